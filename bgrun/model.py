@@ -49,3 +49,63 @@ class RenderedJob(NamedTuple):
     limits: Limits = Limits()
     inhibit_sleep: bool = True
     retention: Retention = Retention()
+
+
+class RunId(NamedTuple):
+    """The parts of a run id: `<label>_<YYYYmmdd_HHMMSS>`, and `-2`, `-3` … within one second."""
+
+    label: str
+    ts: str
+    serial: int = 1
+
+    def __str__(self) -> str:
+        """Return the run id as it stands in file names."""
+        stem = f"{self.label}_{self.ts}"
+        return stem if self.serial == 1 else f"{stem}-{self.serial}"
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Sort key: of two runs of one label the later one is greater."""
+        return (self.ts, self.serial)
+
+
+class Run(NamedTuple):
+    """One run as it is told everywhere: in text, in JSON, to hooks. Absent values are None.
+
+    `started_at` and `ended_at` are ISO 8601 with offset; `group` is the name of the group and
+    `group_run` the run id of the group's own run; `reason` says why a run is not simply succeeded
+    or failed. `members` are the run ids of a group's runs, empty for any other run.
+    """
+
+    run_id: str
+    label: str
+    job: str | None
+    group: str | None
+    state: State
+    exit_code: int | None
+    signal: str | None
+    pid: int | None
+    pgid: int | None
+    started_at: str | None
+    ended_at: str | None
+    duration_s: float | None
+    cmd: str
+    log: str
+    script: str
+    meta: str
+    git_sha: str | None
+    git_branch: str | None
+    group_run: str | None = None
+    reason: str | None = None
+    tags: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether it is queued or running."""
+        return self.state in LIVE_STATES
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its own exit code was seen and counts as success."""
+        return self.state == "succeeded"

@@ -1,0 +1,1 @@
+"""Runs as plain files: names, reading, derived state, logs, retention. Standard library only."""

@@ -1,0 +1,25 @@
+"""Times as bgrun writes them: ISO 8601 with offset, to the millisecond."""
+
+from __future__ import annotations
+
+import time
+
+
+def iso(epoch: float) -> str:
+    """Return seconds since the epoch as local time with offset: `2026-11-23T23:31:16.042+01:00`."""
+    millis = round(epoch * 1000)
+    local = time.localtime(millis // 1000)
+    offset = local.tm_gmtoff // 60
+    sign, offset = ("-", -offset) if offset < 0 else ("+", offset)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", local)
+    return f"{text}.{millis % 1000:03d}{sign}{offset // 60:02d}:{offset % 60:02d}"
+
+
+def epoch(text: str) -> float | None:
+    """Return the seconds since the epoch of a time that `iso` wrote; None where it is not one."""
+    from datetime import datetime  # the supervisor only writes times
+
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

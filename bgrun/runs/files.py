@@ -1,0 +1,214 @@
+"""The edge to the disk: whole files, atomically, never through a symlink.
+
+Everything here raises `StorageError`, which names the path and what to do, instead of OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from bgrun.errors import StorageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_HINTS = {
+    errno.EACCES: "make it writable, or name another folder under `log_dir:` in the job file",
+    errno.EPERM: "make it writable, or name another folder under `log_dir:` in the job file",
+    errno.EROFS: "the file system is read-only: name another folder under `log_dir:` in the job file",
+    errno.ENOSPC: "the disk is full: free some space (`bgrun prune` removes old runs)",
+    errno.EDQUOT: "your disk quota is used up: free some space (`bgrun prune` removes old runs)",
+    errno.ELOOP: "it is a symbolic link, which bgrun does not follow: remove it",
+}
+
+
+@contextlib.contextmanager
+def storage(path: str, doing: str) -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "")
+        raise StorageError(f"cannot {doing} {path}: {error.strerror}", hint) from error
+
+
+def ensure_log_dir(log_dir: str) -> None:
+    """Make the log folder with its `jobs/` and `.gitignore` where they are missing.
+
+    Raises:
+        StorageError: it is a symlink or no folder, or cannot be written.
+    """
+    for folder in (log_dir, f"{log_dir}/jobs"):
+        _ensure_folder(folder)
+    with storage(log_dir, "write in"):
+        if not os.access(log_dir, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    ignore = f"{log_dir}/.gitignore"
+    if not os.path.lexists(ignore):
+        with contextlib.suppress(FileExistsError), storage(ignore, "write"):
+            replace(ignore, f"{log_dir}/.gitignore.{os.getpid()}", b"*\n")
+
+
+def check_log_dir(log_dir: str) -> bool:
+    """Return whether the log folder exists.
+
+    Raises:
+        StorageError: it, or its `jobs/`, is a symlink or no folder.
+    """
+    return _is_folder(log_dir) and (_is_folder(f"{log_dir}/jobs") or True)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot look at {path}: {error.strerror}") from error
+    if stat.S_ISLNK(mode):
+        hint = "remove the link; to keep runs elsewhere, name the folder under `log_dir:` in the job file"
+        raise StorageError(f"{path} is a symbolic link, which bgrun does not follow", hint)
+    if not stat.S_ISDIR(mode):
+        raise StorageError(f"{path} is not a folder", "move the file away")
+    return True
+
+
+def _ensure_folder(path: str) -> None:
+    if _is_folder(path):
+        _tighten(path)
+        return
+    with storage(path, "make the folder"):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, FOLDER_MODE)
+            os.chmod(path, FOLDER_MODE)  # whatever the umask
+    _is_folder(path)
+
+
+def _tighten(path: str) -> None:
+    """Take a folder that an older script left open away from other users."""
+    found = os.lstat(path)
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        with contextlib.suppress(OSError):
+            os.chmod(path, FOLDER_MODE)
+
+
+def create(path: str, flags: int = os.O_WRONLY) -> int:
+    """Create a file that must not exist yet and return its descriptor, which no child inherits.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: any other failure, for the caller to name.
+    """
+    fd = os.open(path, flags | _NEW, FILE_MODE)
+    os.fchmod(fd, FILE_MODE)
+    return fd
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, however many writes that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def replace(path: str, hidden: str, data: bytes) -> None:
+    """Write a file whole: readers see the old text or the new one, never a part.
+
+    Args:
+        path: the file to write.
+        hidden: a name in the same folder for the text while it is being written.
+        data: the text.
+
+    Raises:
+        OSError: the old file is as it was.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(hidden)
+    fd = create(hidden)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+    os.rename(hidden, path)
+
+
+def reserve(hidden: str, size: int) -> None:
+    """Take `size` bytes on disk now, so that `commit` can write them when the disk is full."""
+    fd = create(hidden)
+    try:
+        write_all(fd, b"\n" * size)
+    finally:
+        os.close(fd)
+
+
+def commit(path: str, hidden: str, data: bytes) -> None:
+    """Write `data` over the bytes kept by `reserve` and rename them into view.
+
+    Raises:
+        OSError: the reserve was too small, or gone and could not be made anew.
+    """
+    try:
+        fd = os.open(hidden, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        replace(path, hidden, data)
+        return
+    try:
+        write_all(fd, data)
+        os.ftruncate(fd, len(data))
+    finally:
+        os.close(fd)
+    os.rename(hidden, path)
+
+
+def read(path: str, most: int = 1 << 20) -> bytes | None:
+    """Return what a small file holds, at most `most` bytes, or None where there is none.
+
+    Raises:
+        StorageError: it is a symlink or no regular file, or cannot be read.
+    """
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(fd, most)
+    finally:
+        os.close(fd)
+
+
+def open_regular(path: str) -> int:
+    """Open an existing regular file for reading; never a symlink, never a pipe that would hang.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StorageError: it is something else, or cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot read {path}: {error.strerror}", _HINTS.get(error.errno or 0, "")
+        ) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise StorageError(f"{path} is not a regular file", "move it away")
+    return fd
+
+
+def remove(path: str) -> bool:
+    """Remove a file and return whether there was one; a folder in its place is left alone."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        return False
+    return True

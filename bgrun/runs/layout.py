@@ -1,0 +1,111 @@
+"""Where a run's files are and how they are named; pure.
+
+The names are a contract with shell scripts: see "Files" in docs/files.md.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from bgrun.model import RunId
+
+STAMP_FORMAT = "%Y%m%d_%H%M%S"
+_STAMP_LENGTH = 15
+KINDS = ("log", "pid", "exit", "meta")
+
+
+class RunFiles(NamedTuple):
+    """The paths of one run. The hidden ones exist only while it lives, or while it is being stopped."""
+
+    log_dir: str
+    run_id: str
+
+    def _visible(self, kind: str) -> str:
+        return f"{self.log_dir}/{self.run_id}.{kind}"
+
+    def hidden(self, kind: str) -> str:
+        """Return the path of a file of this run that `ls` does not show."""
+        return f"{self.log_dir}/.{self.run_id}.{kind}"
+
+    @property
+    def log(self) -> str:
+        """Stdout and stderr of the job, written by the job itself."""
+        return self._visible("log")
+
+    @property
+    def pid(self) -> str:
+        """The pid of the job; the supervisor's lock is on this file."""
+        return self._visible("pid")
+
+    @property
+    def exit(self) -> str:
+        """The exit code."""
+        return self._visible("exit")
+
+    @property
+    def meta(self) -> str:
+        """The key=value lines. A run exists when this file does."""
+        return self._visible("meta")
+
+    @property
+    def script(self) -> str:
+        """The job script."""
+        return f"{self.log_dir}/jobs/{self.run_id}.sh"
+
+    @property
+    def stop(self) -> str:
+        """The stop request: what is wanted, apart from what is."""
+        return self.hidden("stop")
+
+    @property
+    def all_visible(self) -> tuple[str, ...]:
+        """Every path that a person may see, the meta first: with it the run is gone from view."""
+        return (self.meta, self.exit, self.pid, self.log, self.script)
+
+    @property
+    def all_hidden(self) -> tuple[str, ...]:
+        """Every hidden path a run can leave behind if its supervisor is killed."""
+        return tuple(self.hidden(kind) for kind in ("stop", "exit", "meta", "pid", "exit.script"))
+
+
+def stamp(epoch: float) -> str:
+    """Return the time stamp of a run id: local time, to the second."""
+    return time.strftime(STAMP_FORMAT, time.localtime(epoch))
+
+
+def parse_run_id(text: str) -> RunId | None:
+    """Return the parts of a run id, or None where `text` is none (a label, say)."""
+    stem, dash, count = text.rpartition("-")
+    if dash and _is_count(count) and (found := _split_stamp(stem)):
+        return RunId(*found, int(count))
+    found = _split_stamp(text)
+    return RunId(*found) if found else None
+
+
+def next_run_id(label: str, epoch: float, newest: RunId | None) -> RunId:
+    """Return the id for a run of `label` that starts now and sorts after its `newest` run so far.
+
+    A clock that was set back, the end of summer time or another time zone must not make an older
+    run the newest one: the stamp never falls behind that of the newest run.
+    """
+    now = stamp(epoch)
+    if newest is None or newest.ts < now:
+        return RunId(label, now)
+    return RunId(label, newest.ts, newest.serial + 1)
+
+
+def _split_stamp(stem: str) -> tuple[str, str] | None:
+    label, ts = stem[: -_STAMP_LENGTH - 1], stem[-_STAMP_LENGTH:]
+    well_formed = len(ts) == _STAMP_LENGTH and ts[8] == "_" and _is_digits(ts[:8]) and _is_digits(ts[9:])
+    if not label or not well_formed or stem[-_STAMP_LENGTH - 1] != "_":
+        return None
+    return label, ts
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _is_count(text: str) -> bool:
+    return _is_digits(text) and not text.startswith("0") and text != "1" and len(text) < 10

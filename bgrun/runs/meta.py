@@ -1,0 +1,46 @@
+r"""The `.meta` file: `key=value` lines, one each, in a fixed order; pure.
+
+A line break in a value is written as `\n` (a backslash as `\\`), so that a value is always one
+line for `grep` and `cut`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
+_UNESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}
+
+
+def pack(facts: Mapping[str, str]) -> bytes:
+    """Return the text of a `.meta` file; what is not UTF-8 in a value comes out as it went in."""
+    lines = [f"{key}={escape(value)}\n" for key, value in facts.items()]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def unpack(data: bytes) -> dict[str, str]:
+    """Return the facts of a `.meta` file; lines that are not `key=value` are passed over."""
+    text = data.decode("utf-8", "surrogateescape")
+    pairs = (line.partition("=") for line in text.split("\n"))
+    return {key: unescape(value) for key, equals, value in pairs if key and equals}
+
+
+def escape(value: str) -> str:
+    """Return `value` as one line."""
+    if not any(character in value for character in _ESCAPES):
+        return value
+    return "".join(_ESCAPES.get(character, character) for character in value)
+
+
+def unescape(value: str) -> str:
+    """Return what `escape` was given."""
+    if "\\" not in value:
+        return value
+    characters = iter(value)
+    return "".join(_unescape_one(next(characters, "")) if it == "\\" else it for it in characters)
+
+
+def _unescape_one(letter: str) -> str:
+    return _UNESCAPES.get(letter, "\\" + letter)

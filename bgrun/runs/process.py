@@ -1,0 +1,123 @@
+"""What the kernel says of a process, and whether it is still the one that was recorded.
+
+A bare pid proves nothing, since pids are used again. A process is named by its pid, its start time
+and the boot it lives in. On Linux this reads `/proc` (proc(5)); elsewhere it asks psutil.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+LINUX = sys.platform.startswith("linux")
+
+
+class Process(NamedTuple):
+    """One process as a snapshot saw it; `start` with `pid` names it as long as the machine is up."""
+
+    pid: int
+    ppid: int
+    pgid: int
+    sid: int
+    start: str
+    zombie: bool = False
+
+
+def boot_id() -> str:
+    """Return what changes with each boot of the machine and with nothing else."""
+    if LINUX:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    import psutil
+
+    return str(int(psutil.boot_time()))
+
+
+def look(pid: int) -> Process | None:
+    """Return the process that has this pid now, or None."""
+    return _look_proc(pid) if LINUX else _look_psutil(pid)
+
+
+def start_of(pid: int) -> str:
+    """Return the start time of the process that has this pid now, in the kernel's own unit; '' if none."""
+    found = look(pid)
+    return found.start if found else ""
+
+
+def is_running(pid: int, start: str) -> bool:
+    """Return whether that very process still runs; a zombie does not."""
+    found = look(pid) if pid > 0 and start else None
+    return found is not None and found.start == start and not found.zombie
+
+
+def snapshot() -> dict[int, Process]:
+    """Return all processes that can be seen, by pid."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit()) if LINUX else _psutil_pids()
+    return {found.pid: found for pid in pids if (found := look(pid))}
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with; empty where it may not be read."""
+    if LINUX:
+        return _environ_proc(pid)
+    import psutil
+
+    try:
+        return dict(psutil.Process(pid).environ())
+    except (psutil.Error, OSError):
+        return {}
+
+
+def has_open(pid: int, path: str) -> bool:
+    """Return whether stdout or stderr of a process goes to this file (Linux; False elsewhere)."""
+    return LINUX and any(_link(f"/proc/{pid}/fd/{fd}") == path for fd in (1, 2))
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def _look_proc(pid: int) -> Process | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    # The command name is in parentheses and may hold spaces and parentheses itself.
+    fields = data[data.rindex(b")") + 2 :].split()
+    return Process(
+        pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode(), fields[0] in (b"Z", b"X")
+    )
+
+
+def _environ_proc(pid: int) -> dict[str, str]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            data = file.read()
+    except OSError:
+        return {}
+    pairs = (item.decode("utf-8", "surrogateescape").partition("=") for item in data.split(b"\0"))
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def _look_psutil(pid: int) -> Process | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            zombie = process.status() == psutil.STATUS_ZOMBIE
+            start = f"{process.create_time():.6f}"
+            return Process(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), start, zombie)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _psutil_pids() -> list[int]:
+    import psutil
+
+    return psutil.pids()
