@@ -1,0 +1,51 @@
+"""The supervisor's lock on a `.pid` file: flock(2), which falls with whoever holds it.
+
+The supervisor holds it exclusively; everybody else only ever asks for a shared one, so that those
+who look or wait never take each other for a supervisor.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from bgrun.runs import files
+
+
+def hold(fd: int) -> None:
+    """Take the lock; the file must not be in view yet, so that nobody can be in the way.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(path: str) -> bool:
+    """Return whether a supervisor holds the lock on this file; False where there is no file."""
+    try:
+        fd = files.open_regular(path)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def wait_free(path: str) -> None:
+    """Sleep in the kernel until nobody holds the lock; return at once where there is no file.
+
+    A signal handler that raises ends the wait (flock(2): EINTR).
+    """
+    try:
+        fd = files.open_regular(path)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)

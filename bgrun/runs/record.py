@@ -1,0 +1,185 @@
+"""Reading a run back: from its files to a `Run`. Thin; `state` decides."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import NamedTuple
+
+from bgrun.errors import StorageError
+from bgrun.model import Run
+from bgrun.runs import clock, files, lock, meta, process, state
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StopRequest(NamedTuple):
+    """What is wanted of a run, apart from what is: recorded before any signal is sent."""
+
+    reason: str
+    carried_out: bool
+
+
+def read_meta(at: RunFiles) -> dict[str, str] | None:
+    """Return the facts of a run, or None where there is no such run."""
+    data = files.read(at.meta)
+    return None if data is None else meta.unpack(data)
+
+
+def read_exit(at: RunFiles) -> int | None:
+    """Return the exit code in the `.exit` file, or None where there is none."""
+    data = files.read(at.exit, 64)
+    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
+
+
+def read_stop(at: RunFiles) -> StopRequest | None:
+    """Return the stop request of a run, if there is one."""
+    data = files.read(at.stop, 1024)
+    if data is None:
+        return None
+    facts = meta.unpack(data)
+    return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts)
+
+
+def write_stop(at: RunFiles, reason: str, *, signalled: bool) -> None:
+    """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
+    facts = {"reason": reason, "requested_at": clock.iso(time.time())}
+    if signalled:
+        facts["signalled_at"] = facts["requested_at"]
+    files.replace(at.stop, f"{at.stop}.{os.getpid()}", meta.pack(facts))
+
+
+def read_run(log_dir: str, run_id: str) -> Run | None:
+    """Return a run as it is now, or None where there is none.
+
+    Raises:
+        StorageError: one of its files is a symlink or cannot be read.
+    """
+    at = RunFiles(log_dir, run_id)
+    facts = read_meta(at)
+    if facts is None:
+        return None
+    if state.closing_words(facts) is None:
+        facts, seen = _look(at, facts)
+        if facts is None:
+            return None
+        verdict = state.derive(seen)
+        if is_group(facts) and verdict.state == "lost":
+            verdict = _orphaned_group(log_dir, facts, verdict)
+    else:
+        verdict = state.derive(state.Evidence(facts))
+    return _as_run(at, facts, verdict)
+
+
+def is_group(facts: Mapping[str, str]) -> bool:
+    """Return whether the facts are those of a group's own run."""
+    return "members" in facts
+
+
+def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, state.Evidence]:
+    """Gather the evidence in the one order that cannot be overtaken by the run's end.
+
+    Whoever ends a run writes the exit code first and lets go of the lock, or of its life, last.
+    So: lock, process, and only then what was written.
+    """
+    if _is_locked(at, facts):
+        return facts, state.Evidence(facts, locked=True)
+    away = _away(facts)
+    pid = state.parse_int(facts.get("pid", "")) or 0
+    if not away and process.is_running(pid, facts.get("pid_start", "")):
+        return facts, state.Evidence(facts, alive=True)
+    fresh = read_meta(at)
+    if fresh is not None and state.has_started(fresh) and not state.has_started(facts):
+        return _look(at, fresh)
+    request = read_stop(at)
+    reason = request.reason if request and (request.carried_out or not state.has_started(facts)) else ""
+    return fresh, state.Evidence(fresh or facts, False, False, read_exit(at), reason, away)
+
+
+def _is_locked(at: RunFiles, facts: Mapping[str, str]) -> bool:
+    waits = not state.has_started(facts) and facts.get("group_run")
+    return lock.is_held(RunFiles(at.log_dir, facts["group_run"]).pid if waits else at.pid)
+
+
+def _away(facts: Mapping[str, str]) -> str:
+    """Return why the processes of a run cannot be those of this machine now, or ''."""
+    if facts.get("host") and facts["host"] != socket.gethostname():
+        return f"it was started on host {facts['host']}, and its supervisor is gone"
+    if facts.get("boot_id") and facts["boot_id"] != process.boot_id():
+        return "the machine was restarted while it ran"
+    return ""
+
+
+def _orphaned_group(log_dir: str, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
+    """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
+    runs = [read_run(log_dir, run_id) for run_id in facts["members"].split()]
+    states = [run.state for run in runs if run]
+    if any(run and run.live for run in runs):
+        return state.Verdict("running", reason="its supervisor was killed; runs that were started go on")
+    if len(states) < len(runs) or "lost" in states:
+        return unseen
+    return state.group_verdict(states)
+
+
+def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
+    ended_at, duration = _end(at, facts, verdict)
+    return Run(
+        run_id=at.run_id,
+        label=facts.get("label", ""),
+        job=facts.get("job") or None,
+        group=facts.get("group") or None,
+        state=verdict.state,
+        exit_code=verdict.exit_code,
+        signal=verdict.signal,
+        pid=state.parse_int(facts.get("pid", "")),
+        pgid=state.parse_int(facts.get("pgid", "")),
+        started_at=facts.get("started_at") or None,
+        ended_at=ended_at,
+        duration_s=duration,
+        cmd=facts.get("cmd", ""),
+        log=at.log,
+        script=at.script,
+        meta=at.meta,
+        git_sha=facts.get("git_sha") or None,
+        git_branch=facts.get("git_branch") or None,
+        group_run=facts.get("group_run") or None,
+        reason=verdict.reason,
+        tags=tuple(facts.get("tags", "").split()),
+        members=tuple(facts.get("members", "").split()),
+    )
+
+
+def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tuple[str | None, float | None]:
+    """Return when a run ended and its seconds so far."""
+    started = clock.epoch(facts.get("started_at", ""))
+    recorded = state.parse_float(facts.get("duration_s", ""))
+    if recorded is not None:
+        return facts.get("ended_at"), recorded
+    if verdict.state == "running" and started is not None:
+        return None, round(max(0.0, time.time() - started), 3)
+    if verdict.exit_code is None or started is None:
+        return facts.get("ended_at"), None
+    try:
+        written = os.stat(at.exit).st_mtime
+    except OSError:
+        return None, None
+    return clock.iso(written), round(max(0.0, written - started), 3)
+
+
+def scan(log_dir: str) -> list[str]:
+    """Return the run ids in a log folder, from the names alone.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if not files.check_log_dir(log_dir):
+        return []
+    try:
+        names = os.listdir(log_dir)
+    except OSError as error:
+        raise StorageError(f"cannot list {log_dir}: {error.strerror}") from error
+    return [name[:-5] for name in names if name.endswith(".meta") and not name.startswith(".")]

@@ -1,0 +1,74 @@
+"""Which finished runs may go, and their going."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from bgrun.runs import clock, files, find, record
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bgrun.model import Retention, Run
+
+_FAILURES = ("failed", "timed_out", "lost")
+
+
+class Expired(NamedTuple):
+    """A run that may go, with why."""
+
+    run_id: str
+    why: str
+
+
+def expired(runs: Sequence[Run], policy: Retention, now: float) -> list[Expired]:
+    """Return which of the runs of one label, given the newest first, may go; pure.
+
+    A live run never goes, nor the newest that failed: it is the one that somebody still has to read.
+    """
+    newest_failure = next((run.run_id for run in runs if run.state in _FAILURES), None)
+    return [
+        Expired(run.run_id, why)
+        for place, run in enumerate(runs, start=1)
+        if not run.live and run.run_id != newest_failure and (why := _why(run, place, policy, now))
+    ]
+
+
+def _why(run: Run, place: int, policy: Retention, now: float) -> str:
+    if policy.max_runs is not None and place > policy.max_runs:
+        return f"more than {policy.max_runs} runs"
+    ended = clock.epoch(run.ended_at or run.started_at or "")
+    if policy.max_age_s is not None and ended is not None and now - ended > policy.max_age_s:
+        return f"older than {policy.max_age_s:g} s"
+    return ""
+
+
+def runs_of(log_dir: str, run_ids: Iterable[str], label: str) -> list[Run]:
+    """Read the runs of one label, the newest first."""
+    ordered = find.newest_first(run_ids, label)
+    return [run for run_id in ordered if (run := record.read_run(log_dir, run_id))]
+
+
+def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
+    """Remove what may go of one label and return it."""
+    if policy.max_runs is None and policy.max_age_s is None:
+        return []
+    runs = runs_of(log_dir, record.scan(log_dir), label)
+    return [gone for gone in expired(runs, policy, time.time()) if remove_run(log_dir, gone.run_id)]
+
+
+def remove_run(log_dir: str, run_id: str) -> bool:
+    """Remove every file of a run that has ended, its meta first; return whether it was there.
+
+    A run that turns out to be live after all is left alone.
+    """
+    at = RunFiles(log_dir, run_id)
+    run = record.read_run(log_dir, run_id)
+    if run is None or run.live:
+        return False
+    for path in (*at.all_visible, *at.all_hidden):
+        files.remove(path)
+    return True
