@@ -1,0 +1,131 @@
+"""The processes of a run, wherever they went, and no others.
+
+A process belongs to a run when it descends from its leader, shares the leader's session, carries
+the run's mark in the environment it was started with, or writes to the run's log. A supervisor that
+is a subreaper (prctl(2)) is the ancestor of all of them, so nobody else is ever a candidate. A
+process with the mark of another run, and all below it, belongs to that one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import NamedTuple
+
+from bgrun.runs import process
+from bgrun.runs.process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Marks = Callable[[int], str]
+    Writes = Callable[[int], bool]
+
+MARK_RUN = "BGRUN_RUN_ID"
+MARK_DIR = "BGRUN_LOG_DIR"
+
+
+class Claim(NamedTuple):
+    """What makes a process part of a run.
+
+    `leader` is 0 where the leader is gone and its pid proves nothing any more. `ancestor` is the
+    supervisor where it is a subreaper, else 0; `whole` says that all its descendants are this run's.
+    """
+
+    mark: str
+    log: str
+    leader: int
+    ancestor: int = 0
+    whole: bool = False
+    not_these: frozenset[int] = frozenset()
+
+
+def mark_of(log_dir: str, run_id: str) -> str:
+    """Return the mark that the processes of a run carry in their environment."""
+    return f"{run_id}\n{log_dir}"
+
+
+def read_mark(pid: int) -> str:
+    """Return the mark of the run that a process was started in, or ''."""
+    environment = process.environment_of(pid)
+    run_id = environment.get(MARK_RUN)
+    return mark_of(environment.get(MARK_DIR, ""), run_id) if run_id else ""
+
+
+def members(claim: Claim, table: Mapping[int, Process], marks: Marks, writes: Writes) -> list[Process]:
+    """Return the living processes of a run; pure, but for what `marks` and `writes` look up."""
+    children = _children(table)
+    candidates = _below(claim.ancestor, children) if claim.ancestor else list(table)
+    own = {pid for pid in candidates if _is_root(claim, table[pid], marks, writes)}
+    own.update(below for pid in list(own) for below in _below(pid, children))
+    foreign = {pid for pid in own if pid != claim.leader and marks(pid) not in ("", claim.mark)}
+    foreign.update(below for pid in list(foreign) for below in _below(pid, children))
+    spared = foreign | claim.not_these | {claim.ancestor}
+    return [table[pid] for pid in sorted(own - spared) if not table[pid].zombie]
+
+
+def _is_root(claim: Claim, one: Process, marks: Marks, writes: Writes) -> bool:
+    if claim.whole or (claim.leader and claim.leader in (one.pid, one.sid, one.pgid)):
+        return True
+    found = marks(one.pid)
+    return found == claim.mark or (not found and writes(one.pid))
+
+
+def _children(table: Mapping[int, Process]) -> dict[int, list[int]]:
+    children: dict[int, list[int]] = {}
+    for one in table.values():
+        children.setdefault(one.ppid, []).append(one.pid)
+    return children
+
+
+def _below(root: int, children: Mapping[int, list[int]]) -> list[int]:
+    found: list[int] = []
+    waiting = list(children.get(root, ()))
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting.extend(children.get(pid, ()))
+    return found
+
+
+def find(claim: Claim) -> list[Process]:
+    """Return the living processes of a run as they are now."""
+    found: dict[int, str] = {}
+
+    def marks(pid: int) -> str:
+        if pid not in found:
+            found[pid] = read_mark(pid)
+        return found[pid]
+
+    return members(claim, process.snapshot(), marks, lambda pid: process.has_open(pid, claim.log))
+
+
+def send(targets: Iterable[Process], signal_name: str) -> list[Process]:
+    """Send a signal to each process that is still the one in the snapshot; return those it reached."""
+    number = signal.Signals[signal_name]
+    return [one for one in targets if _send_one(one, number)]
+
+
+def _send_one(one: Process, number: int) -> bool:
+    """Signal through a pidfd where there is one: between the look and the signal no pid can be reused."""
+    try:
+        if not hasattr(os, "pidfd_open") or not hasattr(signal, "pidfd_send_signal"):
+            return process.is_running(one.pid, one.start) and _kill(one.pid, number)
+        fd = os.pidfd_open(one.pid)
+    except OSError:
+        return False
+    try:
+        if not process.is_running(one.pid, one.start):
+            return False
+        signal.pidfd_send_signal(fd, number)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _kill(pid: int, number: int) -> bool:
+    os.kill(pid, number)
+    return True
