@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bgrun.model import Limits, Retention
 
@@ -47,16 +47,16 @@ def pack(plan: Plan) -> bytes:
 def unpack(data: bytes) -> Plan:
     """Return the plan that `pack` was given."""
     log_dir, runs, group, module_path = json.loads(data)
-    return Plan(
-        log_dir, tuple(_run(*run) for run in runs), _group(*group) if group else None, tuple(module_path)
-    )
+    members = tuple(_run(RunPlan(*run)) for run in runs)
+    return Plan(log_dir, members, _group(GroupPlan(*group)) if group else None, tuple(module_path))
 
 
-def _run(run_id: str, label: str, facts: dict[str, str], limits: Any, awake: bool, retention: Any) -> RunPlan:
-    timeout_s, stop_signal, grace_s, codes = limits
-    bounds = Limits(timeout_s, stop_signal, grace_s, tuple(codes))
-    return RunPlan(run_id, label, facts, bounds, awake, Retention(*retention))
+def _run(raw: RunPlan) -> RunPlan:
+    """Give the parts, which JSON knows as lists, their types back."""
+    timeout_s, stop_signal, grace_s, codes = raw.limits
+    limits = Limits(timeout_s, stop_signal, grace_s, tuple(codes))
+    return raw._replace(limits=limits, retention=Retention(*raw.retention))
 
 
-def _group(*fields: Any) -> GroupPlan:
-    return GroupPlan(*fields[:-1], retention=Retention(*fields[-1]))
+def _group(raw: GroupPlan) -> GroupPlan:
+    return raw._replace(retention=Retention(*raw.retention))

@@ -66,7 +66,7 @@ class RunFiles(NamedTuple):
     @property
     def all_hidden(self) -> tuple[str, ...]:
         """Every hidden path a run can leave behind if its supervisor is killed."""
-        return tuple(self.hidden(kind) for kind in ("stop", "exit", "meta", "pid", "exit.script"))
+        return tuple(self.hidden(kind) for kind in ("stop", "exit", "meta", "meta.new", "pid", "exit.script"))
 
 
 def stamp(epoch: float) -> str:

@@ -1,0 +1,117 @@
+"""Launching one job: the child makes its own record, and only then becomes the job script.
+
+The pid file is made hidden, locked by the supervisor, written by the child itself and renamed into
+view before exec, so there is no moment at which a job runs without a record, whoever is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import NamedTuple, NoReturn
+
+from bgrun.errors import LaunchError
+from bgrun.local import tree
+from bgrun.runs import clock, files, lock, meta, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.runs.layout import RunFiles
+
+EXIT_RESERVE = 32
+META_RESERVE = 1024
+"""Bytes kept on disk for what the end adds to the meta (see `files.reserve`)."""
+
+
+class Child(NamedTuple):
+    """A launched job: its pid, the descriptor that holds its lock, and its meta so far."""
+
+    pid: int
+    lock_fd: int
+    facts: dict[str, str]
+
+
+def launch(at: RunFiles, facts: dict[str, str]) -> Child:
+    """Start a job script as a child of this process and the leader of a session of its own.
+
+    Raises:
+        LaunchError: it does not run, and of its files only the meta and the script may be left.
+    """
+    opened: list[int] = []
+    try:
+        log_fd, lock_fd = _claim(at, facts, opened)
+        child = _fork(at, facts, log_fd, lock_fd)
+        os.close(log_fd)
+    except OSError as error:
+        _withdraw(at, opened)
+        raise LaunchError(f"cannot launch {at.run_id} in {at.log_dir}: {error.strerror}") from error
+    return child
+
+
+def _claim(at: RunFiles, facts: dict[str, str], opened: list[int]) -> tuple[int, int]:
+    """Make the log and the locked pid file, and keep room on disk for the end."""
+    opened.append(files.create(at.log, os.O_WRONLY | os.O_APPEND))
+    opened.append(files.create(at.hidden("pid")))
+    lock.hold(opened[1])
+    files.reserve(at.hidden("exit"), EXIT_RESERVE)
+    files.reserve(at.hidden("meta"), len(meta.pack(facts)) + META_RESERVE)
+    return opened[0], opened[1]
+
+
+def _withdraw(at: RunFiles, opened: list[int]) -> None:
+    for fd in opened:
+        os.close(fd)
+    for path in (at.log, at.pid, at.exit, *at.all_hidden):
+        files.remove(path)
+
+
+def _fork(at: RunFiles, facts: dict[str, str], log_fd: int, lock_fd: int) -> Child:
+    """Fork, and wait until the child has become the job script or said why it cannot."""
+    started_at = clock.iso(time.time())
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become_job(at, facts, (log_fd, lock_fd, write_fd), started_at)
+    os.close(write_fd)
+    complaint = os.read(read_fd, 16)
+    os.close(read_fd)
+    if complaint:
+        os.waitpid(pid, 0)
+        raise OSError(int(complaint), os.strerror(int(complaint)))
+    return Child(pid, lock_fd, _with_process(facts, pid, started_at))
+
+
+def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str, str]:
+    born = {"pgid": str(pid), "pid": str(pid), "pid_start": process.start_of(pid), "started_at": started_at}
+    return {**facts, **born}
+
+
+def _become_job(at: RunFiles, facts: dict[str, str], fds: tuple[int, int, int], started_at: str) -> NoReturn:
+    """In the child: record, then exec. The report pipe closes at exec; until then it can complain."""
+    log_fd, lock_fd, report_fd = fds
+    number = 0
+    try:
+        os.setsid()
+        pid = os.getpid()
+        files.write_all(lock_fd, f"{pid}\n".encode())
+        os.rename(at.hidden("pid"), at.pid)
+        files.replace(at.meta, at.hidden("meta.new"), meta.pack(_with_process(facts, pid, started_at)))
+        _plain_surroundings(log_fd)
+        marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
+        os.execvpe("bash", ["bash", at.script], {**os.environ, **marks})
+    except OSError as error:
+        number = error.errno or 0
+    finally:
+        os.write(report_fd, str(number or 5).encode())
+        os._exit(125)
+
+
+def _plain_surroundings(log_fd: int) -> None:
+    """Leave nothing of ours on the job: its log as stdout and stderr, no stdin, signals as at boot."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
+        os.dup2(source, target)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,0 +1,98 @@
+"""Handing a plan to a supervisor of its own, which lets go of the caller at once."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+
+from bgrun.errors import LaunchError
+from bgrun.local import plan as plans
+from bgrun.local import tree
+from bgrun.runs import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.local.plan import Plan
+
+READY_S = 60.0
+"""How long a supervisor may take to launch, on however slow a machine, before it is given up."""
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.supervisor import main; main()"
+_PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def hand_over(plan: Plan) -> None:
+    """Start the supervisor of a plan and return once the plan's record exists and its first runs run.
+
+    Raises:
+        LaunchError: nothing was launched.
+    """
+    read_fd, write_fd = os.pipe()
+    with subprocess.Popen(
+        _command(plan, write_fd),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(write_fd,),
+        start_new_session=True,
+        env=_environment(plan),
+    ) as supervisor:
+        os.close(write_fd)
+        assert supervisor.stdin  # noqa: S101 - it is a pipe, see above
+        _feed(supervisor.stdin.fileno(), plan)
+        supervisor.stdin.close()
+        answer = _answer(read_fd)
+        # It goes on without us: do not wait for it at the end of the block.
+        supervisor.returncode = 0
+    if answer != "ok":
+        raise _refusal(answer)
+
+
+def _command(plan: Plan, ready_fd: int) -> list[str]:
+    name = plan.group.run_id if plan.group else plan.runs[0].run_id
+    # -I -S: neither the job's PYTHON* variables nor site-packages concern the supervisor.
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        _BOOT,
+        _PACKAGE_ROOT,
+        str(ready_fd),
+        f"bgrun supervisor of {name}",
+    ]
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    """The marks keep a supervisor that a job starts apart from the processes of that job."""
+    run_id = plan.group.run_id if plan.group else plan.runs[0].run_id
+    return {**os.environ, tree.MARK_RUN: run_id, tree.MARK_DIR: plan.log_dir}
+
+
+def _feed(fd: int, plan: Plan) -> None:
+    data = memoryview(plans.pack(plan))
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BrokenPipeError:
+        return  # it died; what it said, if anything, comes with the answer
+
+
+def _answer(fd: int) -> str:
+    try:
+        if not select.select([fd], [], [], READY_S)[0]:
+            return f"the supervisor did not answer within {READY_S:g} s"
+        return os.read(fd, 4096).decode("utf-8", "replace")
+    finally:
+        os.close(fd)
+
+
+def _refusal(answer: str) -> LaunchError:
+    message, _, hint = answer.partition("\n")
+    return LaunchError(message or "the supervisor ended before it launched anything", hint)
+
+
+def module_path() -> tuple[str, ...]:
+    """Return where a supervisor may import psutil from; Linux needs none."""
+    return () if process.LINUX else tuple(sys.path)

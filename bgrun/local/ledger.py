@@ -1,0 +1,197 @@
+"""What the supervisor writes down: how runs end, and the schedule of a group."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import NamedTuple
+
+from bgrun.errors import LaunchError
+from bgrun.runs import clock, files, lock, meta, process, record, state
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import resource
+    from collections.abc import Iterable
+
+    from bgrun.local.child import Child
+    from bgrun.local.plan import GroupPlan
+    from bgrun.model import State
+    from bgrun.runs.state import Verdict
+
+
+class Exit(NamedTuple):
+    """How a leader ended, as wait4(2) tells it; `code` is 128 + n where signal n ended it.
+
+    `max_rss_kb` is the largest resident set of the job script or a command it waited for, in KiB.
+    """
+
+    code: int
+    killed: bool
+    at: float
+    duration_s: float
+    max_rss_kb: int
+    user_s: float
+    sys_s: float
+
+    @classmethod
+    def of(cls, status: int, usage: resource.struct_rusage, duration_s: float) -> Exit:
+        """Return the end that a wait status and its resource usage tell of."""
+        code = os.waitstatus_to_exitcode(status)
+        # macOS gives bytes where Linux gives KiB (getrusage(2)).
+        rss = usage.ru_maxrss if process.LINUX else usage.ru_maxrss // 1024
+        killed = code < 0
+        return cls(
+            128 - code if killed else code,
+            killed,
+            time.time(),
+            duration_s,
+            rss,
+            usage.ru_utime,
+            usage.ru_stime,
+        )
+
+    def facts(self) -> dict[str, str]:
+        """Return its lines of the meta."""
+        return {
+            "ended_at": clock.iso(self.at),
+            "duration_s": f"{self.duration_s:.3f}",
+            "max_rss_kb": str(self.max_rss_kb),
+            "user_s": f"{self.user_s:.3f}",
+            "sys_s": f"{self.sys_s:.3f}",
+        }
+
+
+def write_exit(at: RunFiles, code: int) -> None:
+    """Write the exit code, unless the job script has written the same; the supervisor saw it itself."""
+    with contextlib.suppress(OSError):
+        if record.read_exit(at) != code:
+            files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
+    files.remove(at.hidden("exit"))
+
+
+def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
+    """Write the last words on a run and let go of its lock, in this order."""
+    words = {**child.facts, **seen.facts(), **verdict_facts(verdict), **more}
+    with contextlib.suppress(OSError):
+        files.commit(at.meta, at.hidden("meta"), meta.pack(words))
+    files.remove(at.hidden("meta"))
+    files.remove(at.stop)
+    os.close(child.lock_fd)
+
+
+def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str) -> None:
+    """Write the last words on a run that never ran: it has no exit code."""
+    words = {**facts, "ended_at": clock.iso(time.time()), "state": final, "reason": why}
+    with contextlib.suppress(OSError):
+        files.replace(at.meta, at.hidden("meta.new"), meta.pack(words))
+    files.remove(at.stop)
+
+
+def enqueue(at: RunFiles, facts: dict[str, str]) -> None:
+    """Make the record of a run that waits for its turn.
+
+    Raises:
+        LaunchError: the record cannot be kept.
+    """
+    try:
+        files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
+    except OSError as error:
+        raise LaunchError(f"cannot write {at.meta}: {error.strerror}") from error
+
+
+def note_fault(log_dir: str) -> None:
+    """Keep the traceback of a fault of bgrun's own, which nobody is there to see."""
+    import traceback
+
+    with contextlib.suppress(OSError), open(f"{log_dir}/.supervisor.err", "a", encoding="utf-8") as file:
+        file.write(f"{clock.iso(time.time())}\n{traceback.format_exc()}\n")
+
+
+def verdict_facts(verdict: Verdict) -> dict[str, str]:
+    """Return the lines of the meta that hold a verdict; absent values have no line."""
+    named = {
+        "state": verdict.state,
+        "exit_code": "" if verdict.exit_code is None else str(verdict.exit_code),
+        "signal": verdict.signal or "",
+        "reason": verdict.reason or "",
+    }
+    return {key: value for key, value in named.items() if value}
+
+
+class GroupLedger:
+    """The group's own run: its log tells the schedule, its exit is the verdict on all."""
+
+    def __init__(self, log_dir: str, plan: GroupPlan) -> None:
+        self.at = RunFiles(log_dir, plan.run_id)
+        self.facts = dict(plan.facts)
+        self.log_fd = -1
+        self.lock_fd = -1
+        self.began = 0.0
+
+    def open(self, members: Iterable[str]) -> None:
+        """Make the group's record; from then on the lock says that somebody minds the plan.
+
+        Raises:
+            LaunchError: the record cannot be kept.
+        """
+        me = os.getpid()
+        self.began = time.monotonic()
+        self.facts |= {
+            "pgid": str(os.getpgid(0)),
+            "pid": str(me),
+            "pid_start": process.start_of(me),
+            "supervisor_pid": str(me),
+            "supervisor_start": process.start_of(me),
+            "members": " ".join(members),
+            "started_at": clock.iso(time.time()),
+        }
+        try:
+            self._create(me)
+        except OSError as error:
+            raise LaunchError(f"cannot keep a record of {self.at.run_id}: {error.strerror}") from error
+
+    def _create(self, me: int) -> None:
+        self.log_fd = files.create(self.at.log, os.O_WRONLY | os.O_APPEND)
+        self.lock_fd = files.create(self.at.hidden("pid"))
+        lock.hold(self.lock_fd)
+        files.write_all(self.lock_fd, f"{me}\n".encode())
+        files.reserve(self.at.hidden("exit"), 32)
+        files.reserve(self.at.hidden("meta"), len(meta.pack(self.facts)) + 1024)
+        os.rename(self.at.hidden("pid"), self.at.pid)
+        files.replace(self.at.meta, self.at.hidden("meta.new"), meta.pack(self.facts))
+
+    def tell(self, event: str) -> None:
+        """Add a line to the log of the schedule."""
+        with contextlib.suppress(OSError):
+            files.write_all(self.log_fd, f"{clock.iso(time.time())} {event}\n".encode("utf-8", "replace"))
+
+    def stop_requested(self) -> bool:
+        """Return whether the whole group is to stop."""
+        return record.read_stop(self.at) is not None
+
+    def note_stop(self) -> None:
+        """Record that the whole group is to stop."""
+        with contextlib.suppress(OSError):
+            record.write_stop(self.at, "stop", signalled=True)
+
+    def close(self, states: Iterable[State]) -> None:
+        """Write the verdict on the group and let go of its lock."""
+        verdict = state.group_verdict(states)
+        if self.stop_requested() and verdict.state != "succeeded":
+            verdict = verdict._replace(state="stopped")
+        self.tell(f"{verdict.state}{f': {verdict.reason}' if verdict.reason else ''}")
+        words = {
+            **self.facts,
+            "ended_at": clock.iso(time.time()),
+            "duration_s": f"{time.monotonic() - self.began:.3f}",
+            **verdict_facts(verdict),
+        }
+        with contextlib.suppress(OSError):
+            files.commit(self.at.exit, self.at.hidden("exit"), f"{verdict.exit_code}\n".encode())
+        with contextlib.suppress(OSError):
+            files.commit(self.at.meta, self.at.hidden("meta"), meta.pack(words))
+        files.remove(self.at.stop)
+        os.close(self.lock_fd)

@@ -1,0 +1,130 @@
+"""Stopping a run from outside: through its supervisor, or by hand where that one is dead."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from bgrun.errors import StopError, UsageError
+from bgrun.local import escalate, tree, wait
+from bgrun.runs import files, lock, process, record, state
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bgrun.model import Run
+
+LOOK_S = 0.05
+SLACK_S = 3.0
+"""What a supervisor may need beyond grace and kill, on a busy machine."""
+
+
+def stop_run(log_dir: str, run_id: str, grace_s: float | None = None) -> Run | None:
+    """End a run with all its processes and return it as it is then; one that has ended is left alone.
+
+    Args:
+        log_dir: the log folder.
+        run_id: the run, or a group's run, which takes its runs along.
+        grace_s: seconds between the stop signal and SIGKILL where bgrun itself has to send them.
+
+    Raises:
+        UsageError: the caller is a process of that run.
+        StopError: something of it is still alive.
+    """
+    at = RunFiles(log_dir, run_id)
+    run = record.read_run(log_dir, run_id)
+    facts = record.read_meta(at)
+    if run is None or facts is None or not run.live:
+        return run
+    _spare_caller(log_dir, run)
+    with files.storage(at.stop, "write"):
+        record.write_stop(at, "stop", signalled=False)
+    bound = float(facts.get("stop_grace_s") or escalate.KILL_S) + escalate.KILL_S + SLACK_S
+    if _poke_supervisor(at, facts):
+        run = wait.wait_run(log_dir, run_id, _longest(log_dir, run, bound))
+    else:
+        run = _stop_orphans(log_dir, run, facts, grace_s)
+    return _settled(at, run)
+
+
+def _settled(at: RunFiles, run: Run | None) -> Run | None:
+    if run and run.live:
+        raise StopError(f"{run.run_id} is still {run.state}", f"look at its processes: pid {run.pid}")
+    files.remove(at.stop)
+    return run
+
+
+def _longest(log_dir: str, run: Run, bound: float) -> float:
+    """A group takes as long as the slowest of its runs."""
+    metas = (record.read_meta(RunFiles(log_dir, member)) or {} for member in run.members)
+    graces = [state.parse_float(facts.get("stop_grace_s", "")) or 0.0 for facts in metas]
+    return max([bound, *(grace + escalate.KILL_S + SLACK_S for grace in graces)])
+
+
+def _spare_caller(log_dir: str, run: Run) -> None:
+    """A stop must not end whoever asked for it."""
+    inside = {run.run_id, *run.members}
+    mine = (os.environ.get(tree.MARK_RUN, ""), os.environ.get(tree.MARK_DIR, ""))
+    if mine[0] in inside and mine[1] == log_dir or (run.pid and run.pid in _ancestors()):
+        raise UsageError(
+            f"this command runs inside {run.run_id} and would end itself",
+            "stop it from another terminal, or just exit with the code you want",
+        )
+
+
+def _ancestors() -> set[int]:
+    found: set[int] = set()
+    one = process.look(os.getpid())
+    while one and one.ppid > 1 and one.ppid not in found:
+        found.add(one.ppid)
+        one = process.look(one.ppid)
+    return found
+
+
+def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
+    """Wake the supervisor that holds the lock; return whether there is one."""
+    held_by = facts["group_run"] if facts.get("group_run") else at.run_id
+    if not lock.is_held(at.pid) and not lock.is_held(RunFiles(at.log_dir, held_by).pid):
+        return False
+    pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
+    if not pid or not process.is_running(pid, start):
+        return False
+    target = process.look(pid)
+    return bool(target and tree.send([target], "SIGUSR1"))
+
+
+def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> Run | None:
+    """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
+    for member in run.members:
+        with contextlib.suppress(UsageError):
+            stop_run(log_dir, member, grace_s)
+    if not run.members:
+        _end_tree(log_dir, run, facts, grace_s)
+    return record.read_run(log_dir, run.run_id)
+
+
+def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> None:
+    at = RunFiles(log_dir, run.run_id)
+    grace = grace_s if grace_s is not None else state.parse_float(facts.get("stop_grace_s", "")) or 0.0
+    plan = escalate.begin("stop", facts.get("stop_signal") or "SIGTERM", grace, time.monotonic())
+    record.write_stop(at, "stop", signalled=True)
+    while found := tree.find(_claim(at, run, facts)):
+        phase = escalate.phase(plan, time.monotonic())
+        if phase == "ask":
+            # The job script last: it then ends with the command's own exit code and records it.
+            tree.send([one for one in found if one.pid != run.pid] or found, plan.signal)
+            plan = plan._replace(asked=True)
+        elif phase == "kill":
+            tree.send(found, "SIGKILL")
+        elif phase == "give up":
+            left = ", ".join(str(one.pid) for one in found)
+            raise StopError(f"{run.run_id}: still alive after SIGKILL: pid {left}")
+        time.sleep(LOOK_S)
+
+
+def _claim(at: RunFiles, run: Run, facts: Mapping[str, str]) -> tree.Claim:
+    leader = run.pid if run.pid and process.is_running(run.pid, facts.get("pid_start", "")) else 0
+    return tree.Claim(tree.mark_of(at.log_dir, at.run_id), at.log, leader)

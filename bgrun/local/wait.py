@@ -1,0 +1,78 @@
+"""Waiting for runs to end, asleep in the kernel wherever the kernel can tell."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+
+from bgrun.runs import lock, process, record
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bgrun.model import Run
+
+QUEUE_LOOK_S = 0.05
+"""How often to look whether the turn of a queued run has come, which no lock tells."""
+
+
+class _TimeUpError(Exception):
+    """The bound of a wait came while it slept."""
+
+
+def wait_run(log_dir: str, run_id: str, timeout_s: float | None = None) -> Run | None:
+    """Return a run once it has ended, or as it is when the bound comes first; None where it is gone."""
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    while (run := record.read_run(log_dir, run_id)) and run.live:
+        left = None if until is None else until - time.monotonic()
+        if left is not None and left <= 0:
+            return run
+        _sleep_on(log_dir, run, left)
+    return run
+
+
+def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
+    """Sleep until something about the run may have changed."""
+    path = RunFiles(log_dir, run.run_id).pid
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
+    elif lock.is_held(path):
+        with contextlib.suppress(_TimeUpError), _alarm(timeout_s):
+            lock.wait_free(path)
+    elif run.state == "running" and run.pid and not run.members:
+        _wait_process(run.pid, timeout_s)
+    else:
+        time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
+
+
+def _wait_process(pid: int, timeout_s: float | None) -> None:
+    """Wait for a process that is not our child: pidfd or kqueue, through psutil."""
+    if not process.look(pid):
+        return
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).wait(timeout_s)
+
+
+@contextlib.contextmanager
+def _alarm(timeout_s: float | None) -> Iterator[None]:
+    """Raise _TimeUpError in the main thread when the time is up."""
+    if timeout_s is None:
+        yield
+        return
+
+    def time_up(*_: object) -> None:
+        raise _TimeUpError
+
+    before = signal.signal(signal.SIGALRM, time_up)
+    signal.setitimer(signal.ITIMER_REAL, max(timeout_s, 1e-6))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
