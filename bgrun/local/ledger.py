@@ -14,7 +14,7 @@ from bgrun.runs.layout import RunFiles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import resource
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from bgrun.local.child import Child
     from bgrun.local.plan import GroupPlan
@@ -88,6 +88,13 @@ def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str)
     with contextlib.suppress(OSError):
         files.replace(at.meta, at.hidden("meta.new"), meta.pack(words))
     files.remove(at.stop)
+
+
+def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> None:
+    """Write the last words on a run that was stopped after its supervisor had died."""
+    words = {**facts, "ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
+    with files.storage(at.meta, "write"):
+        files.commit(at.meta, at.hidden("meta"), meta.pack(words))
 
 
 def enqueue(at: RunFiles, facts: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ import os
 import time
 
 from bgrun.errors import StopError, UsageError
-from bgrun.local import escalate, tree, wait
+from bgrun.local import escalate, ledger, tree, wait
 from bgrun.runs import files, lock, process, record, state
 from bgrun.runs.layout import RunFiles
 
@@ -53,7 +53,8 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None) -> Run | N
 def _settled(at: RunFiles, run: Run | None) -> Run | None:
     if run and run.live:
         raise StopError(f"{run.run_id} is still {run.state}", f"look at its processes: pid {run.pid}")
-    files.remove(at.stop)
+    if run and state.closing_words(record.read_meta(at) or {}):
+        files.remove(at.stop)
     return run
 
 
@@ -68,7 +69,7 @@ def _spare_caller(log_dir: str, run: Run) -> None:
     """A stop must not end whoever asked for it."""
     inside = {run.run_id, *run.members}
     mine = (os.environ.get(tree.MARK_RUN, ""), os.environ.get(tree.MARK_DIR, ""))
-    if mine[0] in inside and mine[1] == log_dir or (run.pid and run.pid in _ancestors()):
+    if (mine[0] in inside and mine[1] == log_dir) or (run.pid and run.pid in _ancestors()):
         raise UsageError(
             f"this command runs inside {run.run_id} and would end itself",
             "stop it from another terminal, or just exit with the code you want",
@@ -103,6 +104,10 @@ def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: flo
             stop_run(log_dir, member, grace_s)
     if not run.members:
         _end_tree(log_dir, run, facts, grace_s)
+    ended = record.read_run(log_dir, run.run_id)
+    if ended and not ended.live:
+        verdict = state.Verdict("stopped", ended.exit_code, ended.signal, "stopped by request")
+        ledger.close_orphan(RunFiles(log_dir, run.run_id), facts, verdict)
     return record.read_run(log_dir, run.run_id)
 
 

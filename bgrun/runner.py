@@ -1,0 +1,294 @@
+"""What bgrun can do, as functions: no printing, no exits; whatever goes wrong is raised.
+
+Each takes the `Project` it works in. Heavy rooms (the job file's) are imported by those that need them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
+from bgrun.local import prepare, stop, wait
+from bgrun.local.prepare import Bounds, Group
+from bgrun.runs import facts, files, find, lock, logs, record, retention
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.specs import JobFile
+    from bgrun.model import RenderedJob, Retention, Run, State
+
+_MOST_SCRIPT = 64 << 20
+FOLLOW_LOOK_S = 0.02
+"""How often `follow` looks for new log text, in seconds."""
+
+
+class Chunk(NamedTuple):
+    """New bytes of the log of a run."""
+
+    run_id: str
+    label: str
+    data: bytes
+
+
+# --- starting ---------------------------------------------------------------------------------
+
+
+def load(project: Project) -> JobFile:
+    """Return the project's job file.
+
+    Raises:
+        NoJobFileError: there is none.
+        JobFileError: it has errors.
+    """
+    from bgrun import jobfile
+
+    if project.job_file is None:
+        raise NoJobFileError(
+            f"there is no bgjobs.yaml in {project.root} or a folder above it",
+            "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
+        )
+    return jobfile.load(project.job_file)
+
+
+def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
+    """Return a declared job with all its templates filled in; nothing is launched."""
+    from bgrun.jobfile.render import render_job
+
+    return render_job(load(project), name, given, extra, os.environ)
+
+
+def start(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> Run:
+    """Launch a declared job and return its run."""
+    return _launch_one(project, render(project, name, given, extra))
+
+
+def run_command(project: Project, label: str, argv: Sequence[str], folder: Path) -> Run:
+    """Launch a command that is declared nowhere, in `folder`, and return its run."""
+    from bgrun.jobfile.render import render_command
+
+    job_file = load(project) if project.job_file else None
+    job = render_command(
+        label, argv, working_dir=folder, root=project.root, job_file=job_file, environ=os.environ
+    )
+    return _launch_one(project, job)
+
+
+def start_group(project: Project, name: str, bounds: Bounds | None = None) -> Run:
+    """Launch the jobs of a declared group and return the group's own run."""
+    from bgrun.jobfile.render import render_job
+
+    job_file = load(project)
+    group = job_file.groups.get(name)
+    if group is None:
+        hint = f"{name} is a job: bgrun start {name}" if name in job_file.jobs else ""
+        raise UnknownNameError("group", name, job_file.groups, hint)
+    jobs = [render_job(job_file, member, (), (), os.environ) for member in group.jobs]
+    asked = bounds or Bounds()
+    agreed = Bounds(asked.max_parallel or group.max_parallel, asked.fail_fast or group.fail_fast)
+    return _launch_group(project, name, jobs, agreed)
+
+
+def rerun(project: Project, ref: str) -> Run:
+    """Launch what a run was made of once more, from its own job script, and return the new run."""
+    run_id = _resolve(project, ref)
+    old = _facts(project, run_id)
+    if not record.is_group(old):
+        return _launch_one(project, _job_again(project, run_id))
+    jobs = [_job_again(project, member) for member in old["members"].split()]
+    return _launch_group(project, old["label"], jobs, prepare.bounds_of(old))
+
+
+def _job_again(project: Project, run_id: str) -> RenderedJob:
+    script = files.read(RunFiles(str(project.log_dir), run_id).script, _MOST_SCRIPT)
+    if script is None:
+        raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
+    job = facts.job_of(_facts(project, run_id), script.decode("utf-8", "surrogateescape"))
+    if not Path(job.working_dir).is_dir():
+        raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
+    return job
+
+
+def _facts(project: Project, run_id: str) -> dict[str, str]:
+    found = record.read_meta(RunFiles(str(project.log_dir), run_id))
+    if found is None:
+        raise UnknownNameError("run", run_id, record.scan(str(project.log_dir)))
+    return found
+
+
+def _launch_one(project: Project, job: RenderedJob) -> Run:
+    run_id = prepare.launch_one(str(project.log_dir), str(project.root), job)
+    return _read(project, run_id)
+
+
+def _launch_group(project: Project, name: str, jobs: Sequence[RenderedJob], bounds: Bounds) -> Run:
+    from bgrun.jobfile.render import render_group_script
+
+    def script(run_ids: Sequence[str]) -> str:
+        return render_group_script(name, run_ids, bounds.max_parallel)
+
+    group = Group(name, tuple(jobs), bounds, script)
+    run_id = prepare.launch_group(str(project.log_dir), str(project.root), group)
+    return _read(project, run_id)
+
+
+# --- looking ----------------------------------------------------------------------------------
+
+
+def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
+    """Return the runs that are named; with no name every live run and the newest run of each label."""
+    if refs:
+        return [_read(project, _resolve(project, ref)) for ref in refs]
+    run_ids = record.scan(str(project.log_dir))
+    newest = {str(find.newest_of(run_ids, label)) for label in find.labels(run_ids)}
+    locked = (
+        run_id for run_id in find.newest_first(run_ids) if run_id in newest or _may_live(project, run_id)
+    )
+    runs = [run for run_id in locked if (run := record.read_run(str(project.log_dir), run_id))]
+    return [run for run in runs if run.live or run.run_id in newest]
+
+
+def _may_live(project: Project, run_id: str) -> bool:
+    """A run whose exit code is there is over, without another look."""
+    return not os.path.lexists(RunFiles(str(project.log_dir), run_id).exit)
+
+
+def members(project: Project, group_run: Run) -> list[Run]:
+    """Return the runs of a group's run, in their order; none for any other run."""
+    runs = (record.read_run(str(project.log_dir), run_id) for run_id in group_run.members)
+    return [run for run in runs if run]
+
+
+def list_runs(project: Project, label: str | None = None, limit: int | None = None) -> list[Run]:
+    """Return the runs of a label, or all, the newest first."""
+    run_ids = find.newest_first(record.scan(str(project.log_dir)), label)
+    runs = (record.read_run(str(project.log_dir), run_id) for run_id in run_ids[:limit])
+    return [run for run in runs if run]
+
+
+def latest(project: Project, ref: str) -> Run:
+    """Return the newest run of a label."""
+    return _read(project, _resolve(project, ref))
+
+
+def _resolve(project: Project, ref: str) -> str:
+    run_id = find.resolve(str(project.log_dir), ref)
+    if run_id is None:
+        run_ids = record.scan(str(project.log_dir))
+        raise UnknownNameError(
+            "run or label", ref, [*find.labels(run_ids), *run_ids], _never_ran(project, ref)
+        )
+    return run_id
+
+
+def _never_ran(project: Project, ref: str) -> str:
+    """Tell a declared job that has not run yet from a name that nobody knows."""
+    try:
+        job_file = load(project)
+    except (NoJobFileError, JobFileError):
+        return "`bgrun list` shows what ran here"
+    if ref in job_file.jobs:
+        return f"the job {ref} has not run here yet: bgrun start {ref}"
+    if ref in job_file.groups:
+        return f"the group {ref} has not run here yet: bgrun group {ref}"
+    return "`bgrun list` shows what ran here, `bgrun jobs` what can run"
+
+
+def _read(project: Project, run_id: str) -> Run:
+    run = record.read_run(str(project.log_dir), run_id)
+    if run is None:
+        raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
+    return run
+
+
+# --- waiting and following --------------------------------------------------------------------
+
+
+def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = None) -> list[Run]:
+    """Return the named runs once all have ended, or as they are when the bound comes first."""
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    run_ids = [_resolve(project, ref) for ref in refs]
+    ended: list[Run] = []
+    for run_id in run_ids:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        run = wait.wait_run(str(project.log_dir), run_id, left)
+        ended.append(run or _read(project, run_id))
+    return ended
+
+
+def follow(project: Project, run: Run, lines: int | None = None) -> Iterator[Chunk]:
+    """Give the log of a run, and of a group's runs, as it grows, until the run has ended.
+
+    Args:
+        project: where.
+        run: what to follow.
+        lines: begin with this many last lines; None begins at the start.
+    """
+    log_dir = str(project.log_dir)
+    sources = [RunFiles(log_dir, run_id) for run_id in (run.members or (run.run_id,))]
+    labels = [_label(at) for at in sources]
+    offsets = [0 if lines is None else logs.tail_offset(at.log, lines) for at in sources]
+    over = False
+    while not over:
+        # Whether it is over is asked before the last reading, so that nothing is missed.
+        over = not _goes_on(log_dir, run.run_id)
+        grown = False
+        for place, at in enumerate(sources):
+            for data in logs.read_from(at.log, offsets[place]):
+                offsets[place] += len(data)
+                grown = True
+                yield Chunk(at.run_id, labels[place], data)
+        if not grown and not over:
+            time.sleep(FOLLOW_LOOK_S)
+
+
+def _label(at: RunFiles) -> str:
+    return (record.read_meta(at) or {}).get("label", at.run_id)
+
+
+def _goes_on(log_dir: str, run_id: str) -> bool:
+    if lock.is_held(RunFiles(log_dir, run_id).pid):
+        return True
+    run = record.read_run(log_dir, run_id)
+    return run is not None and run.live
+
+
+# --- ending and clearing ----------------------------------------------------------------------
+
+
+def stop_runs(project: Project, refs: Iterable[str]) -> list[Run]:
+    """End the named runs with all their processes and return them as they are then."""
+    run_ids = [_resolve(project, ref) for ref in refs]
+    ended = (stop.stop_run(str(project.log_dir), run_id) for run_id in run_ids)
+    return [run for run in ended if run]
+
+
+def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]:
+    """Remove every run that its retention lets go, and return them; `dry_run` removes nothing."""
+    log_dir = str(project.log_dir)
+    run_ids = record.scan(log_dir)
+    gone: list[retention.Expired] = []
+    for label in sorted(find.labels(run_ids)):
+        runs = retention.runs_of(log_dir, run_ids, label)
+        policy = _policy(project, runs)
+        due = retention.expired(runs, policy, time.time())
+        gone += [one for one in due if dry_run or retention.remove_run(log_dir, one.run_id)]
+    return gone
+
+
+def _policy(project: Project, runs: Sequence[Run]) -> Retention:
+    """The newest run of a label carries the retention that was declared when it started."""
+    known: Mapping[str, str] = _facts(project, runs[0].run_id) if runs else {}
+    return facts.job_of(known, "").retention
+
+
+def all_succeeded(runs: Iterable[Run]) -> bool:
+    """Return whether each of the runs succeeded."""
+    states: set[State] = {run.state for run in runs}
+    return states <= {"succeeded"}

@@ -1,0 +1,55 @@
+"""Claiming a run id: whoever creates the job script has it. A claim alone is no run yet."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.errors import StorageError
+from bgrun.model import RunId
+from bgrun.runs import files, find, record
+from bgrun.runs.layout import RunFiles, next_run_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST_AT_ONCE = 10_000
+
+
+def claim(log_dir: str, label: str, script: bytes) -> RunId:
+    """Write the job script under a run id that nobody else has, and return that id.
+
+    Raises:
+        StorageError: the script cannot be written; nothing is left of it.
+    """
+    wanted = next_run_id(label, time.time(), find.newest_of(record.scan(log_dir), label))
+    for _ in range(_MOST_AT_ONCE):
+        if _create(RunFiles(log_dir, str(wanted)).script, script):
+            return wanted
+        wanted = wanted._replace(serial=wanted.serial + 1)
+    raise StorageError(f"{log_dir}/jobs is full of scripts of {label}", "remove those that belong to no run")
+
+
+def _create(path: str, script: bytes) -> bool:
+    with files.storage(path, "write"):
+        try:
+            fd = files.create(path)
+        except FileExistsError:
+            return False
+        try:
+            files.write_all(fd, script)
+        except OSError:
+            files.remove(path)
+            raise
+        finally:
+            os.close(fd)
+    return True
+
+
+def give_up(log_dir: str, run_ids: Iterable[str]) -> None:
+    """Remove what is left of runs that were claimed and never launched."""
+    for run_id in run_ids:
+        at = RunFiles(log_dir, run_id)
+        for path in (*at.all_visible, *at.all_hidden):
+            files.remove(path)

@@ -1,0 +1,121 @@
+"""The facts of a run that are known before it starts: the head of its meta, and back again; pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+from bgrun.model import Limits, RenderedJob, Retention
+from bgrun.runs import state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bgrun.model import RunId
+    from bgrun.runs.git import GitFacts
+
+
+class Origin(NamedTuple):
+    """Where a run is started: the project's folder, the commit, the machine and who."""
+
+    repo_dir: str
+    git: GitFacts
+    host: str
+    user: str
+    boot_id: str
+
+
+class Membership(NamedTuple):
+    """The group that a run is part of: its name and the run id of the group's own run."""
+
+    name: str
+    run_id: str
+
+
+def of_run(
+    run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | None = None
+) -> dict[str, str]:
+    """Return the first lines of a meta, in their fixed order; empty where only the launch will tell."""
+    return {
+        "ts": run_id.ts,
+        "label": job.label,
+        "repo_dir": origin.repo_dir,
+        "shell": job.shell,
+        "venv": job.venv,
+        "cmd": job.cmd,
+        "git_sha": origin.git.sha,
+        "git_branch": origin.git.branch,
+        "pgid": "",
+        "job": job.job,
+        "run_id": str(run_id),
+        "host": origin.host,
+        "user": origin.user,
+        "boot_id": origin.boot_id,
+        "pid": "",
+        "pid_start": "",
+        "started_at": "",
+        **({"group": group.name, "group_run": group.run_id} if group else {}),
+        "working_dir": job.working_dir,
+        **({"params": shlex.join(f"{key}={value}" for key, value in job.params)} if job.params else {}),
+        **({"tags": " ".join(job.tags)} if job.tags else {}),
+        **_of_limits(job.limits),
+        "inhibit_sleep": "true" if job.inhibit_sleep else "false",
+        **_of_retention(job.retention),
+    }
+
+
+def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
+    """Return the job that a run was made of, to launch it again; what is unreadable falls to its default."""
+    return RenderedJob(
+        label=facts.get("label", ""),
+        script=script,
+        cmd=facts.get("cmd", ""),
+        shell=facts.get("shell", ""),
+        working_dir=facts.get("working_dir", ""),
+        venv=facts.get("venv", ""),
+        job=facts.get("job", ""),
+        params=_params(facts.get("params", "")),
+        tags=tuple(facts.get("tags", "").split()),
+        limits=_limits(facts),
+        inhibit_sleep=facts.get("inhibit_sleep") == "true",
+        retention=_retention(facts),
+    )
+
+
+def _of_limits(limits: Limits) -> dict[str, str]:
+    timeout = {} if limits.timeout_s is None else {"timeout_s": f"{limits.timeout_s:g}"}
+    return {
+        **timeout,
+        "stop_signal": limits.stop_signal,
+        "stop_grace_s": f"{limits.stop_grace_s:g}",
+        "success_exit_codes": " ".join(str(code) for code in limits.success_exit_codes),
+    }
+
+
+def _limits(facts: Mapping[str, str]) -> Limits:
+    grace = state.parse_float(facts.get("stop_grace_s", ""))
+    return Limits(
+        timeout_s=state.parse_float(facts.get("timeout_s", "")),
+        stop_signal=facts.get("stop_signal") or Limits().stop_signal,
+        stop_grace_s=Limits().stop_grace_s if grace is None else grace,
+        success_exit_codes=state.success_codes(facts),
+    )
+
+
+def _of_retention(kept: Retention) -> dict[str, str]:
+    named = {"keep_runs": kept.max_runs, "keep_age_s": kept.max_age_s}
+    return {key: f"{value:g}" for key, value in named.items() if value is not None}
+
+
+def _retention(facts: Mapping[str, str]) -> Retention:
+    runs = state.parse_int(facts.get("keep_runs", ""))
+    return Retention(runs, state.parse_float(facts.get("keep_age_s", "")))
+
+
+def _params(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        pairs = (word.partition("=") for word in shlex.split(text))
+        return tuple((key, value) for key, _, value in pairs)
+    except ValueError:
+        return ()

@@ -1,0 +1,95 @@
+"""Commit and branch of a working tree, read from its files (gitrepository-layout(5)).
+
+Reading two small files costs a hundredth of starting git. Where the layout is not the plain one,
+git itself is asked; where there is no git, the facts are empty.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import NamedTuple
+
+_ASK_S = 5.0
+
+
+class GitFacts(NamedTuple):
+    """Commit id and branch; empty outside a repository, the branch also on a detached head."""
+
+    sha: str = ""
+    branch: str = ""
+
+
+def facts(folder: str) -> GitFacts:
+    """Return commit and branch of the working tree that holds `folder`."""
+    git_dir = _git_dir(folder)
+    if not git_dir:
+        return GitFacts()
+    head = _line(f"{git_dir}/HEAD")
+    if not head.startswith("ref: refs/heads/"):
+        return GitFacts(head) if _is_sha(head) else _ask(folder)
+    branch = head.removeprefix("ref: refs/heads/")
+    sha = _ref(git_dir, f"refs/heads/{branch}")
+    return GitFacts(sha, branch) if sha else _ask(folder)
+
+
+def top(folder: str) -> str:
+    """Return the folder at or above `folder` that holds `.git`, or ''."""
+    while not os.path.lexists(f"{folder}/.git"):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return ""
+        folder = above
+    return folder
+
+
+def _git_dir(folder: str) -> str:
+    root = top(folder)
+    dot_git = f"{root}/.git"
+    if not root or os.path.isdir(dot_git):
+        return dot_git if root else ""
+    pointer = _line(dot_git).removeprefix("gitdir: ")
+    return os.path.join(root, pointer) if pointer else ""
+
+
+def _ref(git_dir: str, name: str) -> str:
+    common = os.path.join(git_dir, _line(f"{git_dir}/commondir") or ".")
+    loose = _line(f"{common}/{name}")
+    return loose if _is_sha(loose) else _packed(f"{common}/packed-refs", name)
+
+
+def _packed(path: str, name: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return next((line[:-1].split(" ")[0] for line in file if line.endswith(f" {name}\n")), "")
+    except OSError:
+        return ""
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline().strip()
+    except OSError:
+        return ""
+
+
+def _is_sha(text: str) -> bool:
+    return len(text) in (40, 64) and all(character in "0123456789abcdef" for character in text)
+
+
+def _ask(folder: str) -> GitFacts:
+    sha, branch = (
+        _git(folder, "rev-parse", "--verify", "-q", "HEAD"),
+        _git(folder, "branch", "--show-current"),
+    )
+    return GitFacts(sha, branch)
+
+
+def _git(folder: str, *words: str) -> str:
+    try:
+        command = ["git", "-C", folder, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
