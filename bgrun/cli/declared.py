@@ -1,0 +1,112 @@
+"""The commands about what is declared: `jobs`, `render`, `validate`, `schema`."""
+
+from __future__ import annotations
+
+from bgrun import runner
+from bgrun.cli import show
+from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError, UnknownNameError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+    from typing import Any
+
+    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.specs import GroupSpec, JobSpec
+
+
+def jobs(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun jobs`."""
+    job_file = runner.load(project)
+    if asked.json:
+        declared = [_job_fields(job) for job in job_file.jobs.values()]
+        groups = [_group_fields(group) for group in job_file.groups.values()]
+        show.document({"file": str(job_file.path), "jobs": declared, "groups": groups})
+        return EXIT_OK
+    rows = [[_usage(job), job.description] for job in job_file.jobs.values()]
+    rows += [[f"group {group.name}", _group_line(group)] for group in job_file.groups.values()]
+    for line in show.table(rows):
+        show.out(line)
+    return EXIT_OK
+
+
+def _usage(job: JobSpec) -> str:
+    """Return how a job is started: required parameters plain, the others in brackets."""
+    words = [f"{p.name}=…" if p.required else f"[{p.name}={p.default}]" for p in job.params]
+    return " ".join([f"start {job.name}", *words])
+
+
+def _group_line(group: GroupSpec) -> str:
+    return group.description or ", ".join(group.jobs)
+
+
+def _job_fields(job: JobSpec) -> dict[str, Any]:
+    params = [
+        {
+            "name": param.name,
+            "type": param.type,
+            "required": param.required,
+            "default": param.default,
+            "description": param.description,
+        }
+        for param in job.params
+    ]
+    command = job.command if isinstance(job.command, str) else list(job.command)
+    return {
+        "name": job.name,
+        "description": job.description,
+        "command": command,
+        "params": params,
+        "tags": list(job.tags),
+    }
+
+
+def _group_fields(group: GroupSpec) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "description": group.description,
+        "jobs": list(group.jobs),
+        "max_parallel": group.max_parallel,
+        "fail_fast": group.fail_fast,
+    }
+
+
+def render(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun render`."""
+    job = runner.render(project, asked.job, asked.params, asked.tail)
+    if asked.json:
+        fields = {"job": job.job, "label": job.label, "cmd": job.cmd, "shell": job.shell}
+        more = {"working_dir": job.working_dir, "venv": job.venv or None, "script": job.script}
+        show.document({**fields, **more})
+    else:
+        show.raw(job.script.encode("utf-8", "surrogateescape"))
+    return EXIT_OK
+
+
+def validate(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun validate`."""
+    try:
+        job_file = runner.load(project)
+    except JobFileError as error:
+        if not asked.json:
+            raise
+        problems = [problem._asdict() for problem in error.problems]  # type: ignore[attr-defined]
+        show.document({"file": error.path, "valid": False, "problems": problems})
+        return EXIT_USAGE
+    if asked.json:
+        show.document({"file": str(job_file.path), "valid": True, "problems": []})
+    elif not asked.quiet:
+        counted = f"{len(job_file.jobs)} jobs, {len(job_file.groups)} groups"
+        show.out(f"{show.path(str(job_file.path))} is valid: {counted}")
+    return EXIT_OK
+
+
+def schema(_: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun schema`."""
+    from bgrun.jobfile import schema as schemas
+
+    name = asked.name or "bgjobs"
+    if name not in schemas.schema_names():
+        raise UnknownNameError("schema", name, schemas.schema_names())
+    show.raw(schemas.schema_text(name).encode())
+    return EXIT_OK

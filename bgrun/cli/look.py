@@ -1,0 +1,195 @@
+"""The commands that look at runs, wait for them and end them."""
+
+from __future__ import annotations
+
+import re
+
+from bgrun import runner
+from bgrun.cli import show
+from bgrun.cli.start import exit_code
+from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
+from bgrun.runs import logs as log_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import SimpleNamespace
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Run
+
+DEFAULT_LINES = 100
+DEFAULT_RUNS = 20
+
+
+def status(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun status`."""
+    runs = runner.status(project, asked.refs)
+    if asked.json:
+        show.runs_document(runs)
+    else:
+        _print_status(runs, short=asked.quiet)
+    if not runs and not asked.json:
+        show.note("nothing ran here yet")
+    return _single_exit_code(runs) if asked.exit_code else EXIT_OK
+
+
+def _print_status(runs: Iterable[Run], *, short: bool) -> None:
+    for run in runs:
+        lines = show.status_lines(run)
+        for line in lines[:-2] if short else lines:
+            show.out(line)
+
+
+def _single_exit_code(runs: Sequence[Run]) -> int:
+    if len(runs) != 1:
+        raise UsageError(f"--exit-code hands one run's code through, and these are {len(runs)}")
+    return exit_code(runs[0], own=True)
+
+
+def wait(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun wait`."""
+    runs = runner.wait_for(project, asked.refs, asked.timeout)
+    if asked.json:
+        show.runs_document(runs)
+    elif not asked.quiet:
+        for run in runs:
+            show.out(show.verdict_line(run))
+    if asked.exit_code:
+        return _single_exit_code(runs)
+    if any(run.live for run in runs):
+        return EXIT_TIMEOUT
+    return EXIT_OK if runner.all_succeeded(runs) else EXIT_JOB_FAILED
+
+
+def follow(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun follow`."""
+    run = runner.latest(project, asked.ref)
+    chunks = runner.follow(project, run, asked.lines)
+    if asked.raw:
+        for chunk in chunks:
+            show.raw(chunk.data)
+    else:
+        _print_lines(chunks, labelled=bool(run.members))
+    ended = runner.latest(project, run.run_id)
+    if not asked.quiet:
+        for one in (*runner.members(project, ended), ended):
+            show.note(show.verdict_line(one))
+    return exit_code(ended, own=asked.exit_code)
+
+
+def _print_lines(chunks: Iterable[runner.Chunk], *, labelled: bool) -> None:
+    """Print whole lines as they come in, so that those of several runs never mix."""
+    rest: dict[str, bytes] = {}
+    names: dict[str, str] = {}
+    for chunk in chunks:
+        names[chunk.run_id] = chunk.label
+        *whole, rest[chunk.run_id] = (rest.get(chunk.run_id, b"") + chunk.data).split(b"\n")
+        for line in whole:
+            _print_line(line, chunk.label if labelled else "")
+    for run_id, line in rest.items():
+        if line:
+            _print_line(line, names[run_id] if labelled else "")
+
+
+def _print_line(line: bytes, label: str) -> None:
+    text = log_files.clean(log_files.decode(line))
+    show.raw((f"{label} | {text}\n" if label else f"{text}\n").encode("utf-8", "replace"))
+
+
+def logs(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun logs`."""
+    run = runner.latest(project, asked.ref)
+    pattern = _compile(asked.grep) if asked.grep else None
+    if asked.raw and not pattern and not asked.json:
+        for block in log_files.read_from(run.log, _begin(run, asked, None)):
+            show.raw(block)
+        return EXIT_OK
+    lines = list(_bounded(_selected(run, asked, pattern), asked))
+    if asked.json:
+        show.document({"run": show.run_fields(run), "lines": lines, "size": log_files.size(run.log)})
+        return EXIT_OK
+    for line in lines:
+        show.raw(f"{line}\n".encode("utf-8", "replace"))
+    return EXIT_OK
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from error
+
+
+def _begin(run: Run, asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> int:
+    """Return where reading begins: a pattern has to see the whole log."""
+    if asked.since_start or pattern:
+        return 0
+    return log_files.tail_offset(run.log, asked.lines or DEFAULT_LINES)
+
+
+def _selected(run: Run, asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> Iterator[str]:
+    for line in log_files.lines_of(log_files.read_from(run.log, _begin(run, asked, pattern))):
+        shown = line.rstrip("\n") if asked.raw else log_files.clean(line)
+        if pattern is None or pattern.search(shown):
+            yield shown
+
+
+def _bounded(lines: Iterator[str], asked: SimpleNamespace) -> Iterable[str]:
+    from collections import deque
+    from itertools import islice
+
+    if asked.since_start:
+        return islice(lines, asked.lines) if asked.lines else lines
+    if asked.grep and not asked.lines:
+        return lines
+    return deque(lines, asked.lines or DEFAULT_LINES)
+
+
+def stop(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun stop`."""
+    runs = runner.stop_runs(project, asked.refs)
+    if asked.json:
+        show.runs_document(runs)
+    elif not asked.quiet:
+        for run in runs:
+            show.out(show.verdict_line(run))
+    return EXIT_OK
+
+
+def list_runs(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun list`."""
+    runs = runner.list_runs(project, asked.label, None if asked.all else asked.lines or DEFAULT_RUNS)
+    if asked.json:
+        show.runs_document(runs)
+        return EXIT_OK
+    head = ["STATE", "EXIT", "TOOK", "STARTED", "RUN"]
+    for line in show.table([head, *map(show.run_row, runs)]) if runs else []:
+        show.out(line)
+    if not runs:
+        show.note(f"nothing ran here{f' under the label {asked.label}' if asked.label else ''} yet")
+    return EXIT_OK
+
+
+def latest(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun latest`."""
+    run = runner.latest(project, asked.ref)
+    if asked.json:
+        show.document(show.run_fields(run))
+    else:
+        show.out(show.path(run.log))
+    return EXIT_OK
+
+
+def prune(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun prune`."""
+    gone = runner.prune(project, dry_run=asked.dry_run)
+    if asked.json:
+        removed = [{"run_id": one.run_id, "reason": one.why} for one in gone]
+        show.document({"dry_run": asked.dry_run, "removed": removed})
+    elif not asked.quiet:
+        verb = "would remove" if asked.dry_run else "removed"
+        for one in gone:
+            show.out(f"{verb} {one.run_id}: {one.why}")
+        show.note(f"{verb} {len(gone)} run{'' if len(gone) == 1 else 's'}")
+    return EXIT_OK

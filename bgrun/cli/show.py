@@ -1,0 +1,128 @@
+"""Runs as text for people and as JSON for programs. Only what is here prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from bgrun.model import Run
+
+SCHEMA_VERSION = 1
+_COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
+
+
+def out(text: str) -> None:
+    """Print a line to standard output; what the terminal cannot encode is escaped."""
+    sys.stdout.write(_printable(text) + "\n")
+
+
+def note(text: str) -> None:
+    """Print a line to standard error: for the person, not for the pipe."""
+    sys.stdout.flush()
+    sys.stderr.write(_printable(text) + "\n")
+
+
+def raw(data: bytes) -> None:
+    """Write bytes as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _printable(text: str) -> str:
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def document(content: Mapping[str, Any]) -> None:
+    """Print one JSON document, with its schema version first."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False)
+    # A byte of a command that was not UTF-8 comes as a lone surrogate, which JSON readers refuse.
+    sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
+
+
+def run_fields(run: Run) -> dict[str, Any]:
+    """Return a run as the JSON object that it is everywhere."""
+    fields = run._asdict()
+    del fields["members"]
+    return {**fields, "tags": list(run.tags)}
+
+
+def runs_document(runs: Iterable[Run], **more: Any) -> None:
+    """Print runs as a JSON document."""
+    document({"runs": [run_fields(run) for run in runs], **more})
+
+
+def state_word(state: str) -> str:
+    """Return a state, in colour where the terminal takes it."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return state
+    return f"\x1b[{_COLOURS.get(state, '31')}m{state}\x1b[0m"
+
+
+def path(full: str) -> str:
+    """Return a path as it is shortest to type from here."""
+    here = os.getcwd()  # noqa: PTH109
+    return full[len(here) + 1 :] if full.startswith(f"{here}/") else full
+
+
+def span(seconds: float | None) -> str:
+    """Return a duration for a person: `0.4s`, `12s`, `3m07s`, `2h05m`."""
+    if seconds is None:
+        return "-"
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def verdict_line(run: Run) -> str:
+    """Return the one line that says how a run stands."""
+    code = "" if run.exit_code is None else f" exit={run.exit_code}"
+    signal = f" ({run.signal})" if run.signal else ""
+    why = f": {run.reason}" if run.reason else ""
+    took = f" in {span(run.duration_s)}" if run.duration_s is not None else ""
+    return f"{state_word(run.state)} {run.run_id}{code}{signal}{took}{why}"
+
+
+def status_lines(run: Run) -> list[str]:
+    """Return what `status` prints of a run: the runbook's words first, more after."""
+    alive = "RUNNING" if run.state == "running" else "NOT RUNNING"
+    pid = "" if run.pid is None else run.pid
+    lines = [f"{alive} label={run.label} pid={pid}"]
+    if not run.live:
+        at = path(os.path.splitext(run.meta)[0] + ".exit")  # noqa: PTH122
+        lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")
+    lines.append(f"STATE {verdict_line(run)}")
+    lines.append(f"LOG {path(run.log)}")
+    return lines
+
+
+def started_lines(run: Run, runs: Sequence[Run]) -> list[str]:
+    """Return what a starting command prints."""
+    lines = [f"STARTED {run.run_id} pid={run.pid}"]
+    lines += [f"  {one.state} {one.run_id}" for one in runs]
+    return [*lines, f"LOG {path(run.log)}"]
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines with their columns aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def run_row(run: Run) -> list[str]:
+    """Return a run as a row of `list`."""
+    code = "-" if run.exit_code is None else str(run.exit_code)
+    when = (run.started_at or "-")[:19].replace("T", " ")
+    return [run.state, code, span(run.duration_s), when, run.run_id]

@@ -1,0 +1,78 @@
+"""`start`, `run`, `group`, `rerun`: launch, tell, and wait where that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bgrun import runner
+from bgrun.cli import show
+from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
+from bgrun.local.prepare import Bounds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Run
+
+
+def start(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun start`."""
+    return _told(project, asked, runner.start(project, asked.job, asked.params, asked.tail))
+
+
+def run(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun run`."""
+    if not asked.tail:
+        raise UsageError("no command is given", f"bgrun run {asked.label} -- COMMAND…")
+    return _told(project, asked, runner.run_command(project, asked.label, asked.tail, Path.cwd()))
+
+
+def group(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun group`."""
+    bounds = Bounds(asked.max_parallel, asked.fail_fast)
+    return _told(project, asked, runner.start_group(project, asked.group, bounds))
+
+
+def rerun(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun rerun`."""
+    return _told(project, asked, runner.rerun(project, asked.ref))
+
+
+def _told(project: Project, asked: SimpleNamespace, begun: Run) -> int:
+    wait = asked.wait or asked.timeout is not None or asked.exit_code
+    if asked.quiet and not asked.json:
+        show.out(begun.run_id)
+    elif not asked.json:
+        for line in show.started_lines(begun, runner.members(project, begun)):
+            show.out(line)
+    if wait:
+        return _waited(project, asked, begun)
+    _as_json(project, asked, begun)
+    return EXIT_OK
+
+
+def _waited(project: Project, asked: SimpleNamespace, begun: Run) -> int:
+    ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
+    _as_json(project, asked, ended)
+    if not asked.json and not asked.quiet:
+        for one in (*runner.members(project, ended), ended):
+            show.out(show.verdict_line(one))
+    return exit_code(ended, own=asked.exit_code)
+
+
+def _as_json(project: Project, asked: SimpleNamespace, one: Run) -> None:
+    if asked.json:
+        runs = [show.run_fields(member) for member in runner.members(project, one)]
+        show.document({**show.run_fields(one), **({"runs": runs} if one.members else {})})
+
+
+def exit_code(run: Run, *, own: bool = False) -> int:
+    """Return the exit code of a command that waited for this run; `own` hands the run's through."""
+    if run.live:
+        show.note(f"{run.run_id} is still {run.state}; it goes on")
+        return EXIT_TIMEOUT
+    if own and run.exit_code is not None and (run.exit_code or run.succeeded):
+        return run.exit_code
+    return EXIT_OK if run.succeeded else EXIT_JOB_FAILED

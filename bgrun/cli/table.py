@@ -1,0 +1,197 @@
+"""The commands of bgrun, declared once, as data. `click_face` builds the command line from this.
+
+A handler is named `module:function` and imported only when its command is used.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["flag", "text", "int", "duration", "path"]
+Count = Literal["one", "maybe", "some", "any"]
+
+
+class Argument(NamedTuple):
+    """A positional argument: exactly one, maybe one, at least one (`some`) or any number.
+
+    `what` names what shell completion offers for it.
+    """
+
+    name: str
+    count: Count = "one"
+    what: str = ""
+
+
+class Option(NamedTuple):
+    """An option with its spellings; its value is absent (None, False for a flag) unless given."""
+
+    name: str
+    spellings: tuple[str, ...]
+    help: str
+    kind: Kind = "flag"
+    metavar: str = ""
+
+
+class Command(NamedTuple):
+    """A command. `tail` says what may stand behind `--`, or is empty where nothing may."""
+
+    name: str
+    help: str
+    handler: str
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+    tail: str = ""
+    epilog: str = ""
+
+
+JSON = Option("json", ("--json",), "One JSON document on standard output.")
+QUIET = Option("quiet", ("-q", "--quiet"), "Only what was asked for; no comments.")
+TIMEOUT = Option(
+    "timeout", ("-t", "--timeout"), "Wait at most this long, then exit with 124.", "duration", "DURATION"
+)
+EXIT_CODE = Option("exit_code", ("--exit-code",), "Exit with the run's own exit code.")
+STARTING = (
+    Option("wait", ("-w", "--wait"), "Wait for the end; exit 1 unless it succeeded."),
+    TIMEOUT,
+    EXIT_CODE,
+    JSON,
+    QUIET,
+)
+RAW = Option("raw", ("--raw",), "Bytes as they are, terminal escapes included.")
+LINES = Option("lines", ("-n", "--lines"), "Only the last N lines.", "int", "N")
+
+PROJECT_OPTIONS = (
+    Option("file", ("-f", "--file"), "The job file to use [default: the nearest bgjobs.yaml].", "path", "FILE"),
+)
+
+COMMANDS = (
+    Command(
+        "start",
+        "Start a declared job in the background.",
+        "bgrun.cli.start:start",
+        (Argument("job", what="job"), Argument("params", "any", "param")),
+        STARTING,
+        tail="EXTRA…",
+        epilog="Parameters are KEY=VALUE, or values in declared order. Words behind -- are appended.",
+    ),
+    Command(
+        "run",
+        "Run any command in the background, filed under LABEL.",
+        "bgrun.cli.start:run",
+        (Argument("label"),),
+        STARTING,
+        tail="COMMAND…",
+    ),
+    Command(
+        "group",
+        "Start the jobs of a group, in parallel.",
+        "bgrun.cli.start:group",
+        (Argument("group", what="group"),),
+        (
+            *STARTING,
+            Option("max_parallel", ("--max-parallel",), "At most N at once.", "int", "N"),
+            Option("fail_fast", ("--fail-fast",), "The first that does not succeed ends the rest."),
+        ),
+    ),
+    Command(
+        "rerun",
+        "Start what a run was made of once more.",
+        "bgrun.cli.start:rerun",
+        (Argument("ref", what="ref"),),
+        STARTING,
+    ),
+    Command(
+        "status",
+        "Tell how runs are doing: RUNNING or NOT RUNNING, and the exit code.",
+        "bgrun.cli.look:status",
+        (Argument("refs", "any", "ref"),),
+        (JSON, QUIET, EXIT_CODE),
+        epilog="REF is a run id, or a label (its newest run). Without any: live runs and the newest of each label.",
+    ),
+    Command(
+        "follow",
+        "Show a log as it grows, until the run ends; then give its verdict.",
+        "bgrun.cli.look:follow",
+        (Argument("ref", what="ref"),),
+        (LINES, RAW, EXIT_CODE, QUIET),
+        epilog="Ctrl-C ends the following, not the job.",
+    ),
+    Command(
+        "wait",
+        "Wait until runs have ended; exit 0 only if all succeeded.",
+        "bgrun.cli.look:wait",
+        (Argument("refs", "some", "ref"),),
+        (TIMEOUT, EXIT_CODE, JSON, QUIET),
+    ),
+    Command(
+        "logs",
+        "Show the log of a run, by default its last 100 lines.",
+        "bgrun.cli.look:logs",
+        (Argument("ref", what="ref"),),
+        (
+            LINES,
+            Option("grep", ("-g", "--grep"), "Only lines in which this regular expression is found.", "text", "RE"),
+            Option("since_start", ("--since-start",), "From the first line on (with -n: the first N)."),
+            RAW,
+            JSON,
+        ),
+    ),
+    Command(
+        "stop",
+        "End runs with all their processes.",
+        "bgrun.cli.look:stop",
+        (Argument("refs", "some", "ref"),),
+        (JSON, QUIET),
+    ),
+    Command(
+        "list",
+        "List what ran here, the newest first.",
+        "bgrun.cli.look:list_runs",
+        (Argument("label", "maybe", "label"),),
+        (LINES._replace(help="At most N runs [default: 20]."), Option("all", ("-a", "--all"), "All runs."), JSON),
+    ),
+    Command(
+        "latest",
+        "Print the path of the newest log of a label.",
+        "bgrun.cli.look:latest",
+        (Argument("ref", what="label"),),
+        (JSON,),
+        epilog='As in: grep FAILED "$(bgrun latest pytest_full)"',
+    ),
+    Command(
+        "jobs",
+        "List the jobs and groups that are declared.",
+        "bgrun.cli.declared:jobs",
+        (),
+        (JSON,),
+    ),
+    Command(
+        "render",
+        "Print the job script that would run; nothing is started.",
+        "bgrun.cli.declared:render",
+        (Argument("job", what="job"), Argument("params", "any", "param")),
+        (JSON,),
+        tail="EXTRA…",
+    ),
+    Command(
+        "validate",
+        "Check the job file and tell every error in it.",
+        "bgrun.cli.declared:validate",
+        (),
+        (JSON, QUIET),
+    ),
+    Command(
+        "schema",
+        "Print the JSON schema of the job file, or of an output.",
+        "bgrun.cli.declared:schema",
+        (Argument("name", "maybe", "schema"),),
+        (),
+    ),
+    Command(
+        "prune",
+        "Remove the runs that their retention lets go.",
+        "bgrun.cli.look:prune",
+        (),
+        (Option("dry_run", ("--dry-run",), "Only tell what would go."), JSON, QUIET),
+    ),
+)
