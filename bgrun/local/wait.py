@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import signal
 import threading
 import time
 
-from bgrun.runs import lock, process, record
+from bgrun.runs import lock, record
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -50,13 +52,22 @@ def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
 
 
 def _wait_process(pid: int, timeout_s: float | None) -> None:
-    """Wait for a process that is not our child: pidfd or kqueue, through psutil."""
-    if not process.look(pid):
+    """Wait for the end of a process that is not our child, reaped or not."""
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(ProcessLookupError):
+            _wait_pidfd(os.pidfd_open(pid), timeout_s)
         return
-    import psutil
+    import psutil  # which uses kqueue where there is one
 
     with contextlib.suppress(psutil.Error):
         psutil.Process(pid).wait(timeout_s)
+
+
+def _wait_pidfd(fd: int, timeout_s: float | None) -> None:
+    try:
+        select.select([fd], [], [], timeout_s)
+    finally:
+        os.close(fd)
 
 
 @contextlib.contextmanager
