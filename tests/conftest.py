@@ -1,0 +1,200 @@
+"""What all tests share: a fresh project folder, the command line as a person uses it, and the guards.
+
+No test may touch anything outside its tmp_path, nor leave a process behind; the guards check that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TOP = Path(__file__).resolve().parent.parent
+DEADLINE_S = 20.0
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = DEADLINE_S) -> Any:
+    """Return what the condition gives once that is true; fail with the last value at the deadline."""
+    end = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"not within {timeout_s:g} s: {what}; last seen: {value!r}")
+        time.sleep(0.01)
+    return value
+
+
+class Done:
+    """A finished command: its exit code and what it printed."""
+
+    def __init__(self, args: tuple[str, ...], done: subprocess.CompletedProcess[bytes]) -> None:
+        self.args = args
+        self.code = done.returncode
+        self.out = done.stdout.decode("utf-8", "surrogateescape")
+        self.err = done.stderr.decode("utf-8", "surrogateescape")
+
+    @property
+    def json(self) -> Any:
+        """The document that it printed."""
+        return json.loads(self.out)
+
+    def __repr__(self) -> str:
+        return f"<bgrun {' '.join(self.args)!r} -> {self.code}\nout: {self.out}\nerr: {self.err}>"
+
+
+class Cli:
+    """bgrun, as it is called from a folder."""
+
+    def __init__(self, folder: Path, command: list[str], env: dict[str, str]) -> None:
+        self.folder = folder
+        self.command = command
+        self.env = env
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / ".logs"
+
+    def __call__(self, *args: str, code: int | None = 0, cwd: Path | None = None, **env: str) -> Done:
+        """Run a command; unless `code` is None its exit code has to be that."""
+        ran = subprocess.run(
+            [*self.command, *args],
+            cwd=cwd or self.folder,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        done = Done(args, ran)
+        assert code is None or done.code == code, done
+        assert "Traceback" not in done.err, done
+        return done
+
+    def json(self, *args: str, code: int | None = 0, **env: str) -> Any:
+        """Run a command with --json and return its document."""
+        where = args.index("--") if "--" in args else len(args)
+        return self(*args[:where], "--json", *args[where:], code=code, **env).json
+
+    def start(self, label: str, script: str) -> dict[str, Any]:
+        """Start a shell command in the background and return its run."""
+        run: dict[str, Any] = self.json("run", label, "--", "bash", "-c", script)
+        return run
+
+    def state(self, ref: str) -> dict[str, Any]:
+        """Return a run as `status` tells it."""
+        run: dict[str, Any] = self.json("status", ref)["runs"][0]
+        return run
+
+    def ended(self, ref: str, timeout: str = "20s") -> dict[str, Any]:
+        """Return a run once it has ended."""
+        run: dict[str, Any] = self.json("wait", ref, "--timeout", timeout, code=None)["runs"][0]
+        assert run["state"] not in ("queued", "running"), run
+        return run
+
+    def meta(self, run: dict[str, Any]) -> dict[str, str]:
+        """Return the facts in a run's meta file."""
+        lines = Path(run["meta"]).read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def jobs(self, text: str) -> None:
+        """Write the job file."""
+        (self.folder / "bgjobs.yaml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def clean_env(tmp_path: Path) -> dict[str, str]:
+    """An environment whose home and temporary files are inside tmp_path."""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("BGRUN_", "PYTEST_"))}
+    return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture
+def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
+    """bgrun from this checkout, in an empty project folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Cli(folder, [sys.executable, "-m", "bgrun"], clean_env)
+
+
+@pytest.fixture(scope="session")
+def bgrun_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with a `bgrun` that was installed from a wheel into a fresh venv."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    venv = shared / "installed"
+    with (shared / "installed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (venv / "done").exists():
+            install_wheel(Path(sys.executable), venv, build_wheel(shared / "wheel"))
+            (venv / "done").touch()
+    return venv / "bin"
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel of this checkout into a folder."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(TOP)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def install_wheel(python: Path, venv: Path, wheel: Path) -> None:
+    """Make a venv and install a wheel into it, with its dependencies."""
+    subprocess.run([python, "-m", "venv", str(venv)], check=True, capture_output=True)
+    subprocess.run([venv / "bin" / "pip", "install", "-q", str(wheel)], check=True, capture_output=True)
+
+
+# --- guards -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left(tmp_path: Path) -> Iterator[None]:
+    """Fail a test whose jobs outlive it, and end those jobs: they carry the mark of its folder."""
+    yield
+    end = time.monotonic() + 5
+    while (left := _marked(tmp_path)) and time.monotonic() < end:
+        time.sleep(0.05)
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(signal.SIGKILL)
+    assert not left, f"the test left processes behind: {left}"
+
+
+def _marked(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("BGRUN_LOG_DIR", "").startswith(f"{folder}/"):
+                found.append(process)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _nothing_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that makes or removes anything at the top of this checkout or of the real home."""
+    watched = (TOP, Path.home())
+    before = [_names(folder) for folder in watched]
+    monkeypatch.chdir(tmp_path)
+    yield
+    after = [_names(folder) for folder in watched]
+    assert after == before, "the test changed something outside its tmp_path"
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder)) - {".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+    except OSError:
+        return set()

@@ -1,0 +1,75 @@
+"""Which processes belong to a run, on process tables made up for the purpose."""
+
+from __future__ import annotations
+
+from bgrun.local.tree import Claim, members
+from bgrun.runs.process import Process
+
+SUPERVISOR, LEADER, OTHER_LEADER = 10, 20, 30
+
+
+def table(*rows: tuple[int, int, int]) -> dict[int, Process]:
+    """Return a process table from pid, parent and session; the group is the session's."""
+    return {pid: Process(pid, ppid, sid, sid, str(pid)) for pid, ppid, sid in rows}
+
+
+def claimed(claim: Claim, processes: dict[int, Process], marks: dict[int, str], writes: set[int]) -> list[int]:
+    found = members(claim, processes, lambda pid: marks.get(pid, ""), lambda pid: pid in writes)
+    return [one.pid for one in found]
+
+
+BASE = ((1, 0, 1), (SUPERVISOR, 1, SUPERVISOR), (LEADER, SUPERVISOR, LEADER), (21, LEADER, LEADER))
+SUBREAPED = Claim("mine", "log", LEADER, ancestor=SUPERVISOR)
+
+
+def test_the_leader_and_what_it_started() -> None:
+    assert claimed(SUBREAPED, table(*BASE), {}, set()) == [LEADER, 21]
+
+
+def test_a_process_that_left_the_session_and_lost_its_parent_is_found_by_its_mark() -> None:
+    processes = table(*BASE, (40, SUPERVISOR, 40))
+    assert claimed(SUBREAPED, processes, {40: "mine"}, set()) == [LEADER, 21, 40]
+
+
+def test_without_a_mark_it_is_found_by_the_log_it_writes() -> None:
+    processes = table(*BASE, (40, SUPERVISOR, 40))
+    assert claimed(SUBREAPED, processes, {}, {40}) == [LEADER, 21, 40]
+
+
+def test_in_a_plan_of_one_every_descendant_of_the_supervisor_is_the_runs() -> None:
+    processes = table(*BASE, (40, SUPERVISOR, 40), (41, 40, 40))
+    assert claimed(SUBREAPED._replace(whole=True), processes, {}, set()) == [LEADER, 21, 40, 41]
+
+
+def test_another_run_of_the_plan_is_left_alone() -> None:
+    processes = table(*BASE, (OTHER_LEADER, SUPERVISOR, OTHER_LEADER), (31, OTHER_LEADER, OTHER_LEADER))
+    marks = {LEADER: "mine", 21: "mine", OTHER_LEADER: "other", 31: "other"}
+    assert claimed(SUBREAPED, processes, marks, set()) == [LEADER, 21]
+
+
+def test_a_run_that_the_job_started_is_another_run_with_all_below_it() -> None:
+    processes = table(*BASE, (50, SUPERVISOR, 50), (51, 50, 51), (52, 51, 51))
+    marks = {50: "other", 51: "other"}
+    assert claimed(SUBREAPED._replace(whole=True), processes, marks, set()) == [LEADER, 21]
+
+
+def test_nobody_outside_the_supervisors_descendants_is_ever_a_candidate() -> None:
+    processes = table(*BASE, (60, 1, LEADER), (61, 1, 61))
+    assert claimed(SUBREAPED, processes, {61: "mine"}, {61}) == [LEADER, 21]
+
+
+def test_with_the_leader_gone_and_no_supervisor_only_marks_prove_anything() -> None:
+    processes = table((1, 0, 1), (21, 1, LEADER), (22, 1, LEADER))
+    assert claimed(Claim("mine", "log", 0), processes, {21: "mine"}, set()) == [21]
+
+
+def test_the_inhibitor_is_not_part_of_the_run() -> None:
+    processes = table(*BASE, (70, SUPERVISOR, 70))
+    claim = SUBREAPED._replace(whole=True, not_these=frozenset({70}))
+    assert claimed(claim, processes, {}, set()) == [LEADER, 21]
+
+
+def test_a_zombie_is_nobody() -> None:
+    processes = table(*BASE)
+    processes[21] = processes[21]._replace(zombie=True)
+    assert claimed(SUBREAPED, processes, {}, set()) == [LEADER]
