@@ -1,0 +1,60 @@
+"""Helpers to break things with: only ever processes that the test itself started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from tests.conftest import Cli, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Signal a process of the test's own."""
+    os.kill(pid, number)
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """Return the living processes that descend from a pid."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def command_of(run: dict[str, Any], name: str = "sleep") -> int:
+    """Return the pid of the job's own command once it runs."""
+
+    def found() -> int | None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return next((p.pid for p in below(run["pid"]) if p.name() == name), None)
+        return None
+
+    pid: int = wait_until(found, f"{name} of {run['run_id']} runs")
+    return pid
+
+
+def is_gone(pid: int) -> bool:
+    """Whether no process with this pid runs any more (a zombie does not)."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def written(path: Path) -> Callable[[], str]:
+    """Return a look at a file that a job writes: its text, '' until it has any."""
+    return lambda: path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def supervisor_of(bg: Cli) -> Callable[[dict[str, Any]], int]:
+    """Return the pid of a run's supervisor."""
+    return lambda run: int(bg.meta(run)["supervisor_pid"])

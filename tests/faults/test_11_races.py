@@ -1,0 +1,104 @@
+"""Fault 11: two things at once."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+STATES = {"queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"}
+
+
+def test_status_while_starting(bg: Cli) -> None:
+    """At no moment does anybody see half a run."""
+    bg("run", "x", "--wait", "--", "true")
+    over = threading.Event()
+    seen: list[dict[str, Any]] = []
+
+    def look() -> None:
+        while not over.is_set():
+            seen.extend(bg.json("status")["runs"])
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(8):
+            bg("run", "x", "--", "true")
+    finally:
+        over.set()
+        looking.join()
+    assert seen
+    for run in seen:
+        assert run["state"] in {"running", "succeeded"}, run
+        assert run["pid"] and run["started_at"] and run["cmd"] == "true"
+
+
+def test_stop_as_soon_as_it_is_in_view(bg: Cli) -> None:
+    for place in range(4):
+        run = bg.start(f"x{place}", "sleep 300; true")
+        ended = bg.json("stop", run["run_id"])["runs"][0]
+        assert ended["state"] == "stopped", ended
+
+
+def test_two_stops_at_once(bg: Cli) -> None:
+    bg.start("x", "trap 'sleep 0.3; exit 9' TERM; while :; do sleep 0.02; done")
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: bg.json("stop", "x")["runs"][0], range(3)))
+    assert {run["state"] for run in done} == {"stopped"}
+    assert bg.state("x")["exit_code"] in (9, 143)
+    assert not list(bg.logs.glob(".x_*"))
+
+
+def test_stop_as_it_ends_by_itself(bg: Cli) -> None:
+    """Whoever comes first, the state tells what happened: it succeeded, or it was stopped."""
+    for place in range(6):
+        run = bg.start(f"x{place}", f"sleep 0.{place}5")
+        ended = bg.json("stop", run["run_id"])["runs"][0]
+        known = (ended["state"], ended["exit_code"])
+        assert known in {("succeeded", 0), ("stopped", 143)}, ended
+        assert bg.state(run["run_id"])["state"] == ended["state"]
+
+
+def test_stop_of_a_run_that_has_ended_changes_nothing(bg: Cli) -> None:
+    bg("run", "x", "--wait", "--", "false", code=1)
+    before = Path(bg.state("x")["meta"]).read_bytes()
+    assert bg.json("stop", "x")["runs"][0]["state"] == "failed"
+    assert Path(bg.state("x")["meta"]).read_bytes() == before
+
+
+def test_prune_while_starting(bg: Cli) -> None:
+    bg.jobs("defaults: {retention: {max_runs: 1}}\njobs: {x: {command: 'true'}}")
+    pruning = [
+        subprocess.Popen([*bg.command, "prune"], cwd=bg.folder, env=bg.env, stderr=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    started = [bg("start", "x", "-q").out.strip() for _ in range(4)]
+    for process in pruning:
+        assert process.wait(20) == 0
+    assert bg.ended(started[-1])["state"] == "succeeded"
+    wait_until(lambda: len(bg.json("list")["runs"]) == 1, "retention left one run")
+    assert bg.json("list")["runs"][0]["run_id"] == started[-1]
+
+
+def test_rerun_of_a_pruned_run(bg: Cli) -> None:
+    run = bg.json("run", "x", "--wait", "--", "true")
+    for path in bg.logs.rglob(f"{run['run_id']}*"):
+        path.unlink()
+    done = bg("rerun", run["run_id"], code=2)
+    assert run["run_id"] in done.err
+
+
+def test_a_run_whose_files_are_removed_by_hand_harms_nobody(bg: Cli) -> None:
+    bg.start("x", "sleep 300; true")
+    subprocess.run("find .logs -name '*.log' -delete", shell=True, cwd=bg.folder, check=True)
+    assert bg.state("x")["state"] == "running"
+    assert bg("logs", "x").out == ""
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+    bg("run", "y", "--wait", "--", "true")

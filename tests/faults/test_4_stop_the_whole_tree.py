@@ -1,0 +1,182 @@
+"""Fault 4: processes that do not want to be stopped, and processes that must not be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.conftest import wait_until
+from tests.faults.conftest import is_gone, kill, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Cli
+
+GRACE = 1.0
+
+# Each writes the pid of the process that is hard to stop to the file `pid`, and keeps the job running.
+HARD: dict[str, str] = {
+    "ignores SIGTERM": """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open('pid', 'w').write(str(os.getpid()))
+time.sleep(300)
+""",
+    "called setsid": """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    open('pid', 'w').write(str(os.getpid()))
+    time.sleep(300)
+time.sleep(300)
+""",
+    "forked twice": """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open('pid', 'w').write(str(os.getpid()))
+        time.sleep(300)
+    os._exit(0)
+time.sleep(300)
+""",
+    "forked twice, with an environment and descriptors of its own": """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.chdir('/')
+        os.closerange(0, 100)
+        os.execve(sys.executable, ['daemon', '-c', 'import time; time.sleep(300)'], {})
+    os._exit(0)
+time.sleep(0.3)
+import subprocess
+found = subprocess.run(['pgrep', '-x', '-f', 'daemon -c import time; time.sleep.300.'], capture_output=True)
+open('pid', 'w').write(found.stdout.split()[-1].decode())
+time.sleep(300)
+""",
+    "changed its name": """
+import os, time
+open('/proc/self/comm', 'w').write('innocent') if os.path.exists('/proc/self/comm') else None
+open('pid', 'w').write(str(os.getpid()))
+time.sleep(300)
+""",
+}
+
+
+@pytest.fixture
+def limits(bg: Cli) -> None:
+    bg.jobs(
+        "jobs: {hard: {command: [" + sys.executable + ", hard.py], stop_grace_period: 1s}}\n"
+        "groups: {g: {jobs: [hard]}}"
+    )
+
+
+@pytest.mark.usefixtures("limits")
+@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
+def test_nothing_is_left_within_grace_and_two_seconds(bg: Cli, kind: str, supervised: bool) -> None:
+    if not supervised and "environment" in kind:
+        pytest.skip("without its supervisor nothing tells this process apart; docs/promises.md says so")
+    (bg.folder / "hard.py").write_text(HARD[kind])
+    run = bg.json("start", "hard")
+    pid = int(wait_until(written(bg.folder / "pid"), "the process has told its pid"))
+    if not supervised:
+        kill(int(bg.meta(run)["supervisor_pid"]))
+    began = time.monotonic()
+    ended = bg.json("stop", "hard")["runs"][0]
+    took = time.monotonic() - began
+    assert is_gone(pid) and is_gone(run["pid"]), (pid, run)
+    assert ended["state"] == "stopped"
+    assert took < GRACE + 2 + 2, "the bound, and what two starts of Python take on a busy machine"
+
+
+FORKING = """
+import os, sys, time
+open('pid', 'w').write(str(os.getpid()))
+while True:
+    pid = os.fork()
+    if pid:
+        if len(sys.argv) > 1:
+            os._exit(0)
+        time.sleep(0.02)
+        os.waitpid(-1, os.WNOHANG)
+    elif len(sys.argv) == 1:
+        time.sleep(300)
+"""
+
+
+@pytest.mark.usefixtures("limits")
+def test_a_process_that_forks_while_it_is_being_killed(bg: Cli) -> None:
+    (bg.folder / "hard.py").write_text(FORKING.replace("while True", "import signal\nsignal.signal(15, signal.SIG_IGN)\nwhile True"))
+    run = bg.json("start", "hard")
+    wait_until(lambda: len(psutil.Process(run["pid"]).children(recursive=True)) > 5, "it has forked")
+    ended = bg.json("stop", "hard")["runs"][0]
+    assert ended["state"] == "stopped"
+    left = [p.pid for p in psutil.process_iter() if _runs_here(p, bg.folder)]
+    assert left == []
+    assert int(bg.meta(run)["stopped_processes"]) > 5
+
+
+def _runs_here(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
+
+
+def test_stop_says_how_many_it_ended(bg: Cli) -> None:
+    bg.start("x", "sleep 300 & sleep 301 & sleep 302 & touch begun; wait")
+    wait_until(lambda: (bg.folder / "begun").exists(), "all run")
+    done = bg("stop", "x")
+    assert "processes" in done.out, done
+
+
+# --- processes that are not ours --------------------------------------------------------------
+
+
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that no run has anything to do with, the leader of a group and session of its own."""
+    process = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    yield process
+    alive = process.poll() is None
+    process.kill()
+    process.wait()
+    assert alive, "a process that is not ours was ended"
+
+
+def test_a_pid_that_was_used_again_is_not_signalled(bg: Cli, bystander: subprocess.Popen[bytes]) -> None:
+    run = bg.start("x", "sleep 300; true")
+    facts = bg.meta(run)
+    for pid in [int(facts["supervisor_pid"]), run["pid"], *[p.pid for p in psutil.Process(run["pid"]).children()]]:
+        kill(pid)
+    meta = Path(run["meta"])
+    pretend = meta.read_text().replace(f"pid={run['pid']}\n", f"pid={bystander.pid}\n")
+    meta.write_text(pretend.replace(f"pgid={run['pid']}\n", f"pgid={bystander.pid}\n"))
+    assert bg.state("x")["state"] == "lost"
+    assert bg.json("stop", "x")["runs"][0]["state"] == "lost"
+
+
+def test_a_hand_edited_pid_file_misleads_nobody(bg: Cli, bystander: subprocess.Popen[bytes]) -> None:
+    run = bg.start("x", "sleep 300; true")
+    (bg.logs / f"{run['run_id']}.pid").write_text(f"{bystander.pid}\n")
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+    assert is_gone(run["pid"])
+
+
+def test_a_supervisor_pid_that_is_somebody_else(bg: Cli, bystander: subprocess.Popen[bytes]) -> None:
+    run = bg.start("x", "sleep 300; true")
+    facts = bg.meta(run)
+    kill(int(facts["supervisor_pid"]))
+    meta = Path(run["meta"])
+    text = meta.read_text()
+    meta.write_text(text.replace(f"supervisor_pid={facts['supervisor_pid']}", f"supervisor_pid={bystander.pid}"))
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
