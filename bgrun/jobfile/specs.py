@@ -1,0 +1,156 @@
+"""A job file as frozen specs: what is declared, with the defaults filled in; pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bgrun.jobfile.units import duration
+from bgrun.model import DEFAULT_GRACE_S, DEFAULT_STOP_SIGNAL, Limits, Retention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_SHELL = "bash -eo pipefail"
+Scalar = str | int | float | bool
+
+
+class Param(NamedTuple):
+    """A declared parameter. A `default` of None means that a start has to give it."""
+
+    name: str
+    type: str = "string"
+    default: Scalar | None = None
+    description: str = ""
+    pattern: str = ""
+    choices: tuple[Scalar, ...] = ()
+    required: bool = True
+
+
+class Settings(NamedTuple):
+    """What a job shares with `defaults`, and an ad-hoc command takes from there."""
+
+    env: Mapping[str, Scalar] = {}
+    env_file: tuple[str, ...] = ()
+    working_dir: str = "."
+    shell: str = DEFAULT_SHELL
+    venv: str | bool = "auto"
+    limits: Limits = Limits()
+    inhibit_sleep: bool = True
+    retention: Retention = Retention()
+    tags: tuple[str, ...] = ()
+
+
+class JobSpec(NamedTuple):
+    """A declared job."""
+
+    name: str
+    command: str | tuple[str, ...]
+    settings: Settings = Settings()
+    description: str = ""
+    params: tuple[Param, ...] = ()
+    label: str = ""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags."""
+        return self.settings.tags
+
+
+class GroupSpec(NamedTuple):
+    """A declared group; `max_parallel` of None sets no bound."""
+
+    name: str
+    jobs: tuple[str, ...]
+    description: str = ""
+    max_parallel: int | None = None
+    fail_fast: bool = False
+
+
+class JobFile(NamedTuple):
+    """A valid job file; `root` is its folder, which paths in it are relative to."""
+
+    path: Path
+    root: Path
+    jobs: Mapping[str, JobSpec]
+    groups: Mapping[str, GroupSpec]
+    defaults: Settings
+
+
+def of_document(path: Path, data: Mapping[str, Any]) -> JobFile:
+    """Return the specs of a document that the schema has passed."""
+    defaults = data.get("defaults") or {}
+    jobs = {name: _job(name, raw, defaults) for name, raw in (data.get("jobs") or {}).items()}
+    groups = {name: _group(name, raw) for name, raw in (data.get("groups") or {}).items()}
+    return JobFile(path, path.parent, jobs, groups, _settings(defaults))
+
+
+def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobSpec:
+    command = raw["command"]
+    return JobSpec(
+        name,
+        command if isinstance(command, str) else tuple(str(word) for word in command),
+        _settings(_merged(defaults, raw)),
+        raw.get("description", ""),
+        tuple(_param(key, value or {}) for key, value in raw.get("params", {}).items()),
+        raw.get("label", ""),
+    )
+
+
+def _merged(defaults: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    by_key = {key: {**defaults.get(key, {}), **raw.get(key, {})} for key in ("env", "retention")}
+    return {**defaults, **raw, **by_key}
+
+
+def _settings(raw: Mapping[str, Any]) -> Settings:
+    kept = raw.get("retention", {})
+    env_file = raw.get("env_file", ())
+    return Settings(
+        env=raw.get("env", {}),
+        env_file=(env_file,) if isinstance(env_file, str) else tuple(env_file),
+        working_dir=raw.get("working_dir", "."),
+        shell=raw.get("shell", DEFAULT_SHELL),
+        venv=raw.get("venv", "auto"),
+        limits=_limits(raw),
+        inhibit_sleep=raw.get("inhibit_sleep", True),
+        retention=Retention(kept.get("max_runs"), _seconds(kept.get("max_age"))),
+        tags=tuple(raw.get("tags", ())),
+    )
+
+
+def _limits(raw: Mapping[str, Any]) -> Limits:
+    grace = _seconds(raw.get("stop_grace_period"))
+    return Limits(
+        timeout_s=_seconds(raw.get("timeout")),
+        stop_signal=raw.get("stop_signal", DEFAULT_STOP_SIGNAL),
+        stop_grace_s=DEFAULT_GRACE_S if grace is None else grace,
+        success_exit_codes=tuple(raw.get("success_exit_codes", (0,))),
+    )
+
+
+def _seconds(value: str | float | None) -> float | None:
+    return None if value is None else duration(value)
+
+
+def _param(name: str, raw: Mapping[str, Any]) -> Param:
+    default = raw.get("default")
+    return Param(
+        name,
+        raw.get("type", "string"),
+        default,
+        raw.get("description", ""),
+        raw.get("pattern", ""),
+        tuple(raw.get("choices", ())),
+        raw.get("required", default is None),
+    )
+
+
+def _group(name: str, raw: Mapping[str, Any]) -> GroupSpec:
+    return GroupSpec(
+        name,
+        tuple(raw["jobs"]),
+        raw.get("description", ""),
+        raw.get("max_parallel"),
+        raw.get("fail_fast", False),
+    )

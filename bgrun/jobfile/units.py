@@ -1,0 +1,24 @@
+"""Durations as people write them; pure."""
+
+from __future__ import annotations
+
+import re
+
+from bgrun.errors import UsageError
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
+
+
+def duration(value: str | float) -> float:
+    """Return the seconds of `30m`, `1h30m`, `500ms`, `7d`, or of a bare number.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    text = str(value).strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return float(text)
+    if text and re.fullmatch(f"(?:{_PART.pattern})+", text):
+        return sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
+    raise UsageError(f"{text!r} is no duration", "write it like 90s, 30m, 1h30m or 7d")
