@@ -85,7 +85,7 @@ class StorageError(BgrunError):
 
 def nearest_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
     """Return at most `most` of the known names that look like `name`, the closest first."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only needed once something is wrong
+    from difflib import get_close_matches
 
     names = sorted(set(known))
     close = get_close_matches(name, names, n=most, cutoff=0.5)

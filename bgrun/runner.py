@@ -74,9 +74,7 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: Path)
     from bgrun.jobfile.render import render_command
 
     job_file = load(project) if project.job_file else None
-    job = render_command(
-        label, argv, working_dir=folder, root=project.root, job_file=job_file, environ=os.environ
-    )
+    job = render_command(label, argv, working_dir=folder, root=project.root, job_file=job_file, environ=os.environ)
     return _launch_one(project, job)
 
 
@@ -147,9 +145,7 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
         return [_read(project, _resolve(project, ref)) for ref in refs]
     run_ids = record.scan(str(project.log_dir))
     newest = {str(find.newest_of(run_ids, label)) for label in find.labels(run_ids)}
-    locked = (
-        run_id for run_id in find.newest_first(run_ids) if run_id in newest or _may_live(project, run_id)
-    )
+    locked = (run_id for run_id in find.newest_first(run_ids) if run_id in newest or _may_live(project, run_id))
     runs = [run for run_id in locked if (run := record.read_run(str(project.log_dir), run_id))]
     return [run for run in runs if run.live or run.run_id in newest]
 
@@ -181,9 +177,7 @@ def _resolve(project: Project, ref: str) -> str:
     run_id = find.resolve(str(project.log_dir), ref)
     if run_id is None:
         run_ids = record.scan(str(project.log_dir))
-        raise UnknownNameError(
-            "run or label", ref, [*find.labels(run_ids), *run_ids], _never_ran(project, ref)
-        )
+        raise UnknownNameError("run or label", ref, [*find.labels(run_ids), *run_ids], _never_ran(project, ref))
     return run_id
 
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration such as `90s`, `30m`, `1h30m`; a bare number is seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds."""
-        from bgrun.jobfile.specs import duration
+        from bgrun.jobfile.units import duration
 
         try:
             return duration(value)
@@ -34,7 +34,7 @@ class Duration(click.ParamType):
             self.fail(error.message, param, ctx)
 
 
-_TYPES: dict[str, click.ParamType] = {
+_TYPES: dict[str, click.ParamType[Any]] = {
     "text": click.STRING,
     "int": click.IntRange(min=1),
     "duration": Duration(),
@@ -72,7 +72,7 @@ class Suggesting(click.Group):
             ctx.fail(f"no command named {name!r}{hint}")
         return super().resolve_command(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the commands in the order of the table, which is that of use."""
         return list(self.commands)
 
@@ -143,7 +143,7 @@ def _checked_tail(command: Command, tail: Sequence[str] | None) -> tuple[str, ..
 
 
 def _argument(argument: Argument) -> click.Argument:
-    return click.Argument([argument.name], **_ARITY[argument.count])
+    return click.Argument([argument.name], **_ARITY[argument.many])
 
 
 def _option(option: Option) -> click.Option:

@@ -18,7 +18,7 @@ class Argument(NamedTuple):
     """
 
     name: str
-    count: Count = "one"
+    many: Count = "one"
     what: str = ""
 
 
@@ -46,9 +46,7 @@ class Command(NamedTuple):
 
 JSON = Option("json", ("--json",), "One JSON document on standard output.")
 QUIET = Option("quiet", ("-q", "--quiet"), "Only what was asked for; no comments.")
-TIMEOUT = Option(
-    "timeout", ("-t", "--timeout"), "Wait at most this long, then exit with 124.", "duration", "DURATION"
-)
+TIMEOUT = Option("timeout", ("-t", "--timeout"), "Wait at most this long, then exit with 124.", "duration", "DURATION")
 EXIT_CODE = Option("exit_code", ("--exit-code",), "Exit with the run's own exit code.")
 STARTING = (
     Option("wait", ("-w", "--wait"), "Wait for the end; exit 1 unless it succeeded."),

@@ -21,9 +21,7 @@ def check_label(text: str) -> str:
     if not text:
         raise UsageError("the label is empty", "give the run a name, such as: tests")
     if len(text) > LONGEST:
-        raise UsageError(
-            f"the label {text[:20]}… has {len(text)} characters", f"at most {LONGEST} are allowed"
-        )
+        raise UsageError(f"the label {text[:20]}… has {len(text)} characters", f"at most {LONGEST} are allowed")
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_").lstrip(".-")
     hint = f"for example: {cleaned}" if cleaned else "for example: tests"
     allowed = "letters, digits, `.`, `_` and `-`, and begins with none of `.` and `-`"

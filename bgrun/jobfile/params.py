@@ -33,8 +33,7 @@ def bind(job: JobSpec, given: Sequence[str]) -> dict[str, Scalar]:
         UsageError: one is unknown, missing, given twice or of the wrong type.
     """
     words = _assign(job, given)
-    values = {param.name: _value(job, param, words.get(param.name)) for param in job.params}
-    return values
+    return {param.name: _value(job, param, words.get(param.name)) for param in job.params}
 
 
 def _assign(job: JobSpec, given: Sequence[str]) -> dict[str, str]:

@@ -30,13 +30,18 @@ class Document(NamedTuple):
     places: Mapping[Path, Place]
     problems: tuple[Problem, ...]
 
+    def problem(self, file: str, path: Path, message: str, hint: str = "") -> Problem:
+        """Return a problem at a path, or at the nearest part around it that has a place."""
+        known = path
+        while known and known not in self.places:
+            known = known[:-1]
+        return Problem(file, *self.places.get(known, (1, 1)), dotted(path), message, hint)
+
 
 def read(file: str, raw: bytes) -> Document:
     """Return the content of a YAML file; with problems the data may be incomplete."""
     if len(raw) > MOST_BYTES:
-        return _failed(
-            file, 1, 1, f"larger than {MOST_BYTES >> 20} MiB", "a job file is written by hand; split it"
-        )
+        return _failed(file, 1, 1, f"larger than {MOST_BYTES >> 20} MiB", "a job file is written by hand; split it")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -62,9 +67,7 @@ def _compose(file: str, text: str) -> Document:
     except RecursionError:
         return _failed(file, 1, 1, "nested too deeply")
     if node is None:
-        return _failed(
-            file, 1, 1, "the file is empty", "declare a job: `jobs: {hello: {command: echo hello}}`"
-        )
+        return _failed(file, 1, 1, "the file is empty", "declare a job: `jobs: {hello: {command: echo hello}}`")
     return _Builder(file).document(node)
 
 
@@ -142,9 +145,7 @@ class _Builder:
             return self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):
             tag = node.tag.rpartition(":")[2]
-            self._tell(
-                node, path, f"{node.value!r} cannot be read as {tag}", "put it in quotes to have it as text"
-            )
+            self._tell(node, path, f"{node.value!r} cannot be read as {tag}", "put it in quotes to have it as text")
             return str(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:

@@ -94,9 +94,7 @@ def _write_script(at: RunFiles, text: str) -> None:
         files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
 
 
-def _claim(
-    log_dir: str, job: RenderedJob, origin: Origin, group: Membership | None, claims: list[str]
-) -> RunPlan:
+def _claim(log_dir: str, job: RenderedJob, origin: Origin, group: Membership | None, claims: list[str]) -> RunPlan:
     run_id = claim.claim(log_dir, job.label, job.script.encode("utf-8", "surrogateescape"))
     claims.append(str(run_id))
     known = facts.of_run(run_id, job, origin, group)

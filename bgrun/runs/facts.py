@@ -33,9 +33,7 @@ class Membership(NamedTuple):
     run_id: str
 
 
-def of_run(
-    run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | None = None
-) -> dict[str, str]:
+def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | None = None) -> dict[str, str]:
     """Return the first lines of a meta, in their fixed order; empty where only the launch will tell."""
     return {
         "ts": run_id.ts,

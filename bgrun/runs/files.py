@@ -196,9 +196,7 @@ def open_regular(path: str) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(
-            f"cannot read {path}: {error.strerror}", _HINTS.get(error.errno or 0, "")
-        ) from error
+        raise StorageError(f"cannot read {path}: {error.strerror}", _HINTS.get(error.errno or 0, "")) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise StorageError(f"{path} is not a regular file", "move it away")

@@ -89,9 +89,7 @@ def _look_proc(pid: int) -> Process | None:
         return None
     # The command name is in parentheses and may hold spaces and parentheses itself.
     fields = data[data.rindex(b")") + 2 :].split()
-    return Process(
-        pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode(), fields[0] in (b"Z", b"X")
-    )
+    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode(), fields[0] in (b"Z", b"X"))
 
 
 def _environ_proc(pid: int) -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""Everything that is wrong with a job file, in one go: by its schema, and beyond what a schema can say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from bgrun.errors import UsageError, nearest_names
+from bgrun.jobfile import params, quoting, specs, template
+from bgrun.jobfile.explain import by_schema
+from bgrun.jobfile.problem import Problem, in_order
+from bgrun.jobfile.text import Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bgrun.jobfile.specs import JobFile, JobSpec
+    from bgrun.jobfile.text import Path as DocumentPath
+
+_ALWAYS_KNOWN = {"env", "job"}
+
+
+def problems(file: str, document: Document) -> list[Problem]:
+    """Return all problems of a document, in the order of the file."""
+    found = list(document.problems)
+    if isinstance(document.data, dict):
+        found += by_schema(file, document)
+        if not found:
+            found += _beyond_schema(file, document)
+    return in_order(found)
+
+
+# --- beyond the schema ------------------------------------------------------------------------
+
+
+def _beyond_schema(file: str, document: Document) -> Iterator[Problem]:
+    job_file = specs.of_document(Path(file), document.data)
+    yield from _groups(file, document, job_file)
+    for job in job_file.jobs.values():
+        yield from _params(file, document, job)
+        yield from _templates(file, document, job)
+        yield from _shell(file, document, job)
+
+
+def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:
+    for group in job_file.groups.values():
+        path: DocumentPath = ("groups", group.name)
+        if group.name in job_file.jobs:
+            yield document.problem(file, path, "a job has the same name", "rename one of the two")
+        for place, name in enumerate(group.jobs):
+            if name not in job_file.jobs:
+                near = nearest_names(name, job_file.jobs)
+                hint = f"did you mean {near[0]!r}?" if near else "declare it under `jobs:`"
+                yield document.problem(file, (*path, "jobs", place), f"no job named {name!r}", hint)
+            elif missing := [param.name for param in job_file.jobs[name].params if param.required]:
+                told = f"the job {name!r} needs the parameter {missing[0]!r}, which a group does not give"
+                yield document.problem(file, (*path, "jobs", place), told, "give the parameter a default")
+
+
+def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+    for param in job.params:
+        path: DocumentPath = ("jobs", job.name, "params", param.name)
+        if param.name in _ALWAYS_KNOWN:
+            yield document.problem(file, path, "the name is taken: templates know it already", "rename it")
+        try:
+            re.compile(param.pattern)
+            if param.default is not None:
+                params.convert(param, param.default)
+        except re.error as error:
+            yield document.problem(file, (*path, "pattern"), f"no regular expression: {error}")
+        except ValueError as error:
+            yield document.problem(file, (*path, "default"), str(error), f"its type is {param.type}")
+
+
+def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+    known = _ALWAYS_KNOWN | {param.name for param in job.params}
+    for path, text in _template_texts(document.data, job):
+        for line, message in template.faults(text, known):
+            hint = "declare it under `params:`" if "not declared" in message else ""
+            found = document.problem(file, path, message, hint)
+            yield found._replace(line=found.line + _line_offset(text, line))
+
+
+def _line_offset(text: str, line: int) -> int:
+    """A text of several lines is a block, which begins on the line behind its key."""
+    return line if "\n" in text else 0
+
+
+def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[DocumentPath, str]]:
+    raw = data["jobs"][job.name]
+    base: DocumentPath = ("jobs", job.name)
+    if isinstance(job.command, str):
+        yield (*base, "command"), job.command
+    else:
+        yield from (((*base, "command", place), word) for place, word in enumerate(job.command))
+    for key in ("label", "working_dir"):
+        if key in raw:
+            yield (*base, key), raw[key]
+    for name, value in raw.get("env", {}).items():
+        if isinstance(value, str):
+            yield (*base, "env", name), value
+
+
+def _shell(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+    if not isinstance(job.command, str):
+        return
+    path: DocumentPath = ("jobs", job.name, "command")
+    try:
+        shell = shlex.split(job.settings.shell)
+        # What only a start can tell (`if`, `for`) is checked then; a plain template now.
+        if shell and Path(shell[0]).name in quoting.POSIX_SHELLS and "{%" not in job.command:
+            quoting.check(template.with_placeholders(job.command))
+    except ValueError as error:
+        yield document.problem(file, ("jobs", job.name, "shell"), f"{job.settings.shell!r}: {error}")
+    except UsageError as error:
+        yield document.problem(file, path, error.message, error.hint)

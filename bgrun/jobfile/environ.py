@@ -1,0 +1,83 @@
+"""The environment of a job: what its script exports, and the virtual environment it runs in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bgrun.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# No pager may wait for somebody at the keyboard, and no output may sit in a buffer.
+CONSTANTS = {"PYTHONUNBUFFERED": "1", "GH_PAGER": "cat", "GIT_PAGER": "cat"}
+
+
+def read_env_files(root: Path, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of dotenv files, relative to `root`; later files win.
+
+    `${NAME}` in a value is filled in from earlier lines and files, else from `environ`.
+
+    Raises:
+        UsageError: a file is missing, cannot be read, or a line of it is no assignment.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        found.update(_read_env_file(root / name, name, {**environ, **found}))
+    return found
+
+
+def _read_env_file(path: Path, name: str, known: Mapping[str, str]) -> dict[str, str]:
+    from dotenv.parser import parse_stream
+
+    hint = "env_file is relative to the folder of the job file"
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except OSError as error:
+        raise UsageError(f"cannot read the env_file {name}: {error.strerror}", f"{hint}: {path}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the env_file {name} is not UTF-8", f"save it as UTF-8: {path}") from error
+    for binding in bindings:
+        if binding.error or (binding.key is not None and not _is_name(binding.key)):
+            line = binding.original.line
+            raise UsageError(f"{name}:{line}: not an assignment NAME=value", f"mend or remove the line: {path}")
+    return _resolved({it.key: it.value for it in bindings if it.key is not None and it.value is not None}, known)
+
+
+def _resolved(raw: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Fill in the `${NAME}` of each value from what stands before it."""
+    from dotenv.variables import parse_variables
+
+    values: dict[str, str] = {}
+    for key, value in raw.items():
+        scope: dict[str, str | None] = {**known, **values}
+        values[key] = "".join(atom.resolve(scope) for atom in parse_variables(value))
+    return values
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isidentifier()
+
+
+def find_venv(wanted: str | bool, working_dir: Path, root: Path) -> str:
+    """Return the folder of the virtual environment, or '' for none.
+
+    Raises:
+        UsageError: one is named and is not there.
+    """
+    if wanted is False:
+        return ""
+    if wanted != "auto":
+        named = root / str(wanted)
+        if not is_venv(named):
+            raise UsageError(f"venv: {wanted} is no virtual environment", f"make one: python3 -m venv {named}")
+        return str(named)
+    candidates = (folder / name for folder in (working_dir, root) for name in ("venv", ".venv"))
+    return next((str(path) for path in candidates if is_venv(path)), "")
+
+
+def is_venv(folder: Path) -> bool:
+    """Return whether a folder is a virtual environment (PEP 405)."""
+    return (folder / "pyvenv.cfg").is_file() or (folder / "bin" / "activate").is_file()

@@ -1,0 +1,184 @@
+"""From a declared job and the words of a start to a rendered job: its script, and all that is known of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from bgrun.errors import UnknownNameError, UsageError
+from bgrun.jobfile import environ as environment
+from bgrun.jobfile import quoting, template
+from bgrun.jobfile.labels import check_label
+from bgrun.jobfile.params import bind
+from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
+from bgrun.model import RenderedJob
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
+
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def render_job(
+    job_file: JobFile,
+    name: str,
+    given: Sequence[str],
+    extra: Sequence[str],
+    environ: Mapping[str, str],
+) -> RenderedJob:
+    """Return a declared job, ready to launch.
+
+    Args:
+        job_file: where it is declared.
+        name: which job.
+        given: its parameters as on the command line: KEY=VALUE, or plain in declared order.
+        extra: words that are appended to its command.
+        environ: the caller's environment, which templates know as `env`.
+
+    Raises:
+        UsageError: the name, a parameter, a template, the folder or an env file is wrong.
+    """
+    job = job_file.jobs.get(name)
+    if job is None:
+        hint = f"{name} is a group: bgrun group {name}" if name in job_file.groups else "bgrun jobs lists them"
+        raise UnknownNameError("job", name, job_file.jobs, hint)
+    params = bind(job, given)
+    values: dict[str, Any] = {"env": environ, "job": name, **params}
+    label = template.render(job.label, values, f"{name}: label") if job.label else name
+    command, shown = _command(job, values, extra)
+    rendered = _rendered(job.settings, job_file.root, values, f"{name}: ")
+    return _finish(rendered, check_label(label), command, shown, job)._replace(
+        params=tuple((key, _as_text(value)) for key, value in params.items()),
+        shell=job.settings.shell if isinstance(job.command, str) else "",
+    )
+
+
+def render_command(
+    label: str,
+    argv: Sequence[str],
+    *,
+    working_dir: Path,
+    root: Path,
+    job_file: JobFile | None,
+    environ: Mapping[str, str],
+) -> RenderedJob:
+    """Return a command that is declared nowhere, ready to launch; a job file's `defaults` hold for it.
+
+    Raises:
+        UsageError: the label is none, or an env file of the defaults cannot be read.
+    """
+    settings = (job_file.defaults if job_file else Settings())._replace(working_dir=str(working_dir))
+    rendered = _rendered(settings, root, {"env": environ, "job": ""}, "defaults: ")
+    return _finish(rendered, check_label(label), _exec(argv), shlex.join(argv), None)
+
+
+class _Surroundings:
+    """What a job runs in: folder, virtual environment and exported variables."""
+
+    def __init__(self, working_dir: Path, venv: str, exports: Mapping[str, str], settings: Settings) -> None:
+        self.working_dir = working_dir
+        self.venv = venv
+        self.exports = exports
+        self.settings = settings
+
+
+def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str) -> _Surroundings:
+    folder = root / template.render(settings.working_dir, values, f"{where}working_dir")
+    if not folder.is_dir():
+        hint = f"make it, or mend working_dir, which is relative to {root}"
+        raise UsageError(f"{where}working_dir {folder} is not a folder", hint)
+    files = environment.read_env_files(root, settings.env_file, values["env"])
+    own = {
+        key: template.render(value, values, f"{where}env.{key}") if isinstance(value, str) else _as_text(value)
+        for key, value in settings.env.items()
+    }
+    venv = environment.find_venv(settings.venv, folder, root)
+    return _Surroundings(folder.resolve(), venv, {**environment.CONSTANTS, **files, **own}, settings)
+
+
+def _finish(around: _Surroundings, label: str, command: str, shown: str, job: JobSpec | None) -> RenderedJob:
+    script = _templates().get_template("job.sh.j2")
+    text = script.render(
+        label=label,
+        comments=_comments(shown, job),
+        working_dir=shlex.quote(str(around.working_dir)),
+        venv=shlex.quote(around.venv) if around.venv else "",
+        exports=[(key, shlex.quote(value)) for key, value in around.exports.items()],
+        command=command,
+    )
+    settings = around.settings
+    return RenderedJob(
+        label=label,
+        script=text,
+        cmd=shown,
+        shell="",
+        working_dir=str(around.working_dir),
+        venv=around.venv,
+        job=job.name if job else "",
+        tags=settings.tags,
+        limits=settings.limits,
+        inhibit_sleep=settings.inhibit_sleep,
+        retention=settings.retention,
+    )
+
+
+def _comments(shown: str, job: JobSpec | None) -> list[str]:
+    told = [f"Job: {job.name}" + (f" - {job.description}" if job.description else "")] if job else []
+    return [re.sub(r"[\x00-\x1f\x7f]+", " ", line)[:200] for line in (*told, f"Command: {shown}")]
+
+
+def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> tuple[str, str]:
+    """Return the line of the script that runs the command, and the command as a person would type it."""
+    where = f"{job.name}: command"
+    if not isinstance(job.command, str):
+        argv = [template.render(word, values, where) for word in job.command] + list(extra)
+        return _exec(argv), shlex.join(argv)
+    shell = _shell_words(job)
+    posix = Path(shell[0]).name in quoting.POSIX_SHELLS
+    text = (template.render_shell if posix else template.render_raw)(job.command, values, where)
+    text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
+    return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&-", text
+
+
+def _shell_words(job: JobSpec) -> list[str]:
+    try:
+        words = shlex.split(job.settings.shell)
+    except ValueError as error:
+        raise UsageError(f"{job.name}: shell {job.settings.shell!r}: {error}") from error
+    return words or shlex.split(DEFAULT_SHELL)
+
+
+def _exec(argv: Sequence[str]) -> str:
+    """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
+    return f"( exec -- {shlex.join(argv)} 2>&3 3>&- )"
+
+
+def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None) -> str:
+    """Return the script that runs the job scripts of a group's runs again."""
+    script = _templates().get_template("group.sh.j2")
+    return script.render(name=name, scripts=run_ids, max_parallel=max_parallel)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    # Shell text, into which only what is quoted for the shell goes: HTML escaping would break it.
+    loader = jinja2.FileSystemLoader(_TEMPLATES)
+    return jinja2.Environment(  # noqa: S701
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _as_text(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

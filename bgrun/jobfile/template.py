@@ -1,0 +1,150 @@
+"""Filling in templates: Jinja in its sandbox, where an undefined name is an error, never an empty text."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bgrun.errors import UsageError
+from bgrun.jobfile import quoting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_CHARACTERS = 1 << 20
+"""A rendered text is at most this long: a command longer than this is a mistake."""
+
+
+class _Raw(str):
+    """A value that is meant to be shell text."""
+
+    __slots__ = ()
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@cache
+def _plain() -> jinja2.Environment:
+    """Values go in as they are: for names, paths, variables and the words of an argv."""
+    return _environment(_text)
+
+
+def _environment(finalize: Any) -> jinja2.Environment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, finalize=finalize, keep_trailing_newline=True, autoescape=False
+    )
+    environment.filters["raw"] = lambda value: _Raw(_text(value))
+    return environment
+
+
+def render(text: str, values: Mapping[str, Any], where: str) -> str:
+    """Return a template with its values filled in as they are.
+
+    Raises:
+        UsageError: the template is broken or uses a value that is not there; `where` is named in it.
+    """
+    return _render(_plain(), text, values, where)
+
+
+def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
+    """Return a template of a shell command, each value in it made inert unless it is `| raw`.
+
+    Raises:
+        UsageError: as `render`, and where a value stands in a place where nothing makes it inert.
+    """
+    put: list[str] = []
+
+    def finalize(value: object) -> str:
+        if isinstance(value, _Raw):
+            return value
+        shown = _text(value)
+        put.append(shown)
+        return quoting.placeholder(len(put) - 1)
+
+    with_holes = _render(_environment(_delayed(finalize)), text, values, where)
+    try:
+        return quoting.fill_in(with_holes, put)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", error.hint) from error
+
+
+def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
+    """Return a template of a command for a shell whose quoting is not known: each value has to be `| raw`.
+
+    Raises:
+        UsageError: as `render`, and for a value that is not `| raw`.
+    """
+
+    def finalize(value: object) -> str:
+        if isinstance(value, _Raw):
+            return value
+        hint = "write {{ value | raw }} and quote it yourself, or pass it through `env:`"
+        raise UsageError(f"{where}: bgrun cannot quote a value for this shell", hint)
+
+    return _render(_environment(_delayed(finalize)), text, values, where)
+
+
+def _delayed(finalize: Any) -> Any:
+    """Keep Jinja from calling `finalize` on constants while it compiles: it must see each value once."""
+
+    @jinja2.pass_context
+    def late(_: jinja2.runtime.Context, value: object) -> str:
+        if isinstance(value, jinja2.Undefined):
+            str(value)  # StrictUndefined raises here, naming what is undefined
+        return str(finalize(value))
+
+    return late
+
+
+def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any], where: str) -> str:
+    if quoting.OPEN in text or quoting.CLOSE in text:
+        raise UsageError(f"{where}: it holds the private characters U+E0F0 or U+E0F1")
+    try:
+        rendered = environment.from_string(text).render(values)
+    except jinja2.TemplateSyntaxError as error:
+        raise UsageError(f"{where}: line {error.lineno} of the template: {error.message}") from error
+    except jinja2.UndefinedError as error:
+        known = ", ".join(name for name in values if name not in ("env", "job")) or "none"
+        raise UsageError(f"{where}: {error.message}", f"declared parameters: {known}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+        raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
+    if len(rendered) > MOST_CHARACTERS:
+        raise UsageError(f"{where}: longer than {MOST_CHARACTERS} characters once it is rendered")
+    if "\0" in rendered:
+        raise UsageError(f"{where}: it holds a NUL, which no argument can")
+    return rendered
+
+
+def with_placeholders(text: str) -> str:
+    """Return a template's text with a placeholder for each value that is not `| raw`; pure."""
+    outputs = (part for part in _plain().parse(text).body if isinstance(part, nodes.Output))
+    parts = (node for part in outputs for node in part.nodes)
+    return "".join(node.data if isinstance(node, nodes.TemplateData) else _stand_in(node) for node in parts)
+
+
+def _stand_in(node: nodes.Expr) -> str:
+    is_raw = isinstance(node, nodes.Filter) and node.name == "raw"
+    return "" if is_raw else quoting.placeholder(0)
+
+
+def faults(text: str, known: set[str]) -> list[tuple[int, str]]:
+    """Return what can be told to be wrong with a template before it is rendered: line in it and message."""
+    try:
+        tree = _plain().parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        return [(error.lineno, f"broken template: {error.message}")]
+    except RecursionError:
+        return [(1, "broken template: nested too deeply")]
+    unknown = meta.find_undeclared_variables(tree) - known
+    return [(_line_of(tree, name), f"the template uses {name!r}, which is not declared") for name in sorted(unknown)]
+
+
+def _line_of(tree: nodes.Template, name: str) -> int:
+    return next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), 1)
