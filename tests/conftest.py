@@ -124,7 +124,7 @@ def clean_env(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
-    """bgrun from this checkout, in an empty project folder."""
+    """Bgrun from this checkout, in an empty project folder."""
     folder = tmp_path / "project"
     folder.mkdir()
     return Cli(folder, [sys.executable, "-m", "bgrun"], clean_env)
@@ -177,7 +177,8 @@ def _marked(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get("BGRUN_LOG_DIR", "").startswith(f"{folder}/"):
+            ours = process.environ().get("BGRUN_LOG_DIR", "").startswith(f"{folder}/")
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 

@@ -171,8 +171,8 @@ class Supervisor:
         reason = member.stopping.reason if member.stopping else ""
         verdict = state.verdict_of(member.exit.code, member.plan.limits.success_exit_codes, reason)
         more = {"stopped_processes": str(len(member.ended))} if reason else {}
-        if left:
-            more["left_processes"] = str(left)
+        if reason:
+            verdict = verdict._replace(reason=_stop_told(verdict.reason, len(member.ended), left))
         ledger.close(member.at, member.child, member.exit, verdict, more)
         member.state = verdict.state
         if member.inhibitor:
@@ -281,6 +281,11 @@ class Supervisor:
         for label, policy in policies.items():
             with contextlib.suppress(BgrunError, OSError):
                 retention.apply(self.plan.log_dir, label, policy)
+
+
+def _stop_told(reason: str | None, ended: int, left: int) -> str:
+    counted = f"{reason}; ended {ended} process{'' if ended == 1 else 'es'}"
+    return f"{counted}, {left} could not be ended" if left else counted
 
 
 class Alarm:

@@ -76,8 +76,7 @@ def test_stop_of_a_run_that_has_ended_changes_nothing(bg: Cli) -> None:
 def test_prune_while_starting(bg: Cli) -> None:
     bg.jobs("defaults: {retention: {max_runs: 1}}\njobs: {x: {command: 'true'}}")
     pruning = [
-        subprocess.Popen([*bg.command, "prune"], cwd=bg.folder, env=bg.env, stderr=subprocess.DEVNULL)
-        for _ in range(3)
+        subprocess.Popen([*bg.command, "prune"], cwd=bg.folder, env=bg.env, stderr=subprocess.DEVNULL) for _ in range(3)
     ]
     started = [bg("start", "x", "-q").out.strip() for _ in range(4)]
     for process in pruning:

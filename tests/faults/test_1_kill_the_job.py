@@ -35,7 +35,7 @@ def kill_group(run: dict[str, Any]) -> None:
 @pytest.mark.parametrize("break_it", [kill_command, kill_leader, kill_group])
 def test_a_killed_job_failed_with_137_at_once(bg: Cli, break_it: Callable[[dict[str, Any]], None]) -> None:
     bg.json("run", "x", "--wait", "--", "true")
-    run = bg.start("x", "sleep 300; true")
+    run = bg.start("x", "sleep 300")
     began = time.monotonic()
     break_it(run)
     ended = bg.ended("x", "5s")
@@ -59,12 +59,12 @@ def test_the_shell_lines_of_the_runbook_kill_it(bg: Cli) -> None:
 
     run = bg.start("x", "sleep 300; true")
     command_of(run)
-    line = f'kill -9 -"$(grep \'^pgid=\' .logs/{run["run_id"]}.meta | cut -d= -f2)"'
+    line = f"kill -9 -\"$(grep '^pgid=' .logs/{run['run_id']}.meta | cut -d= -f2)\""
     subprocess.run(["bash", "-c", line], cwd=bg.folder, check=True)
     assert bg.ended("x")["exit_code"] == 137
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGSEGV", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGSEGV", "SIGHUP"])
 def test_any_signal_that_ends_the_leader_is_a_failure(bg: Cli, name: str) -> None:
     run = bg.start("x", "sleep 300; true")
     command_of(run)

@@ -61,9 +61,7 @@ def test_both_die_unseen(bg: Cli, supervisor_of: SupervisorOf) -> None:
     assert bg("wait", "x", code=1).out.startswith("lost")
 
 
-def test_the_job_script_killed_by_sigterm_alone_does_not_invent_a_code(
-    bg: Cli, supervisor_of: SupervisorOf
-) -> None:
+def test_the_job_script_killed_by_sigterm_alone_does_not_invent_a_code(bg: Cli, supervisor_of: SupervisorOf) -> None:
     """Bash runs its EXIT trap with status 0 when SIGTERM ends it: that is not the command's code."""
     import signal
 

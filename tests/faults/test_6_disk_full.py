@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -30,13 +31,15 @@ def small(bg: Cli, tmp_path: Path) -> Iterator[Cli]:
 
 
 def fill(disk: Path) -> None:
-    with (disk / "filler").open("wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
-            return
+    """Leave no byte free."""
+    fd = os.open(disk / "filler", os.O_CREAT | os.O_WRONLY)
+    try:
+        for size in (4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(fd, b"x" * size)
+    finally:
+        os.close(fd)
 
 
 def test_a_start_that_cannot_keep_its_record_does_not_run_the_job(small: Cli, tmp_path: Path) -> None:

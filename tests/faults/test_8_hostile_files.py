@@ -33,7 +33,9 @@ def link_away(bg: Cli, name: str, tmp_path: Path) -> Path:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in path.rglob("*") if p.is_file()} if path.is_dir() else {"": path.read_bytes()}
+    return (
+        {str(p): p.read_bytes() for p in path.rglob("*") if p.is_file()} if path.is_dir() else {"": path.read_bytes()}
+    )
 
 
 @pytest.mark.parametrize("name", [".logs", ".logs/jobs"])

@@ -39,9 +39,7 @@ def test_the_state_is_what_the_evidence_proves(seen: Evidence, state: State, cod
     assert (verdict.state, verdict.exit_code) == (state, code)
 
 
-@given(
-    st.booleans(), st.booleans(), st.none() | st.integers(0, 255), st.sampled_from(["", "stop", "timeout"])
-)
+@given(st.booleans(), st.booleans(), st.none() | st.integers(0, 255), st.sampled_from(["", "stop", "timeout"]))
 def test_success_is_never_inferred(locked: bool, alive: bool, code: int | None, stop: str) -> None:
     verdict = derive(Evidence(STARTED, locked, alive, code, stop))
     assert verdict.state != "succeeded" or (code == 0 and not (locked or alive or stop))

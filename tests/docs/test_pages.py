@@ -1,0 +1,39 @@
+"""Every command block of README and docs does what the page says, with an installed bgrun."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import TOP
+from tests.docs.blocks import CLONE, blocks, run_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("**/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_the_commands_of_a_page_do_what_it_says(
+    page: Path, bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]
+) -> None:
+    if not [block for block in blocks(page) if block.note != CLONE and not block.skipped]:
+        pytest.skip("no command blocks to run on this page")
+    project = tmp_path / "scratch" / "project"
+    shutil.copytree(TOP / "tests" / "docs" / "fixtures" / "project", project)
+    subprocess.run(["git", "init", "-q", str(project)], check=True, env=clean_env)
+    env = {**clean_env, "PATH": f"{bgrun_bin}:{clean_env['PATH']}", "NO_COLOR": "1"}
+    assert "\n".join(map(str, run_page(page, project=project, env=env))) == ""
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page in PAGES for block in blocks(page) if block.skipped],
+    ids=lambda block: f"{block.page.name}:{block.line}",
+)
+def test_what_is_not_run_says_why(block) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    pytest.skip(block.skipped)
