@@ -28,34 +28,50 @@ def problems(file: str, document: Document) -> list[Problem]:
     found = list(document.problems)
     if isinstance(document.data, dict):
         found += by_schema(file, document)
-        if not found:
-            found += _beyond_schema(file, document)
+        found += _beyond_schema(file, document, _sound_part(document.data, found))
     return in_order(found)
+
+
+def _sound_part(data: Mapping[str, Any], found: list[Problem]) -> dict[str, Any]:
+    """Return the jobs, groups and defaults that nothing was found in yet, which alone can be looked at further."""
+    paths = [problem.path for problem in found]
+    kept: dict[str, Any] = {} if _is_faulty("defaults", paths) else {"defaults": data.get("defaults")}
+    for part in ("jobs", "groups"):
+        named = data.get(part)
+        whole = named if isinstance(named, dict) and part not in paths else {}
+        kept[part] = {name: one for name, one in whole.items() if not _is_faulty(f"{part}.{name}", paths)}
+    return kept
+
+
+def _is_faulty(path: str, paths: list[str]) -> bool:
+    return any(one == path or one.startswith((f"{path}.", f"{path}[")) for one in paths)
 
 
 # --- beyond the schema ------------------------------------------------------------------------
 
 
-def _beyond_schema(file: str, document: Document) -> Iterator[Problem]:
-    job_file = specs.of_document(Path(file), document.data)
+def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[Problem]:
+    job_file = specs.of_document(Path(file), sound)
     yield from _groups(file, document, job_file)
     for job in job_file.jobs.values():
         yield from _params(file, document, job)
-        yield from _templates(file, document, job)
-        yield from _shell(file, document, job)
+        broken = list(_templates(file, document, job))
+        yield from broken or _shell(file, document, job)
 
 
 def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:
+    declared = document.data.get("jobs") or {}
     for group in job_file.groups.values():
         path: DocumentPath = ("groups", group.name)
-        if group.name in job_file.jobs:
+        if group.name in declared:
             yield document.problem(file, path, "a job has the same name", "rename one of the two")
         for place, name in enumerate(group.jobs):
-            if name not in job_file.jobs:
-                near = nearest_names(name, job_file.jobs)
+            params_of = job_file.jobs[name].params if name in job_file.jobs else ()
+            if name not in declared:
+                near = nearest_names(name, declared)
                 hint = f"did you mean {near[0]!r}?" if near else "declare it under `jobs:`"
                 yield document.problem(file, (*path, "jobs", place), f"no job named {name!r}", hint)
-            elif missing := [param.name for param in job_file.jobs[name].params if param.required]:
+            elif missing := [param.name for param in params_of if param.required]:
                 told = f"the job {name!r} needs the parameter {missing[0]!r}, which a group does not give"
                 yield document.problem(file, (*path, "jobs", place), told, "give the parameter a default")
 

@@ -20,6 +20,17 @@ MOST_CHARACTERS = 1 << 20
 """A rendered text is at most this long: a command longer than this is a mistake."""
 
 
+_FAULTS = (
+    jinja2.TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
+
+
 class _Raw(str):
     """A value that is meant to be shell text."""
 
@@ -70,7 +81,7 @@ def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
 
     with_holes = _render(_environment(_delayed(finalize)), text, values, where)
     try:
-        return quoting.fill_in(with_holes, put)
+        return _bounded(quoting.fill_in(with_holes, put), where)
     except UsageError as error:
         raise UsageError(f"{where}: {error.message}", error.hint) from error
 
@@ -113,8 +124,12 @@ def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any
     except jinja2.UndefinedError as error:
         known = ", ".join(name for name in values if name not in ("env", "job")) or "none"
         raise UsageError(f"{where}: {error.message}", f"declared parameters: {known}") from error
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+    except _FAULTS as error:
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
+    return _bounded(rendered, where)
+
+
+def _bounded(rendered: str, where: str) -> str:
     if len(rendered) > MOST_CHARACTERS:
         raise UsageError(f"{where}: longer than {MOST_CHARACTERS} characters once it is rendered")
     if "\0" in rendered:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 MOST_BYTES = 1 << 20
 MOST_NODES = 100_000
 """Parts of a document after its aliases are filled in; far more than anybody writes by hand."""
@@ -134,6 +135,8 @@ class _Builder:
             self.open.discard(id(node))
 
     def _build_kind(self, node: yaml.Node, path: Path) -> Any:
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            self._tell(node, path, f"the tag {node.tag} means nothing here", "remove it")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

@@ -1,0 +1,117 @@
+"""Write docs/reference/jobfile.md and commands.md from the schema and the table of commands.
+
+Usage: python scripts/docs_reference.py [--check]
+
+With --check nothing is written; exit code 1 when a page is not what it would become.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bgrun.cli.table import COMMANDS, PROJECT_OPTIONS, Argument, Command, Option
+from bgrun.jobfile.schema import schema
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+_MADE = "<!-- made by scripts/docs_reference.py: change {source} instead -->\n"
+_SHOWN = {"one": "{}", "maybe": "[{}]", "some": "{}…", "any": "[{}…]"}
+
+
+def main(words: list[str]) -> int:
+    """Write the pages, or check them."""
+    pages = {REFERENCE / "jobfile.md": jobfile_page(schema("bgjobs")), REFERENCE / "commands.md": commands_page()}
+    if "--check" not in words:
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    print("\n".join(f"{name} is stale: run python scripts/docs_reference.py" for name in stale) or "up to date")
+    return 1 if stale else 0
+
+
+# --- the job file -----------------------------------------------------------------------------
+
+
+def jobfile_page(content: dict[str, Any]) -> str:
+    """Return the reference of the job file."""
+    definitions = content["definitions"]
+    parts = [
+        ("Top level", content, ""),
+        ("A job", definitions["job"], "Under `jobs:`, by name."),
+        ("A parameter", definitions["param"], "Under `params:` of a job, by name."),
+        ("A group", definitions["group"], "Under `groups:`, by name."),
+        ("Retention", definitions["retention"], "Under `retention:`."),
+        ("Log", definitions["log"], "Under `log:`."),
+    ]
+    head = [
+        "# The job file",
+        "",
+        _MADE.format(source="schemas/bgjobs.schema.json"),
+        "An unknown key is an error; keys that begin with `x-` are yours. Durations are `90s`, `30m`, `1h30m`, `7d` or a",
+        "number of seconds; sizes are `500MB`, `1GiB` or a number of bytes. Names of jobs and groups have at most 100",
+        "letters, digits, `.`, `_` and `-`, and begin with none of `.` and `-`. The keys of `defaults` are those of a job",
+        "that are not its own recipe; `env` and `retention` are merged key by key, the rest is replaced.",
+    ]
+    return "\n".join([*head, *(line for part in parts for line in _section(*part, definitions))]) + "\n"
+
+
+def _section(title: str, content: dict[str, Any], where: str, definitions: dict[str, Any]) -> list[str]:
+    rows = [
+        "",
+        f"## {title}",
+        "",
+        *([where, ""] if where else []),
+        "| key | what | default | for example |",
+        "|---|---|---|---|",
+    ]
+    required = content.get("required", ())
+    for key, raw in content["properties"].items():
+        one = definitions[raw["$ref"].rpartition("/")[2]] if "$ref" in raw else raw
+        name = f"`{key}` (required)" if key in required else f"`{key}`"
+        default = _code(one["default"]) if "default" in one else ""
+        examples = ", ".join(_code(example) for example in one.get("examples", one.get("enum", ())))
+        rows.append(f"| {name} | {one.get('description', '')} | {default} | {examples} |")
+    return rows
+
+
+def _code(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"`{text}`".replace("|", "\\|")
+
+
+# --- the commands -----------------------------------------------------------------------------
+
+
+def commands_page() -> str:
+    """Return the reference of the commands."""
+    head = ["# Commands", "", _MADE.format(source="bgrun/cli/table.py"), "Before any command:", ""]
+    lines = [*head, *_options(PROJECT_OPTIONS)]
+    for command in COMMANDS:
+        lines += ["", f"## {command.name}", "", f"`{_usage(command)}`", "", command.help]
+        lines += ["", command.epilog] if command.epilog else []
+        lines += ["", *_options(command.options)] if command.options else []
+    return "\n".join(lines) + "\n"
+
+
+def _usage(command: Command) -> str:
+    words = ["bgrun", command.name, *(_argument(argument) for argument in command.arguments)]
+    return " ".join([*words, *([f"[-- {command.tail}]"] if command.tail else [])])
+
+
+def _argument(argument: Argument) -> str:
+    return _SHOWN[argument.many].format(argument.name.upper())
+
+
+def _options(options: tuple[Option, ...]) -> list[str]:
+    rows = ["| option | what |", "|---|---|"]
+    for option in options:
+        spelled = ", ".join(f"`{' '.join(filter(None, (word, option.metavar)))}`" for word in option.spellings)
+        rows.append(f"| {spelled} | {option.help} |")
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""Job files good and bad: each file under positive/ loads, each under negative/ is told as its .txt says."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bgrun import jobfile
+from bgrun.errors import JobFileError
+from bgrun.jobfile import check, text
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("positive/*.yaml")), ids=lambda path: path.stem)
+def test_a_good_file_loads(path: Path) -> None:
+    assert jobfile.load(path).jobs
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("negative/*.yaml")), ids=lambda path: path.stem)
+def test_a_bad_file_is_told_with_every_error(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(JobFileError) as caught:
+        jobfile.load(Path(path.name))
+    assert "\n".join(map(str, caught.value.problems)) + "\n" == path.with_suffix(".txt").read_text()
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_every_problem_says_how_to_mend_it_or_is_plain() -> None:
+    told = [line for path in HERE.glob("negative/*.txt") for line in path.read_text().splitlines()]
+    assert sum("; " in line for line in told) > len(told) * 0.75
+
+
+def problems_of(raw: bytes) -> list[str]:
+    return [str(problem) for problem in check.problems("f.yaml", text.read("f.yaml", raw))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass")))
+def test_no_text_ends_in_a_traceback(raw: bytes) -> None:
+    problems_of(raw)
+
+
+_KEYS = st.sampled_from(["jobs", "groups", "defaults", "command", "env", "params", "a", "timeout", "retention", "x-y"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.just("{{ x }}"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"jobs": st.dictionaries(st.just("a"), VALUES)}, optional={"groups": VALUES, "defaults": VALUES}
+    )
+)
+def test_no_document_ends_in_a_traceback(data: object) -> None:
+    problems_of(yaml.safe_dump(data).encode())
+
+
+def test_a_huge_file_is_refused_at_once() -> None:
+    began = time.monotonic()
+    assert problems_of(b"a: " + b"x" * (2 << 20)) == [
+        "f.yaml:1:1: larger than 1 MiB; a job file is written by hand; split it"
+    ]
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("raw", [b"[" * 5000, b"a: " + b"{a: " * 3000, b"- " * 5000 + b"x"])
+def test_deep_nesting_is_told(raw: bytes) -> None:
+    assert problems_of(raw)
