@@ -11,6 +11,7 @@ State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stoppe
 LIVE_STATES: tuple[State, ...] = ("queued", "running")
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_GRACE_S = 10.0
+DEFAULT_MAX_LOG = 1 << 30
 
 
 class Retention(NamedTuple):
@@ -27,6 +28,7 @@ class Limits(NamedTuple):
     stop_signal: str = DEFAULT_STOP_SIGNAL
     stop_grace_s: float = DEFAULT_GRACE_S
     success_exit_codes: tuple[int, ...] = (0,)
+    max_log_bytes: int = DEFAULT_MAX_LOG
 
 
 class RenderedJob(NamedTuple):
@@ -34,7 +36,7 @@ class RenderedJob(NamedTuple):
 
     `script` is the whole text of the job script. It knows neither its run id nor its folder, so the
     same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
-    ad-hoc command.
+    ad-hoc command. `secrets` are variables that reach the job through its environment only.
     """
 
     label: str
@@ -49,6 +51,7 @@ class RenderedJob(NamedTuple):
     limits: Limits = Limits()
     inhibit_sleep: bool = True
     retention: Retention = Retention()
+    secrets: tuple[tuple[str, str], ...] = ()
 
 
 class RunId(NamedTuple):

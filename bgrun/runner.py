@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
-from bgrun.local import prepare, stop, wait
+from bgrun.local import prepare, stop, surroundings, wait
 from bgrun.local.prepare import Bounds, Group
-from bgrun.runs import facts, files, find, lock, logs, record, retention
+from bgrun.runs import facts, files, find, lock, logs, masks, record, retention
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -107,10 +107,24 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
     script = files.read(RunFiles(str(project.log_dir), run_id).script, _MOST_SCRIPT)
     if script is None:
         raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
-    job = facts.job_of(_facts(project, run_id), script.decode("utf-8", "surrogateescape"))
+    known = _facts(project, run_id)
+    job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
     if not Path(job.working_dir).is_dir():
         raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
-    return job
+    return job._replace(secrets=_secrets_again(project, job, masks.names(known.get("secrets", ""))))
+
+
+def _secrets_again(project: Project, job: RenderedJob, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the secrets of a run as they are now: they were kept nowhere."""
+    if not names:
+        return ()
+    given = [f"{key}={value}" for key, value in job.params]
+    declared = dict(render(project, job.job, given).secrets) if job.job else {}
+    values = {**os.environ, **declared}
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise UsageError(f"the secret {missing[0]} is not set", "set it in the environment and try again")
+    return tuple((name, values[name]) for name in names)
 
 
 def _facts(project: Project, run_id: str) -> dict[str, str]:
@@ -134,6 +148,11 @@ def _launch_group(project: Project, name: str, jobs: Sequence[RenderedJob], boun
     group = Group(name, tuple(jobs), bounds, script)
     run_id = prepare.launch_group(str(project.log_dir), str(project.root), group)
     return _read(project, run_id)
+
+
+def warnings(project: Project) -> list[str]:
+    """Return what may keep runs that are started here from being recorded, in words for a person."""
+    return [*surroundings.low_disk(str(project.log_dir)), *surroundings.doomed_sandbox()]
 
 
 # --- looking ----------------------------------------------------------------------------------
@@ -225,25 +244,47 @@ def follow(project: Project, run: Run, lines: int | None = None) -> Iterator[Chu
         lines: begin with this many last lines; None begins at the start.
     """
     log_dir = str(project.log_dir)
-    sources = [RunFiles(log_dir, run_id) for run_id in (run.members or (run.run_id,))]
-    labels = [_label(at) for at in sources]
-    offsets = [0 if lines is None else logs.tail_offset(at.log, lines) for at in sources]
+    sources = [_Source(RunFiles(log_dir, run_id), lines) for run_id in (run.members or (run.run_id,))]
     over = False
     while not over:
         # Whether it is over is asked before the last reading, so that nothing is missed.
         over = not _goes_on(log_dir, run.run_id)
-        grown = False
-        for place, at in enumerate(sources):
-            for data in logs.read_from(at.log, offsets[place]):
-                offsets[place] += len(data)
-                grown = True
-                yield Chunk(at.run_id, labels[place], data)
-        if not grown and not over:
+        chunks = [chunk for source in sources for chunk in source.grown()]
+        yield from chunks
+        if not chunks and not over:
             time.sleep(FOLLOW_LOOK_S)
+    yield from (source.last() for source in sources)
 
 
-def _label(at: RunFiles) -> str:
-    return (record.read_meta(at) or {}).get("label", at.run_id)
+class _Source:
+    """A log that is being followed, and how far."""
+
+    def __init__(self, at: RunFiles, lines: int | None) -> None:
+        facts_now = record.read_meta(at) or {}
+        self.at = at
+        self.label = facts_now.get("label", at.run_id)
+        self.offset = 0 if lines is None else logs.tail_offset(at.log, lines)
+        self.stream = masks.Stream(masks.parse(facts_now.get("secrets", "")))
+
+    def grown(self) -> Iterator[Chunk]:
+        for piece in logs.read_from(self.at.log, self.offset):
+            self.offset = piece.end
+            yield self._chunk(self.stream.feed(piece.data))
+
+    def last(self) -> Chunk:
+        return self._chunk(self.stream.end())
+
+    def _chunk(self, data: bytes) -> Chunk:
+        return Chunk(self.at.run_id, self.label, data)
+
+
+def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
+    """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
+    at = RunFiles(str(project.log_dir), run.run_id)
+    stream = masks.Stream(masks.parse((record.read_meta(at) or {}).get("secrets", "")))
+    for data, _ in logs.read_from(at.log, 0 if lines is None else logs.tail_offset(at.log, lines)):
+        yield stream.feed(data)
+    yield stream.end()
 
 
 def _goes_on(log_dir: str, run_id: str) -> bool:

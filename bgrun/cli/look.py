@@ -102,10 +102,11 @@ def logs(project: Project, asked: SimpleNamespace) -> int:
     run = runner.latest(project, asked.ref)
     pattern = _compile(asked.grep) if asked.grep else None
     if asked.raw and not pattern and not asked.json:
-        for block in log_files.read_from(run.log, _begin(run, asked, None)):
+        for block in runner.read_log(project, run, _last(asked, None)):
             show.raw(block)
         return EXIT_OK
-    lines = list(_bounded(_selected(run, asked, pattern), asked))
+    blocks = runner.read_log(project, run, _last(asked, pattern))
+    lines = list(_bounded(_selected(blocks, asked, pattern), asked))
     if asked.json:
         show.document({"run": show.run_fields(run), "lines": lines, "size": log_files.size(run.log)})
         return EXIT_OK
@@ -121,15 +122,13 @@ def _compile(pattern: str) -> re.Pattern[str]:
         raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from error
 
 
-def _begin(run: Run, asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> int:
-    """Return where reading begins: a pattern has to see the whole log."""
-    if asked.since_start or pattern:
-        return 0
-    return log_files.tail_offset(run.log, asked.lines or DEFAULT_LINES)
+def _last(asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> int | None:
+    """Return with how many last lines reading begins: a pattern has to see the whole log."""
+    return None if asked.since_start or pattern else asked.lines or DEFAULT_LINES
 
 
-def _selected(run: Run, asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> Iterator[str]:
-    for line in log_files.lines_of(log_files.read_from(run.log, _begin(run, asked, pattern))):
+def _selected(blocks: Iterable[bytes], asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> Iterator[str]:
+    for line in log_files.lines_of(blocks):
         shown = line.rstrip("\n") if asked.raw else log_files.clean(line)
         if pattern is None or pattern.search(shown):
             yield shown

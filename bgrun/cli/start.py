@@ -41,6 +41,8 @@ def rerun(project: Project, asked: SimpleNamespace) -> int:
 
 
 def _told(project: Project, asked: SimpleNamespace, begun: Run) -> int:
+    for warning in runner.warnings(project):
+        show.note(f"warning: {warning}")
     wait = asked.wait or asked.timeout is not None or asked.exit_code
     if asked.quiet and not asked.json:
         show.out(begun.run_id)

@@ -6,7 +6,7 @@ import re
 import shlex
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -80,14 +80,14 @@ def render_command(
     return _finish(rendered, check_label(label), _exec(argv), shlex.join(argv), None)
 
 
-class _Surroundings:
-    """What a job runs in: folder, virtual environment and exported variables."""
+class _Surroundings(NamedTuple):
+    """What a job runs in: folder, virtual environment, exported variables, and those that stay out of the script."""
 
-    def __init__(self, working_dir: Path, venv: str, exports: Mapping[str, str], settings: Settings) -> None:
-        self.working_dir = working_dir
-        self.venv = venv
-        self.exports = exports
-        self.settings = settings
+    working_dir: Path
+    venv: str
+    exports: Mapping[str, str]
+    secrets: Mapping[str, str]
+    settings: Settings
 
 
 def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str) -> _Surroundings:
@@ -101,7 +101,11 @@ def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: 
         for key, value in settings.env.items()
     }
     venv = environment.find_venv(settings.venv, folder, root)
-    return _Surroundings(folder.resolve(), venv, {**environment.CONSTANTS, **files, **own}, settings)
+    exports = {**environment.CONSTANTS, **files, **own}
+    known = {**values["env"], **exports}
+    secrets = {name: known[name] for name in settings.secrets if name in known}
+    plain = {name: value for name, value in exports.items() if name not in secrets}
+    return _Surroundings(folder.resolve(), venv, plain, secrets, settings)
 
 
 def _finish(around: _Surroundings, label: str, command: str, shown: str, job: JobSpec | None) -> RenderedJob:
@@ -114,6 +118,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         exports=[(key, shlex.quote(value)) for key, value in around.exports.items()],
         command=command,
     )
+    _keep_out(around.secrets, text)
     settings = around.settings
     return RenderedJob(
         label=label,
@@ -127,7 +132,16 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         limits=settings.limits,
         inhibit_sleep=settings.inhibit_sleep,
         retention=settings.retention,
+        secrets=tuple(around.secrets.items()),
     )
+
+
+def _keep_out(secrets: Mapping[str, str], script: str) -> None:
+    """Refuse a command that would carry a secret into the files of its run."""
+    for name, value in secrets.items():
+        if len(value) > 3 and value in script:
+            hint = f'write "${name}" in the command: the job has it in its environment'
+            raise UsageError(f"the value of the secret {name} would stand in the job script", hint)
 
 
 def _comments(shown: str, job: JobSpec | None) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bgrun.jobfile.units import duration
-from bgrun.model import DEFAULT_GRACE_S, DEFAULT_STOP_SIGNAL, Limits, Retention
+from bgrun.jobfile.units import duration, size
+from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Limits, Retention
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     inhibit_sleep: bool = True
     retention: Retention = Retention()
     tags: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 class JobSpec(NamedTuple):
@@ -116,16 +117,19 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         inhibit_sleep=raw.get("inhibit_sleep", True),
         retention=Retention(kept.get("max_runs"), _seconds(kept.get("max_age"))),
         tags=tuple(raw.get("tags", ())),
+        secrets=tuple(raw.get("secrets", ())),
     )
 
 
 def _limits(raw: Mapping[str, Any]) -> Limits:
     grace = _seconds(raw.get("stop_grace_period"))
+    most = raw.get("log", {}).get("max_size")
     return Limits(
         timeout_s=_seconds(raw.get("timeout")),
         stop_signal=raw.get("stop_signal", DEFAULT_STOP_SIGNAL),
         stop_grace_s=DEFAULT_GRACE_S if grace is None else grace,
         success_exit_codes=tuple(raw.get("success_exit_codes", (0,))),
+        max_log_bytes=DEFAULT_MAX_LOG if most is None else max(size(most), 1 << 16),
     )
 
 

@@ -1,4 +1,4 @@
-"""Durations as people write them; pure."""
+"""Durations and sizes as people write them; pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from bgrun.errors import UsageError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:([kKMGT])(i?))?B?")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
 
 
@@ -22,3 +24,16 @@ def duration(value: str | float) -> float:
     if text and re.fullmatch(f"(?:{_PART.pattern})+", text):
         return sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
     raise UsageError(f"{text!r} is no duration", "write it like 90s, 30m, 1h30m or 7d")
+
+
+def size(value: str | int) -> int:
+    """Return the bytes of `200MB`, `64MiB`, or of a bare number.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    found = _SIZE.fullmatch(str(value).strip())
+    if not found:
+        raise UsageError(f"{value!r} is no size", "write it like 500MB or 1GiB")
+    base = 1024 if found[3] else 1000
+    return int(float(found[1]) * base ** _BYTES[(found[2] or "").lower()])

@@ -32,7 +32,7 @@ class Child(NamedTuple):
     facts: dict[str, str]
 
 
-def launch(at: RunFiles, facts: dict[str, str]) -> Child:
+def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str]) -> Child:
     """Start a job script as a child of this process and the leader of a session of its own.
 
     Raises:
@@ -41,7 +41,7 @@ def launch(at: RunFiles, facts: dict[str, str]) -> Child:
     opened: list[int] = []
     try:
         log_fd, lock_fd = _claim(at, facts, opened)
-        child = _fork(at, facts, log_fd, lock_fd)
+        child = _fork(at, facts, environment, (log_fd, lock_fd))
         os.close(log_fd)
     except OSError as error:
         _withdraw(at, opened)
@@ -66,20 +66,21 @@ def _withdraw(at: RunFiles, opened: list[int]) -> None:
         files.remove(path)
 
 
-def _fork(at: RunFiles, facts: dict[str, str], log_fd: int, lock_fd: int) -> Child:
+def _fork(at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int]) -> Child:
     """Fork, and wait until the child has become the job script or said why it cannot."""
     started_at = clock.iso(time.time())
     read_fd, write_fd = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become_job(at, facts, (log_fd, lock_fd, write_fd), started_at)
+        born = _with_process(facts, os.getpid(), started_at)
+        _become_job(at, born, environment, (*fds, write_fd))
     os.close(write_fd)
     complaint = os.read(read_fd, 16)
     os.close(read_fd)
     if complaint:
         os.waitpid(pid, 0)
         raise OSError(int(complaint), os.strerror(int(complaint)))
-    return Child(pid, lock_fd, _with_process(facts, pid, started_at))
+    return Child(pid, fds[1], _with_process(facts, pid, started_at))
 
 
 def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str, str]:
@@ -87,19 +88,20 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str,
     return {**facts, **born}
 
 
-def _become_job(at: RunFiles, facts: dict[str, str], fds: tuple[int, int, int], started_at: str) -> NoReturn:
+def _become_job(
+    at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int]
+) -> NoReturn:
     """In the child: record, then exec. The report pipe closes at exec; until then it can complain."""
     log_fd, lock_fd, report_fd = fds
     number = 0
     try:
         os.setsid()
-        pid = os.getpid()
-        files.write_all(lock_fd, f"{pid}\n".encode())
+        files.write_all(lock_fd, f"{os.getpid()}\n".encode())
         os.rename(at.hidden("pid"), at.pid)
-        files.replace(at.meta, at.hidden("meta.new"), meta.pack(_with_process(facts, pid, started_at)))
+        files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
         _plain_surroundings(log_fd)
         marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
-        os.execvpe("bash", ["bash", at.script], {**os.environ, **marks})
+        os.execvpe("bash", ["bash", at.script], {**os.environ, **environment, **marks})
     except OSError as error:
         number = error.errno or 0
     finally:

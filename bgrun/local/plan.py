@@ -9,7 +9,11 @@ from bgrun.model import Limits, Retention
 
 
 class RunPlan(NamedTuple):
-    """One run to launch. `facts` are the lines of its meta that are known before it starts."""
+    """One run to launch.
+
+    `facts` are the lines of its meta that are known before it starts; `environment` are variables of
+    its own, which go from here into the job and into no file.
+    """
 
     run_id: str
     label: str
@@ -17,6 +21,7 @@ class RunPlan(NamedTuple):
     limits: Limits = Limits()
     inhibit_sleep: bool = False
     retention: Retention = Retention()
+    environment: dict[str, str] = {}  # noqa: RUF012 - never changed: a NamedTuple's default
 
 
 class GroupPlan(NamedTuple):
@@ -53,8 +58,8 @@ def unpack(data: bytes) -> Plan:
 
 def _run(raw: RunPlan) -> RunPlan:
     """Give the parts, which JSON knows as lists, their types back."""
-    timeout_s, stop_signal, grace_s, codes = raw.limits
-    limits = Limits(timeout_s, stop_signal, grace_s, tuple(codes))
+    limits = Limits(*raw.limits)
+    limits = limits._replace(success_exit_codes=tuple(limits.success_exit_codes))
     return raw._replace(limits=limits, retention=Retention(*raw.retention))
 
 

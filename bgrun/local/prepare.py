@@ -98,7 +98,8 @@ def _claim(log_dir: str, job: RenderedJob, origin: Origin, group: Membership | N
     run_id = claim.claim(log_dir, job.label, job.script.encode("utf-8", "surrogateescape"))
     claims.append(str(run_id))
     known = facts.of_run(run_id, job, origin, group)
-    return RunPlan(str(run_id), job.label, known, job.limits, job.inhibit_sleep, job.retention)
+    own = dict(job.secrets)
+    return RunPlan(str(run_id), job.label, known, job.limits, job.inhibit_sleep, job.retention, own)
 
 
 def _clear(log_dir: str, claims: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 
 from bgrun.errors import BgrunError
-from bgrun.local import awake, child, escalate, ledger, schedule, tree
+from bgrun.local import awake, child, escalate, ledger, logbound, schedule, tree
 from bgrun.local.plan import Plan, RunPlan, unpack
 from bgrun.runs import process, record, retention, state
 from bgrun.runs.layout import RunFiles
@@ -46,6 +46,7 @@ class Member:
         self.child: child.Child | None = None
         self.began = 0.0
         self.inhibitor = 0
+        self.log_look_at = 0.0
         self.stopping: Stopping | None = None
         self.exit: ledger.Exit | None = None
         self.ended: set[tuple[int, str]] = set()
@@ -91,6 +92,7 @@ class Supervisor:
         """Do all that is due now; return whether the plan is done."""
         self._reap()
         self._begin_stops()
+        self._bound_logs()
         for member in list(self.members.values()):
             self._pursue(member)
         return self._schedule()
@@ -99,10 +101,12 @@ class Supervisor:
         """Return in how many seconds to look again at the latest; None to sleep until woken."""
         if any(member.stopping for member in self.members.values()):
             return STOP_SCAN_S
-        deadlines = [at for member in self.members.values() if (at := member.deadline) is not None]
-        if not deadlines:
-            return None
-        return min(max(0.0, min(deadlines) - steady_clock()), CLOCK_CHECK_S)
+        running = [member for member in self.members.values() if member.state == "running"]
+        deadlines = [at for member in running if (at := member.deadline) is not None]
+        now = steady_clock()
+        looks = [member.log_look_at - now for member in running]
+        looks += [min(min(deadlines) - now, CLOCK_CHECK_S)] if deadlines else []
+        return max(0.0, min(looks)) if looks else None
 
     def _schedule(self) -> bool:
         group = self.plan.group
@@ -123,7 +127,7 @@ class Supervisor:
 
     def _launch(self, member: Member) -> None:
         try:
-            member.child = child.launch(member.at, self._facts(member))
+            member.child = child.launch(member.at, self._facts(member), member.plan.environment)
         except BgrunError as error:
             if not self.group:
                 raise
@@ -131,6 +135,7 @@ class Supervisor:
             return
         member.state = "running"
         member.began = steady_clock()
+        member.log_look_at = member.began + logbound.next_look_s(0, member.plan.limits.max_log_bytes)
         if member.plan.inhibit_sleep:
             member.inhibitor = awake.keep_awake(member.pid, member.plan.label)
         if self.group:
@@ -180,6 +185,20 @@ class Supervisor:
                 os.kill(member.inhibitor, signal.SIGTERM)
         if self.group:
             self.group.tell(f"{verdict.state} {member.plan.run_id} exit={verdict.exit_code}")
+
+    # --- logs ---------------------------------------------------------------------------------
+
+    def _bound_logs(self) -> None:
+        now = steady_clock()
+        for member in self.members.values():
+            if member.state == "running" and now >= member.log_look_at:
+                self._bound_log(member, now)
+
+    def _bound_log(self, member: Member, now: float) -> None:
+        most = member.plan.limits.max_log_bytes
+        if not logbound.bound(member.at.log, most):
+            self._stop(member, f"its log grew beyond {most} bytes")
+        member.log_look_at = now + logbound.next_look_s(logbound.on_disk(member.at.log), most)
 
     # --- stopping -----------------------------------------------------------------------------
 

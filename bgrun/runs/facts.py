@@ -6,7 +6,7 @@ import shlex
 from typing import NamedTuple
 
 from bgrun.model import Limits, RenderedJob, Retention
-from bgrun.runs import state
+from bgrun.runs import masks, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **({"tags": " ".join(job.tags)} if job.tags else {}),
         **_of_limits(job.limits),
         "inhibit_sleep": "true" if job.inhibit_sleep else "false",
+        **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
         **_of_retention(job.retention),
     }
 
@@ -88,6 +89,7 @@ def _of_limits(limits: Limits) -> dict[str, str]:
         "stop_signal": limits.stop_signal,
         "stop_grace_s": f"{limits.stop_grace_s:g}",
         "success_exit_codes": " ".join(str(code) for code in limits.success_exit_codes),
+        "max_log_bytes": str(limits.max_log_bytes),
     }
 
 
@@ -98,6 +100,7 @@ def _limits(facts: Mapping[str, str]) -> Limits:
         stop_signal=facts.get("stop_signal") or Limits().stop_signal,
         stop_grace_s=Limits().stop_grace_s if grace is None else grace,
         success_exit_codes=state.success_codes(facts),
+        max_log_bytes=state.parse_int(facts.get("max_log_bytes", "")) or Limits().max_log_bytes,
     )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import re
+import sys
+from typing import NamedTuple
 
 from bgrun.runs import files
 
@@ -39,19 +42,47 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def read_from(path: str, offset: int = 0, stop: int | None = None) -> Iterator[bytes]:
-    """Give the bytes of a log from `offset` to its end as it is now (or to `stop`), block by block."""
+class Piece(NamedTuple):
+    """Bytes of a log, and the offset at which reading goes on behind them."""
+
+    data: bytes
+    end: int
+
+
+def read_from(path: str, offset: int = 0) -> Iterator[Piece]:
+    """Give the bytes of a log from `offset` to its end as it is now, block by block.
+
+    In place of what was dropped from its middle (see `local.logbound`) comes a line that says so.
+    """
     try:
         fd = files.open_regular(path)
     except FileNotFoundError:
         return
     try:
-        end = os.fstat(fd).st_size if stop is None else stop
-        while offset < end and (data := os.pread(fd, min(BLOCK, end - offset), offset)):
-            offset += len(data)
-            yield data
+        end = os.fstat(fd).st_size
+        while offset < end:
+            data_at = min(_next_data(fd, offset), end)
+            if data_at > offset:
+                told = f"\n[bgrun: {data_at - offset} bytes of the log were dropped here, see log.max_size]\n"
+                yield Piece(told.encode(), data_at)
+                offset = data_at
+            elif data := os.pread(fd, min(BLOCK, end - offset), offset):
+                offset += len(data)
+                yield Piece(data, offset)
+            else:
+                return
     finally:
         os.close(fd)
+
+
+def _next_data(fd: int, offset: int) -> int:
+    """Return where the next bytes are that were not dropped (lseek(2), SEEK_DATA); huge if there are none."""
+    if not hasattr(os, "SEEK_DATA"):
+        return offset
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA)
+    except OSError as error:
+        return sys.maxsize if error.errno == errno.ENXIO else offset
 
 
 def size(path: str) -> int:
@@ -70,9 +101,15 @@ def tail_offset(path: str, lines: int) -> int:
         return 0
     try:
         end = os.fstat(fd).st_size
-        return _tail_offset(lambda start, count: os.pread(fd, count, start), end, lines)
+        return _tail_offset(lambda start, count: _kept(fd, start, count), end, lines)
     finally:
         os.close(fd)
+
+
+def _kept(fd: int, start: int, count: int) -> bytes:
+    """Return bytes of a log, none where they were dropped."""
+    data = os.pread(fd, count, start)
+    return data if data.strip(b"\0") or _next_data(fd, start) == start else b""
 
 
 def _tail_offset(read: Callable[[int, int], bytes], end: int, lines: int) -> int:
@@ -84,6 +121,8 @@ def _tail_offset(read: Callable[[int, int], bytes], end: int, lines: int) -> int
     while position > 0:
         start = max(0, position - BLOCK)
         block = read(start, position - start)
+        if not block:
+            return position
         while (found := block.rfind(b"\n")) >= 0:
             wanted -= 1
             if not wanted:

@@ -71,3 +71,7 @@ def test_a_job_that_fills_the_disk_with_its_own_log(small: Cli) -> None:
     small.start("x", "head -c 3000000 /dev/zero | tr '\\0' x; exit 7")
     ended = small.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("failed", 7)
+
+
+def test_a_disk_that_is_almost_full_is_told(small: Cli) -> None:
+    assert "MiB are free" in small("run", "x", "--wait", "--", "true").err

@@ -1,0 +1,241 @@
+"""Start jobs whose fate is known, kill everything around them at random moments, and count the lies.
+
+Usage: python benchmarks/soak.py [--runs N] [--seed S] [--workers W]
+
+Prints wrong verdicts, runs lost though a witness lived, processes left over and half-written files;
+each has to be 0, else the exit code is 1. Only processes that the soak itself started are killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from bgrun.local import prepare, stop
+from bgrun.model import Limits, Run
+from bgrun.runs import meta, process, record, state
+from bgrun.runs.layout import RunFiles
+
+LAST_S = 30.0
+
+
+class Fate(NamedTuple):
+    """What a job does and what is done to it; `allowed` are the (state, code) pairs that are no lie."""
+
+    command: str
+    act: str
+    allowed: frozenset[tuple[str, int | None]]
+
+
+def fates(rng: random.Random) -> Fate:
+    """Return a fate at random."""
+    code = rng.choice([0, 0, 1, 3, 77])
+    ends = ("succeeded", 0) if code == 0 else ("failed", code)
+    quick = f"sleep 0.0{rng.randrange(1, 9)}; exit {code}"
+    long = f"sleep {rng.choice(['30', '31'])} & sleep 32; exit {code}"
+    killed = ("failed", 137)
+    # A kill may come too late: then the job ended by itself, and that is the truth.
+    return rng.choice(
+        [
+            Fate(quick, "nothing", frozenset({ends})),
+            Fate(quick, "kill supervisor", frozenset({ends})),
+            Fate(quick, "kill the command line", frozenset({ends})),
+            Fate(quick, "kill followers", frozenset({ends})),
+            Fate(quick, "kill leader", frozenset({ends, killed})),
+            Fate(long, "kill leader", frozenset({killed})),
+            Fate(long, "kill command", frozenset({killed})),
+            Fate(long, "stop", frozenset({("stopped", 143)})),
+            Fate(long, "kill supervisor, stop", frozenset({("stopped", 143), ("stopped", None)})),
+            Fate(long, "kill supervisor and leader", frozenset({("lost", None), ("failed", 137)})),
+            Fate(long, "timeout", frozenset({("timed_out", 143)})),
+        ]
+    )
+
+
+class Soak:
+    """One project folder and what has come of its runs."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.log_dir = str(folder / ".logs")
+        self.rng = random.Random(seed)  # noqa: S311 - dice, not keys
+        self.counts: Counter[str] = Counter()
+        self.lies: list[str] = []
+        (folder / "bgjobs.yaml").write_text("jobs: {}\n")
+
+    def one(self, place: int) -> None:
+        """Start one job, do to it what its fate says, and judge the verdict."""
+        rng = random.Random(self.rng.random() + place)  # noqa: S311
+        fate = fates(rng)
+        run_id = self._start(place, fate, rng)
+        if run_id is None:
+            self.counts["command line killed before the run was in view"] += 1
+            return
+        self._act(run_id, fate, rng)
+        run = self._ended(run_id)
+        self.counts[f"{fate.act}: {run.state}"] += 1
+        if (run.state, run.exit_code) not in fate.allowed:
+            self.lies.append(f"{run_id} ({fate.act}; {fate.command}): {run.state} {run.exit_code} {run.reason}")
+
+    def _start(self, place: int, fate: Fate, rng: random.Random) -> str | None:
+        label = f"l{place}"
+        if fate.act == "kill the command line" or rng.random() < 0.02:
+            return self._start_by_command_line(label, fate, rng)
+        limits = Limits(timeout_s=0.1 if fate.act == "timeout" else None, stop_grace_s=5.0)
+        job = _job(label, fate.command, str(self.folder), limits)
+        return prepare.launch_one(self.log_dir, str(self.folder), job)
+
+    def _start_by_command_line(self, label: str, fate: Fate, rng: random.Random) -> str | None:
+        timeout = ["timeout", "0.1"] if fate.act == "timeout" else []
+        command = [sys.executable, "-m", "bgrun", "run", label, "--", "bash", "-c", fate.command]
+        caller = subprocess.Popen(command, cwd=self.folder, start_new_session=True, stdout=subprocess.DEVNULL)
+        if fate.act == "kill the command line":
+            time.sleep(rng.random() * 0.6)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(caller.pid, signal.SIGKILL)
+        caller.wait()
+        del timeout
+        time.sleep(0.2 if fate.act == "kill the command line" else 0)
+        return next((run_id for run_id in record.scan(self.log_dir) if run_id.startswith(f"{label}_")), None)
+
+    def _act(self, run_id: str, fate: Fate, rng: random.Random) -> None:
+        time.sleep(rng.random() * 0.05)
+        facts = record.read_meta(RunFiles(self.log_dir, run_id)) or {}
+        pid, supervisor = int(facts["pid"]), int(facts["supervisor_pid"])
+        if fate.act == "kill followers":
+            follower = subprocess.Popen(
+                [sys.executable, "-m", "bgrun", "follow", run_id], cwd=self.folder, stdout=subprocess.DEVNULL
+            )
+            time.sleep(rng.random() * 0.3)
+            follower.kill()
+            follower.wait()
+        if "supervisor" in fate.act:
+            _kill(supervisor, facts["supervisor_start"])
+        if "leader" in fate.act:
+            self._orphan(pid, facts, fate)
+            _kill(pid, facts["pid_start"])
+        if fate.act == "kill command":
+            self._kill_command(pid)
+        if "stop" in fate.act:
+            self._await_command(pid)
+            stop.stop_run(self.log_dir, run_id)
+
+    def _orphan(self, pid: int, facts: dict[str, str], fate: Fate) -> None:
+        """Where both witnesses go, nobody is left to end the command: do it here."""
+        if fate.act == "kill supervisor and leader":
+            for child in _children(pid):
+                _kill(child.pid, process.start_of(child.pid))
+
+    def _await_command(self, pid: int) -> list[psutil.Process]:
+        end = time.monotonic() + LAST_S
+        while not (found := [one for one in _children(pid) if one.name() == "sleep"]) and time.monotonic() < end:
+            time.sleep(0.005)
+        return found
+
+    def _kill_command(self, pid: int) -> None:
+        self._await_command(pid)
+        for child in psutil.Process(pid).children():
+            _kill(child.pid, process.start_of(child.pid))
+
+    def _ended(self, run_id: str) -> Run:
+        end = time.monotonic() + LAST_S
+        while (run := record.read_run(self.log_dir, run_id)) and run.live and time.monotonic() < end:
+            time.sleep(0.01)
+        assert run, run_id
+        return run
+
+    def leftovers(self) -> list[str]:
+        """Return the processes of any run that are still there, after a moment for the last to end."""
+        end = time.monotonic() + 10
+        while (left := _marked(self.log_dir)) and time.monotonic() < end:
+            time.sleep(0.1)
+        return left
+
+    def half_files(self) -> list[str]:
+        """Return files that are not whole: a meta without its first lines, an exit that is no number."""
+        bad = []
+        for path in Path(self.log_dir).glob("[!.]*.*"):
+            data = path.read_bytes()
+            if path.suffix == ".exit" and state.parse_int(data.decode("ascii", "replace")) is None:
+                bad.append(str(path))
+            if path.suffix == ".meta" and list(meta.unpack(data))[:2] != ["ts", "label"]:
+                bad.append(str(path))
+        return bad
+
+
+def _job(label: str, command: str, folder: str, limits: Limits):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from bgrun.jobfile.render import render_command
+
+    where = Path(folder)
+    job = render_command(
+        label, ["bash", "-c", command], working_dir=where, root=where, job_file=None, environ=os.environ
+    )
+    return job._replace(limits=limits)
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def _kill(pid: int, start: str) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if process.is_running(pid, start):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _marked(log_dir: str) -> list[str]:
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if one.environ().get("BGRUN_LOG_DIR") == log_dir and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{one.pid} {' '.join(one.cmdline())}")
+    return found
+
+
+def main() -> int:
+    """Run the soak and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--workers", type=int, default=4)
+    asked = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        soak = Soak(Path(folder), asked.seed)
+        with ThreadPoolExecutor(asked.workers) as pool:
+            list(pool.map(soak.one, range(asked.runs)))
+        left, half = soak.leftovers(), soak.half_files()
+    for what, count in sorted(soak.counts.items()):
+        print(f"{count:6}  {what}")
+    lost = [lie for lie in soak.lies if ": lost " in lie]
+    wrong = [lie for lie in soak.lies if lie not in lost]
+    print(f"{asked.runs} runs in {time.monotonic() - began:.0f} s, seed {asked.seed}")
+    for name, found in (
+        ("wrong verdicts", wrong),
+        ("lost with a witness", lost),
+        ("leftovers", left),
+        ("half files", half),
+    ):
+        print(f"{name}: {len(found)}")
+        for one in found[:10]:
+            print(f"    {one}")
+    return 1 if wrong or lost or left or half else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

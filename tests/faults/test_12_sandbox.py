@@ -1,0 +1,32 @@
+"""What is not promised is told: a PID namespace that ends everything at once."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+@pytest.fixture(autouse=True)
+def _namespaces() -> None:
+    if subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("PID namespaces need root")
+
+
+def test_a_start_in_such_a_sandbox_says_so_and_the_run_is_lost_not_succeeded(bg: Cli) -> None:
+    command = [*UNSHARE, *bg.command, "run", "x", "--", "sleep", "300"]
+    done = subprocess.run(command, cwd=bg.folder, env=bg.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    assert "sandbox that ends all its processes" in done.stderr
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("lost", None)
+
+
+def test_elsewhere_nothing_is_said(bg: Cli) -> None:
+    assert "sandbox" not in bg("run", "x", "--wait", "--", "true").err

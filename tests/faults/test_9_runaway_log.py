@@ -1,0 +1,80 @@
+"""Fault 9: a log that grows without end, and a disk that is almost full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.local import logbound
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+MOST = 1 << 20
+TALK = (
+    "import itertools, os, time\n"
+    "for n in itertools.count():\n"
+    "    os.write(1, b'line %09d %s\\n' % (n, b'x' * 81))\n"
+    "    if n % 2000 == 0: time.sleep(0.02)\n"
+    "    if n >= 300000 or os.path.exists('enough'): break\n"
+    "print('the last line')\n"
+)
+
+
+@pytest.fixture
+def talker(bg: Cli) -> Cli:
+    (bg.folder / "talk.py").write_text(TALK)
+    bg.jobs("jobs: {talk: {command: python3 talk.py, log: {max_size: 1MiB}}}")
+    return bg
+
+
+def test_what_is_on_disk_is_bounded_while_head_and_tail_stay_readable(talker: Cli) -> None:
+    run = talker.json("start", "talk")
+    log = Path(run["log"])
+    wait_until(lambda: log.stat().st_size > 6 * MOST, "the log has grown far beyond its bound")
+    (talker.folder / "enough").touch()
+    ended = talker.ended("talk")
+    assert (ended["state"], ended["exit_code"]) == ("succeeded", 0)
+    assert log.stat().st_size > 6 * MOST
+    assert log.stat().st_blocks * 512 < log.stat().st_size / 2
+    shown = talker("logs", "talk", "--since-start").out
+    assert shown.startswith("line 000000000 ")
+    assert shown.endswith("the last line\n")
+    assert "bytes of the log were dropped here" in shown
+    assert "\0" not in shown
+    assert talker("logs", "talk", "-n", "1").out == "the last line\n"
+    assert len(talker("logs", "talk", "-n", "100000000").out) < 8 * MOST
+
+
+def test_a_log_within_its_bound_is_left_as_it_is(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: head -c 900000 /dev/zero, log: {max_size: 1MiB}}}")
+    bg("start", "x", "--wait")
+    assert Path(bg.state("x")["log"]).read_bytes() == b"\0" * 900000
+
+
+def test_where_the_system_cannot_drop_the_middle_the_bound_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor then stops the run with this reason: `bound` tells it."""
+    log = tmp_path / "x.log"
+    log.write_bytes(b"x" * (3 << 20))
+    monkeypatch.setattr(logbound, "_fallocate", lambda: None)
+    assert not logbound.bound(str(log), MOST)
+    monkeypatch.undo()
+    assert logbound.bound(str(log), MOST)
+    assert log.stat().st_blocks * 512 <= MOST
+
+
+@pytest.mark.parametrize(
+    ("size", "used", "expected"),
+    [
+        (100, 100, (0, 0)),
+        (10 * MOST, MOST, (0, 0)),
+        (10 * MOST, 10 * MOST, (MOST // 4, 10 * MOST - MOST // 4 - MOST // 2)),
+    ],
+)
+def test_where_the_hole_is(size: int, used: int, expected: tuple[int, int]) -> None:
+    assert logbound.hole(size, used, MOST) == expected
