@@ -92,14 +92,13 @@ class Soak:
 
     def _start(self, place: int, fate: Fate, rng: random.Random) -> str | None:
         label = f"l{place}"
-        if fate.act == "kill the command line" or rng.random() < 0.02:
+        if fate.act == "kill the command line":
             return self._start_by_command_line(label, fate, rng)
         limits = Limits(timeout_s=0.1 if fate.act == "timeout" else None, stop_grace_s=5.0)
         job = _job(label, fate.command, str(self.folder), limits)
         return prepare.launch_one(self.log_dir, str(self.folder), job)
 
     def _start_by_command_line(self, label: str, fate: Fate, rng: random.Random) -> str | None:
-        timeout = ["timeout", "0.1"] if fate.act == "timeout" else []
         command = [sys.executable, "-m", "bgrun", "run", label, "--", "bash", "-c", fate.command]
         caller = subprocess.Popen(command, cwd=self.folder, start_new_session=True, stdout=subprocess.DEVNULL)
         if fate.act == "kill the command line":
@@ -107,7 +106,6 @@ class Soak:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(caller.pid, signal.SIGKILL)
         caller.wait()
-        del timeout
         time.sleep(0.2 if fate.act == "kill the command line" else 0)
         return next((run_id for run_id in record.scan(self.log_dir) if run_id.startswith(f"{label}_")), None)
 
@@ -125,7 +123,7 @@ class Soak:
         if "supervisor" in fate.act:
             _kill(supervisor, facts["supervisor_start"])
         if "leader" in fate.act:
-            self._orphan(pid, facts, fate)
+            self._orphan(pid, fate)
             _kill(pid, facts["pid_start"])
         if fate.act == "kill command":
             self._kill_command(pid)
@@ -133,7 +131,7 @@ class Soak:
             self._await_command(pid)
             stop.stop_run(self.log_dir, run_id)
 
-    def _orphan(self, pid: int, facts: dict[str, str], fate: Fate) -> None:
+    def _orphan(self, pid: int, fate: Fate) -> None:
         """Where both witnesses go, nobody is left to end the command: do it here."""
         if fate.act == "kill supervisor and leader":
             for child in _children(pid):
@@ -154,7 +152,8 @@ class Soak:
         end = time.monotonic() + LAST_S
         while (run := record.read_run(self.log_dir, run_id)) and run.live and time.monotonic() < end:
             time.sleep(0.01)
-        assert run, run_id
+        if run is None:
+            raise SystemExit(f"the record of {run_id} is gone")
         return run
 
     def leftovers(self) -> list[str]:

@@ -166,8 +166,8 @@ class Supervisor:
         ledger.write_exit(member.at, seen.code)
         if not member.stopping:
             self._conclude(member)
-            if seen.killed:
-                # Whoever kills the leader means the job: what it leaves behind goes too.
+            if state.signal_name(seen.code):
+                # Whoever kills the job script or its command means the job: what that leaves goes too.
                 limits = member.plan.limits
                 member.stopping = escalate.begin("", limits.stop_signal, limits.stop_grace_s, steady_clock())
 

@@ -5,6 +5,7 @@ Everything here raises `StorageError`, which names the path and what to do, inst
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import os
@@ -53,7 +54,7 @@ def ensure_log_dir(log_dir: str) -> None:
     ignore = f"{log_dir}/.gitignore"
     if not os.path.lexists(ignore):
         with contextlib.suppress(FileExistsError), storage(ignore, "write"):
-            replace(ignore, f"{log_dir}/.gitignore.{os.getpid()}", b"*\n")
+            replace(ignore, unique(ignore), b"*\n")
 
 
 def check_log_dir(log_dir: str) -> bool:
@@ -138,6 +139,11 @@ def replace(path: str, hidden: str, data: bytes) -> None:
     finally:
         os.close(fd)
     os.rename(hidden, path)
+
+
+def unique(path: str) -> str:
+    """Return a name beside `path` that no other process or thread uses at this moment."""
+    return f"{path}.{os.getpid()}.{_thread.get_ident()}"
 
 
 def reserve(hidden: str, size: int) -> None:

@@ -50,7 +50,7 @@ def write_stop(at: RunFiles, reason: str, *, signalled: bool) -> None:
     facts = {"reason": reason, "requested_at": clock.iso(time.time())}
     if signalled:
         facts["signalled_at"] = facts["requested_at"]
-    files.replace(at.stop, f"{at.stop}.{os.getpid()}", meta.pack(facts))
+    files.replace(at.stop, files.unique(at.stop), meta.pack(facts))
 
 
 def read_run(log_dir: str, run_id: str) -> Run | None:
