@@ -29,7 +29,6 @@ class Exit(NamedTuple):
     """
 
     code: int
-    killed: bool
     at: float
     duration_s: float
     max_rss_kb: int
@@ -42,16 +41,8 @@ class Exit(NamedTuple):
         code = os.waitstatus_to_exitcode(status)
         # macOS gives bytes where Linux gives KiB (getrusage(2)).
         rss = usage.ru_maxrss if process.LINUX else usage.ru_maxrss // 1024
-        killed = code < 0
-        return cls(
-            128 - code if killed else code,
-            killed,
-            time.time(),
-            duration_s,
-            rss,
-            usage.ru_utime,
-            usage.ru_stime,
-        )
+        shown = 128 - code if code < 0 else code
+        return cls(shown, time.time(), duration_s, rss, usage.ru_utime, usage.ru_stime)
 
     def facts(self) -> dict[str, str]:
         """Return its lines of the meta."""

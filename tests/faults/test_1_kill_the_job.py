@@ -54,6 +54,23 @@ def test_what_a_killed_leader_leaves_behind_goes_too(bg: Cli) -> None:
     assert bg.ended("x")["exit_code"] == 137
 
 
+def test_what_a_killed_command_leaves_behind_goes_too(bg: Cli) -> None:
+    run = bg.start("x", "sleep 300 & sleep 301; true")
+    command_of(run)
+    left = [process.pid for process in below(run["pid"])]
+    kill(command_of(run, "bash"))
+    wait_until(lambda: all(is_gone(pid) for pid in left), f"{left} are gone")
+    assert bg.ended("x")["exit_code"] == 137
+
+
+def test_what_a_job_leaves_running_on_purpose_goes_on(bg: Cli) -> None:
+    bg("run", "x", "--wait", "--", "env", "-u", "BGRUN_LOG_DIR", "bash", "-c", "setsid sleep 300 & echo $! > pid")
+    pid = int((bg.folder / "pid").read_text())
+    assert bg.state("x")["state"] == "succeeded"
+    assert not is_gone(pid)
+    kill(pid)
+
+
 def test_the_shell_lines_of_the_runbook_kill_it(bg: Cli) -> None:
     import subprocess
 
