@@ -183,8 +183,9 @@ def members(project: Project, group_run: Run) -> list[Run]:
 def list_runs(project: Project, label: str | None = None, limit: int | None = None) -> list[Run]:
     """Return the runs of a label, or all, the newest first."""
     run_ids = find.newest_first(record.scan(str(project.log_dir)), label)
-    runs = (record.read_run(str(project.log_dir), run_id) for run_id in run_ids[:limit])
-    return [run for run in runs if run]
+    runs = [run for run_id in run_ids[:limit] if (run := record.read_run(str(project.log_dir), run_id))]
+    # Names tell the second; of two labels in one second the meta tells which came first.
+    return sorted(runs, key=lambda run: (find.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
 
 
 def latest(project: Project, ref: str) -> Run:

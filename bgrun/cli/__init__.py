@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from bgrun.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, BgrunError, UsageError
+from bgrun.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, BgrunError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _show(error: BgrunError) -> None:
-    kind = "" if isinstance(error, UsageError) else "bgrun: "
-    lines = [f"error: {kind}{error.message}"]
+    lines = [f"error: {error.message}"]
     lines += [f"  {line}" for line in error.hint.splitlines()]
     text = "\n".join(lines)
     print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)  # noqa: T201

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 LOOK_S = 0.05
+POKE_S = 0.5
 SLACK_S = 3.0
 """What a supervisor may need beyond grace and kill, on a busy machine."""
 
@@ -42,12 +43,16 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None) -> Run | N
     _spare_caller(log_dir, run)
     with files.storage(at.stop, "write"):
         record.write_stop(at, "stop", signalled=False)
-    bound = float(facts.get("stop_grace_s") or escalate.KILL_S) + escalate.KILL_S + SLACK_S
-    if _poke_supervisor(at, facts):
-        run = wait.wait_run(log_dir, run_id, _longest(log_dir, run, bound))
-    else:
-        run = _stop_orphans(log_dir, run, facts, grace_s)
-    return _settled(at, run)
+    until = time.monotonic() + _bound_s(log_dir, run, facts)
+    ended: Run | None = run
+    while ended and ended.live and time.monotonic() < until:
+        # Asked again each time: a supervisor may be killed between our asking and its answer.
+        facts = record.read_meta(at) or facts
+        if _poke_supervisor(at, facts):
+            ended = wait.wait_run(log_dir, run_id, POKE_S)
+        else:
+            ended = _stop_orphans(log_dir, run, facts, grace_s)
+    return _settled(at, ended)
 
 
 def _settled(at: RunFiles, run: Run | None) -> Run | None:
@@ -58,11 +63,11 @@ def _settled(at: RunFiles, run: Run | None) -> Run | None:
     return run
 
 
-def _longest(log_dir: str, run: Run, bound: float) -> float:
-    """A group takes as long as the slowest of its runs."""
-    metas = (record.read_meta(RunFiles(log_dir, member)) or {} for member in run.members)
-    graces = [state.parse_float(facts.get("stop_grace_s", "")) or 0.0 for facts in metas]
-    return max([bound, *(grace + escalate.KILL_S + SLACK_S for grace in graces)])
+def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:
+    """Return how long a stop may take; a group takes as long as the slowest of its runs."""
+    metas = [facts, *(record.read_meta(RunFiles(log_dir, member)) or {} for member in run.members)]
+    graces = [state.parse_float(one.get("stop_grace_s", "")) or 0.0 for one in metas]
+    return max(graces) + escalate.KILL_S + SLACK_S
 
 
 def _spare_caller(log_dir: str, run: Run) -> None:

@@ -24,6 +24,7 @@ _HINTS = {
     errno.EACCES: "make it writable, or name another folder under `log_dir:` in the job file",
     errno.EPERM: "make it writable, or name another folder under `log_dir:` in the job file",
     errno.EROFS: "the file system is read-only: name another folder under `log_dir:` in the job file",
+    errno.ENOENT: "make the folder it is to be in, or name another one under `log_dir:` in the job file",
     errno.ENOSPC: "the disk is full: free some space (`bgrun prune` removes old runs)",
     errno.EDQUOT: "your disk quota is used up: free some space (`bgrun prune` removes old runs)",
     errno.ELOOP: "it is a symbolic link, which bgrun does not follow: remove it",

@@ -35,6 +35,12 @@ def newest_first(run_ids: Iterable[str], label: str | None = None) -> list[str]:
     return [str(run) for run in sorted(kept, key=lambda run: (run.order, run.label), reverse=True)]
 
 
+def stamp_of(run_id: str) -> str:
+    """Return the time stamp in a run id."""
+    parsed = parse_run_id(run_id)
+    return parsed.ts if parsed else ""
+
+
 def labels(run_ids: Iterable[str]) -> set[str]:
     """Return the labels that these runs are filed under."""
     return {parsed.label for run_id in run_ids if (parsed := parse_run_id(run_id))}

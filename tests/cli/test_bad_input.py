@@ -1,0 +1,158 @@
+"""Bad input: exit code 2 or the job's own, one clear message, no traceback, no half-made run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+JOBS = """
+jobs:
+  pytest_full: {command: "true"}
+  pr: {command: "echo {{ n }}", params: {n: {type: integer, description: which}}}
+  away: {command: "true", working_dir: nowhere}
+  secret: {command: "true", env_file: .env}
+  plain: {command: ./plain.txt}
+  none: {command: [no-such-command-here]}
+groups:
+  checks: {jobs: [pytest_full]}
+"""
+
+
+@pytest.fixture
+def project(bg: Cli) -> Cli:
+    bg.jobs(JOBS)
+    return bg
+
+
+def nothing_ran(bg: Cli) -> bool:
+    return not [path for path in bg.logs.rglob("*") if path.is_file() and path.name != ".gitignore"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("start", "pytest_ful"), "did you mean 'pytest_full'?"),
+        (("start", "checks"), "bgrun group checks"),
+        (("group", "pytest_full"), "bgrun start pytest_full"),
+        (("group", "check"), "did you mean 'checks'?"),
+        (("start", "pr"), "for example: bgrun start pr n=123"),
+        (("start", "pr", "n=x"), "'x' is not a whole number"),
+        (("start", "pr", "m=1"), "no parameter of pr named 'm'"),
+        (("start", "away"), "nowhere is not a folder"),
+        (("start", "secret"), "cannot read the env_file .env: No such file"),
+        (("run", "a b", "--", "true"), "for example: a_b"),
+        (("run", "x"), "bgrun run x -- COMMAND"),
+        (("run", "x", "--"), "bgrun run x -- COMMAND"),
+        (("run",), "Missing argument"),
+        (("status", "nope"), "no run or label named 'nope'"),
+        (("status", "pytest_full"), "has not run here yet: bgrun start pytest_full"),
+        (("logs", "checks"), "has not run here yet: bgrun group checks"),
+        (("wait",), "Missing argument"),
+        (("wait", "x", "--timeout", "soon"), "'soon' is no duration"),
+        (("status", "--", "x"), "takes nothing behind --"),
+        (("logs", "x", "-n", "0"), "0 is not in the range"),
+        (("strat", "x"), "did you mean start"),
+        (("start", "pytest_full", "--jsn"), "did you mean"),
+        (("schema", "rums"), "did you mean 'run"),
+        (("--file", "gone.yaml", "jobs"), "there is no job file gone.yaml"),
+    ],
+)
+def test_it_is_told_and_nothing_runs(project: Cli, words: tuple[str, ...], told: str) -> None:
+    done = project(*words, code=2)
+    assert told.lower() in done.err.lower(), done
+    assert done.err.startswith("error: ")
+    assert done.out == ""
+    assert nothing_ran(project)
+
+
+def test_a_command_that_is_not_there_is_the_jobs_own_127(project: Cli) -> None:
+    assert project("start", "none", "--exit-code", code=127)
+    assert "no-such-command-here: not found" in project("logs", "none").out
+    assert project("run", "x", "--exit-code", "--", "also-not-here", code=127)
+
+
+def test_a_command_that_is_not_executable_is_the_jobs_own_126(project: Cli) -> None:
+    (project.folder / "plain.txt").write_text("hello")
+    assert project("start", "plain", "--exit-code", code=126)
+    assert project("run", "x", "--exit-code", "--", "./plain.txt", code=126)
+    assert "ermission denied" in project("logs", "x").out
+
+
+def test_an_unreadable_env_file(project: Cli) -> None:
+    (project.folder / ".env").write_bytes(b"A=\xff\n")
+    assert "not UTF-8" in project("start", "secret", code=2).err
+    (project.folder / ".env").write_text("fine=1\nthis is no assignment\n")
+    assert ".env:2: not an assignment" in project("start", "secret", code=2).err
+    assert nothing_ran(project)
+
+
+def test_logs_that_cannot_be_written(project: Cli) -> None:
+    project.logs.write_text("a file")
+    done = project("run", "x", "--", "true", code=2)
+    assert "is not a folder" in done.err
+    assert "is not a folder" in project("status", code=2).err
+
+
+def test_logs_where_nothing_can_be_made(project: Cli) -> None:
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("/proc stands for a folder that nobody can write in, not even root")
+    project.jobs("log_dir: /proc/self/logs\njobs: {}\n")
+    assert "log_dir" in project("run", "x", "--", "true", code=2).err
+
+
+def test_a_job_file_with_errors_ends_no_look_at_runs(project: Cli) -> None:
+    project("start", "pytest_full", "--wait")
+    project.jobs("log_dir: .logs\njobs: {pytest_full: {comand: x}\n  broken")
+    assert "bgjobs.yaml:" in project("start", "pytest_full", code=2).err
+    assert "bgjobs.yaml:" in project("run", "x", "--", "true", code=2).err
+    assert project.state("pytest_full")["state"] == "succeeded"
+    for command in (("list",), ("logs", "pytest_full"), ("wait", "pytest_full"), ("stop", "pytest_full"), ("prune",)):
+        project(*command)
+
+
+def test_a_job_file_in_a_parent_folder(project: Cli) -> None:
+    inner = project.folder / "a" / "b"
+    inner.mkdir(parents=True)
+    project("start", "pytest_full", "--wait", cwd=inner)
+    assert project.logs.is_dir()
+    assert not (inner / ".logs").exists()
+    assert project("status", "pytest_full", cwd=inner).out.startswith("NOT RUNNING")
+    project("run", "where", "--wait", "--", "pwd", cwd=inner)
+    assert project("logs", "where").out == f"{inner}\n"
+
+
+def test_without_git_the_facts_are_empty(project: Cli) -> None:
+    run = project.json("start", "pytest_full", "--wait")
+    assert (run["git_sha"], run["git_branch"]) == (None, None)
+
+
+def test_without_a_job_file_run_works_and_start_explains(bg: Cli) -> None:
+    bg("run", "x", "--wait", "--", "true")
+    assert bg.logs.is_dir()
+    done = bg("start", "x", code=2)
+    assert "no bgjobs.yaml" in done.err
+    assert "bgrun run LABEL" in done.err
+
+
+def test_a_folder_that_is_gone(bg: Cli) -> None:
+    bg.jobs("jobs: {}")
+    gone = bg.folder / "gone"
+    gone.mkdir()
+    done = bg("run", "x", "--wait", "--", "bash", "-c", "cd ..; rmdir gone", cwd=gone)
+    assert done.code == 0
+    assert "is gone" in bg("rerun", "x", code=2).err
+
+
+def test_help_of_everything(bg: Cli) -> None:
+    from bgrun.cli.table import COMMANDS
+
+    shown = bg("--help").out
+    for command in COMMANDS:
+        assert command.name in shown
+        assert command.help.split()[0] in bg(command.name, "--help").out
+    assert bg("--version").out.startswith("bgrun ")
