@@ -74,6 +74,7 @@ class Soak:
         self.rng = random.Random(seed)  # noqa: S311 - dice, not keys
         self.counts: Counter[str] = Counter()
         self.lies: list[str] = []
+        self.acts: dict[str, str] = {}
         (folder / "bgjobs.yaml").write_text("jobs: {}\n")
 
     def one(self, place: int) -> None:
@@ -84,6 +85,7 @@ class Soak:
         if run_id is None:
             self.counts["command line killed before the run was in view"] += 1
             return
+        self.acts[run_id] = fate.act
         self._act(run_id, fate, rng)
         run = self._ended(run_id)
         self.counts[f"{fate.act}: {run.state}"] += 1
@@ -115,7 +117,7 @@ class Soak:
         pid, supervisor = int(facts["pid"]), int(facts["supervisor_pid"])
         if fate.act == "kill followers":
             follower = subprocess.Popen(
-                [sys.executable, "-m", "bgrun", "follow", run_id], cwd=self.folder, stdout=subprocess.DEVNULL
+                [sys.executable, "-m", "bgrun", "follow", "-q", run_id], cwd=self.folder, stdout=subprocess.DEVNULL
             )
             time.sleep(rng.random() * 0.3)
             follower.kill()
@@ -123,19 +125,21 @@ class Soak:
         if "supervisor" in fate.act:
             _kill(supervisor, facts["supervisor_start"])
         if "leader" in fate.act:
-            self._orphan(pid, fate)
             _kill(pid, facts["pid_start"])
+        if fate.act == "kill supervisor and leader":
+            self._end_marked(run_id)
         if fate.act == "kill command":
             self._kill_command(pid)
         if "stop" in fate.act:
             self._await_command(pid)
             stop.stop_run(self.log_dir, run_id)
 
-    def _orphan(self, pid: int, fate: Fate) -> None:
-        """Where both witnesses go, nobody is left to end the command: do it here."""
-        if fate.act == "kill supervisor and leader":
-            for child in _children(pid):
-                _kill(child.pid, process.start_of(child.pid))
+    def _end_marked(self, run_id: str) -> None:
+        """Where both witnesses went, nobody is left to end the command: do it here."""
+        while left := _marked(self.log_dir, run_id):
+            for one in left:
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
 
     def _await_command(self, pid: int) -> list[psutil.Process]:
         end = time.monotonic() + LAST_S
@@ -161,7 +165,11 @@ class Soak:
         end = time.monotonic() + 10
         while (left := _marked(self.log_dir)) and time.monotonic() < end:
             time.sleep(0.1)
-        return left
+        return [self._told(one) for one in left]
+
+    def _told(self, one: psutil.Process) -> str:
+        run_id = one.environ().get("BGRUN_RUN_ID", "")
+        return f"{one.pid} {' '.join(one.cmdline())} of {run_id} ({self.acts.get(run_id)})"
 
     def half_files(self) -> list[str]:
         """Return files that are not whole: a meta without its first lines, an exit that is no number."""
@@ -197,12 +205,14 @@ def _kill(pid: int, start: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _marked(log_dir: str) -> list[str]:
+def _marked(log_dir: str, run_id: str = "") -> list[psutil.Process]:
     found = []
     for one in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if one.environ().get("BGRUN_LOG_DIR") == log_dir and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(f"{one.pid} {' '.join(one.cmdline())}")
+            mark = one.environ()
+            ours = mark.get("BGRUN_LOG_DIR") == log_dir and run_id in ("", mark.get("BGRUN_RUN_ID"))
+            if ours and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
     return found
 
 
