@@ -13,15 +13,15 @@ import pytest
 from tests.conftest import Cli
 
 # Its sdist carries its test suite, which needs nothing but pytest and takes seconds.
-PROJECT = "packaging==24.2"
+PROJECT = "jinja2==3.1.4"
 JOBS = """
 defaults: {venv: ../venv}
 jobs:
-  suite: {command: python -m pytest -q -p no:cacheprovider -p no:randomly tests}
-  markers: {command: python -m pytest -q -p no:cacheprovider tests/test_markers.py}
-  tags: {command: [python, -m, pytest, -q, -p, "no:cacheprovider", tests/test_tags.py, -k, "not manylinux and nothing_like_this"]}
+  suite: {command: python -m pytest -q -p no:cacheprovider tests}
+  filters: {command: python -m pytest -q -p no:cacheprovider tests/test_filters.py}
+  lexing: {command: [python, -m, pytest, -q, -p, "no:cacheprovider", tests/test_lexnparse.py, -k, "nothing_like_this"]}
 groups:
-  both: {jobs: [markers, tags], max_parallel: 2}
+  both: {jobs: [filters, lexing], max_parallel: 2}
 """
 
 
@@ -29,7 +29,7 @@ groups:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked sdist beside a venv that it is installed in."""
     folder = tmp_path_factory.mktemp("real")
-    fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
+    fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
     fetched = subprocess.run([*fetch, "-d", str(folder), PROJECT], capture_output=True, text=True, check=False)
     if fetched.returncode:
         assert not os.environ.get("CI"), f"in CI {PROJECT} has to be there:\n{fetched.stderr}"
@@ -38,7 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(["tar", "-xzf", str(archive), "-C", str(folder)], check=True)
     source = folder / archive.name.removesuffix(".tar.gz")
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-    pip = [folder / "venv" / "bin" / "pip", "install", "-q", "pytest", "pretend", str(source)]
+    pip = [folder / "venv" / "bin" / "pip", "install", "-q", "pytest", str(source)]
     subprocess.run(pip, check=True, capture_output=True)
     (source / "bgjobs.yaml").write_text(JOBS)
     return source
@@ -67,23 +67,23 @@ def comparable(text: str) -> str:
 
 def test_a_whole_suite_as_a_job(project: Path, bgrun_bin: Path, clean_env: dict[str, str]) -> None:
     bg = Cli(project, [str(bgrun_bin / "bgrun")], clean_env)
-    code, text = by_hand(project, "-p", "no:randomly", "tests")
+    code, text = by_hand(project, "tests")
     bg("start", "suite")
     ended = bg.ended("suite", "100s")
     log = Path(ended["log"]).read_text()
     assert ended["exit_code"] == code
     assert counts(log) == counts(text)
     assert comparable(log) == comparable(text)
-    assert int(re.findall(r"(\d+) passed", log)[0]) > 1000
+    assert int(re.findall(r"(\d+) passed", log)[0]) > 800
 
 
 def test_two_jobs_as_a_group(project: Path, bgrun_bin: Path, clean_env: dict[str, str]) -> None:
     bg = Cli(project, [str(bgrun_bin / "bgrun")], clean_env)
     expected = {
-        "markers": by_hand(project, "tests/test_markers.py"),
-        "tags": by_hand(project, "tests/test_tags.py", "-k", "not manylinux and nothing_like_this"),
+        "filters": by_hand(project, "tests/test_filters.py"),
+        "lexing": by_hand(project, "tests/test_lexnparse.py", "-k", "nothing_like_this"),
     }
-    run = bg.json("group", "both", "--wait", code=1)  # no test is selected in `tags`: pytest ends with 5
+    run = bg.json("group", "both", "--wait", code=1)  # no test is selected in `lexing`: pytest ends with 5
     assert (run["state"], run["exit_code"]) == ("failed", 1)
     for one in run["runs"]:
         code, text = expected[one["label"]]
