@@ -315,6 +315,8 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
         policy = _policy(project, runs)
         due = retention.expired(runs, policy, time.time())
         gone += [one for one in due if dry_run or retention.remove_run(log_dir, one.run_id)]
+    if run_ids and not dry_run:
+        retention.sweep(log_dir)
     return gone
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bgrun.errors import NoJobFileError
-from bgrun.runs import git
 
 JOB_FILE = "bgjobs.yaml"
 LOG_DIR = ".logs"
@@ -34,7 +33,7 @@ def locate(start: Path, job_file: Path | None = None) -> Project:
         raise NoJobFileError(f"there is no job file {job_file}", "give the path of one behind --file")
     found = job_file.resolve() if job_file else find_job_file(start)
     if found is None:
-        root = Path(git.top(str(start)) or start)
+        root = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
         return Project(root, None, root / LOG_DIR)
     return Project(found.parent, found, found.parent / peek_log_dir(_text(found)))
 

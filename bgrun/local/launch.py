@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 
@@ -14,9 +16,11 @@ from bgrun.runs import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bgrun.local.plan import Plan
 
-READY_S = 60.0
+READY_S = 30.0
 """How long a supervisor may take to launch, on however slow a machine, before it is given up."""
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.supervisor import main; main()"
 _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -28,6 +32,24 @@ def hand_over(plan: Plan) -> None:
     Raises:
         LaunchError: nothing was launched.
     """
+    with _undisturbed():
+        answer = _start_supervisor(plan)
+    if answer != "ok":
+        raise _refusal(answer)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C back until it is known whether the run was launched, so that neither half is left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_supervisor(plan: Plan) -> str:
+    """Return `ok`, or what the supervisor says went wrong."""
     read_fd, write_fd = os.pipe()
     with subprocess.Popen(
         _command(plan, write_fd),
@@ -45,8 +67,7 @@ def hand_over(plan: Plan) -> None:
         answer = _answer(read_fd)
         # It goes on without us: do not wait for it at the end of the block.
         supervisor.returncode = 0
-    if answer != "ok":
-        raise _refusal(answer)
+    return answer
 
 
 def _command(plan: Plan, ready_fd: int) -> list[str]:

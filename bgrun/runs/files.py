@@ -210,6 +210,14 @@ def open_regular(path: str) -> int:
     return fd
 
 
+def modified(path: str) -> float:
+    """Return when a file was last written, in seconds since the epoch; infinity where there is none."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return float("inf")
+
+
 def remove(path: str) -> bool:
     """Remove a file and return whether there was one; a folder in its place is left alone."""
     try:

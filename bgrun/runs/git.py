@@ -33,7 +33,7 @@ def facts(folder: str) -> GitFacts:
     return GitFacts(sha, branch) if sha else _ask(folder)
 
 
-def top(folder: str) -> str:
+def _top(folder: str) -> str:
     """Return the folder at or above `folder` that holds `.git`, or ''."""
     while not os.path.lexists(f"{folder}/.git"):
         above = os.path.dirname(folder)
@@ -44,7 +44,7 @@ def top(folder: str) -> str:
 
 
 def _git_dir(folder: str) -> str:
-    root = top(folder)
+    root = _top(folder)
     dot_git = f"{root}/.git"
     if not root or os.path.isdir(dot_git):
         return dot_git if root else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import NamedTuple
 
 from bgrun.runs import clock, files, find, record
-from bgrun.runs.layout import RunFiles
+from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import Retention, Run
 
+STRAY_S = 3600.0
 _FAILURES = ("failed", "timed_out", "lost")
 
 
@@ -72,3 +74,37 @@ def remove_run(log_dir: str, run_id: str) -> bool:
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
     return True
+
+
+def sweep(log_dir: str) -> None:
+    """Remove what killed processes of bgrun left behind: scripts that no run has, hidden files of no live run.
+
+    Only what is old enough that nobody can be about to use it; never a log.
+    """
+    old = time.time() - STRAY_S
+    scripts = [f"{log_dir}/jobs/{name}" for name in _names(f"{log_dir}/jobs") if name.endswith(".sh")]
+    hidden = [f"{log_dir}/{name}" for name in _names(log_dir) if name.startswith(".") and name != ".gitignore"]
+    for path in (*scripts, *hidden):
+        run_id = _run_id_in(path)
+        if run_id and files.modified(path) < old and _is_stray(log_dir, run_id, path):
+            files.remove(path)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _run_id_in(path: str) -> str:
+    """Return the run id that a file name holds: `.RUN_ID.kind` or `RUN_ID.sh`; '' where there is none."""
+    name = os.path.basename(path).lstrip(".")
+    while name and parse_run_id(name) is None:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
+    run = record.read_run(log_dir, run_id)
+    return run is None if path.endswith(".sh") else run is None or not run.live

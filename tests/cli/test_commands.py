@@ -348,6 +348,21 @@ def test_prune_tells_first_and_never_takes_a_live_run(bg: Cli) -> None:
     bg("stop", "x")
 
 
+def test_prune_sweeps_what_killed_processes_left(bg: Cli) -> None:
+    run = bg.json("run", "x", "--wait", "--", "true")
+    stem = run["run_id"]
+    strays = [bg.logs / f".{stem}.exit", bg.logs / f".{stem}.stop.17", bg.logs / "jobs" / "never_20200101_000000.sh"]
+    fresh = bg.logs / "jobs" / "about_to_start_20200101_000000.sh"
+    kept = [fresh, bg.logs / "old_20200101_000000.log", bg.logs / ".gitignore", Path(run["script"])]
+    for path in (*strays, *kept[:2]):
+        path.touch()
+    for path in (*strays, *kept[1:]):
+        os.utime(path, (0, 0))
+    bg("prune")
+    assert [path.name for path in strays if path.exists()] == []
+    assert [path.name for path in kept if not path.exists()] == []
+
+
 # --- JSON -------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,71 @@
+"""The architecture: imports go down only, and the engine imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import TOP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEVELS = {"errors": 0, "model": 0, "jobfile": 1, "runs": 1, "local": 2, "runner": 3, "cli": 4, "__main__": 5, "": 5}
+HEAVY = {"click", "jinja2", "jsonschema", "yaml", "dotenv", "psutil", "dataclasses", "asyncio", "pathlib", "shutil"}
+MODULES = sorted((TOP / "bgrun").glob("**/*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Give every module that a module imports, wherever in it, but for type checking only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    skipped = {id(inner) for node in for_types for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def room(module: str) -> str:
+    """Return the room of a module of bgrun: the part behind `bgrun.`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in LEVELS else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TOP / "bgrun")))
+def test_imports_go_down_only(path: Path) -> None:
+    inside = path.relative_to(TOP / "bgrun").parts
+    here = inside[0].removesuffix(".py") if inside[0] != "__init__.py" else ""
+    for name in imports(path):
+        if name.split(".")[0] != "bgrun" or name == "bgrun.__version__":
+            continue
+        there = room(name)
+        assert LEVELS[there] < LEVELS[here] or there == here, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if "local" in p.parts], ids=lambda path: path.stem)
+def test_the_engine_never_imports_what_only_the_command_line_needs(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & {"click", "jinja2", "jsonschema", "yaml", "dotenv"}
+
+
+def loaded(statement: str) -> set[str]:
+    """Return the modules that are loaded by a statement in a bare interpreter, as the supervisor has it."""
+    code = f"import sys; sys.path.insert(0, {str(TOP)!r}); {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_the_supervisor_is_slim() -> None:
+    assert not loaded("import bgrun.local.supervisor") & HEAVY
+
+
+def test_finding_the_project_costs_nothing_heavy() -> None:
+    assert not loaded("import bgrun.jobfile.find") & (HEAVY - {"pathlib"})
