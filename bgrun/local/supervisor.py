@@ -256,13 +256,14 @@ class Supervisor:
         member.stopping = stopping._replace(asked=True)
 
     def _kill(self, member: Member, stopping: Stopping, found: list[process.Process]) -> None:
-        """Kill what is left, and what it forks meanwhile, for as long as that finds anything new."""
+        """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
         self._record_stop(member, stopping)
         known: set[process.Process] = set()
         while found and steady_clock() < stopping.give_up_at:
-            self._signal(member, found, "SIGKILL")
+            tree.send(found, "SIGSTOP")
             known.update(found)
             found = [one for one in tree.find(self._claim(member)) if one not in known]
+        self._signal(member, list(known), "SIGKILL")
 
     def _record_stop(self, member: Member, stopping: Stopping) -> None:
         """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import is_gone, kill, written
+from tests.faults.conftest import below, command_of, is_gone, kill, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,32 +97,44 @@ def test_nothing_is_left_within_grace_and_two_seconds(bg: Cli, kind: str, superv
     assert took < GRACE + 2 + 2, "the bound, and what two starts of Python take on a busy machine"
 
 
-FORKING = """
+# Each child only sleeps: the number of processes grows by one every 20 ms and is never a bomb.
+GROWING = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-open('pid', 'w').write(str(os.getpid()))
-while True:
-    pid = os.fork()
-    if pid:
-        time.sleep(0.02)
-        os.waitpid(-1, os.WNOHANG)
-    elif os.fork():
+for _ in range(500):
+    if os.fork() == 0:
         time.sleep(300)
+        os._exit(0)
+    time.sleep(0.02)
+time.sleep(300)
+"""
+# One process at a time, which is another one every few milliseconds.
+MOVING = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    for _ in range(20000):
+        if os.fork():
+            os._exit(0)
+        open('moved', 'a').close()
+        time.sleep(0.005)
+time.sleep(300)
 """
 
 
 @pytest.mark.usefixtures("limits")
-def test_a_process_that_forks_while_it_is_being_killed(bg: Cli) -> None:
-    (bg.folder / "hard.py").write_text(
-        FORKING.replace("while True", "import signal\nsignal.signal(15, signal.SIG_IGN)\nwhile True")
-    )
+@pytest.mark.parametrize("script", [GROWING, MOVING], ids=["growing", "moving"])
+def test_a_process_that_forks_while_it_is_being_killed(bg: Cli, script: str) -> None:
+    (bg.folder / "hard.py").write_text(script)
     run = bg.json("start", "hard")
-    wait_until(lambda: len(psutil.Process(run["pid"]).children(recursive=True)) > 5, "it has forked")
+    if script is GROWING:
+        wait_until(lambda: len(psutil.Process(run["pid"]).children(recursive=True)) > 5, "it has forked")
+    else:
+        wait_until(lambda: (bg.folder / "moved").exists(), "it moves")
     ended = bg.json("stop", "hard")["runs"][0]
     assert ended["state"] == "stopped"
-    left = [p.pid for p in psutil.process_iter() if _runs_here(p, bg.folder)]
-    assert left == []
-    assert int(bg.meta(run)["stopped_processes"]) > 5
+    assert [p.pid for p in psutil.process_iter() if _runs_here(p, bg.folder)] == []
+    assert int(bg.meta(run)["stopped_processes"]) >= 2
 
 
 def _runs_here(process: psutil.Process, folder: Path) -> bool:
@@ -156,8 +168,11 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_pid_that_was_used_again_is_not_signalled(bg: Cli, bystander: subprocess.Popen[bytes]) -> None:
     run = bg.start("x", "sleep 300; true")
     facts = bg.meta(run)
-    for pid in [int(facts["supervisor_pid"]), run["pid"], *[p.pid for p in psutil.Process(run["pid"]).children()]]:
+    command = command_of(run)
+    left = [process.pid for process in below(run["pid"])]
+    for pid in [int(facts["supervisor_pid"]), run["pid"], *left]:
         kill(pid)
+    assert command in left
     meta = Path(run["meta"])
     pretend = meta.read_text().replace(f"pid={run['pid']}\n", f"pid={bystander.pid}\n")
     meta.write_text(pretend.replace(f"pgid={run['pid']}\n", f"pgid={bystander.pid}\n"))
