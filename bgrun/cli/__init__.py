@@ -18,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(words: list[str]) -> int:
-    """Run bgrun and return its exit code; every error of the tree is shown here."""
+    """Run bgrun and return its exit code; every error is shown here, and only here."""
+    _whole_streams()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -26,13 +27,33 @@ def run(words: list[str]) -> int:
         _show(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nbgrun: interrupted; what was started goes on", file=sys.stderr)  # noqa: T201
+        _tell("\nbgrun: interrupted; what was started goes on")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; nothing is to be said to nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERNAL
+    except Exception as error:  # noqa: BLE001 - the last stop: a fault of bgrun's own
+        return _own_fault(error)
     return code
+
+
+def _whole_streams() -> None:
+    """Give a stream that the caller has closed (`>&-`) somewhere to go."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115,PTH123
+
+
+def _own_fault(error: Exception) -> int:
+    if os.environ.get("BGRUN_DEBUG"):
+        raise error
+    told = BgrunError(
+        f"bgrun itself failed: {type(error).__name__}: {error}",
+        "runs are not harmed by this; BGRUN_DEBUG=1 shows where it happened, for a report",
+    )
+    _show(told)
+    return told.exit_code
 
 
 def _dispatch(words: list[str]) -> int:
@@ -45,7 +66,10 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _show(error: BgrunError) -> None:
-    lines = [f"error: {error.message}"]
-    lines += [f"  {line}" for line in error.hint.splitlines()]
-    text = "\n".join(lines)
-    print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)  # noqa: T201
+    _tell("\n".join([f"error: {error.message}", *(f"  {line}" for line in error.hint.splitlines())]))
+
+
+def _tell(text: str) -> None:
+    from bgrun.cli import show
+
+    show.note(text)

@@ -28,16 +28,17 @@ def status(project: Project, asked: SimpleNamespace) -> int:
     if asked.json:
         show.runs_document(runs)
     else:
-        _print_status(runs, short=asked.quiet)
+        _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
         show.note("nothing ran here yet")
     return _single_exit_code(runs) if asked.exit_code else EXIT_OK
 
 
-def _print_status(runs: Iterable[Run], *, short: bool) -> None:
+def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None:
     for run in runs:
         lines = show.status_lines(run)
-        for line in lines[:-2] if short else lines:
+        members = (f"  {show.verdict_line(one)}" for one in runner.members(project, run))
+        for line in lines[:-2] if short else (*lines, *members):
             show.out(line)
 
 

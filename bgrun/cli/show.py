@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 
 TYPE_CHECKING = False
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 SCHEMA_VERSION = 1
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)")
 _COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
 
 
@@ -36,8 +38,10 @@ def raw(data: bytes) -> None:
 
 
 def _printable(text: str) -> str:
+    """Return text that any terminal takes and that cannot drive one: colours are all that gets through."""
+    harmless = _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
     encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return harmless.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def document(content: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bgrun.local import launch
 from bgrun.local.plan import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention
-from bgrun.runs import claim, facts, files, git, process, record
+from bgrun.runs import claim, facts, files, git, process, record, state
 from bgrun.runs.facts import Membership, Origin
 from bgrun.runs.layout import RunFiles
 
@@ -115,8 +115,7 @@ def _of_bounds(bounds: Bounds) -> dict[str, str]:
 
 def bounds_of(known: dict[str, str]) -> Bounds:
     """Return the bounds that a group's run was started with, from its meta."""
-    most = known.get("max_parallel", "")
-    return Bounds(int(most) if most.isdigit() else None, known.get("fail_fast") == "true")
+    return Bounds(state.parse_int(known.get("max_parallel", "")) or None, known.get("fail_fast") == "true")
 
 
 def _origin(root: str) -> Origin:

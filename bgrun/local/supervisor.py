@@ -158,8 +158,15 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            self._forget_inhibitor(pid)
             if member := by_pid.get(pid):
                 self._leader_ended(member, ledger.Exit.of(status, usage, steady_clock() - member.began))
+
+    def _forget_inhibitor(self, pid: int) -> None:
+        """One that has ended by itself is never signalled: its pid may be somebody else's by then."""
+        for member in self.members.values():
+            if member.inhibitor == pid:
+                member.inhibitor = 0
 
     def _leader_ended(self, member: Member, seen: ledger.Exit) -> None:
         member.exit = seen

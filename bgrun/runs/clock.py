@@ -21,5 +21,5 @@ def epoch(text: str) -> float | None:
 
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None

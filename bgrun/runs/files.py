@@ -64,7 +64,10 @@ def check_log_dir(log_dir: str) -> bool:
     Raises:
         StorageError: it, or its `jobs/`, is a symlink or no folder.
     """
-    return _is_folder(log_dir) and (_is_folder(f"{log_dir}/jobs") or True)
+    exists = _is_folder(log_dir)
+    if exists:
+        _is_folder(f"{log_dir}/jobs")
+    return exists
 
 
 def _is_folder(path: str) -> bool:

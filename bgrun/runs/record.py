@@ -69,7 +69,7 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
             return None
         verdict = state.derive(seen)
         if is_group(facts) and verdict.state == "lost":
-            verdict = _orphaned_group(log_dir, facts, verdict)
+            verdict = _orphaned_group(at, facts, verdict)
     else:
         verdict = state.derive(state.Evidence(facts))
     return _as_run(at, facts, verdict)
@@ -114,13 +114,14 @@ def _away(facts: Mapping[str, str]) -> str:
     return ""
 
 
-def _orphaned_group(log_dir: str, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
+def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
     """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
-    runs = [read_run(log_dir, run_id) for run_id in facts["members"].split()]
+    own = [run_id for run_id in facts["members"].split() if not is_group(read_meta(RunFiles(at.log_dir, run_id)) or {})]
+    runs = [read_run(at.log_dir, run_id) for run_id in own]
     states = [run.state for run in runs if run]
     if any(run and run.live for run in runs):
         return state.Verdict("running", reason="its supervisor was killed; runs that were started go on")
-    if len(states) < len(runs) or "lost" in states:
+    if not states or len(states) < len(facts["members"].split()) or "lost" in states:
         return unseen
     return state.group_verdict(states)
 

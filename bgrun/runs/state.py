@@ -6,6 +6,7 @@ process, the exit code that the job script left. What none of them saw is lost.
 
 from __future__ import annotations
 
+import math
 import signal
 from typing import NamedTuple
 
@@ -99,7 +100,8 @@ def has_started(meta: Mapping[str, str]) -> bool:
 
 def success_codes(meta: Mapping[str, str]) -> tuple[int, ...]:
     """Return the exit codes that count as success."""
-    return tuple(int(code) for code in meta.get("success_exit_codes", "0").split() if code.isdigit())
+    codes = (parse_int(code) for code in meta.get("success_exit_codes", "0").split())
+    return tuple(code for code in codes if code is not None)
 
 
 def signal_name(exit_code: int) -> str | None:
@@ -119,9 +121,10 @@ def parse_int(text: str) -> int | None:
 def parse_float(text: str) -> float | None:
     """Return the number that `text` is, or None."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _never_started(seen: Evidence) -> Verdict:

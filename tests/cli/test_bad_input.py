@@ -148,6 +148,49 @@ def test_a_folder_that_is_gone(bg: Cli) -> None:
     assert "is gone" in bg("rerun", "x", code=2).err
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_streams(project: Cli, closed: str) -> None:
+    import subprocess
+
+    words = " ".join(project.command)
+    line = f"{words} start pytest_full --wait {closed} && {words} status {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=project.folder, env=project.env, capture_output=True, text=True)
+    assert done.returncode == 0, done
+    assert "Traceback" not in done.stderr
+    assert project.state("pytest_full")["state"] == "succeeded"
+
+
+def test_a_reader_that_leaves_is_no_failed_job(project: Cli) -> None:
+    import subprocess
+
+    project("run", "x", "--wait", "--", "seq", "200000")
+    line = f"{' '.join(project.command)} logs x --since-start | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=project.folder, env=project.env, capture_output=True, text=True)
+    assert done.stdout == "1\n125\n", done
+    assert done.stderr == ""
+
+
+GARBAGE = ["", "=", "state=succeeded", "\0" * 50, "ts=x\nlabel=x\nstarted_at=yesterday\npid=-1\npid_start=1",
+           "label=x\nstarted_at=9999999999999\nduration_s=nan\nstate=failed\nexit_code=1e9\nsuccess_exit_codes=\u00b2",
+           "label=x\nmembers={run}\nstarted_at=x", "label=x\ngroup_run={run}\nmax_parallel=\u00b2\nmembers=",
+           "label=\x1b[2J\nreason=\x1b]0;x\x07\nstate=lost"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", GARBAGE, ids=range(len(GARBAGE)))
+def test_a_meta_full_of_garbage_harms_nobody(project: Cli, text: str) -> None:
+    run = project.json("start", "pytest_full", "--wait")
+    meta = project.logs / f"{run['run_id']}.meta"
+    meta.write_text(text.replace("{run}", run["run_id"]))
+    (project.logs / f"{run['run_id']}.exit").write_text("perhaps")
+    for command in ("status", "list", "wait", "logs", "follow", "stop", "latest", "rerun"):
+        words = (command,) if command == "list" else (command, run["run_id"])
+        done = project(*words, code=None, **{"BGRUN_DEBUG": ""})
+        assert "bgrun itself failed" not in done.err, done
+        assert not set(done.out + done.err) & {"\x1b", "\x07"}, done
+    project("start", "pytest_full", "--wait")
+    project("prune")
+
+
 def test_help_of_everything(bg: Cli) -> None:
     from bgrun.cli.table import COMMANDS
 
