@@ -133,7 +133,7 @@ def _command(command: Command) -> click.Command:
         context = click.get_current_context()
         tail = _checked_tail(command, context.obj)
         assert context.parent  # noqa: S101 - every command is one of the top group
-        project = locate(Path.cwd(), context.parent.params["file"])
+        project = locate(_here(), context.parent.params["file"])
         try:
             return int(_handler(command)(project, SimpleNamespace(**values, tail=tail)))
         except BrokenPipeError as error:
@@ -144,6 +144,13 @@ def _command(command: Command) -> click.Command:
     params += [_option(option) for option in command.options]
     settings = {"callback": callback, "params": params, "help": command.help, "epilog": command.epilog or None}
     return TailCommand(command.name, tail=command.tail, **settings)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError("the folder this command was started in is gone", "go to one that exists") from error
 
 
 def _checked_tail(command: Command, tail: Sequence[str] | None) -> tuple[str, ...]:

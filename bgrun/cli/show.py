@@ -72,7 +72,10 @@ def state_word(state: str) -> str:
 
 def path(full: str) -> str:
     """Return a path as it is shortest to type from here."""
-    here = os.getcwd()  # noqa: PTH109
+    try:
+        here = os.getcwd()  # noqa: PTH109
+    except OSError:
+        return full
     return full[len(here) + 1 :] if full.startswith(f"{here}/") else full
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,12 +147,15 @@ def test_a_folder_that_is_gone(bg: Cli) -> None:
     done = bg("run", "x", "--wait", "--", "bash", "-c", "cd ..; rmdir gone", cwd=gone)
     assert done.code == 0
     assert "is gone" in bg("rerun", "x", code=2).err
+    gone.mkdir()
+    line = f"rmdir ../gone; {' '.join(bg.command)} status"
+    inside = subprocess.run(["bash", "-c", line], cwd=gone, env=bg.env, capture_output=True, text=True)
+    assert inside.returncode == 2
+    assert inside.stderr.startswith("error: the folder this command was started in is gone")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_closed_streams(project: Cli, closed: str) -> None:
-    import subprocess
-
     words = " ".join(project.command)
     line = f"{words} start pytest_full --wait {closed} && {words} status {closed}"
     done = subprocess.run(["bash", "-c", line], cwd=project.folder, env=project.env, capture_output=True, text=True)
@@ -161,8 +165,6 @@ def test_closed_streams(project: Cli, closed: str) -> None:
 
 
 def test_a_reader_that_leaves_is_no_failed_job(project: Cli) -> None:
-    import subprocess
-
     project("run", "x", "--wait", "--", "seq", "200000")
     line = f"{' '.join(project.command)} logs x --since-start | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], cwd=project.folder, env=project.env, capture_output=True, text=True)
