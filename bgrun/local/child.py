@@ -6,6 +6,7 @@ view before exec, so there is no moment at which a job runs without a record, wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -101,7 +102,12 @@ def _become_job(
         files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
         _plain_surroundings(log_fd)
         marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
-        os.execvpe("bash", ["bash", at.script], {**os.environ, **environment, **marks})
+        # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
+        words = ["bash", "-p", at.script]
+        own = {**os.environ, **environment, **marks}
+        with contextlib.suppress(FileNotFoundError):
+            os.execvpe("bash", words, own)
+        os.execve("/bin/bash", words, own)
     except OSError as error:
         number = error.errno or 0
     finally:

@@ -99,7 +99,7 @@ def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
     if not pid or not process.is_running(pid, start):
         return False
     target = process.look(pid)
-    return bool(target and tree.send([target], "SIGUSR1"))
+    return bool(target and tree.send([target], "SIGUSR1") and tree.send([target], "SIGCONT"))
 
 
 def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> Run | None:
@@ -126,6 +126,7 @@ def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float |
         if phase == "ask":
             # The job script last: it then ends with the command's own exit code and records it.
             tree.send([one for one in found if one.pid != run.pid] or found, plan.signal)
+            tree.send(found, "SIGCONT")
             plan = plan._replace(asked=True)
         elif phase == "kill":
             tree.send(found, "SIGKILL")

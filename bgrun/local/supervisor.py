@@ -260,6 +260,7 @@ class Supervisor:
         self._record_stop(member, stopping)
         below = [one for one in found if one.pid != member.pid]
         self._signal(member, below or found, stopping.signal)
+        tree.send(found, "SIGCONT")  # one that was suspended could not answer
         member.stopping = stopping._replace(asked=True)
 
     def _kill(self, member: Member, stopping: Stopping, found: list[process.Process]) -> None:

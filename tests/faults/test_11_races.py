@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import wait_until
+from tests.faults.conftest import below, is_gone
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -71,6 +76,24 @@ def test_stop_of_a_run_that_has_ended_changes_nothing(bg: Cli) -> None:
     before = Path(bg.state("x")["meta"]).read_bytes()
     assert bg.json("stop", "x")["runs"][0]["state"] == "failed"
     assert Path(bg.state("x")["meta"]).read_bytes() == before
+
+
+def test_stop_of_what_is_suspended(bg: Cli) -> None:
+    run = bg.start("x", "trap 'exit 9' TERM; while :; do sleep 0.02; done")
+    for pid in (int(bg.meta(run)["supervisor_pid"]), run["pid"], *[p.pid for p in below(run["pid"])]):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    ended = bg.json("stop", "x")["runs"][0]
+    assert (ended["state"], ended["exit_code"]) in {("stopped", 9), ("stopped", 143)}
+
+
+def test_the_log_folder_is_removed_while_a_job_runs(bg: Cli) -> None:
+    run = bg.start("x", "sleep 0.5")
+    shutil.rmtree(bg.logs)
+    for command in ("status", "wait", "follow", "logs", "stop"):
+        assert "no run or label" in bg(command, "x", code=2).err
+    bg("run", "y", "--wait", "--", "true")
+    wait_until(lambda: is_gone(int(run["pid"])), "the job ended by itself")
 
 
 def test_prune_while_starting(bg: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,46 @@ def test_arguments_that_are_not_utf8(bg: Cli) -> None:
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=8))
 def test_any_arguments(bg: Cli, arguments: list[str]) -> None:
     assert shown(bg, arguments) == [argument.encode() for argument in arguments]
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", 'say "hi"', "$HOME `id`", "ünï", "%s -n", "-x", "a\nb", ".hidden"])
+def test_a_project_folder_of_any_name(bg: Cli, name: str) -> None:
+    folder = bg.folder / name
+    folder.mkdir()
+    (folder / "bgjobs.yaml").write_text("jobs: {x: {command: 'pwd; exit 3'}}\ngroups: {g: {jobs: [x]}}")
+    bg("start", "x", "--exit-code", code=3, cwd=folder)
+    assert (folder / ".logs").is_dir()
+    assert Path(bg("latest", "x", "--json", cwd=folder).json["log"]).read_text() == f"{folder}\n"
+    bg("group", "g", "--wait", code=1, cwd=folder)
+    bg("run", "y", "--", "sleep", "300", cwd=folder)
+    assert bg("stop", "y", cwd=folder).out.startswith("stopped")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"BASH_ENV": "trap.sh"}, {"SHELLOPTS": "braceexpand:errexit:noexec"}, {"BASH_FUNC_printf%%": "() { exit 0; }"},
+        {"BASH_FUNC_exec%%": "() { exit 0; }"}, {"PATH": "/nonexistent"}, {"CDPATH": "/"}, {"POSIXLY_CORRECT": "1"}, {"IFS": "x"},
+    ],
+    ids=lambda odd: next(iter(odd)),
+)  # fmt: skip
+@pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
+def test_the_callers_shell_settings_change_no_verdict(bg: Cli, odd: dict[str, str], supervised: bool) -> None:
+    (bg.folder / "trap.sh").write_text("trap 'exit 0' EXIT\nset -e\n")
+    python = sys.executable
+    wait = "import os, sys, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nsys.exit(3)"
+    run = bg.json("run", "x", "--", python, "-c", wait, **odd)
+    if not supervised:
+        os.kill(int(bg.meta(run)["supervisor_pid"]), 9)
+    (bg.folder / "go").touch()
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("failed", 3)
+
+
+def test_a_command_too_long_for_the_system_fails_and_says_so(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'echo {{ \"x\" * 200000 }}'}}")
+    assert bg.json("start", "x", "--wait", code=1)["exit_code"] == 126
+    assert "too long" in bg("logs", "x").out
 
 
 OUTPUTS = {
