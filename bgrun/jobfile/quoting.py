@@ -25,6 +25,8 @@ _UNSAFE = {
     "`": "in backquotes; write $(…) instead",
     "${": "inside ${…}",
     "$((": "inside arithmetic",
+    "$[": "inside arithmetic",
+    "((": "inside arithmetic",
     "$'": "inside $'…'",
     "#": "in a comment",
     "<<": "in a here-document",
@@ -118,7 +120,7 @@ class _Scanner:
 
     def _expansion(self) -> None:
         """What begins an expansion, quoted or not."""
-        for mark in ("$((", "$(", "${", "`"):
+        for mark in ("$((", "$(", "$[", "${", "`"):
             if self._ahead(mark):
                 self._backquote() if mark == "`" else self._push(mark, len(mark))
                 return
@@ -159,7 +161,7 @@ class _Scanner:
             self._expansion()
 
     def _closes(self) -> bool:
-        ends = {"$(": ")", "(": ")", "$((": "))", "((": "))", "${": "}"}
+        ends = {"$(": ")", "(": ")", "$((": "))", "((": "))", "$[": "]", "${": "}"}
         return self._ahead(ends.get(self.context, "\0"))
 
     def _close(self) -> None:
@@ -196,8 +198,8 @@ class _Scanner:
 
     def _inert(self, value: str) -> str:
         for context in self.stack:
-            if context in _UNSAFE or context == "((":
-                raise self._refusal(_UNSAFE.get(context, _UNSAFE["$(("]))
+            if context in _UNSAFE:
+                raise self._refusal(_UNSAFE[context])
         if self.context == "'":
             return value.replace("'", "'\\''")
         if self.context == '"':

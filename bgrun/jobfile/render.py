@@ -16,6 +16,7 @@ from bgrun.jobfile import quoting, template
 from bgrun.jobfile.labels import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
+from bgrun.jobfile.syntax import check_syntax
 from bgrun.model import RenderedJob
 
 TYPE_CHECKING = False
@@ -159,6 +160,8 @@ def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> t
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
     text = (template.render_shell if posix else template.render_raw)(job.command, values, where)
     text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
+    if posix:
+        check_syntax(text, shell, where)
     return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&-", text
 
 

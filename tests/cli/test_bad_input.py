@@ -71,6 +71,17 @@ def test_it_is_told_and_nothing_runs(project: Cli, words: tuple[str, ...], told:
     assert nothing_ran(project)
 
 
+@pytest.mark.parametrize("broken", ["x=(", "echo 'a", "if true; then", "echo $(", "}", "echo hi )"])
+def test_a_command_that_the_shell_cannot_read_is_told_before_anything_runs(bg: Cli, broken: str) -> None:
+    bg.jobs(
+        "jobs:\n  x:\n    params: {v: {default: ''}}\n    command: |\n      " + broken + "\n      : {{ v | raw }}\n"
+    )
+    done = bg("start", "x", "v=\ntouch hacked\n", code=2)
+    assert "no valid bash" in done.err
+    assert nothing_ran(bg)
+    assert not (bg.folder / "hacked").exists()
+
+
 def test_a_command_that_is_not_there_is_the_jobs_own_127(project: Cli) -> None:
     assert project("start", "none", "--exit-code", code=127)
     assert "no-such-command-here: not found" in project("logs", "none").out

@@ -67,6 +67,7 @@ def test_any_value_arrives_exactly(tmp_path: Path, value: str, place: str) -> No
         ("echo \"${x:-{{ v }}}\"", "${"),
         ("echo $(( {{ v }} ))", "arithmetic"),
         ("(( x = {{ v }} ))", "arithmetic"),
+        ("echo $[ {{ v }} ]", "arithmetic"),
         ("echo $'{{ v }}'", "$'"),
         ("echo \\{{ v }}", "backslash"),
         ("echo ${{ v }}", "behind a $"),
