@@ -86,9 +86,9 @@ def _command(plan: Plan, ready_fd: int) -> list[str]:
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    """The marks keep a supervisor that a job starts apart from the processes of that job."""
+    """The mark of a supervisor is that of no run: neither of its own, nor of one that it was started in."""
     run_id = plan.group.run_id if plan.group else plan.runs[0].run_id
-    return {**os.environ, tree.MARK_RUN: run_id, tree.MARK_DIR: plan.log_dir}
+    return {**os.environ, tree.MARK_RUN: f"supervisor of {run_id}", tree.MARK_DIR: plan.log_dir}
 
 
 def _feed(fd: int, plan: Plan) -> None:

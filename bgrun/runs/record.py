@@ -107,11 +107,11 @@ def _is_locked(at: RunFiles, facts: Mapping[str, str]) -> bool:
 
 def _away(facts: Mapping[str, str]) -> str:
     """Return why the processes of a run cannot be those of this machine now, or ''."""
-    if facts.get("host") and facts["host"] != socket.gethostname():
-        return f"it was started on host {facts['host']}, and its supervisor is gone"
-    if facts.get("boot_id") and facts["boot_id"] != process.boot_id():
-        return "the machine was restarted while it ran"
-    return ""
+    if facts.get("boot_id", "") in ("", process.boot_id()):
+        return ""
+    if facts.get("host", "") != socket.gethostname():
+        return f"it was started on host {facts.get('host')}, and its supervisor is gone"
+    return "the machine was restarted while it ran"
 
 
 def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:

@@ -1,0 +1,94 @@
+"""The same engine without what only Linux has: no /proc, no pidfd, no subreaper, no boot clock.
+
+This runs on Linux with those taken away, so that psutil and the other fallbacks do the work: what
+macOS will run, short of macOS itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import TOP, Cli, wait_until
+from tests.faults.conftest import command_of, is_gone, kill, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAKE_AWAY = """
+import os, signal, sys, time
+for owner, name in ((os, "pidfd_open"), (signal, "pidfd_send_signal"), (time, "CLOCK_BOOTTIME"), (os, "SEEK_DATA")):
+    delattr(owner, name) if hasattr(owner, name) else None
+sys.path.insert(0, {top!r})
+from bgrun.runs import process
+process.LINUX = False
+from bgrun.local import logbound
+logbound._fallocate = lambda: None
+"""
+CLI = """
+from bgrun.local import launch
+launch._BOOT = {boot!r}
+from bgrun.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def elsewhere(bg: Cli, clean_env: dict[str, str], tmp_path: Path) -> Cli:
+    """Bgrun as it is off Linux."""
+    away = TAKE_AWAY.format(top=str(TOP))
+    program = tmp_path / "bgrun_elsewhere.py"
+    program.write_text(away + CLI.format(boot=away + "from bgrun.local.supervisor import main; main()"))
+    return Cli(bg.folder, [sys.executable, str(program)], clean_env)
+
+
+def test_a_run_to_its_end(elsewhere: Cli) -> None:
+    elsewhere("run", "x", "--exit-code", "--", "bash", "-c", "echo hi; exit 3", code=3)
+    assert elsewhere("logs", "x").out == "hi\n"
+    assert elsewhere("follow", "x", code=1).out == "hi\n"
+
+
+def test_a_kill(elsewhere: Cli) -> None:
+    run = elsewhere.start("x", "sleep 300")
+    kill(command_of(run))
+    ended = elsewhere.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("failed", 137)
+
+
+def test_the_supervisor_killed(elsewhere: Cli) -> None:
+    run = elsewhere.start("x", "until [ -e go ]; do sleep 0.02; done; exit 4")
+    kill(int(elsewhere.meta(run)["supervisor_pid"]))
+    assert elsewhere.state("x")["state"] == "running"
+    (elsewhere.folder / "go").touch()
+    assert elsewhere.ended("x")["exit_code"] == 4
+
+
+@pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
+def test_stop_finds_what_left_the_session_by_its_mark(elsewhere: Cli, supervised: bool) -> None:
+    run = elsewhere.start("x", "(setsid sleep 300 & echo $! > pid); sleep 301; true")
+    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    if not supervised:
+        kill(int(elsewhere.meta(run)["supervisor_pid"]))
+    assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
+    assert is_gone(pid)
+    assert is_gone(run["pid"])
+
+
+def test_a_timeout(elsewhere: Cli) -> None:
+    elsewhere.jobs("jobs: {x: {command: sleep 300, timeout: 300ms}}")
+    assert elsewhere.json("start", "x", "--wait", code=1)["state"] == "timed_out"
+
+
+def test_a_group(elsewhere: Cli) -> None:
+    elsewhere.jobs("jobs: {a: {command: 'true'}, b: {command: exit 2}}\ngroups: {g: {jobs: [a, b]}}")
+    run = elsewhere.json("group", "g", "--wait", code=1)
+    assert [one["state"] for one in run["runs"]] == ["succeeded", "failed"]
+
+
+def test_a_runaway_log_ends_the_run_and_says_why(elsewhere: Cli) -> None:
+    elsewhere.jobs("jobs: {x: {command: 'head -c 3000000 /dev/zero; sleep 300', log: {max_size: 1MiB}}}")
+    ended = elsewhere.json("start", "x", "--wait", code=1)
+    assert ended["state"] == "stopped"
+    assert ended["reason"].startswith("its log grew beyond 1048576 bytes")
