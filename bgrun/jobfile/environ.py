@@ -32,6 +32,8 @@ def _read_env_file(path: Path, name: str, known: Mapping[str, str]) -> dict[str,
     from dotenv.parser import parse_stream
 
     hint = "env_file is relative to the folder of the job file"
+    if path.exists() and not path.is_file():
+        raise UsageError(f"the env_file {name} is not a regular file", f"{hint}: {path}")
     try:
         with path.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))

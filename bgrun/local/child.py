@@ -13,16 +13,12 @@ import time
 from typing import NamedTuple, NoReturn
 
 from bgrun.errors import LaunchError
-from bgrun.local import tree
-from bgrun.runs import clock, files, lock, meta, process
+from bgrun.local import ledger, tree
+from bgrun.runs import clock, files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.runs.layout import RunFiles
-
-EXIT_RESERVE = 32
-META_RESERVE = 1024
-"""Bytes kept on disk for what the end adds to the meta (see `files.reserve`)."""
 
 
 class Child(NamedTuple):
@@ -41,23 +37,13 @@ def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str]) -> 
     """
     opened: list[int] = []
     try:
-        log_fd, lock_fd = _claim(at, facts, opened)
+        log_fd, lock_fd = ledger.claim_files(at, facts, opened)
         child = _fork(at, facts, environment, (log_fd, lock_fd))
         os.close(log_fd)
     except OSError as error:
         _withdraw(at, opened)
         raise LaunchError(f"cannot launch {at.run_id} in {at.log_dir}: {error.strerror}") from error
     return child
-
-
-def _claim(at: RunFiles, facts: dict[str, str], opened: list[int]) -> tuple[int, int]:
-    """Make the log and the locked pid file, and keep room on disk for the end."""
-    opened.append(files.create(at.log, os.O_WRONLY | os.O_APPEND))
-    opened.append(files.create(at.hidden("pid")))
-    lock.hold(opened[1])
-    files.reserve(at.hidden("exit"), EXIT_RESERVE)
-    files.reserve(at.hidden("meta"), len(meta.pack(facts)) + META_RESERVE)
-    return opened[0], opened[1]
 
 
 def _withdraw(at: RunFiles, opened: list[int]) -> None:
@@ -97,9 +83,7 @@ def _become_job(
     number = 0
     try:
         os.setsid()
-        files.write_all(lock_fd, f"{os.getpid()}\n".encode())
-        os.rename(at.hidden("pid"), at.pid)
-        files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
+        ledger.publish(at, facts, lock_fd)
         _plain_surroundings(log_fd)
         marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.

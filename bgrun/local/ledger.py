@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from bgrun.runs.state import Verdict
 
 
+EXIT_RESERVE = 32
+META_RESERVE = 1024
+"""Bytes kept on disk for the exit code, and for what the end adds to the meta (see `files.reserve`)."""
+
+
 class Exit(NamedTuple):
     """How a leader ended, as wait4(2) tells it; `code` is 128 + n where signal n ended it.
 
@@ -53,6 +58,34 @@ class Exit(NamedTuple):
             "user_s": f"{self.user_s:.3f}",
             "sys_s": f"{self.sys_s:.3f}",
         }
+
+
+def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int]) -> tuple[int, int]:
+    """Make the log and the locked, still hidden pid file, and take room on disk for the last words.
+
+    Descriptors are added to `opened` as they are made, for the caller to close if this fails; the two
+    that are returned are those of the log and of the lock.
+
+    Raises:
+        OSError: one of the files cannot be made.
+    """
+    opened.append(files.create(at.log, os.O_WRONLY | os.O_APPEND))
+    opened.append(files.create(at.hidden("pid")))
+    lock.hold(opened[1])
+    files.reserve(at.hidden("exit"), EXIT_RESERVE)
+    files.reserve(at.hidden("meta"), len(meta.pack(facts)) + META_RESERVE)
+    return opened[0], opened[1]
+
+
+def publish(at: RunFiles, facts: Mapping[str, str], lock_fd: int) -> None:
+    """Bring the record of this very process into view: first its pid, locked, then the meta.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    files.write_all(lock_fd, f"{os.getpid()}\n".encode())
+    os.rename(at.hidden("pid"), at.pid)
+    files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
 
 
 def write_exit(at: RunFiles, code: int) -> None:
@@ -147,19 +180,10 @@ class GroupLedger:
             "started_at": clock.iso(time.time()),
         }
         try:
-            self._create(me)
+            self.log_fd, self.lock_fd = claim_files(self.at, self.facts, [])
+            publish(self.at, self.facts, self.lock_fd)
         except OSError as error:
             raise LaunchError(f"cannot keep a record of {self.at.run_id}: {error.strerror}") from error
-
-    def _create(self, me: int) -> None:
-        self.log_fd = files.create(self.at.log, os.O_WRONLY | os.O_APPEND)
-        self.lock_fd = files.create(self.at.hidden("pid"))
-        lock.hold(self.lock_fd)
-        files.write_all(self.lock_fd, f"{me}\n".encode())
-        files.reserve(self.at.hidden("exit"), 32)
-        files.reserve(self.at.hidden("meta"), len(meta.pack(self.facts)) + 1024)
-        os.rename(self.at.hidden("pid"), self.at.pid)
-        files.replace(self.at.meta, self.at.hidden("meta.new"), meta.pack(self.facts))
 
     def tell(self, event: str) -> None:
         """Add a line to the log of the schedule."""

@@ -99,30 +99,46 @@ def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
     if not pid or not process.is_running(pid, start):
         return False
     target = process.look(pid)
-    return bool(target and tree.send([target], "SIGUSR1") and tree.send([target], "SIGCONT"))
+    asked = bool(target and tree.send([target], "SIGUSR1"))
+    if target and asked:
+        tree.send([target], "SIGCONT")  # a suspended one could not answer
+    return asked
 
 
 def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> Run | None:
     """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
+    now = record.read_run(log_dir, run.run_id)
+    if now is None or not now.live:
+        return now
     for member in run.members:
         with contextlib.suppress(UsageError):
             stop_run(log_dir, member, grace_s)
     if not run.members:
         _end_tree(log_dir, run, facts, grace_s)
-    ended = record.read_run(log_dir, run.run_id)
-    if ended and not ended.live:
-        verdict = state.Verdict("stopped", ended.exit_code, ended.signal, "stopped by request")
-        ledger.close_orphan(RunFiles(log_dir, run.run_id), facts, verdict)
+    _close(RunFiles(log_dir, run.run_id))
     return record.read_run(log_dir, run.run_id)
+
+
+def _close(at: RunFiles) -> None:
+    """Write the last words on a run that nobody else will write any, and never over somebody else's."""
+    ended = record.read_run(at.log_dir, at.run_id)
+    facts = record.read_meta(at)
+    if ended is None or facts is None or ended.live or state.closing_words(facts):
+        return
+    if ended.state != "stopped" and (not ended.members or ended.succeeded):
+        return  # it ended by itself before any signal was sent
+    verdict = state.Verdict("stopped", ended.exit_code, ended.signal, "stopped by request")
+    ledger.close_orphan(at, facts, verdict)
 
 
 def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> None:
     at = RunFiles(log_dir, run.run_id)
     grace = grace_s if grace_s is not None else state.parse_float(facts.get("stop_grace_s", "")) or 0.0
     plan = escalate.begin("stop", facts.get("stop_signal") or "SIGTERM", grace, time.monotonic())
-    record.write_stop(at, "stop", signalled=True)
     while found := tree.find(_claim(at, run, facts)):
         phase = escalate.phase(plan, time.monotonic())
+        if phase in ("ask", "kill"):
+            record.write_stop(at, "stop", signalled=True)
         if phase == "ask":
             # The job script last: it then ends with the command's own exit code and records it.
             tree.send([one for one in found if one.pid != run.pid] or found, plan.signal)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
-import time
 
 from bgrun.errors import BgrunError
 from bgrun.local import awake, child, escalate, ledger, logbound, schedule, tree
+from bgrun.local.kernel import Alarm, become_subreaper, steady_clock
 from bgrun.local.plan import Plan, RunPlan, unpack
 from bgrun.runs import process, record, retention, state
 from bgrun.runs.layout import RunFiles
@@ -28,12 +27,6 @@ STOP_SCAN_S = 0.1
 """While something is being stopped: how often to look, apart from each child's end."""
 CLOCK_CHECK_S = 1.0
 """The longest sleep before a deadline: a machine that slept in between is noticed within this."""
-
-
-def steady_clock() -> float:
-    """Return seconds that go on while the machine sleeps and that setting the clock does not move."""
-    kind = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(kind)
 
 
 class Member:
@@ -180,7 +173,8 @@ class Supervisor:
 
     def _conclude(self, member: Member, left: int = 0) -> None:
         assert member.child and member.exit  # noqa: S101 - only a launched run can end
-        reason = member.stopping.reason if member.stopping else ""
+        # Where no signal reached anything, it ended by itself, whatever was wanted.
+        reason = member.stopping.reason if member.stopping and member.ended else ""
         verdict = state.verdict_of(member.exit.code, member.plan.limits.success_exit_codes, reason)
         more = {"stopped_processes": str(len(member.ended))} if reason else {}
         if reason:
@@ -248,7 +242,7 @@ class Supervisor:
             self._stop_over(member)
             return
         phase = escalate.phase(stopping, steady_clock())
-        if phase == "ask":
+        if phase == "ask" and found:
             self._ask(member, stopping, found)
         elif phase == "kill":
             self._kill(member, stopping, found)
@@ -314,38 +308,6 @@ class Supervisor:
 def _stop_told(reason: str | None, ended: int, left: int) -> str:
     counted = f"{reason}; ended {ended} process{'' if ended == 1 else 'es'}"
     return f"{counted}, {left} could not be ended" if left else counted
-
-
-class Alarm:
-    """Signals as bytes on a pipe, so that one select(2) sleeps for all of them."""
-
-    def __init__(self) -> None:
-        self.read_fd, write_fd = os.pipe()
-        for fd in (self.read_fd, write_fd):
-            os.set_blocking(fd, False)
-        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
-
-    def sleep(self, timeout_s: float | None) -> set[int]:
-        """Sleep until a signal comes or the time is up; return the signals that came."""
-        if not select.select([self.read_fd], [], [], timeout_s)[0]:
-            return set()
-        return set(os.read(self.read_fd, 4096))
-
-
-def become_subreaper() -> bool:
-    """Have orphaned descendants become children of this process (prctl(2)); False off Linux."""
-    if not process.LINUX:
-        return False
-    import ctypes
-
-    set_child_subreaper = 36
-    with contextlib.suppress(OSError, AttributeError):
-        return bool(ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0) == 0)
-    return False
 
 
 def supervise(plan: Plan, ready_fd: int) -> None:

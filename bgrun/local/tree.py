@@ -103,7 +103,7 @@ def find(claim: Claim) -> list[Process]:
 
 def send(targets: Iterable[Process], signal_name: str) -> list[Process]:
     """Send a signal to each process that is still the one in the snapshot; return those it reached."""
-    number = signal.Signals[signal_name]
+    number = signal.Signals.__members__.get(signal_name, signal.SIGTERM)
     return [one for one in targets if _send_one(one, number)]
 
 

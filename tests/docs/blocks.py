@@ -2,27 +2,36 @@
 
 Each fence of `console`, `bash` or `sh` is run by default, in one scratch project per page. In a
 `console` block `$ ` begins a command and what follows is its output, in which `…` stands for
-anything on a line and a line of `…` alone for any lines. A comment right before a fence changes that:
+anything on a line and a line of `…` alone for any lines. A `bash` or `sh` block only has to end with 0.
+All of a page is typed into one shell: folders and variables carry over from block to block. A comment
+right before a fence changes that:
 
     <!-- exits: 1 -->                   the last command of the block ends with this code
     <!-- run in a clone of this repo --> left to the test that clones the repository
     <!-- not run: REASON -->             shown as skipped, with the reason
+
+`<!-- fixture: NAME -->` anywhere on a page takes tests/docs/fixtures/NAME for its project.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from markdown_it import MarkdownIt
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 KINDS = ("console", "bash", "sh")
 PAGE_S = 60.0
 CLONE = "run in a clone of this repo"
+FIXTURE = "project"
 
 
 class Block(NamedTuple):
@@ -65,16 +74,42 @@ def blocks(page: Path) -> list[Block]:
     """Return the command blocks of a page."""
     found: list[Block] = []
     note = ""
-    for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
+    for token in _parsed(page):
         if token.type == "html_block":
-            note = (re.findall(r"<!--\s*(.*?)\s*-->", token.content) or [""])[-1]
+            note = (_comments(token) or [""])[-1]
         elif token.type == "fence":
-            if token.info.strip() in KINDS and token.map:
-                found.append(Block(page, token.map[0] + 1, token.info.strip(), token.content, note))
+            kind = (token.info.split() or [""])[0]
+            if kind in KINDS and token.map:
+                found.append(Block(page, token.map[0] + 1, kind, token.content, note))
             note = ""
         elif token.type.endswith("_open"):
             note = ""
     return found
+
+
+def clone_blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page that are for a clone of this repository."""
+    return [block for block in blocks(page) if block.note == CLONE]
+
+
+def runnable(page: Path) -> list[Block]:
+    """Return the blocks of a page that are for its scratch project."""
+    return [block for block in blocks(page) if block.note != CLONE and not block.skipped]
+
+
+def fixture(page: Path) -> str:
+    """Return the name of the folder that a page's scratch project is made from."""
+    notes = [note for token in _parsed(page) if token.type == "html_block" for note in _comments(token)]
+    named = [note.removeprefix("fixture:").strip() for note in notes if note.startswith("fixture:")]
+    return named[0] if named else FIXTURE
+
+
+def _parsed(page: Path) -> list[Token]:
+    return MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+
+
+def _comments(token: Token) -> list[str]:
+    return re.findall(r"<!--\s*(.*?)\s*-->", token.content)
 
 
 def commands(block: Block) -> list[Command]:
@@ -100,45 +135,60 @@ def matches(shown: str, found: str) -> bool:
 
 
 def run_page(page: Path, *, project: Path, env: dict[str, str], timeout_s: float = PAGE_S) -> list[Failure]:
-    """Run the blocks of a page in a project folder and return what did not go as it says."""
-    todo = [
-        (block, command)
-        for block in blocks(page)
-        if block.note != CLONE and not block.skipped
-        for command in commands(block)
-    ]
-    script = "".join(_step(number, command) for number, (_, command) in enumerate(todo))
+    """Run the blocks of a page in a project folder and return what did not go as it says.
+
+    What comes after a command that ended the page's shell, or kept it beyond the deadline, is not told.
+    """
+    todo = [(block, command) for block in runnable(page) for command in commands(block)]
     out = project.parent / "out"
     out.mkdir()
+    ended = _run(
+        "".join(_step(number, command) for number, (_, command) in enumerate(todo)), project, out, env, timeout_s
+    )
+    failures: list[Failure] = []
+    for number, (block, command) in enumerate(todo):
+        where = f"{block.page.name}:{command.line}"
+        if not (out / f"{number}.code").exists():
+            return [
+                *failures,
+                Failure(where, command.text, f"exit code {command.code}", f"{ended}\n{_output(out, number)}"),
+            ]
+        failures += _verdict(where, command, int((out / f"{number}.code").read_text()), _output(out, number))
+    return failures
+
+
+def _run(script: str, project: Path, out: Path, env: dict[str, str], timeout_s: float) -> str:
+    """Return how the shell of a page ended."""
     shell = subprocess.Popen(
         ["bash", "-c", script], cwd=project, env={**env, "OUT": str(out)}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=(out / "shell").open("wb"), start_new_session=True,
     )  # fmt: skip
     try:
-        shell.wait(timeout_s)
+        code = shell.wait(timeout_s)
     except subprocess.TimeoutExpired:
         os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
-    verdicts = (_verdict(out, number, block, command) for number, (block, command) in enumerate(todo))
-    return [failure for failure in verdicts if failure]
+        return f"no end within {timeout_s:g} s"
+    told = (out / "shell").read_text(encoding="utf-8", errors="replace")
+    return f"exit code {code}, and the end of the page's shell\n{told}".rstrip()
 
 
 def _step(number: int, command: Command) -> str:
-    strict = "set -eo pipefail; " if command.output is None else ""
-    ends = f'echo $? > "$OUT/{number}.code"\n'
-    if command.output is None:
-        return f'( {strict}\n{command.text}\n) > "$OUT/{number}.out" 2>&1; {ends}'
-    return f'{{ {command.text}\n}} > "$OUT/{number}.out" 2>&1; {ends}'
+    # Each goes through eval, so that an open quote is a fault of its own block and not of the page's end.
+    strict, slack = ("set -euo pipefail; ", "set +euo pipefail; ") if command.output is None else ("", "")
+    text = f"{strict}eval {shlex.quote(command.text)}"
+    # A block that is to fail under `set -e` takes its shell along: it gets one of its own.
+    inner = f"( {text}\n)" if strict and command.code else f"{{ {text}\n}}"
+    return f'{inner} > "$OUT/{number}.out" 2>&1; echo $? > "$OUT/{number}.code"; {slack}\n'
 
 
-def _verdict(out: Path, number: int, block: Block, command: Command) -> Failure | None:
-    where = f"{block.page.name}:{command.line}"
-    if not (out / f"{number}.code").exists():
-        return Failure(where, command.text, "an end", "none within the deadline")
-    code = int((out / f"{number}.code").read_text())
-    found = (out / f"{number}.out").read_text(encoding="utf-8", errors="replace")
+def _output(out: Path, number: int) -> str:
+    return (out / f"{number}.out").read_text(encoding="utf-8", errors="replace")
+
+
+def _verdict(where: str, command: Command, code: int, found: str) -> list[Failure]:
     if code != command.code:
-        return Failure(where, command.text, f"exit code {command.code}", f"exit code {code}\n{found}")
+        return [Failure(where, command.text, f"exit code {command.code}", f"exit code {code}\n{found}")]
     if command.output is not None and not matches(command.output, found):
-        return Failure(where, command.text, command.output, found)
-    return None
+        return [Failure(where, command.text, command.output, found)]
+    return []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.blocks import blocks, matches, run_page
+from tests.docs.blocks import blocks, clone_blocks, fixture, matches, run_page, runnable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,13 @@ def test_blocks_are_run_in_order_and_share_a_folder(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("```console\n$ echo no\nyes\n```\n", "page.md:2 no"),
-        ("```bash\nfalse\ntrue\n```\n", "page.md:2 exit code 1"),
+        ("```bash\nfalse\ntrue\n```\n", "page.md:2 exit code 1, and the end of the page's shell"),
+        ("```sh title=x\necho $unset\n```\n", "page.md:2 exit code 1, and the end of the page's shell"),
+        ("```bash\nfalse | true\n```\n", "page.md:2 exit code 1, and the end of the page's shell"),
+        ("```console\n$ exit 4\n$ true\n```\n", "page.md:2 exit code 4, and the end of the page's shell"),
+        ('```console\n$ echo "a\n```\n```bash\ntrue\n```\n', "page.md:2 exit code 1"),
+        ("```console\n$ echo unclaimed\n```\n", "page.md:2 unclaimed"),
+        ("<!-- exits: 3 -->\n```bash\ntrue\n```\n", "page.md:3 exit code 0"),
         ("```console\n$ true\n$ false\n```\n", "page.md:3 exit code 1"),
         ("<!-- exits: 3 -->\n```console\n$ true\n```\n", "page.md:3 exit code 0"),
     ],
@@ -41,11 +47,35 @@ def test_what_a_page_claims_wrongly_is_told_with_its_line(tmp_path: Path, text: 
 
 
 def test_a_page_has_a_deadline(tmp_path: Path) -> None:
-    assert failures(tmp_path, "```bash\nsleep 300\n```\n", 0.5) == ["page.md:2 none within the deadline"]
+    assert failures(tmp_path, "```bash\nsleep 300\n```\n", 0.5) == ["page.md:2 no end within 0.5 s"]
 
 
-def test_an_expected_exit_code_is_accepted(tmp_path: Path) -> None:
-    assert failures(tmp_path, "<!-- exits: 3 -->\n```console\n$ (exit 3)\n```\n") == []
+@pytest.mark.parametrize("block", ["```console\n$ (exit 3)\n```\n", "```bash\nexit 3\n```\n"])
+def test_an_expected_exit_code_is_accepted(tmp_path: Path, block: str) -> None:
+    assert failures(tmp_path, f"<!-- exits: 3 -->\n{block}\n```console\n$ echo on\non\n```\n") == []
+
+
+def test_folders_and_variables_carry_over(tmp_path: Path) -> None:
+    text = "```bash\nmkdir d\ncd d\nexport X=1\n```\n\n```console\n$ echo $X $(basename $PWD)\n1 d\n```\n"
+    assert failures(tmp_path, text) == []
+
+
+def test_a_failure_shows_the_command_what_was_expected_and_what_came(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo no\nyes\n```\n")
+    found = run_page(page, project=tmp_path, env={"PATH": "/usr/bin:/bin"})
+    assert str(found[0]) == "page.md:2: echo no\n--- expected\nyes\n\n--- found\nno\n"
+
+
+def test_comments_sort_the_blocks_and_name_the_fixture(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    clone, plain = "<!-- run in a clone of this repo -->\n```bash\na\n```\n", "```bash\nb\n```\n"
+    page.write_text(f"# Page\n\n<!-- fixture: empty -->\n\n{clone}{plain}<!-- not run: no -->\n{plain}")
+    assert [block.text for block in clone_blocks(page)] == ["a\n"]
+    assert [block.line for block in runnable(page)] == [9]
+    assert fixture(page) == "empty"
+    page.write_text("# Page\n")
+    assert fixture(page) == "project"
 
 
 def test_other_fences_are_left_alone_and_reasons_are_kept(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.local import supervisor
+from bgrun.local import kernel
 from tests.conftest import wait_until
 from tests.faults.conftest import is_gone, kill
 
@@ -53,7 +53,7 @@ def test_a_supervisor_that_slept_beyond_the_deadline_keeps_it_when_it_wakes(bg: 
 def test_the_clock_that_deadlines_go_by_cannot_be_set() -> None:
     """Setting the time of day moves neither of these (clock_gettime(2)); boot time goes on in sleep."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    assert abs(supervisor.steady_clock() - time.clock_gettime(clock)) < 1
+    assert abs(kernel.steady_clock() - time.clock_gettime(clock)) < 1
 
 
 def test_a_job_in_another_time_is_no_exception(bg: Cli) -> None:

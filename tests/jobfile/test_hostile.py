@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +17,9 @@ from bgrun.jobfile.labels import check_label
 from bgrun.jobfile.params import convert
 from bgrun.jobfile.specs import Param
 from bgrun.runs.layout import RunFiles, next_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IN_FOLDER = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -65,7 +70,8 @@ def test_a_parameter_is_of_its_type_or_refused(kind: str, text: str) -> None:
     assert kind not in ("string", "path") or value == text
 
 
-def test_a_folder_as_an_env_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / ".env").mkdir()
-    with pytest.raises(UsageError, match="env_file"):
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_told_and_hangs_nobody(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / ".env")
+    with pytest.raises(UsageError, match=r"env_file \.env is not a regular file"):
         read_env_files(tmp_path, [".env"], {})
