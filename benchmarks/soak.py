@@ -55,6 +55,9 @@ def fates(rng: random.Random) -> Fate:
             Fate(quick, "kill the command line", frozenset({ends})),
             Fate(quick, "kill followers", frozenset({ends})),
             Fate(quick, "kill leader", frozenset({ends, killed})),
+            Fate(quick, "stop at any moment", frozenset({ends, ("stopped", 143)})),
+            Fate(quick, "suspend supervisor", frozenset({ends})),
+            Fate(long, "two stops", frozenset({("stopped", 143)})),
             Fate(long, "kill leader", frozenset({killed})),
             Fate(long, "kill command", frozenset({killed})),
             Fate(long, "stop", frozenset({("stopped", 143)})),
@@ -130,9 +133,24 @@ class Soak:
             self._end_marked(run_id)
         if fate.act == "kill command":
             self._kill_command(pid)
+        if fate.act == "suspend supervisor":
+            self._suspend(supervisor, facts["supervisor_start"], rng.random() * 0.1)
         if "stop" in fate.act:
+            self._stop(run_id, pid, fate)
+
+    def _stop(self, run_id: str, pid: int, fate: Fate) -> None:
+        if fate.act != "stop at any moment":
             self._await_command(pid)
-            stop.stop_run(self.log_dir, run_id)
+        with ThreadPoolExecutor(2) as pool:
+            count = 2 if fate.act == "two stops" else 1
+            list(pool.map(lambda _: stop.stop_run(self.log_dir, run_id), range(count)))
+
+    def _suspend(self, pid: int, start: str, seconds: float) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if process.is_running(pid, start):
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(seconds)
+                os.kill(pid, signal.SIGCONT)
 
     def _end_marked(self, run_id: str) -> None:
         """Where both witnesses went, nobody is left to end the command: do it here."""
