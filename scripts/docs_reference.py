@@ -73,7 +73,8 @@ def _section(title: str, content: dict[str, Any], where: str, definitions: dict[
         name = f"`{key}` (required)" if key in required else f"`{key}`"
         default = _code(one["default"]) if "default" in one else ""
         examples = ", ".join(_code(example) for example in one.get("examples", one.get("enum", ())))
-        rows.append(f"| {name} | {one.get('description', '')} | {default} | {examples} |")
+        told = one.get("description", "").replace("|", "\\|")
+        rows.append(f"| {name} | {told} | {default} | {examples} |")
     return rows
 
 

@@ -23,6 +23,10 @@ def jobs(project: Project, asked: SimpleNamespace) -> int:
         groups = [_group_fields(group) for group in job_file.groups.values()]
         show.document({"file": str(job_file.path), "jobs": declared, "groups": groups})
         return EXIT_OK
+    if asked.quiet:
+        for name in (*job_file.jobs, *job_file.groups):
+            show.out(name)
+        return EXIT_OK
     rows = [[_usage(job), job.description] for job in job_file.jobs.values()]
     rows += [[f"group {group.name}", _group_line(group)] for group in job_file.groups.values()]
     for line in show.table(rows):

@@ -163,6 +163,10 @@ def list_runs(project: Project, asked: SimpleNamespace) -> int:
     if asked.json:
         show.runs_document(runs)
         return EXIT_OK
+    if asked.quiet:
+        for run in runs:
+            show.out(run.run_id)
+        return EXIT_OK
     head = ["STATE", "EXIT", "TOOK", "STARTED", "RUN"]
     for line in show.table([head, *map(show.run_row, runs)]) if runs else []:
         show.out(line)

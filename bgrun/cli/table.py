@@ -146,14 +146,19 @@ COMMANDS = (
         "List what ran here, the newest first.",
         "bgrun.cli.look:list_runs",
         (Argument("label", "maybe", "label"),),
-        (LINES._replace(help="At most N runs [default: 20]."), Option("all", ("-a", "--all"), "All runs."), JSON),
+        (
+            LINES._replace(help="At most N runs [default: 20]."),
+            Option("all", ("-a", "--all"), "All runs."),
+            JSON,
+            QUIET._replace(help="Only the run ids."),
+        ),
     ),
     Command(
         "latest",
         "Print the path of the newest log of a label.",
         "bgrun.cli.look:latest",
         (Argument("ref", what="label"),),
-        (JSON,),
+        (JSON, QUIET),
         epilog='As in: grep FAILED "$(bgrun latest pytest_full)"',
     ),
     Command(
@@ -161,7 +166,7 @@ COMMANDS = (
         "List the jobs and groups that are declared.",
         "bgrun.cli.declared:jobs",
         (),
-        (JSON,),
+        (JSON, QUIET._replace(help="Only the names.")),
     ),
     Command(
         "render",

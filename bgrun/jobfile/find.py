@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from bgrun.errors import NoJobFileError
+from bgrun.errors import NoJobFileError, UsageError
 
 JOB_FILE = "bgjobs.yaml"
 LOG_DIR = ".logs"
@@ -28,6 +29,7 @@ def locate(start: Path, job_file: Path | None = None) -> Project:
 
     Raises:
         NoJobFileError: a job file was named and is not there.
+        UsageError: its log folder would be the project itself.
     """
     if job_file is not None and not job_file.is_file():
         raise NoJobFileError(f"there is no job file {job_file}", "give the path of one behind --file")
@@ -35,7 +37,16 @@ def locate(start: Path, job_file: Path | None = None) -> Project:
     if found is None:
         root = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
         return Project(root, None, root / LOG_DIR)
-    return Project(found.parent, found, found.parent / peek_log_dir(_text(found)))
+    return Project(found.parent, found, _log_dir(found))
+
+
+def _log_dir(job_file: Path) -> Path:
+    named = peek_log_dir(_text(job_file))
+    log_dir = Path(os.path.normpath(job_file.parent / named))
+    if job_file.parent.is_relative_to(log_dir):
+        hint = f"give runs a folder of their own, for example {LOG_DIR}"
+        raise UsageError(f"{job_file.name}: log_dir {named!r} is the folder of the job file, or one above it", hint)
+    return log_dir
 
 
 def find_job_file(start: Path) -> Path | None:

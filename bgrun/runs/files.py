@@ -45,8 +45,9 @@ def ensure_log_dir(log_dir: str) -> None:
     """Make the log folder with its `jobs/` and `.gitignore` where they are missing.
 
     Raises:
-        StorageError: it is a symlink or no folder, or cannot be written.
+        StorageError: it is a symlink or no folder, holds other things, or cannot be written.
     """
+    _check_own(log_dir)
     for folder in (log_dir, f"{log_dir}/jobs"):
         _ensure_folder(folder)
     with storage(log_dir, "write in"):
@@ -56,6 +57,18 @@ def ensure_log_dir(log_dir: str) -> None:
     if not os.path.lexists(ignore):
         with contextlib.suppress(FileExistsError), storage(ignore, "write"):
             replace(ignore, unique(ignore), b"*\n")
+
+
+def _check_own(log_dir: str) -> None:
+    """Refuse a folder that holds other things: ours is closed to others and hidden from git."""
+    try:
+        names = os.listdir(log_dir)
+    except OSError:
+        return  # not there yet; or what is wrong with it is told in a moment
+    kinds = (".log", ".meta", ".exit", ".pid")
+    if names and "jobs" not in names and not any(name.endswith(kinds) or name == ".gitignore" for name in names):
+        hint = f"name a folder of its own under `log_dir:`, for example {os.path.basename(log_dir)}/runs"
+        raise StorageError(f"{log_dir} holds other things than runs", hint)
 
 
 def check_log_dir(log_dir: str) -> bool:

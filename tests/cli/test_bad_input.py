@@ -103,6 +103,16 @@ def test_an_unreadable_env_file(project: Cli) -> None:
     assert nothing_ran(project)
 
 
+@pytest.mark.parametrize("log_dir", [".", "..", "src", "src/.."])
+def test_a_log_folder_that_is_something_else(bg: Cli, log_dir: str) -> None:
+    (bg.folder / "src").mkdir(mode=0o755)
+    (bg.folder / "src" / "main.c").touch()
+    bg.jobs(f"log_dir: {log_dir}\njobs: {{}}\n")
+    assert "for example" in bg("run", "x", "--", "true", code=2).err
+    assert sorted(path.name for path in bg.folder.rglob("*")) == ["bgjobs.yaml", "main.c", "src"]
+    assert (bg.folder / "src").stat().st_mode & 0o777 == 0o755
+
+
 def test_logs_that_cannot_be_written(project: Cli) -> None:
     project.logs.write_text("a file")
     done = project("run", "x", "--", "true", code=2)
