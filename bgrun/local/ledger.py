@@ -7,7 +7,7 @@ import os
 import time
 from typing import NamedTuple
 
-from bgrun.errors import LaunchError
+from bgrun.errors import BgrunError, LaunchError
 from bgrun.runs import clock, files, lock, meta, process, record, state
 from bgrun.runs.layout import RunFiles
 
@@ -91,9 +91,25 @@ def publish(at: RunFiles, facts: Mapping[str, str], lock_fd: int) -> None:
 def write_exit(at: RunFiles, code: int) -> None:
     """Write the exit code, unless the job script has written the same; the supervisor saw it itself."""
     with contextlib.suppress(OSError):
-        if record.read_exit(at) != code:
+        if _witnessed(at) != code:
             files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
     files.remove(at.hidden("exit"))
+
+
+def _witnessed(at: RunFiles) -> int | None:
+    """Return the code that the job script has written; something odd in its place is as good as none."""
+    try:
+        return record.read_exit(at)
+    except BgrunError:
+        return None
+
+
+def stop_requested(at: RunFiles) -> bool:
+    """Return whether a run is wanted to stop; something odd in place of the request is none."""
+    try:
+        return record.read_stop(at) is not None
+    except BgrunError:
+        return False
 
 
 def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
@@ -192,7 +208,7 @@ class GroupLedger:
 
     def stop_requested(self) -> bool:
         """Return whether the whole group is to stop."""
-        return record.read_stop(self.at) is not None
+        return stop_requested(self.at)
 
     def note_stop(self) -> None:
         """Record that the whole group is to stop."""

@@ -15,7 +15,7 @@ from bgrun.errors import BgrunError
 from bgrun.local import awake, child, escalate, ledger, logbound, schedule, tree
 from bgrun.local.kernel import Alarm, become_subreaper, steady_clock
 from bgrun.local.plan import Plan, RunPlan, unpack
-from bgrun.runs import process, record, retention, state
+from bgrun.runs import claim, process, record, retention, state
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -74,6 +74,11 @@ class Supervisor:
             self.group.open(self.members)
             for member in self.members.values():
                 ledger.enqueue(member.at, self._facts(member))
+
+    def withdraw(self) -> None:
+        """Remove every record again: nothing was launched."""
+        group = [self.plan.group.run_id] if self.plan.group else []
+        claim.give_up(self.plan.log_dir, [*group, *self.members])
 
     def _facts(self, member: Member) -> dict[str, str]:
         me = os.getpid()
@@ -215,7 +220,7 @@ class Supervisor:
     def _read_requests(self) -> None:
         whole = self.group.stop_requested() if self.group else False
         for member in self.members.values():
-            if member.state in ("queued", "running") and (whole or record.read_stop(member.at)):
+            if member.state in ("queued", "running") and (whole or ledger.stop_requested(member.at)):
                 self._stop(member, "stop")
 
     def stop_all(self) -> None:
@@ -285,7 +290,8 @@ class Supervisor:
         return tree.Claim(
             mark=tree.mark_of(self.plan.log_dir, member.plan.run_id),
             log=member.at.log,
-            leader=member.pid,
+            # Once it is reaped its pid may be somebody else's: then only descent and marks count.
+            leader=member.pid if self.subreaper or not member.exit else 0,
             ancestor=os.getpid() if self.subreaper else 0,
             whole=self.subreaper and len(self.members) == 1,
             not_these=frozenset(one.inhibitor for one in self.members.values() if one.inhibitor),
@@ -318,6 +324,7 @@ def supervise(plan: Plan, ready_fd: int) -> None:
         supervisor.open()
         done = supervisor.advance()
     except BgrunError as error:
+        supervisor.withdraw()
         os.write(ready_fd, f"{error.message}\n{error.hint}".encode("utf-8", "replace"))
         return
     os.write(ready_fd, b"ok")

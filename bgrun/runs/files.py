@@ -178,9 +178,8 @@ def commit(path: str, hidden: str, data: bytes) -> None:
     Raises:
         OSError: the reserve was too small, or gone and could not be made anew.
     """
-    try:
-        fd = os.open(hidden, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    fd = _open_reserve(hidden)
+    if fd is None:
         replace(path, hidden, data)
         return
     try:
@@ -189,6 +188,18 @@ def commit(path: str, hidden: str, data: bytes) -> None:
     finally:
         os.close(fd)
     os.rename(hidden, path)
+
+
+def _open_reserve(hidden: str) -> int | None:
+    """Return a descriptor of the reserve, or None where something else is in its place."""
+    try:
+        fd = os.open(hidden, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
 
 
 def read(path: str, most: int = 1 << 20) -> bytes | None:
@@ -238,6 +249,6 @@ def remove(path: str) -> bool:
     """Remove a file and return whether there was one; a folder in its place is left alone."""
     try:
         os.unlink(path)
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except OSError:
         return False
     return True

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -142,54 +141,50 @@ def run_page(page: Path, *, project: Path, env: dict[str, str], timeout_s: float
     todo = [(block, command) for block in runnable(page) for command in commands(block)]
     out = project.parent / "out"
     out.mkdir()
-    ended = _run(
-        "".join(_step(number, command) for number, (_, command) in enumerate(todo)), project, out, env, timeout_s
-    )
+    script = "".join(_step(out, number, command) for number, (_, command) in enumerate(todo))
+    ended = _run(script, project, {**env, "OUT": str(out)}, timeout_s)
     failures: list[Failure] = []
     for number, (block, command) in enumerate(todo):
-        where = f"{block.page.name}:{command.line}"
+        failures += _verdict(out / str(number), f"{block.page.name}:{command.line}", command, ended)
         if not (out / f"{number}.code").exists():
-            return [
-                *failures,
-                Failure(where, command.text, f"exit code {command.code}", f"{ended}\n{_output(out, number)}"),
-            ]
-        failures += _verdict(where, command, int((out / f"{number}.code").read_text()), _output(out, number))
+            break
     return failures
 
 
-def _run(script: str, project: Path, out: Path, env: dict[str, str], timeout_s: float) -> str:
+def _step(out: Path, number: int, command: Command) -> str:
+    # A file of its own: a quote left open is then a fault of its block, not of all that comes after.
+    strict, slack = ("set -euo pipefail", "set +euo pipefail") if command.output is None else (":", ":")
+    (out / f"{number}.sh").write_text(f"{command.text}\n", encoding="utf-8")
+    # A block that is to fail under `set -e` would take the page's shell along: it gets one of its own.
+    begin, end = ("(", ")") if command.output is None and command.code else ("{", "; }")
+    text = f'{begin} {strict}; . "$OUT/{number}.sh"{end}'
+    return f'{text} > "$OUT/{number}.out" 2>&1; echo $? > "$OUT/{number}.code"; {slack}\n'
+
+
+def _run(script: str, project: Path, env: dict[str, str], timeout_s: float) -> str:
     """Return how the shell of a page ended."""
     shell = subprocess.Popen(
-        ["bash", "-c", script], cwd=project, env={**env, "OUT": str(out)}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=(out / "shell").open("wb"), start_new_session=True,
+        ["bash", "-c", script], cwd=project, env=env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        code = shell.wait(timeout_s)
+        return f"exit code {shell.wait(timeout_s)}, and the end of the page's shell"
     except subprocess.TimeoutExpired:
         os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
         return f"no end within {timeout_s:g} s"
-    told = (out / "shell").read_text(encoding="utf-8", errors="replace")
-    return f"exit code {code}, and the end of the page's shell\n{told}".rstrip()
 
 
-def _step(number: int, command: Command) -> str:
-    # Each goes through eval, so that an open quote is a fault of its own block and not of the page's end.
-    strict, slack = ("set -euo pipefail; ", "set +euo pipefail; ") if command.output is None else ("", "")
-    text = f"{strict}eval {shlex.quote(command.text)}"
-    # A block that is to fail under `set -e` takes its shell along: it gets one of its own.
-    inner = f"( {text}\n)" if strict and command.code else f"{{ {text}\n}}"
-    return f'{inner} > "$OUT/{number}.out" 2>&1; echo $? > "$OUT/{number}.code"; {slack}\n'
-
-
-def _output(out: Path, number: int) -> str:
-    written = out / f"{number}.out"
-    return written.read_text(encoding="utf-8", errors="replace") if written.exists() else ""
-
-
-def _verdict(where: str, command: Command, code: int, found: str) -> list[Failure]:
-    if code != command.code:
-        return [Failure(where, command.text, f"exit code {command.code}", f"exit code {code}\n{found}")]
+def _verdict(stem: Path, where: str, command: Command, ended: str) -> list[Failure]:
+    code = _read(stem.with_suffix(".code")).strip()
+    found = _read(stem.with_suffix(".out"))
+    if code != str(command.code):
+        told = f"exit code {code}" if code else ended
+        return [Failure(where, command.text, f"exit code {command.code}", f"{told}\n{found}")]
     if command.output is not None and not matches(command.output, found):
         return [Failure(where, command.text, command.output, found)]
     return []
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""

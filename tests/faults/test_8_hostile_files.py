@@ -62,6 +62,21 @@ def test_a_file_of_a_run_that_is_a_link_is_refused(bg: Cli, kind: str, tmp_path:
     bg("run", "y", "--wait", "--", "true")
 
 
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+@pytest.mark.parametrize("name", ["{}.exit", ".{}.stop", ".{}.exit", ".{}.meta"])
+def test_the_supervisor_lives_through_odd_files_in_its_way(bg: Cli, kind: str, name: str, tmp_path: Path) -> None:
+    run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
+    odd = bg.logs / name.format(run["run_id"])
+    odd.unlink(missing_ok=True)
+    make = {"link": lambda: odd.symlink_to(tmp_path / "elsewhere"), "fifo": lambda: os.mkfifo(odd), "folder": odd.mkdir}
+    make[kind]()
+    (bg.folder / "go").touch()
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("failed", 3)
+    assert not (tmp_path / "elsewhere").exists()
+    assert not (bg.logs / ".supervisor.err").exists()
+
+
 def test_a_fifo_in_the_place_of_a_log_hangs_nobody(bg: Cli) -> None:
     bg("run", "x", "--wait", "--", "true")
     log = Path(bg.state("x")["log"])
