@@ -62,7 +62,9 @@ def test_folders_and_variables_carry_over(tmp_path: Path) -> None:
 def test_a_failure_shows_the_command_what_was_expected_and_what_came(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ echo no\nyes\n```\n")
-    found = run_page(page, project=tmp_path, env={"PATH": "/usr/bin:/bin"})
+    project = tmp_path / "project"
+    project.mkdir()
+    found = run_page(page, project=project, env={"PATH": "/usr/bin:/bin"})
     assert str(found[0]) == "page.md:2: echo no\n--- expected\nyes\n\n--- found\nno\n"
 
 
@@ -89,5 +91,5 @@ def test_an_ellipsis_stands_for_what_differs() -> None:
 
 
 def test_an_open_quote_is_told_where_it_stands(tmp_path: Path) -> None:
-    told = failures(tmp_path, '```console\n$ echo "a\n```\n```bash\ntrue\n```\n')
-    assert told[0].startswith("page.md:2 exit code")
+    (told,) = failures(tmp_path, '```console\n$ echo "a\n```\n```bash\ntrue\n```\n')
+    assert told.startswith("page.md:2 exit code")
