@@ -31,6 +31,7 @@ _UNSAFE = {
     "#": "in a comment",
     "<<": "in a here-document",
 }
+_UNSURE = "behind text that shells read in different ways"
 _MEND = 'pass the value through `env:` and write "$NAME", or say `| raw` if it is meant to be code'
 
 
@@ -63,6 +64,7 @@ class _Scanner:
         self.out: list[str] = []
         self.stack: list[str] = ["bare"]
         self.heredocs: list[tuple[str, bool]] = []
+        self.unsure = False
 
     def run(self) -> str:
         while self.at < len(self.text):
@@ -108,6 +110,7 @@ class _Scanner:
 
     def _escape(self) -> None:
         """A backslash takes the next character along, but never a value."""
+        self.unsure = self.unsure or (self.context in _UNSAFE)
         if _PLACEHOLDER.match(self.text, self.at + 1):
             raise self._refusal("behind a backslash")
         self._take(2)
@@ -139,11 +142,13 @@ class _Scanner:
             self._push("`", 1)
 
     def _in_code(self) -> None:
+        self.unsure = self.unsure or self._is_ambiguous()
         if self._ahead("\n"):
             self._newline()
         elif self._closes():
             self._close()
         elif self._ahead("$'"):
+            self.unsure = True  # dash knows no $'…', and reads what follows in other quotes
             self._push("$'", 2)
         elif self._ahead("'") or self._ahead('"'):
             self._push(self.text[self.at], 1)
@@ -159,6 +164,15 @@ class _Scanner:
             self._push("(", 1)
         else:
             self._expansion()
+
+    def _is_ambiguous(self) -> bool:
+        """Quotes inside `${…}`, backquotes or arithmetic, and `case` inside `$(…)`, take a whole parser.
+
+        From there on no value is put in at all, rather than by a guess at what quotes it stands in.
+        """
+        if self.context in _UNSAFE:
+            return self.text[self.at] in "'\"\\"
+        return "$(" in self.stack and self._ahead("case") and self._begins_word()
 
     def _closes(self) -> bool:
         ends = {"$(": ")", "(": ")", "$((": "))", "((": "))", "$[": "]", "${": "}"}
@@ -200,6 +214,8 @@ class _Scanner:
         for context in self.stack:
             if context in _UNSAFE:
                 raise self._refusal(_UNSAFE[context])
+        if self.unsure:
+            raise self._refusal(_UNSURE)
         if self.context == "'":
             return value.replace("'", "'\\''")
         if self.context == '"':

@@ -27,7 +27,6 @@ PLACES = [
     "cat > /dev/null <<'E'\nit's\nE\nprintf '%s\\0' {{ v }}",
     "(printf '%s\\0' {{ v }})",
     "case x in x) printf '%s\\0' \"{{ v }}\";; esac",
-    "printf '%s\\0' $'it\\'s' {{ v }} | tail -z -n 1",
 ]
 
 
@@ -80,6 +79,24 @@ def test_a_place_where_nothing_is_safe_is_refused(template: str, where: str) -> 
     with pytest.raises(UsageError, match="could become code") as caught:
         render_shell(template, {"v": "x"}, "job: command")
     assert where in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        'echo "$(case x in x) echo {{ v }};; esac)"',
+        'echo "${x:-\'}" {{ v }} "\'"',
+        'echo "${x:-\\\'}" {{ v }} "\'"',
+        "echo `echo \\'` {{ v }} `echo \\'`",
+        'echo "`echo \'a"b\'`" {{ v }}',
+        "echo $'\\'' {{ v }}'",
+        "echo $(( x['a'] )) {{ v }}",
+    ],
+)
+def test_behind_what_shells_read_differently_no_value_is_put_in(template: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="could become code"):
+        printed(template, "; touch hacked; : ' \" ", tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_raw_is_shell_text() -> None:
