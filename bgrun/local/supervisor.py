@@ -184,6 +184,7 @@ class Supervisor:
         more = {"stopped_processes": str(len(member.ended))} if reason else {}
         if reason:
             verdict = verdict._replace(reason=_stop_told(verdict.reason, len(member.ended), left))
+        logbound.bound(member.at.log, member.plan.limits.max_log_bytes)
         ledger.close(member.at, member.child, member.exit, verdict, more)
         member.state = verdict.state
         if member.inhibitor:

@@ -39,7 +39,7 @@ def test_what_is_on_disk_is_bounded_while_head_and_tail_stay_readable(talker: Cl
     ended = talker.ended("talk")
     assert (ended["state"], ended["exit_code"]) == ("succeeded", 0)
     assert log.stat().st_size > 6 * MOST
-    assert log.stat().st_blocks * 512 < log.stat().st_size / 2
+    assert log.stat().st_blocks * 512 <= MOST + 8192
     shown = talker("logs", "talk", "--since-start").out
     assert shown.startswith("line 000000000 ")
     assert shown.endswith("the last line\n")
