@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 from bgrun.errors import UsageError
 
@@ -28,7 +29,7 @@ def check_syntax(text: str, shell: Sequence[str], where: str) -> None:
     environ = {key: value for key, value in os.environ.items() if key not in _MEDDLING}
     try:
         asked = subprocess.run(
-            [shell[0], "-n", "-c", text],
+            [*shell, *_options(text, shell), "-c", text],
             env=environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -42,3 +43,9 @@ def check_syntax(text: str, shell: Sequence[str], where: str) -> None:
         raise UsageError(
             f"{where} is no valid {shell[0]}: {said[0]}", "bgrun render shows it; check quotes and brackets"
         )
+
+
+def _options(text: str, shell: Sequence[str]) -> list[str]:
+    """Return the options for reading only: with them no `shopt` is carried out that would allow `!(…)`."""
+    extended = "extglob" in text and Path(shell[0]).name == "bash"
+    return ["-n", *(["-O", "extglob"] if extended else [])]

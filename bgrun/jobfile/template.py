@@ -10,7 +10,7 @@ from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bgrun.errors import UsageError
-from bgrun.jobfile import quoting
+from bgrun.jobfile import quoting, shelltext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
             return value
         shown = _text(value)
         put.append(shown)
-        return quoting.placeholder(len(put) - 1)
+        return shelltext.hole(len(put) - 1)
 
     with_holes = _render(_environment(_delayed(finalize)), text, values, where)
     try:
@@ -115,7 +115,7 @@ def _delayed(finalize: Any) -> Any:
 
 
 def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any], where: str) -> str:
-    if quoting.OPEN in text or quoting.CLOSE in text:
+    if shelltext.OPEN in text or shelltext.CLOSE in text:
         raise UsageError(f"{where}: it holds the private characters U+E0F0 or U+E0F1")
     try:
         rendered = environment.from_string(text).render(values)
@@ -146,7 +146,7 @@ def with_placeholders(text: str) -> str:
 
 def _stand_in(node: nodes.Expr) -> str:
     is_raw = isinstance(node, nodes.Filter) and node.name == "raw"
-    return "" if is_raw else quoting.placeholder(0)
+    return "" if is_raw else shelltext.hole(0)
 
 
 def faults(text: str, known: set[str]) -> list[tuple[int, str]]:

@@ -1,0 +1,370 @@
+"""Where the holes in a shell text are: bare, in single or in double quotes, or where nothing is safe; pure.
+
+The text is read as a shell reads it (POSIX Shell Command Language, 2.2 Quoting and 2.6 Word
+Expansions; bash(1), QUOTING) as far as is needed to know what quotes a hole stands in. Some texts
+are read differently by different shells, or only by a whole parser (`case` inside `$(…)`). From
+there on the reader is lost, and says so: it refuses a hole rather than guess.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# Private-use characters: they have no business in a command, and are refused in templates.
+OPEN, CLOSE = "\ue0f0", "\ue0f1"
+_HOLE = re.compile(f"{OPEN}([0-9]+){CLOSE}")
+_REFUSED = {
+    "${": "inside ${…}",
+    "$((": "inside arithmetic",
+    "((": "inside arithmetic",
+    "$'": "inside $'…'",
+    "#": "in a comment",
+}
+_IN_BACKQUOTES = "in backquotes; write $(…) instead"
+_IN_HEREDOC = "in a here-document"
+_CODE = ("bare", "(", "$(")
+_ARITHMETIC = ("$((", "((", "a(")
+_UNSURE = "behind text that shells read in different ways"
+_HEREDOC = re.compile(
+    r"""<<(?P<tabs>-?)[ \t]*
+        (?:(?P<quote>['"])(?P<quoted>[A-Za-z0-9_.]+)(?P=quote) | (?P<bare>[A-Za-z0-9_.]+))
+        (?=[\s;&|)<>]|\Z)""",
+    re.VERBOSE,
+)
+_CASE = re.compile(r"case(?![A-Za-z0-9_])")
+_CLOSED_EXPANSION = re.compile(r"""\$\([^()`$'"\\]*\)|\$\{[^{}`$'"\\]*\}|`[^`$'"\\]*`""")
+_BEGINS_EXPANSION = re.compile(r"\$[({\[]|`")
+
+
+class Hole(NamedTuple):
+    """A place for the value with this number: `quote` is `bare`, `'` or `"`.
+
+    `refusal` says why no value may stand here, or is empty.
+    """
+
+    start: int
+    end: int
+    value: int
+    quote: str
+    refusal: str
+
+
+class Holes(NamedTuple):
+    """All holes of a text in its order, and whether every quote and bracket of it is closed."""
+
+    found: tuple[Hole, ...]
+    closed: bool
+
+
+def hole(value: int) -> str:
+    """Return what stands for the value with this number in a text."""
+    return f"{OPEN}{value}{CLOSE}"
+
+
+def find_holes(text: str) -> Holes:
+    """Return the holes of a shell text, and what each stands in."""
+    return _Reader(text).run()
+
+
+class _HereDoc(NamedTuple):
+    """A here-document whose body has yet to come; `depth` is how much was open where it was named."""
+
+    word: str
+    strips_tabs: bool
+    expands: bool
+    depth: int
+
+
+class _Reader:
+    """Walks shell text with a stack of what is open.
+
+    `fresh` tells that a word may begin here, which is where `#` and `case` mean something. Once
+    `lost` is set, no hole is safe any more.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.fresh = True
+        self.stack = ["bare"]
+        self.heredocs: list[_HereDoc] = []
+        self.lost = ""
+        self.holes: list[Hole] = []
+        self.readers = {
+            "'": self._in_single,
+            "$'": self._in_single,
+            '"': self._in_double,
+            "#": self._in_comment,
+            "${": self._in_parameter,
+            **dict.fromkeys(_ARITHMETIC, self._in_arithmetic),
+            **dict.fromkeys(_CODE, self._in_code),
+        }
+
+    def run(self) -> Holes:
+        while self.at < len(self.text):
+            self._step()
+        rest = [context for context in self.stack if context != "#"]
+        return Holes(tuple(self.holes), rest == ["bare"])
+
+    # --- moving ----------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> str:
+        return self.stack[-1]
+
+    def _ahead(self, word: str) -> bool:
+        return self.text.startswith(word, self.at)
+
+    def _behind(self) -> str:
+        return self.text[self.at - 1] if self.at else ""
+
+    def _take(self, count: int = 1) -> None:
+        if self.heredocs and "\n" in self.text[self.at : self.at + count]:
+            self._lose("a line end within quotes, before the here-document that it ends with")
+        self.at += count
+        self.fresh = False
+
+    def _push(self, context: str) -> None:
+        self.stack.append(context)
+        self._take(len(context))
+
+    def _pop(self, count: int = 1) -> str:
+        closed = self.stack.pop()
+        self._take(count)
+        return closed
+
+    def _lose(self, what: str) -> None:
+        self.lost = self.lost or f"{_UNSURE} ({what})"
+
+    def _step(self) -> None:
+        found = _HOLE.match(self.text, self.at)
+        if found:
+            self._note(found, self._refusal())
+            self._take(len(found[0]))
+        elif self._ahead("\\") and self.context not in ("'", "#"):
+            self._in_escape()
+        else:
+            self.readers[self.context]()
+
+    # --- holes -----------------------------------------------------------------------------------
+
+    def _note(self, found: re.Match[str], refusal: str) -> None:
+        quote = self.context if self.context in ("'", '"') else "bare"
+        self.holes.append(Hole(found.start(), found.end(), int(found[1]), quote, refusal))
+
+    def _note_all(self, start: int, end: int, refusal: str) -> None:
+        for found in _HOLE.finditer(self.text, start, end):
+            self._note(found, refusal)
+
+    def _refusal(self) -> str:
+        around = next((_REFUSED[context] for context in self.stack if context in _REFUSED), "")
+        if around or self.lost:
+            return around or self.lost
+        return "behind a $ or a $name; write ${name}" if self.context != "'" and self._behind_variable() else ""
+
+    def _behind_variable(self) -> bool:
+        """Whether a value would go on with `$` or `$name`: `$` and `(date)` are a command."""
+        at = self.at
+        while at and (self.text[at - 1].isalnum() or self.text[at - 1] == "_" or self.text[at - 2 : at] == "\\\n"):
+            at -= 2 if self.text[at - 1] == "\n" else 1
+        at -= at > 1 and self.text[at - 1] in "#?!@*-$" and self.text[at - 2] == "$"
+        return self.text[at - 1 : at] == "$" and not self._is_escaped(at - 1)
+
+    def _is_escaped(self, at: int) -> bool:
+        before = self.text[:at]
+        return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+    # --- quotes ----------------------------------------------------------------------------------
+
+    def _in_single(self) -> None:
+        self._pop() if self._ahead("'") else self._take()
+
+    def _in_double(self) -> None:
+        self._pop() if self._ahead('"') else self._expansion()
+
+    def _in_comment(self) -> None:
+        if self._ahead("\n"):
+            self.stack.pop()
+        else:
+            self._take()
+
+    def _in_escape(self) -> None:
+        """A backslash takes the next character along, but never a value."""
+        found = _HOLE.match(self.text, self.at + 1)
+        if found:
+            self._note(found, "behind a backslash")
+            self._take(1 + len(found[0]))
+        elif self._ahead("\\\n"):
+            self._continued_line()
+        else:
+            if self.context in ("$'", "${") and self._ahead("\\'"):
+                self._lose("\\' inside $'…' or ${…}")
+            self._take(2)
+
+    def _continued_line(self) -> None:
+        """The shell joins the lines before it reads them, so that a `$` and a `(` may meet."""
+        joins = "$<()" if self.context in _CODE else "$"
+        behind = self._behind()
+        in_word = self.context == "$(" and behind.isalnum()
+        if (behind and behind in joins) or in_word or self.context in _ARITHMETIC:
+            self._lose("a line that is broken within a word")
+        fresh = self.fresh
+        self._take(2)
+        self.fresh = fresh
+
+    # --- expansions ------------------------------------------------------------------------------
+
+    def _expansion(self) -> None:
+        """What begins an expansion, quoted or not; else one plain character."""
+        mark = next((mark for mark in ("$((", "$(", "${") if self._ahead(mark)), "")
+        if mark:
+            self._push(mark)
+            self.fresh = mark == "$("
+            if mark == "${" and self.text[self.at : self.at + 1] in (" ", "\t", "\n", "|"):
+                self._lose("${ …; }")
+        elif self._ahead("`"):
+            self._backquotes()
+        elif self._ahead("$["):
+            self._lose("$[…], arithmetic only to some; write $((…))")
+            self._take(2)
+        elif re.match(r"\$[$#?!@*0-9-]", self.text[self.at : self.at + 2]):
+            self._take(2)
+        else:
+            self._take()
+
+    def _backquotes(self) -> None:
+        """To the next backquote, whatever stands between: that is how shells look for it."""
+        end = self.at + 1
+        while end < len(self.text) and self.text[end] != "`":
+            end += 2 if self.text[end] == "\\" else 1
+        self._note_all(self.at, end, _IN_BACKQUOTES)
+        if re.search(r"""['"\\#]""", self.text[self.at : end]):
+            self._lose("quotes in backquotes")
+        self._take(end + 1 - self.at)
+
+    def _in_parameter(self) -> None:
+        if self._ahead("}"):
+            self._pop()
+        elif self._ahead("'") and self._is_quoted():
+            self._lose('a single quote inside "${…}"')
+            self._take()
+        elif self._ahead("$'") and not self._is_quoted():
+            self._push("$'")
+        elif self._ahead("'") or self._ahead('"'):
+            self._push(self.text[self.at])
+        else:
+            self._expansion()
+
+    def _is_quoted(self) -> bool:
+        """Whether the nearest quotes or command around a `${…}` are double quotes."""
+        return next(context for context in reversed(self.stack) if context in ('"', *_CODE)) == '"'
+
+    def _in_arithmetic(self) -> None:
+        if self._ahead(")"):
+            self._arithmetic_end()
+        elif self._ahead("("):
+            self.stack.append("a(")
+            self._take()
+        elif self._may_be_commands():
+            self._lose("arithmetic that may be commands in brackets")
+            self._take()
+        else:
+            self._expansion()
+
+    def _may_be_commands(self) -> bool:
+        """What is rare in arithmetic, and would mean something else in commands."""
+        in_command = "((" in self.stack and self._ahead("<<")
+        comment = self._ahead("#") and self._behind() in " \t\n;&|(<>"
+        return comment or in_command or self.text[self.at] in "'\""
+
+    def _arithmetic_end(self) -> None:
+        if self.context == "a(":
+            self._pop()
+        elif self._ahead("))"):
+            self.fresh = self._pop(2) == "(("
+        else:
+            self._lose("arithmetic that may be commands in brackets")
+            self._take()
+
+    # --- commands --------------------------------------------------------------------------------
+
+    def _in_code(self) -> None:
+        character = self.text[self.at]
+        if character == "\n":
+            self._line_end()
+        elif character in "()":
+            self._bracket()
+        elif self._ahead("$'"):
+            self._push("$'")
+        elif character in "'\"":
+            self._push(character)
+        elif self._ahead("<<"):
+            self._here()
+        elif self.fresh and self._ahead("#"):
+            self._comment()
+        elif self.fresh and "$(" in self.stack and _CASE.match(self.text, self.at):
+            self._lose("`case` inside $(…)")
+            self._take()
+        elif character in " \t;&|<>":
+            self._take()
+            self.fresh = True
+        else:
+            self._expansion()
+
+    def _bracket(self) -> None:
+        if self._ahead("((") and self.fresh:
+            self._push("((")
+        elif self._ahead("("):
+            self._push("(")
+            self.fresh = True
+        else:
+            closed = self.stack.pop() if self.context != "bare" else "("
+            self._take()
+            self.fresh = closed != "$("
+
+    def _comment(self) -> None:
+        if self._behind() == ")":
+            self._lose("`)#`, which begins a comment or not")
+        self._push("#")
+
+    def _here(self) -> None:
+        found = _HEREDOC.match(self.text, self.at)
+        if self._ahead("<<<"):
+            self._take(3)
+            self.fresh = True
+        elif found:
+            word = found["quoted"] or found["bare"]
+            self.heredocs.append(_HereDoc(word, bool(found["tabs"]), found["quote"] is None, len(self.stack)))
+            self._take(len(found[0]))
+        else:
+            self._lose("a here-document with an unusual end word")
+            self._take(2)
+
+    def _line_end(self) -> None:
+        self.at += 1
+        self.fresh = True
+        waiting, self.heredocs = self.heredocs, []
+        for document in waiting:
+            if document.depth != len(self.stack):
+                self._lose("a here-document whose bracket closes before it begins")
+            self._skip(document)
+
+    def _skip(self, document: _HereDoc) -> None:
+        while self.at < len(self.text):
+            end = self.text.find("\n", self.at)
+            line = self.text[self.at : end if end >= 0 else len(self.text)]
+            self._note_all(self.at, self.at + len(line), _IN_HEREDOC)
+            self.at += len(line) + 1
+            told = line.lstrip("\t") if document.strips_tabs else line
+            if told == document.word:
+                return
+            if _may_hide_its_end(told, document):
+                self._lose("a here-document whose end may be elsewhere")
+
+
+def _may_hide_its_end(line: str, document: _HereDoc) -> bool:
+    """Whether a shell may join this line of a body with the next, or take it for the end."""
+    nearly_end = document.depth > 1 and line.startswith(document.word)
+    open_end = line.endswith("\\") or _BEGINS_EXPANSION.search(_CLOSED_EXPANSION.sub("", line))
+    return nearly_end or bool(document.expands and open_end)

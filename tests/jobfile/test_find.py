@@ -1,0 +1,70 @@
+"""Where the project is, also while its job file is broken, and without reading YAML unless it must."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.errors import NoJobFileError
+from bgrun.jobfile.find import LOG_DIR, find_job_file, locate, peek_log_dir
+from tests.conftest import TOP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {"yaml", "jsonschema", "jinja2", "click", "dotenv"}
+
+
+@pytest.mark.parametrize(
+    ("text", "log_dir"),
+    [
+        ("", LOG_DIR),
+        ("jobs: {x: {command: y}}\n", LOG_DIR),
+        ("log_dir: out\n", "out"),
+        ("jobs: {\nlog_dir: 'out put' # here\n broken: [", "out put"),
+        ("x:\n  log_dir: nested\n", LOG_DIR),
+        ("# log_dir: commented\n", LOG_DIR),
+        ("log_dir: [1]\n", LOG_DIR),
+        ("log_dir: 'open\n", LOG_DIR),
+        ("{log_dir: out, jobs: {}}", "out"),
+        ('\n{"jobs": {}, "log_dir": "out"}', "out"),
+        ("{log_dir: out, jobs: {", LOG_DIR),
+    ],
+)
+def test_the_log_folder_is_peeked(text: str, log_dir: str) -> None:
+    assert peek_log_dir(text) == log_dir
+
+
+def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / "bgjobs.yaml").write_text("log_dir: out\n")
+    assert find_job_file(below) == tmp_path / "bgjobs.yaml"
+    assert locate(below) == (tmp_path, tmp_path / "bgjobs.yaml", tmp_path / "out")
+    (tmp_path / "a" / "bgjobs.yaml").touch()
+    assert locate(below).root == tmp_path / "a"
+    assert locate(below, tmp_path / "bgjobs.yaml").root == tmp_path
+
+
+def test_without_a_job_file_the_git_top_or_the_folder_itself(tmp_path: Path) -> None:
+    below = tmp_path / "a"
+    below.mkdir()
+    assert locate(below) == (below, None, below / LOG_DIR)
+    (tmp_path / ".git").touch()  # a file, as in a linked worktree
+    assert locate(below) == (tmp_path, None, tmp_path / LOG_DIR)
+
+
+def test_a_job_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(NoJobFileError, match=r"gone\.yaml"):
+        locate(tmp_path, tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize("text", ["jobs: {x: {command: y}}\n", "jobs: [broken\n"])
+def test_looking_for_the_project_imports_nothing_heavy(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bgjobs.yaml").write_text(text)
+    code = "import sys, pathlib, bgrun.jobfile.find as f; f.locate(pathlib.Path(sys.argv[1])); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=TOP, capture_output=True, text=True, check=True)
+    assert HEAVY.isdisjoint(done.stdout.split())

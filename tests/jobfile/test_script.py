@@ -1,0 +1,206 @@
+"""Rendered job scripts, run by a real bash without any supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from bgrun.errors import UnknownNameError, UsageError
+from bgrun.jobfile import load
+from bgrun.jobfile.render import render_command, render_job
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bgrun.model import RenderedJob
+
+RUN_ID = "job_20260102_030405"
+PRINT = ["printf", "%s\\0"]
+ARGUMENTS = [
+    "",
+    " ",
+    "a b",
+    "'",
+    '"',
+    "\\",
+    "$HOME",
+    "$(id)",
+    "`id`",
+    "a\nb",
+    "--",
+    "--help",
+    "-n",
+    "é✓",
+    "*",
+    "~",
+    "!x",
+    "\udcff\udc80",
+]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: bytes
+    err: bytes
+    left: list[str]
+
+
+def write(rendered: RenderedJob, folder: Path) -> Path:
+    jobs = folder / ".logs" / "jobs"
+    jobs.mkdir(parents=True, exist_ok=True)
+    script = jobs / f"{RUN_ID}.sh"
+    script.write_bytes(rendered.script.encode("utf-8", "surrogateescape"))
+    return script
+
+
+def run(rendered: RenderedJob, folder: Path, **env: str) -> Ran:
+    script = write(rendered, folder)
+    done = subprocess.run(
+        ["bash", script], cwd="/", env={**os.environ, **env}, capture_output=True, timeout=30, check=False
+    )
+    left = sorted(path.name for path in script.parent.parent.iterdir() if path.name != "jobs")
+    return Ran(done.returncode, done.stdout, done.stderr, left)
+
+
+def adhoc(folder: Path, *argv: str) -> RenderedJob:
+    return render_command("job", argv, working_dir=folder, root=folder, job_file=None, environ=dict(os.environ))
+
+
+def declared(folder: Path, text: str, *given: str, extra: tuple[str, ...] = (), name: str = "job") -> RenderedJob:
+    (folder / "bgjobs.yaml").write_text(text)
+    return render_job(load(folder / "bgjobs.yaml"), name, given, extra, dict(os.environ))
+
+
+def test_arguments_arrive_exactly(tmp_path: Path) -> None:
+    expected = b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in ARGUMENTS)
+    assert run(adhoc(tmp_path, *PRINT, *ARGUMENTS), tmp_path) == (0, expected, b"", [])
+    job = declared(tmp_path, "jobs: {job: {command: [printf, '%s\\0']}}", extra=tuple(ARGUMENTS))
+    assert run(job, tmp_path).out == expected
+    job = declared(tmp_path, "jobs: {job: {command: \"printf '%s\\\\0'\"}}", extra=tuple(ARGUMENTS))
+    assert run(job, tmp_path).out == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (["true"], 0, b""),
+        (["bash", "-c", "exit 3"], 3, b""),
+        (["no-such-program-here"], 127, b"not found"),
+        (["./plain"], 126, b"Permission denied"),
+        (["bash", "-c", "kill -9 $$"], 137, None),
+        (["bash", "-c", "kill -TERM $$"], 143, None),
+    ],
+)
+def test_the_code_is_the_commands_own(argv: list[str], code: int, said: bytes | None, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("text")
+    ran = run(adhoc(tmp_path, *argv), tmp_path)
+    assert ran.code == code
+    assert ran.out == b""
+    if said is None:
+        assert ran.err == b"", "what bash says of a killed command got into the log"
+    else:
+        assert said in ran.err
+
+
+def test_a_builtin_or_function_never_stands_in_for_a_program(tmp_path: Path) -> None:
+    (tmp_path / "cd").write_text("#!/bin/sh\necho the program\n")
+    (tmp_path / "cd").chmod(0o755)
+    ran = run(adhoc(tmp_path, "cd"), tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert ran.out == b"the program\n"
+
+
+def test_a_failure_in_a_pipe_is_not_hidden(tmp_path: Path) -> None:
+    assert run(declared(tmp_path, "jobs: {job: {command: 'false | cat'}}"), tmp_path).code == 1
+    assert run(declared(tmp_path, "jobs: {job: {command: 'false | cat', shell: sh}}"), tmp_path).code == 0
+
+
+@pytest.mark.parametrize(("mark", "left"), [(RUN_ID, [f"{RUN_ID}.exit"]), ("other_run", []), ("", [])])
+def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp_path: Path) -> None:
+    ran = run(adhoc(tmp_path, "bash", "-c", "exit 3"), tmp_path, BGRUN_RUN_ID=mark)
+    assert (ran.code, ran.left) == (3, left)
+    if left:
+        exit_file = tmp_path / ".logs" / left[0]
+        assert exit_file.read_text() == "3\n"
+        assert exit_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_script_that_is_terminated_says_nothing(tmp_path: Path) -> None:
+    script = write(adhoc(tmp_path, "bash", "-c", "echo up > up; exec sleep 60"), tmp_path)
+    env = {**os.environ, "BGRUN_RUN_ID": RUN_ID}
+    job = subprocess.Popen(["bash", script], env=env, start_new_session=True)
+    try:
+        wait_until((tmp_path / "up").exists, "the command is up")
+        os.killpg(job.pid, signal.SIGTERM)
+        assert job.wait(20) != 0
+    finally:
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
+    assert [path.name for path in (tmp_path / ".logs").iterdir()] == ["jobs"]
+
+
+def test_the_command_starts_in_the_state_the_script_was_given(tmp_path: Path) -> None:
+    look = "umask; trap; ls /dev/fd | grep -vx '[012]' | wc -l"
+    ran = run(adhoc(tmp_path, "bash", "-c", look), tmp_path)
+    by_hand = subprocess.run(["bash", "-c", look], capture_output=True, check=True)
+    assert ran.out == by_hand.stdout
+
+
+def test_environment_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("A=file\nB=file\nGIT_PAGER=less\nC=${A}-${B}\n")
+    text = """
+defaults: {env: {A: default, D: "{{ job }}", E: true, F: 1.5}, env_file: a.env}
+jobs: {job: {command: 'echo "$A $B $C $D $E $F $GIT_PAGER $GH_PAGER $PYTHONUNBUFFERED"', env: {B: "it's {{ p }}"}, params: {p: {default: $x}}}}
+"""
+    assert run(declared(tmp_path, text), tmp_path).out == b"default it's $x file-file job true 1.5 less cat 1\n"
+
+
+def test_venv(tmp_path: Path) -> None:
+    for name in ("sub/.venv", "venv", "named"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "pyvenv.cfg").touch()
+    text = 'jobs: {{job: {{command: \'echo "$VIRTUAL_ENV"; echo "$PATH"\', working_dir: {}, venv: {}}}}}'
+
+    def found(working_dir: str, venv: str) -> str:
+        ran = run(declared(tmp_path, text.format(working_dir, venv)), tmp_path, VIRTUAL_ENV="", PYTHONHOME="")
+        folder, path = ran.out.decode().splitlines()
+        assert not folder or path.startswith(f"{folder}/bin:")
+        return folder
+
+    assert found("sub", "auto") == f"{tmp_path}/sub/.venv"
+    assert found(".", "auto") == f"{tmp_path}/venv"
+    assert found(".", "named") == f"{tmp_path}/named"
+    assert found(".", "false") == ""
+    with pytest.raises(UsageError, match="no virtual environment"):
+        found(".", "missing")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{command: 'true', working_dir: gone}", "working_dir .*gone is not a folder"),
+        ("{command: 'true', env_file: gone.env}", "env_file gone.env"),
+        ("{command: 'true', label: '{{ env.HOME }}'}", "no label"),
+        ("{command: 'echo {{ env.NOT_SET_HERE }}'}", "NOT_SET_HERE"),
+        ("{command: 'print({{ env.HOME }})', shell: python3}", "cannot quote a value"),
+        ("{command: 'if true; then'}", "no valid bash"),
+    ],
+)
+def test_what_cannot_be_rendered_is_told(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=told):
+        declared(tmp_path, f"jobs: {{job: {text}}}")
+
+
+def test_an_unknown_job_and_a_groups_name(tmp_path: Path) -> None:
+    text = "jobs: {job: {command: 'true'}}\ngroups: {all: {jobs: [job]}}"
+    with pytest.raises(UnknownNameError) as caught:
+        declared(tmp_path, text, name="jobb")
+    assert "'job'" in caught.value.hint
+    with pytest.raises(UnknownNameError) as caught:
+        declared(tmp_path, text, name="all")
+    assert "bgrun group all" in caught.value.hint
