@@ -34,6 +34,7 @@ class Exit(NamedTuple):
     """
 
     code: int
+    killed: bool
     at: float
     duration_s: float
     max_rss_kb: int
@@ -47,7 +48,7 @@ class Exit(NamedTuple):
         # macOS gives bytes where Linux gives KiB (getrusage(2)).
         rss = usage.ru_maxrss if process.LINUX else usage.ru_maxrss // 1024
         shown = 128 - code if code < 0 else code
-        return cls(shown, time.time(), duration_s, rss, usage.ru_utime, usage.ru_stime)
+        return cls(shown, code < 0, time.time(), duration_s, rss, usage.ru_utime, usage.ru_stime)
 
     def facts(self) -> dict[str, str]:
         """Return its lines of the meta."""
@@ -94,6 +95,11 @@ def write_exit(at: RunFiles, code: int) -> None:
         if _witnessed(at) != code:
             files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
     files.remove(at.hidden("exit"))
+
+
+def command_is_over(at: RunFiles) -> bool:
+    """Return whether the job script is past its command, and only writes down how that ended."""
+    return os.path.lexists(at.exit) or os.path.lexists(at.hidden("exit.script"))
 
 
 def _witnessed(at: RunFiles) -> int | None:

@@ -137,6 +137,8 @@ def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float |
     plan = escalate.begin("stop", facts.get("stop_signal") or "SIGTERM", grace, time.monotonic())
     while found := tree.find(_claim(at, run, facts)):
         phase = escalate.phase(plan, time.monotonic())
+        if phase == "ask" and ledger.command_is_over(at) and any(one.pid == run.pid for one in found):
+            phase = "wait"  # it ends by itself, and its script is about to say how
         if phase in ("ask", "kill"):
             record.write_stop(at, "stop", signalled=True)
         if phase == "ask":

@@ -43,6 +43,7 @@ class Member:
         self.stopping: Stopping | None = None
         self.exit: ledger.Exit | None = None
         self.ended: set[tuple[int, str]] = set()
+        self.command_was_hit = False
 
     @property
     def pid(self) -> int:
@@ -178,8 +179,7 @@ class Supervisor:
 
     def _conclude(self, member: Member, left: int = 0) -> None:
         assert member.child and member.exit  # noqa: S101 - only a launched run can end
-        # Where no signal reached anything, it ended by itself, whatever was wanted.
-        reason = member.stopping.reason if member.stopping and member.ended else ""
+        reason = member.stopping.reason if member.stopping and self._was_ended(member) else ""
         verdict = state.verdict_of(member.exit.code, member.plan.limits.success_exit_codes, reason)
         more = {"stopped_processes": str(len(member.ended))} if reason else {}
         if reason:
@@ -192,6 +192,12 @@ class Supervisor:
                 os.kill(member.inhibitor, signal.SIGTERM)
         if self.group:
             self.group.tell(f"{verdict.state} {member.plan.run_id} exit={verdict.exit_code}")
+
+    @staticmethod
+    def _was_ended(member: Member) -> bool:
+        """Whether our signals ended it: where they reached no command and no script, it ended by itself."""
+        script_was_hit = bool(member.exit and member.exit.killed and member.ended)
+        return member.command_was_hit or script_was_hit
 
     # --- logs ---------------------------------------------------------------------------------
 
@@ -257,6 +263,8 @@ class Supervisor:
 
     def _ask(self, member: Member, stopping: Stopping, found: list[process.Process]) -> None:
         """Send the stop signal to all but the job script, which then ends with the command's own code."""
+        if not member.exit and ledger.command_is_over(member.at):
+            return  # it ends by itself, and is about to say how
         self._record_stop(member, stopping)
         below = [one for one in found if one.pid != member.pid]
         self._signal(member, below or found, stopping.signal)
@@ -280,7 +288,10 @@ class Supervisor:
                 record.write_stop(member.at, stopping.reason, signalled=True)
 
     def _signal(self, member: Member, targets: list[process.Process], name: str) -> None:
-        member.ended.update((one.pid, one.start) for one in tree.send(targets, name))
+        reached = tree.send(targets, name)
+        member.ended.update((one.pid, one.start) for one in reached)
+        if not member.exit and any(one.pid != member.pid for one in reached):
+            member.command_was_hit = True
 
     def _stop_over(self, member: Member, left: int = 0) -> None:
         if member.state == "running":

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.conftest import wait_until
 from tests.faults.conftest import below, is_gone
 
@@ -69,6 +71,21 @@ def test_stop_as_it_ends_by_itself(bg: Cli) -> None:
         known = (ended["state"], ended["exit_code"])
         assert known in {("succeeded", 0), ("stopped", 143)}, ended
         assert bg.state(run["run_id"])["state"] == ended["state"]
+
+
+@pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
+def test_a_command_that_is_over_when_the_stop_comes_was_not_stopped(bg: Cli, supervised: bool) -> None:
+    """The job script is only writing down the code by then: a signal to it would change no fate."""
+    run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
+    (bg.logs / f".{run['run_id']}.exit.script").touch()  # as the script does once the command has ended
+    if not supervised:
+        os.kill(int(bg.meta(run)["supervisor_pid"]), signal.SIGKILL)
+    stopping = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)
+    wait_until((bg.logs / f".{run['run_id']}.stop").exists if supervised else lambda: True, "the stop is asked for")
+    (bg.folder / "go").touch()
+    assert stopping.wait(20) == 0
+    ended = bg.state("x")
+    assert (ended["state"], ended["exit_code"]) == ("failed", 3)
 
 
 def test_stop_of_a_run_that_has_ended_changes_nothing(bg: Cli) -> None:
