@@ -1,6 +1,6 @@
 """Start jobs whose fate is known, kill everything around them at random moments, and count the lies.
 
-Usage: python benchmarks/soak.py [--runs N] [--seed S] [--workers W]
+Usage: python benchmarks/soak.py [--runs N] [--seed S] [--workers W] [--only ACT]
 
 Prints wrong verdicts, runs lost though a witness lived, processes left over and half-written files;
 each has to be 0, else the exit code is 1. Only processes that the soak itself started are killed.
@@ -71,8 +71,9 @@ def fates(rng: random.Random) -> Fate:
 class Soak:
     """One project folder and what has come of its runs."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, only: str = "") -> None:
         self.folder = folder
+        self.only = only
         self.log_dir = str(folder / ".logs")
         self.rng = random.Random(seed)  # noqa: S311 - dice, not keys
         self.counts: Counter[str] = Counter()
@@ -84,6 +85,8 @@ class Soak:
         """Start one job, do to it what its fate says, and judge the verdict."""
         rng = random.Random(self.rng.random() + place)  # noqa: S311
         fate = fates(rng)
+        while self.only not in ("", fate.act):
+            fate = fates(rng)
         run_id = self._start(place, fate, rng)
         if run_id is None:
             self.counts["command line killed before the run was in view"] += 1
@@ -240,10 +243,11 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--only", default="", help="one act, such as 'stop at any moment'")
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(Path(folder), asked.seed)
+        soak = Soak(Path(folder), asked.seed, asked.only)
         with ThreadPoolExecutor(asked.workers) as pool:
             list(pool.map(soak.one, range(asked.runs)))
         left, half = soak.leftovers(), soak.half_files()

@@ -143,9 +143,11 @@ def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float |
             record.write_stop(at, "stop", signalled=True)
         if phase == "ask":
             # The job script last: it then ends with the command's own exit code and records it.
-            tree.send([one for one in found if one.pid != run.pid] or found, plan.signal)
+            reached = tree.ask([one for one in found if one.pid != run.pid] or found, plan.signal)
             tree.send(found, "SIGCONT")
-            plan = plan._replace(asked=True)
+            if not reached:
+                record.write_stop(at, "stop", signalled=False)  # they were on their way out by themselves
+            plan = plan._replace(asked=bool(reached))
         elif phase == "kill":
             tree.send(found, "SIGKILL")
         elif phase == "give up":

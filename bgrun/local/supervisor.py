@@ -267,19 +267,20 @@ class Supervisor:
             return  # it ends by itself, and is about to say how
         self._record_stop(member, stopping)
         below = [one for one in found if one.pid != member.pid]
-        self._signal(member, below or found, stopping.signal)
-        tree.send(found, "SIGCONT")  # one that was suspended could not answer
-        member.stopping = stopping._replace(asked=True)
+        reached = tree.ask(below or found, stopping.signal)
+        self._note(member, reached)
+        tree.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
+        member.stopping = stopping._replace(asked=bool(reached))
 
     def _kill(self, member: Member, stopping: Stopping, found: list[process.Process]) -> None:
         """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
         self._record_stop(member, stopping)
-        known: set[process.Process] = set()
+        known: dict[tuple[int, str], process.Process] = {}
         while found and steady_clock() < stopping.give_up_at:
             tree.send(found, "SIGSTOP")
-            known.update(found)
-            found = [one for one in tree.find(self._claim(member)) if one not in known]
-        self._signal(member, list(known), "SIGKILL")
+            known |= {one.key: one for one in found}
+            found = [one for one in tree.find(self._claim(member)) if one.key not in known]
+        self._note(member, tree.send(known.values(), "SIGKILL"))
 
     def _record_stop(self, member: Member, stopping: Stopping) -> None:
         """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
@@ -287,9 +288,9 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 record.write_stop(member.at, stopping.reason, signalled=True)
 
-    def _signal(self, member: Member, targets: list[process.Process], name: str) -> None:
-        reached = tree.send(targets, name)
-        member.ended.update((one.pid, one.start) for one in reached)
+    def _note(self, member: Member, reached: list[process.Process]) -> None:
+        """Keep what our signals reached: it tells a run that was ended from one that ended by itself."""
+        member.ended.update(one.key for one in reached)
         if not member.exit and any(one.pid != member.pid for one in reached):
             member.command_was_hit = True
 

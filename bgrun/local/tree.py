@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import NamedTuple
 
 from bgrun.runs import process
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     Marks = Callable[[int], str]
     Writes = Callable[[int], bool]
 
+HOLD_S = 0.1
+HOLD_LOOK_S = 0.0005
 MARK_RUN = "BGRUN_RUN_ID"
 MARK_DIR = "BGRUN_LOG_DIR"
 
@@ -105,6 +108,34 @@ def send(targets: Iterable[Process], signal_name: str) -> list[Process]:
     """Send a signal to each process that is still the one in the snapshot; return those it reached."""
     number = signal.Signals.__members__.get(signal_name, signal.SIGTERM)
     return [one for one in targets if _send_one(one, number)]
+
+
+def ask(targets: Iterable[Process], signal_name: str) -> list[Process]:
+    """Send a signal that asks to end, and return those that lived when it reached them.
+
+    A process can be on its way out already, and takes a signal without a word. So each is held still
+    first (SIGSTOP): what then stands still lives, and meets the signal before it does anything else.
+    """
+    held = _hold(targets)
+    reached = send(held, signal_name)
+    send(held, "SIGCONT")
+    return reached
+
+
+def _hold(targets: Iterable[Process]) -> list[Process]:
+    """Stop processes and return those that have not ended; one that is deep in the kernel counts as alive."""
+    pending = send(targets, "SIGSTOP")
+    held: list[Process] = []
+    until = time.monotonic() + HOLD_S
+    while pending:
+        now = [(one, process.look(one.pid)) for one in pending]
+        alive = [(one, seen) for one, seen in now if seen and seen.start == one.start and not seen.zombie]
+        late = time.monotonic() >= until
+        held += [one for one, seen in alive if seen.stopped or late]
+        pending = [one for one, seen in alive if not seen.stopped and not late]
+        if pending:
+            time.sleep(HOLD_LOOK_S)
+    return held
 
 
 def _send_one(one: Process, number: int) -> bool:

@@ -22,6 +22,12 @@ class Process(NamedTuple):
     sid: int
     start: str
     zombie: bool = False
+    stopped: bool = False
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What names it, whatever state it is in."""
+        return self.pid, self.start
 
 
 def boot_id() -> str:
@@ -89,7 +95,8 @@ def _look_proc(pid: int) -> Process | None:
         return None
     # The command name is in parentheses and may hold spaces and parentheses itself.
     fields = data[data.rindex(b")") + 2 :].split()
-    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode(), fields[0] in (b"Z", b"X"))
+    state, ppid, pgid, sid = fields[0], *map(int, fields[1:4])
+    return Process(pid, ppid, pgid, sid, fields[19].decode(), state in (b"Z", b"X"), state in (b"T", b"t"))
 
 
 def _environ_proc(pid: int) -> dict[str, str]:
@@ -108,9 +115,9 @@ def _look_psutil(pid: int) -> Process | None:
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            zombie = process.status() == psutil.STATUS_ZOMBIE
-            start = f"{process.create_time():.6f}"
-            return Process(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), start, zombie)
+            state = process.status()
+            known = Process(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), f"{process.create_time():.6f}")
+            return known._replace(zombie=state == psutil.STATUS_ZOMBIE, stopped=state == psutil.STATUS_STOPPED)
     except (psutil.Error, OSError):
         return None
 
