@@ -31,12 +31,37 @@ class Limits(NamedTuple):
     max_log_bytes: int = DEFAULT_MAX_LOG
 
 
+class Concurrency(NamedTuple):
+    """What a run shares with others: at most `limit` runs of `group` at once.
+
+    `when_busy` says what becomes of one that finds no room: it waits its turn (`queue`), is refused
+    (`reject`), stands for the live one that does the same (`join`), or ends those that are in its way
+    (`replace`). `scope` is this project, or everything of this user on this machine.
+    """
+
+    group: str
+    limit: int = 1
+    when_busy: Literal["queue", "reject", "join", "replace"] = "queue"
+    scope: Literal["project", "user"] = "project"
+
+
+class Hook(NamedTuple):
+    """What is done once a run has ended: a shell command, or a notification on the desktop."""
+
+    when: Literal["finish", "success", "failure"]
+    command: str = ""
+    notify: bool = False
+    timeout_s: float = 60.0
+
+
 class RenderedJob(NamedTuple):
     """A job with every template filled in: all that is needed to launch it, and nothing looked up later.
 
     `script` is the whole text of the job script. It knows neither its run id nor its folder, so the
     same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
     ad-hoc command. `secrets` are variables that reach the job through its environment only.
+    `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`);
+    `progress` are the regular expressions that read progress from the log.
     """
 
     label: str
@@ -52,6 +77,34 @@ class RenderedJob(NamedTuple):
     inhibit_sleep: bool = True
     retention: Retention = Retention()
     secrets: tuple[tuple[str, str], ...] = ()
+    timeout_share: float | None = None
+    concurrency: Concurrency | None = None
+    hooks: tuple[Hook, ...] = ()
+    progress: tuple[str, ...] = ()
+
+
+class Node(NamedTuple):
+    """A job in its place in a plan.
+
+    `needs` are the places of the nodes that have to succeed before it starts, all before its own;
+    `skip` says why it is not to run at all, or is empty.
+    """
+
+    job: RenderedJob
+    needs: tuple[int, ...] = ()
+    skip: str = ""
+
+
+class RenderedPlan(NamedTuple):
+    """Jobs with their order, ready to launch; what a job needs stands before it.
+
+    `wanted` are the places of the nodes that were asked for by name; the others are what those need.
+    """
+
+    nodes: tuple[Node, ...]
+    wanted: tuple[int, ...]
+    max_parallel: int | None = None
+    fail_fast: bool = False
 
 
 class RunId(NamedTuple):
