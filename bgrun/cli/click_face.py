@@ -167,6 +167,8 @@ def _option(option: Option) -> click.Option:
     declared = [option.name, *option.spellings]
     if option.kind == "flag":
         return click.Option(declared, is_flag=True, help=option.help)
+    if option.kind == "texts":
+        return click.Option(declared, multiple=True, metavar=option.metavar, help=f"{option.help} May be repeated.")
     return click.Option(declared, type=_TYPES[option.kind], metavar=option.metavar, help=option.help)
 
 

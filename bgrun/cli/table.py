@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["flag", "text", "int", "duration", "path"]
+Kind = Literal["flag", "text", "texts", "int", "duration", "path"]
 Count = Literal["one", "maybe", "some", "any"]
 
 
@@ -23,7 +23,10 @@ class Argument(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option with its spellings; its value is absent (None, False for a flag) unless given."""
+    """An option with its spellings; its value is absent (None, False for a flag) unless given.
+
+    One of kind `texts` may be given more than once, and its value is a tuple, empty unless given.
+    """
 
     name: str
     spellings: tuple[str, ...]
