@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
 from bgrun.local import prepare, stop, surroundings, wait
-from bgrun.local.prepare import Bounds, Group
+from bgrun.model import Node, RenderedPlan
 from bgrun.runs import facts, files, find, lock, logs, masks, record, retention
 from bgrun.runs.layout import RunFiles
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _MOST_SCRIPT = 64 << 20
 FOLLOW_LOOK_S = 0.02
 """How often `follow` looks for new log text, in seconds."""
+
+
+class Bounds(NamedTuple):
+    """How a plan is to run: how many at once, and whether one failure ends the rest; None and False ask for nothing."""
+
+    max_parallel: int | None = None
+    fail_fast: bool = False
 
 
 class Chunk(NamedTuple):
@@ -64,9 +71,30 @@ def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequen
     return render_job(load(project), name, given, extra, os.environ)
 
 
-def start(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> Run:
-    """Launch a declared job and return its run."""
-    return _launch_one(project, render(project, name, given, extra))
+def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bounds: Bounds | None = None) -> Run:
+    """Launch declared jobs, and before each what it needs.
+
+    Args:
+        project: where.
+        words: names of jobs, each followed by its parameters.
+        extra: words to append to the command, where it is one job.
+        bounds: how the runs may run together.
+
+    Returns:
+        The run of the job that was asked for; of several jobs the run of the plan that they make up.
+    """
+    from bgrun.jobfile import expand
+
+    job_file = load(project)
+    requests = expand.requests_of(job_file, words, extra)
+    plan = _within(expand.expand_jobs(job_file, requests, os.environ), bounds)
+    names = [one.name for one in requests]
+    launched = _launch(
+        project, plan, f"plan_{names[0]}" if len(names) == 1 else "plan", f"bgrun start {' '.join(names)}"
+    )
+    if len(plan.wanted) == 1:
+        return _read(project, launched.runs[plan.wanted[0]])
+    return _read(project, launched.own)
 
 
 def run_command(project: Project, label: str, argv: Sequence[str], folder: Path) -> Run:
@@ -78,29 +106,66 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: Path)
     return _launch_one(project, job)
 
 
-def start_group(project: Project, name: str, bounds: Bounds | None = None) -> Run:
-    """Launch the jobs of a declared group and return the group's own run."""
-    from bgrun.jobfile.render import render_job
+def start_group(
+    project: Project, name: str, bounds: Bounds | None = None, only: Sequence[str] = (), given: Sequence[str] = ()
+) -> Run:
+    """Launch the jobs of a declared group, or `only` some of them, and return the group's own run.
 
-    job_file = load(project)
-    group = job_file.groups.get(name)
-    if group is None:
-        hint = f"{name} is a job: bgrun start {name}" if name in job_file.jobs else ""
-        raise UnknownNameError("group", name, job_file.groups, hint)
-    jobs = [render_job(job_file, member, (), (), os.environ) for member in group.jobs]
+    `given` are parameters as KEY=VALUE, for every job of the group that declares them.
+    """
+    from bgrun.jobfile import expand
+
+    plan = _within(expand.expand_group(load(project), name, os.environ, only, given), bounds)
+    return _read(project, _launch(project, plan, name, f"bgrun group {name}", always=True).own)
+
+
+def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
+    """Return a plan with the bounds that a start asks for, where it does."""
     asked = bounds or Bounds()
-    agreed = Bounds(asked.max_parallel or group.max_parallel, asked.fail_fast or group.fail_fast)
-    return _launch_group(project, name, jobs, agreed)
+    most, fast = asked.max_parallel or plan.max_parallel, asked.fail_fast or plan.fail_fast
+    return plan._replace(max_parallel=most, fail_fast=fast)
 
 
-def rerun(project: Project, ref: str) -> Run:
-    """Launch what a run was made of once more, from its own job script, and return the new run."""
+def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
+    """Launch what a run was made of once more, from its own job script, and return the new run.
+
+    `failed` launches of a group's run only what did not succeed, in its order; what was ruled out by
+    its own condition stays out.
+
+    Raises:
+        UsageError: it was no group's run, it still goes on, or all of it succeeded.
+    """
     run_id = _resolve(project, ref)
     old = _facts(project, run_id)
     if not record.is_group(old):
+        if failed:
+            raise UsageError(f"{run_id} is not the run of a group", f"bgrun rerun {run_id}")
         return _launch_one(project, _job_again(project, run_id))
-    jobs = [_job_again(project, member) for member in old["members"].split()]
-    return _launch_group(project, old["label"], jobs, prepare.bounds_of(old))
+    again = _unsuccessful(project, _read(project, run_id)) if failed else old["members"].split()
+    place = {member: index for index, member in enumerate(again)}
+    nodes = [Node(_job_again(project, member), _needs_again(project, member, place)) for member in again]
+    plan = prepare.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
+    return _read(project, _launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
+
+
+def _needs_again(project: Project, run_id: str, place: Mapping[str, int]) -> tuple[int, ...]:
+    """Return which of the runs that are launched again this one needs; the others succeeded before."""
+    needs = _facts(project, run_id).get("needs", "").split()
+    return tuple(place[one] for one in needs if one in place)
+
+
+def _unsuccessful(project: Project, run: Run) -> list[str]:
+    if run.live:
+        raise UsageError(f"{run.run_id} still goes on", f"bgrun wait {run.run_id}")
+    states = {member.run_id: member.state for member in members(project, run)}
+    again = [one for one in run.members if states.get(one) != "succeeded" and not _is_waived(project, one)]
+    if not again:
+        raise UsageError(f"all of {run.run_id} succeeded", f"to run all of it again: bgrun rerun {run.run_id}")
+    return again
+
+
+def _is_waived(project: Project, run_id: str) -> bool:
+    return record.is_waived(_facts(project, run_id))
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
@@ -135,19 +200,19 @@ def _facts(project: Project, run_id: str) -> dict[str, str]:
 
 
 def _launch_one(project: Project, job: RenderedJob) -> Run:
-    run_id = prepare.launch_one(str(project.log_dir), str(project.root), job)
-    return _read(project, run_id)
+    plan = RenderedPlan((Node(job),), (0,))
+    return _read(project, prepare.launch(str(project.log_dir), str(project.root), plan).runs[0])
 
 
-def _launch_group(project: Project, name: str, jobs: Sequence[RenderedJob], bounds: Bounds) -> Run:
+def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False) -> prepare.Launched:
+    """Launch a plan; `always` gives it a run of its own even if it is of a single job."""
     from bgrun.jobfile.render import render_group_script
 
     def script(run_ids: Sequence[str]) -> str:
-        return render_group_script(name, run_ids, bounds.max_parallel)
+        return render_group_script(label, run_ids, plan.max_parallel)
 
-    group = Group(name, tuple(jobs), bounds, script)
-    run_id = prepare.launch_group(str(project.log_dir), str(project.root), group)
-    return _read(project, run_id)
+    title = prepare.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
+    return prepare.launch(str(project.log_dir), str(project.root), plan, title)
 
 
 def warnings(project: Project) -> list[str]:

@@ -115,9 +115,16 @@ def status_lines(run: Run) -> list[str]:
     return lines
 
 
+def _begun(run: Run) -> str:
+    if run.pid is None:
+        where = f" in {run.group_run}" if run.group_run else ""
+        return f"{run.state.upper()} {run.run_id}{where}" + (f": {run.reason}" if run.reason else "")
+    return f"STARTED {run.run_id} pid={run.pid}"
+
+
 def started_lines(run: Run, runs: Sequence[Run]) -> list[str]:
     """Return what a starting command prints."""
-    lines = [f"STARTED {run.run_id} pid={run.pid}"]
+    lines = [_begun(run)]
     lines += [f"  {one.state} {one.run_id}" for one in runs]
     return [*lines, f"LOG {path(run.log)}"]
 

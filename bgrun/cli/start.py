@@ -7,10 +7,11 @@ from pathlib import Path
 from bgrun import runner
 from bgrun.cli import show
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
-from bgrun.local.prepare import Bounds
+from bgrun.runner import Bounds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import SimpleNamespace
 
     from bgrun.jobfile.find import Project
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def start(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun start`."""
-    return _told(project, asked, runner.start(project, asked.job, asked.params, asked.tail))
+    bounds = Bounds(asked.max_parallel, asked.fail_fast)
+    return _told(project, asked, runner.start(project, (asked.job, *asked.words), asked.tail, bounds))
 
 
 def run(project: Project, asked: SimpleNamespace) -> int:
@@ -32,12 +34,20 @@ def run(project: Project, asked: SimpleNamespace) -> int:
 def group(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun group`."""
     bounds = Bounds(asked.max_parallel, asked.fail_fast)
-    return _told(project, asked, runner.start_group(project, asked.group, bounds))
+    only = (*asked.only, *_only(asked.tail))
+    return _told(project, asked, runner.start_group(project, asked.group, bounds, only, asked.param))
+
+
+def _only(tail: Sequence[str]) -> Sequence[str]:
+    """Return the jobs that `-- only JOB…` names."""
+    if tail and (tail[0] != "only" or len(tail) == 1):
+        raise UsageError(f"behind -- a group takes `only JOB…`, not {' '.join(tail)!r}")
+    return tail[1:]
 
 
 def rerun(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun rerun`."""
-    return _told(project, asked, runner.rerun(project, asked.ref))
+    return _told(project, asked, runner.rerun(project, asked.ref, failed=asked.failed))
 
 
 def _told(project: Project, asked: SimpleNamespace, begun: Run) -> int:

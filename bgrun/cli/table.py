@@ -58,6 +58,10 @@ STARTING = (
     JSON,
     QUIET,
 )
+TOGETHER = (
+    Option("max_parallel", ("--max-parallel",), "At most N at once.", "int", "N"),
+    Option("fail_fast", ("--fail-fast",), "The first that does not succeed ends the rest."),
+)
 RAW = Option("raw", ("--raw",), "Bytes as they are, terminal escapes included.")
 LINES = Option("lines", ("-n", "--lines"), "Only the last N lines.", "int", "N")
 
@@ -68,12 +72,13 @@ PROJECT_OPTIONS = (
 COMMANDS = (
     Command(
         "start",
-        "Start a declared job in the background.",
+        "Start declared jobs in the background, and before each what it depends on.",
         "bgrun.cli.start:start",
-        (Argument("job", what="job"), Argument("params", "any", "param")),
-        STARTING,
+        (Argument("job", what="job"), Argument("words", "any", "job or param")),
+        (*STARTING, *TOGETHER),
         tail="EXTRA…",
-        epilog="Parameters are KEY=VALUE, or values in declared order. Words behind -- are appended.",
+        epilog="Behind a job come its parameters: KEY=VALUE, or values in declared order. The name of another "
+        "job starts that one too. Words behind -- are appended to the command.",
     ),
     Command(
         "run",
@@ -90,16 +95,18 @@ COMMANDS = (
         (Argument("group", what="group"),),
         (
             *STARTING,
-            Option("max_parallel", ("--max-parallel",), "At most N at once.", "int", "N"),
-            Option("fail_fast", ("--fail-fast",), "The first that does not succeed ends the rest."),
+            *TOGETHER,
+            Option("only", ("--only",), "Only this job of the group, and what it depends on.", "texts", "JOB"),
+            Option("param", ("--param",), "A parameter, for every job that declares it.", "texts", "KEY=VALUE"),
         ),
+        tail="only JOB…",
     ),
     Command(
         "rerun",
         "Start what a run was made of once more.",
         "bgrun.cli.start:rerun",
         (Argument("ref", what="ref"),),
-        STARTING,
+        (*STARTING, Option("failed", ("--failed",), "Of a group's run, only what did not succeed.")),
     ),
     Command(
         "status",

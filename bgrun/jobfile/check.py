@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile import params, quoting, specs, template
+from bgrun.jobfile import graph, params, quoting, specs, template
 from bgrun.jobfile.explain import by_schema
+from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
 from bgrun.jobfile.text import Document
 
@@ -53,6 +54,7 @@ def _is_faulty(path: str, paths: list[str]) -> bool:
 def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[Problem]:
     job_file = specs.of_document(Path(file), sound)
     yield from _groups(file, document, job_file)
+    yield from _needs(file, document, job_file)
     for job in job_file.jobs.values():
         yield from _params(file, document, job)
         broken = list(_templates(file, document, job))
@@ -65,15 +67,47 @@ def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Proble
         path: DocumentPath = ("groups", group.name)
         if group.name in declared:
             yield document.problem(file, path, "a job has the same name", "rename one of the two")
-        for place, name in enumerate(group.jobs):
-            params_of = job_file.jobs[name].params if name in job_file.jobs else ()
-            if name not in declared:
-                near = nearest_names(name, declared)
-                hint = f"did you mean {near[0]!r}?" if near else "declare it under `jobs:`"
-                yield document.problem(file, (*path, "jobs", place), f"no job named {name!r}", hint)
-            elif missing := [param.name for param in params_of if param.required]:
-                told = f"the job {name!r} needs the parameter {missing[0]!r}, which a group does not give"
-                yield document.problem(file, (*path, "jobs", place), told, "give the parameter a default")
+        yield from _named(file, document, job_file, (*path, "jobs"), group.jobs)
+        yield from _named(file, document, job_file, (*path, "depends_on"), group.before)
+        for name, needs in group.edges.items():
+            where: DocumentPath = (*path, "depends_on", name)
+            if name not in group.jobs:
+                yield document.problem(file, where, f"{name!r} is no job of this group", "add it to `jobs:`")
+            yield from _named(file, document, job_file, where, needs)
+
+
+def _needs(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:
+    """Unknown names and circles in what jobs need; a circle of a group is told only if the jobs alone have none."""
+    for job in job_file.jobs.values():
+        yield from _named(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
+    needs = {name: job.depends_on for name, job in job_file.jobs.items()}
+    if circle := graph.cycle(needs):
+        yield _circle(file, document, ("jobs", circle[0], "depends_on"), circle)
+        return
+    for group in job_file.groups.values():
+        if circle := graph.cycle(needs_in(job_file, group)):
+            yield _circle(file, document, ("groups", group.name, "depends_on"), circle)
+
+
+def _circle(file: str, document: Document, path: DocumentPath, circle: tuple[str, ...]) -> Problem:
+    hint = "take one of these dependencies out"
+    return document.problem(file, path, f"jobs that wait for each other: {' -> '.join(circle)}", hint)
+
+
+def _named(
+    file: str, document: Document, job_file: JobFile, path: DocumentPath, names: tuple[str, ...]
+) -> Iterator[Problem]:
+    """What is wrong with names of jobs that are to run without being asked for each with its parameters."""
+    declared = document.data.get("jobs") or {}
+    for place, name in enumerate(names):
+        params_of = job_file.jobs[name].params if name in job_file.jobs else ()
+        if name not in declared:
+            near = nearest_names(name, declared)
+            hint = f"did you mean {near[0]!r}?" if near else "declare it under `jobs:`"
+            yield document.problem(file, (*path, place), f"no job named {name!r}", hint)
+        elif missing := [param.name for param in params_of if param.required]:
+            told = f"the job {name!r} needs the parameter {missing[0]!r}, which it is not given here"
+            yield document.problem(file, (*path, place), told, "give the parameter a default")
 
 
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:

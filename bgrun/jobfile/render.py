@@ -47,10 +47,7 @@ def render_job(
     Raises:
         UsageError: the name, a parameter, a template, the folder or an env file is wrong.
     """
-    job = job_file.jobs.get(name)
-    if job is None:
-        hint = f"{name} is a group: bgrun group {name}" if name in job_file.groups else "bgrun jobs lists them"
-        raise UnknownNameError("job", name, job_file.jobs, hint)
+    job = find_job(job_file, name)
     params = bind(job, given)
     values: dict[str, Any] = {"env": environ, "job": name, **params}
     label = template.render(job.label, values, f"{name}: label") if job.label else name
@@ -60,6 +57,19 @@ def render_job(
         params=tuple((key, _as_text(value)) for key, value in params.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
     )
+
+
+def find_job(job_file: JobFile, name: str) -> JobSpec:
+    """Return a declared job.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    job = job_file.jobs.get(name)
+    if job is None:
+        hint = f"{name} is a group: bgrun group {name}" if name in job_file.groups else "bgrun jobs lists them"
+        raise UnknownNameError("job", name, job_file.jobs, hint)
+    return job
 
 
 def render_command(
@@ -162,7 +172,7 @@ def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> t
     text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
     if posix:
         check_syntax(text, shell, where)
-    return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&-", text
+    return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&- 9>&-", text
 
 
 def _shell_words(job: JobSpec) -> list[str]:
@@ -175,7 +185,7 @@ def _shell_words(job: JobSpec) -> list[str]:
 
 def _exec(argv: Sequence[str]) -> str:
     """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
-    return f"( exec -- {shlex.join(argv)} 2>&3 3>&- )"
+    return f"( exec -- {shlex.join(argv)} 2>&3 3>&- 9>&- )"
 
 
 def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None) -> str:

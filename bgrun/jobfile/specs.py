@@ -52,6 +52,7 @@ class JobSpec(NamedTuple):
     description: str = ""
     params: tuple[Param, ...] = ()
     label: str = ""
+    depends_on: tuple[str, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -60,13 +61,19 @@ class JobSpec(NamedTuple):
 
 
 class GroupSpec(NamedTuple):
-    """A declared group; `max_parallel` of None sets no bound."""
+    """A declared group; `max_parallel` of None sets no bound.
+
+    `before` are jobs that have to succeed before any of its own starts, `edges` what single ones need
+    within this group.
+    """
 
     name: str
     jobs: tuple[str, ...]
     description: str = ""
     max_parallel: int | None = None
     fail_fast: bool = False
+    before: tuple[str, ...] = ()
+    edges: Mapping[str, tuple[str, ...]] = {}
 
 
 class JobFile(NamedTuple):
@@ -96,6 +103,7 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         raw.get("description", ""),
         tuple(_param(key, value or {}) for key, value in raw.get("params", {}).items()),
         raw.get("label", ""),
+        tuple(raw.get("depends_on", ())),
     )
 
 
@@ -151,10 +159,14 @@ def _param(name: str, raw: Mapping[str, Any]) -> Param:
 
 
 def _group(name: str, raw: Mapping[str, Any]) -> GroupSpec:
+    needs = raw.get("depends_on", ())
+    by_job = isinstance(needs, dict)
     return GroupSpec(
         name,
         tuple(raw["jobs"]),
         raw.get("description", ""),
         raw.get("max_parallel"),
         raw.get("fail_fast", False),
+        () if by_job else tuple(needs),
+        {job: tuple(others) for job, others in needs.items()} if by_job else {},
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from bgrun.local import programs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,5 +48,4 @@ def _find(program: str) -> str | None:
         return None
     if program == "tail" and not sys.platform.startswith("linux"):
         return None
-    paths = (f"{folder}/{program}" for folder in os.get_exec_path())
-    return next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
+    return programs.find(program)

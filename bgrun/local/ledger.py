@@ -102,6 +102,13 @@ def command_is_over(at: RunFiles) -> bool:
     return os.path.lexists(at.exit) or os.path.lexists(at.hidden("exit.script"))
 
 
+def attempts(at: RunFiles) -> dict[str, str]:
+    """Return the line of the meta that tells how often a command with `retry` was tried; none without."""
+    tried = record.read_attempts(at)
+    files.remove(at.hidden("attempt"))
+    return {"attempts": str(tried)} if tried else {}
+
+
 def _witnessed(at: RunFiles) -> int | None:
     """Return the code that the job script has written; something odd in its place is as good as none."""
     try:
@@ -222,7 +229,7 @@ class GroupLedger:
             record.write_stop(self.at, "stop", signalled=True)
 
     def close(self, states: Iterable[State]) -> None:
-        """Write the verdict on the group and let go of its lock."""
+        """Write the verdict on the group, from the states of all that was to run, and let go of its lock."""
         verdict = state.group_verdict(states)
         if self.stop_requested() and verdict.state != "succeeded":
             verdict = verdict._replace(state="stopped")
@@ -234,8 +241,10 @@ class GroupLedger:
             **verdict_facts(verdict),
         }
         with contextlib.suppress(OSError):
-            files.commit(self.at.exit, self.at.hidden("exit"), f"{verdict.exit_code}\n".encode())
+            if verdict.exit_code is not None:
+                files.commit(self.at.exit, self.at.hidden("exit"), f"{verdict.exit_code}\n".encode())
         with contextlib.suppress(OSError):
             files.commit(self.at.meta, self.at.hidden("meta"), meta.pack(words))
-        files.remove(self.at.stop)
+        for path in (self.at.stop, self.at.hidden("exit")):
+            files.remove(path)
         os.close(self.lock_fd)

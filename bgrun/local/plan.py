@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from bgrun.model import Limits, Retention
+from bgrun.model import Concurrency, Hook, Limits, Retention
 
 
 class RunPlan(NamedTuple):
     """One run to launch.
 
     `facts` are the lines of its meta that are known before it starts; `environment` are variables of
-    its own, which go from here into the job and into no file.
+    its own, which go from here into the job and into no file. `needs` are the run ids that have to
+    succeed first, all of which stand before this one; `skip` says why it is not to run, or is empty.
     """
 
     run_id: str
@@ -22,6 +23,10 @@ class RunPlan(NamedTuple):
     inhibit_sleep: bool = False
     retention: Retention = Retention()
     environment: dict[str, str] = {}  # noqa: RUF012 - never changed: a NamedTuple's default
+    needs: tuple[str, ...] = ()
+    skip: str = ""
+    concurrency: Concurrency | None = None
+    hooks: tuple[Hook, ...] = ()
 
 
 class GroupPlan(NamedTuple):
@@ -60,7 +65,13 @@ def _run(raw: RunPlan) -> RunPlan:
     """Give the parts, which JSON knows as lists, their types back."""
     limits = Limits(*raw.limits)
     limits = limits._replace(success_exit_codes=tuple(limits.success_exit_codes))
-    return raw._replace(limits=limits, retention=Retention(*raw.retention))
+    return raw._replace(
+        limits=limits,
+        retention=Retention(*raw.retention),
+        needs=tuple(raw.needs),
+        concurrency=Concurrency(*raw.concurrency) if raw.concurrency else None,
+        hooks=tuple(Hook(*hook) for hook in raw.hooks),
+    )
 
 
 def _group(raw: GroupPlan) -> GroupPlan:

@@ -11,7 +11,7 @@ import os
 import socket
 from typing import NamedTuple
 
-from bgrun.local import launch
+from bgrun.local import launch as hand_over
 from bgrun.local.plan import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention
 from bgrun.runs import claim, facts, files, git, process, record, state
@@ -20,45 +20,32 @@ from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bgrun.model import Node, RenderedPlan, RunId
 
 
-class Bounds(NamedTuple):
-    """How a group runs: how many at once (None: no bound), and whether one failure ends the rest."""
+class Title(NamedTuple):
+    """How a plan of several runs is told: the label of its own run, what a person typed, the group's name.
 
-    max_parallel: int | None = None
-    fail_fast: bool = False
+    `script` gives the text of the plan's own script from the run ids of its runs.
+    """
 
-
-class Group(NamedTuple):
-    """Jobs to run together. `script` gives the text of the group's own script from their run ids."""
-
-    name: str
-    jobs: tuple[RenderedJob, ...]
-    bounds: Bounds
+    label: str
+    cmd: str
+    group: str
     script: Callable[[Sequence[str]], str]
 
 
-def launch_one(log_dir: str, root: str, job: RenderedJob) -> str:
-    """Launch a job and return its run id.
+class Launched(NamedTuple):
+    """What was launched: the run ids in the order of the plan, and that of the plan's own run, or ''."""
 
-    Raises:
-        StorageError: the log folder cannot be used.
-        LaunchError: it does not run; no trace of it is left.
-    """
-    files.ensure_log_dir(log_dir)
-    claims: list[str] = []
-    try:
-        run = _claim(log_dir, job, _origin(root), None, claims)
-        launch.hand_over(Plan(log_dir, (run,), None, launch.module_path()))
-    except BaseException:
-        _clear(log_dir, claims)
-        raise
-    return run.run_id
+    runs: tuple[str, ...]
+    own: str = ""
 
 
-def launch_group(log_dir: str, root: str, group: Group) -> str:
-    """Launch the jobs of a group and return the run id of the group's own run.
+def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = None) -> Launched:
+    """Launch a plan; one of a single job has no run of its own and needs no title.
 
     Raises:
         StorageError: the log folder cannot be used.
@@ -67,39 +54,66 @@ def launch_group(log_dir: str, root: str, group: Group) -> str:
     files.ensure_log_dir(log_dir)
     claims: list[str] = []
     try:
-        plan = _plan_group(log_dir, _origin(root), group, claims)
-        launch.hand_over(plan)
+        ready = _plan(log_dir, _origin(root), plan, title, claims)
+        hand_over.hand_over(ready)
     except BaseException:
         _clear(log_dir, claims)
         raise
-    return claims[0]
+    return Launched(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "")
 
 
-def _plan_group(log_dir: str, origin: Origin, group: Group, claims: list[str]) -> Plan:
-    kept = group.jobs[0].retention if group.jobs else Retention()
-    own = RenderedJob(group.name, "", f"bgrun group {group.name}", "", origin.repo_dir, retention=kept)
-    run_id = claim.claim(log_dir, group.name, b"")
-    claims.append(str(run_id))
-    membership = Membership(group.name, str(run_id))
-    runs = tuple(_claim(log_dir, job, origin, membership, claims) for job in group.jobs)
-    _write_script(RunFiles(log_dir, str(run_id)), group.script([run.run_id for run in runs]))
-    known = facts.of_run(run_id, own, origin) | {"group": group.name} | _of_bounds(group.bounds)
-    bounds = group.bounds
-    plan = GroupPlan(str(run_id), group.name, known, bounds.max_parallel, bounds.fail_fast, kept)
-    return Plan(log_dir, runs, plan, launch.module_path())
+def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None, claims: list[str]) -> Plan:
+    wanted = [(node.job.label, node.job.script.encode("utf-8", "surrogateescape")) for node in plan.nodes]
+    if title:
+        wanted.insert(0, (title.label, b""))
+    ids = []
+    for run_id in claim.claim_all(log_dir, wanted):
+        claims.append(str(run_id))
+        ids.append(run_id)
+    own = ids.pop(0) if title else None
+    membership = Membership(title.group, str(own)) if title else None
+    names = [str(run_id) for run_id in ids]
+    runs = tuple(
+        _run(run_id, node, facts.of_run(run_id, node.job, origin, membership), names)
+        for run_id, node in zip(ids, plan.nodes, strict=True)
+    )
+    group = None
+    if title and own:
+        _write_script(RunFiles(log_dir, str(own)), title.script(names))
+        group = _group(own, title, plan, origin)
+    return Plan(log_dir, runs, group, hand_over.module_path())
+
+
+def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str]) -> RunPlan:
+    job = node.job
+    needs = tuple(names[place] for place in node.needs)
+    if needs:
+        known["needs"] = " ".join(needs)
+    return RunPlan(
+        run_id=str(run_id),
+        label=job.label,
+        facts=known,
+        limits=job.limits,
+        inhibit_sleep=job.inhibit_sleep,
+        retention=job.retention,
+        environment=dict(job.secrets),
+        needs=needs,
+        skip=node.skip,
+        concurrency=job.concurrency,
+        hooks=job.hooks,
+    )
+
+
+def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:
+    kept = plan.nodes[0].job.retention if plan.nodes else Retention()
+    job = RenderedJob(title.label, "", title.cmd, "", origin.repo_dir, retention=kept)
+    known = facts.of_run(own, job, origin) | {"group": title.group} | _of_bounds(plan)
+    return GroupPlan(str(own), title.label, known, plan.max_parallel, plan.fail_fast, kept)
 
 
 def _write_script(at: RunFiles, text: str) -> None:
     with files.storage(at.script, "write"):
         files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
-
-
-def _claim(log_dir: str, job: RenderedJob, origin: Origin, group: Membership | None, claims: list[str]) -> RunPlan:
-    run_id = claim.claim(log_dir, job.label, job.script.encode("utf-8", "surrogateescape"))
-    claims.append(str(run_id))
-    known = facts.of_run(run_id, job, origin, group)
-    own = dict(job.secrets)
-    return RunPlan(str(run_id), job.label, known, job.limits, job.inhibit_sleep, job.retention, own)
 
 
 def _clear(log_dir: str, claims: Sequence[str]) -> None:
@@ -108,14 +122,15 @@ def _clear(log_dir: str, claims: Sequence[str]) -> None:
         claim.give_up(log_dir, claims)
 
 
-def _of_bounds(bounds: Bounds) -> dict[str, str]:
-    most = {"max_parallel": str(bounds.max_parallel)} if bounds.max_parallel else {}
-    return {**most, "fail_fast": "true"} if bounds.fail_fast else most
+def _of_bounds(plan: RenderedPlan) -> dict[str, str]:
+    most = {"max_parallel": str(plan.max_parallel)} if plan.max_parallel else {}
+    return {**most, "fail_fast": "true"} if plan.fail_fast else most
 
 
-def bounds_of(known: dict[str, str]) -> Bounds:
-    """Return the bounds that a group's run was started with, from its meta."""
-    return Bounds(state.parse_int(known.get("max_parallel", "")) or None, known.get("fail_fast") == "true")
+def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan:
+    """Return a plan with the bounds that a group's run was started with, from its meta."""
+    most = state.parse_int(known.get("max_parallel", "")) or None
+    return plan._replace(max_parallel=most, fail_fast=known.get("fail_fast") == "true")
 
 
 def _origin(root: str) -> Origin:

@@ -12,51 +12,22 @@ import signal
 import sys
 
 from bgrun.errors import BgrunError
-from bgrun.local import awake, child, escalate, ledger, logbound, schedule, tree
+from bgrun.local import hooks, ledger, schedule
 from bgrun.local.kernel import Alarm, become_subreaper, steady_clock
-from bgrun.local.plan import Plan, RunPlan, unpack
-from bgrun.runs import claim, process, record, retention, state
-from bgrun.runs.layout import RunFiles
+from bgrun.local.member import Host, Member
+from bgrun.local.plan import Plan, unpack
+from bgrun.runs import claim, record, retention
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.local.escalate import Stopping
-    from bgrun.model import State
+    from collections.abc import Iterable
 
 STOP_SCAN_S = 0.1
 """While something is being stopped: how often to look, apart from each child's end."""
+MOST_LAUNCHES = 16
+"""How many runs are launched in one turn: in between, children that ended are seen, and the caller let go."""
 CLOCK_CHECK_S = 1.0
 """The longest sleep before a deadline: a machine that slept in between is noticed within this."""
-
-
-class Member:
-    """One run of the plan as the supervisor keeps it: its plan and what has become of it."""
-
-    def __init__(self, plan: RunPlan, at: RunFiles) -> None:
-        self.plan = plan
-        self.at = at
-        self.state: State = "queued"
-        self.child: child.Child | None = None
-        self.began = 0.0
-        self.inhibitor = 0
-        self.log_look_at = 0.0
-        self.stopping: Stopping | None = None
-        self.exit: ledger.Exit | None = None
-        self.ended: set[tuple[int, str]] = set()
-        self.command_was_hit = False
-
-    @property
-    def pid(self) -> int:
-        """The pid of its leader; 0 before it was launched."""
-        return self.child.pid if self.child else 0
-
-    @property
-    def deadline(self) -> float | None:
-        """When its timeout ends, on the steady clock."""
-        timeout_s = self.plan.limits.timeout_s
-        if timeout_s is None or self.state != "running" or self.stopping:
-            return None
-        return self.began + timeout_s
 
 
 class Supervisor:
@@ -64,92 +35,104 @@ class Supervisor:
 
     def __init__(self, plan: Plan, subreaper: bool) -> None:
         self.plan = plan
-        self.subreaper = subreaper
-        self.members = {run.run_id: Member(run, RunFiles(plan.log_dir, run.run_id)) for run in plan.runs}
+        self.helpers: set[int] = set()
+        host = Host(plan.log_dir, subreaper, len(plan.runs) == 1, self.helpers, self._tell)
+        self.members = {run.run_id: Member(run, host) for run in plan.runs}
+        self.active: dict[str, Member] = {}
+        self.order = _order(plan)
+        self.hooks = hooks.Hooks(self.helpers)
         self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
         self.asked_to_stop = False
+        self.more_to_launch = False
 
     def open(self) -> None:
         """Make the records that exist before anything runs: the group's, and those of who waits."""
         if self.group:
             self.group.open(self.members)
             for member in self.members.values():
-                ledger.enqueue(member.at, self._facts(member))
+                ledger.enqueue(member.at, member.facts())
+        for member in self.members.values():
+            if member.plan.skip:
+                member.never_run("skipped", member.plan.skip, waived=True)
 
     def withdraw(self) -> None:
         """Remove every record again: nothing was launched."""
         group = [self.plan.group.run_id] if self.plan.group else []
         claim.give_up(self.plan.log_dir, [*group, *self.members])
 
-    def _facts(self, member: Member) -> dict[str, str]:
-        me = os.getpid()
-        return {**member.plan.facts, "supervisor_pid": str(me), "supervisor_start": process.start_of(me)}
+    def _tell(self, event: str) -> None:
+        if self.group:
+            self.group.tell(event)
 
     # --- one turn -----------------------------------------------------------------------------
 
     def advance(self) -> bool:
-        """Do all that is due now; return whether the plan is done."""
+        """Do all that is due now; return whether every run of the plan is over."""
         self._reap()
-        self._begin_stops()
-        self._bound_logs()
-        for member in list(self.members.values()):
-            self._pursue(member)
+        if self.asked_to_stop:
+            self.asked_to_stop = False
+            self._read_requests()
+        now = steady_clock()
+        for member in list(self.active.values()):
+            if member.deadline is not None and now >= member.deadline:
+                member.stop("timeout")
+            member.bound_log(now)
+            member.pursue()
+        self._settle()
+        self.hooks.kill_late()
         return self._schedule()
 
     def next_look(self) -> float | None:
         """Return in how many seconds to look again at the latest; None to sleep until woken."""
-        if any(member.stopping for member in self.members.values()):
+        if self.more_to_launch:
+            return 0.0
+        if any(member.stopping for member in self.active.values()):
             return STOP_SCAN_S
-        running = [member for member in self.members.values() if member.state == "running"]
-        deadlines = [at for member in running if (at := member.deadline) is not None]
         now = steady_clock()
-        looks = [member.log_look_at - now for member in running]
-        looks += [min(min(deadlines) - now, CLOCK_CHECK_S)] if deadlines else []
+        deadlines = [at - now for member in self.active.values() if (at := member.deadline) is not None]
+        looks = [member.log_look_at - now for member in self.active.values()]
+        looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
+        if (late := self.hooks.next_look_at) is not None:
+            looks.append(late - now)
         return max(0.0, min(looks)) if looks else None
 
     def _schedule(self) -> bool:
-        group = self.plan.group
-        bounds = (group.max_parallel, group.fail_fast) if group else (None, False)
+        launched = 0
         while True:
             states = {run_id: member.state for run_id, member in self.members.items()}
-            step = schedule.decide(states, bounds[0], fail_fast=bounds[1])
-            for run_id, why in step.stop.items():
-                self._stop(self.members[run_id], why)
-            for run_id, why in step.skip.items():
-                self._never_ran(self.members[run_id], "skipped", why)
-            for run_id in step.launch:
+            waived = {run_id for run_id, member in self.members.items() if member.waived}
+            step = schedule.decide(states, self.order, waived)
+            self._rule_out(step)
+            batch = step.launch[: MOST_LAUNCHES - launched]
+            for run_id in batch:
                 self._launch(self.members[run_id])
-            if not step.launch and not step.skip:
-                return step.done and not any(member.stopping for member in self.members.values())
+            launched += len(batch)
+            self.more_to_launch = len(batch) < len(step.launch)
+            if self.more_to_launch or not (batch or step.skip or step.waive):
+                return step.done and not self.active
 
-    # --- launching ----------------------------------------------------------------------------
+    def _rule_out(self, step: schedule.Step) -> None:
+        for run_id, why in step.stop.items():
+            self.members[run_id].stop(why)
+        for run_id, why in step.skip.items():
+            self.members[run_id].never_run("skipped", why)
+        for run_id, why in step.waive.items():
+            self.members[run_id].never_run("skipped", why, waived=True)
 
     def _launch(self, member: Member) -> None:
         try:
-            member.child = child.launch(member.at, self._facts(member), member.plan.environment)
+            member.launch()
         except BgrunError as error:
             if not self.group:
                 raise
-            self._never_ran(member, "skipped", error.message)
+            member.never_run("skipped", error.message)
             return
-        member.state = "running"
-        member.began = steady_clock()
-        member.log_look_at = member.began + logbound.next_look_s(0, member.plan.limits.max_log_bytes)
-        if member.plan.inhibit_sleep:
-            member.inhibitor = awake.keep_awake(member.pid, member.plan.label)
-        if self.group:
-            self.group.tell(f"started {member.plan.run_id} pid={member.pid}")
-
-    def _never_ran(self, member: Member, final: State, why: str) -> None:
-        member.state = final
-        ledger.close_unstarted(member.at, self._facts(member), final, why)
-        if self.group:
-            self.group.tell(f"{final} {member.plan.run_id}: {why}")
+        self.active[member.plan.run_id] = member
 
     # --- children that ended ------------------------------------------------------------------
 
     def _reap(self) -> None:
-        by_pid = {member.pid: member for member in self.members.values() if member.state == "running"}
+        by_pid = {member.pid: member for member in self.active.values() if not member.exit}
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -157,165 +140,58 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            self._forget_inhibitor(pid)
+            self.helpers.discard(pid)
+            self.hooks.ended(pid)
             if member := by_pid.get(pid):
-                self._leader_ended(member, ledger.Exit.of(status, usage, steady_clock() - member.began))
+                member.leader_ended(ledger.Exit.of(status, usage, steady_clock() - member.began))
 
-    def _forget_inhibitor(self, pid: int) -> None:
-        """One that has ended by itself is never signalled: its pid may be somebody else's by then."""
-        for member in self.members.values():
-            if member.inhibitor == pid:
-                member.inhibitor = 0
+    def _settle(self) -> None:
+        """Let go of the runs that are over with all that they left, and call their hooks."""
+        over = [member for member in self.active.values() if not member.busy]
+        for member in over:
+            del self.active[member.plan.run_id]
+            self._call_hooks(member)
 
-    def _leader_ended(self, member: Member, seen: ledger.Exit) -> None:
-        member.exit = seen
-        ledger.write_exit(member.at, seen.code)
-        if not member.stopping:
-            self._conclude(member)
-            if state.signal_name(seen.code):
-                # Whoever kills the job script or its command means the job: what that leaves goes too.
-                limits = member.plan.limits
-                member.stopping = escalate.begin("", limits.stop_signal, limits.stop_grace_s, steady_clock())
+    # --- hooks --------------------------------------------------------------------------------
 
-    def _conclude(self, member: Member, left: int = 0) -> None:
-        assert member.child and member.exit  # noqa: S101 - only a launched run can end
-        reason = member.stopping.reason if member.stopping and self._was_ended(member) else ""
-        verdict = state.verdict_of(member.exit.code, member.plan.limits.success_exit_codes, reason)
-        more = {"stopped_processes": str(len(member.ended))} if reason else {}
-        if reason:
-            verdict = verdict._replace(reason=_stop_told(verdict.reason, len(member.ended), left))
-        logbound.bound(member.at.log, member.plan.limits.max_log_bytes)
-        ledger.close(member.at, member.child, member.exit, verdict, more)
-        member.state = verdict.state
-        if member.inhibitor:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(member.inhibitor, signal.SIGTERM)
-        if self.group:
-            self.group.tell(f"{verdict.state} {member.plan.run_id} exit={verdict.exit_code}")
+    def _call_hooks(self, member: Member) -> None:
+        wanted = hooks.due(member.plan.hooks, member.state)
+        with contextlib.suppress(BgrunError, OSError):
+            run = record.read_run(self.plan.log_dir, member.plan.run_id) if wanted else None
+            for hook in wanted if run else ():
+                assert run  # noqa: S101 - see the line above
+                self.hooks.start(hook, run, member.plan.facts.get("working_dir", "/"), member.plan.environment)
 
-    @staticmethod
-    def _was_ended(member: Member) -> bool:
-        """Whether our signals ended it: where they reached no command and no script, it ended by itself."""
-        script_was_hit = bool(member.exit and member.exit.killed and member.ended)
-        return member.command_was_hit or script_was_hit
-
-    # --- logs ---------------------------------------------------------------------------------
-
-    def _bound_logs(self) -> None:
-        now = steady_clock()
-        for member in self.members.values():
-            if member.state == "running" and now >= member.log_look_at:
-                self._bound_log(member, now)
-
-    def _bound_log(self, member: Member, now: float) -> None:
-        most = member.plan.limits.max_log_bytes
-        if not logbound.bound(member.at.log, most):
-            self._stop(member, f"its log grew beyond {most} bytes")
-        member.log_look_at = now + logbound.next_look_s(logbound.on_disk(member.at.log), most)
+    def drain_hooks(self) -> bool:
+        """Kill the hooks whose time is up; return whether none is left."""
+        self._reap()
+        self.hooks.kill_late()
+        return not self.hooks.until
 
     # --- stopping -----------------------------------------------------------------------------
 
-    def _begin_stops(self) -> None:
-        now = steady_clock()
-        for member in self.members.values():
-            if member.deadline is not None and now >= member.deadline:
-                self._stop(member, "timeout")
-        if self.asked_to_stop:
-            self.asked_to_stop = False
-            self._read_requests()
-
     def _read_requests(self) -> None:
         whole = self.group.stop_requested() if self.group else False
-        for member in self.members.values():
-            if member.state in ("queued", "running") and (whole or ledger.stop_requested(member.at)):
-                self._stop(member, "stop")
+        for member in self._unfinished():
+            if whole or ledger.stop_requested(member.at):
+                member.stop("stop")
+
+    def _unfinished(self) -> Iterable[Member]:
+        return [member for member in self.members.values() if member.state in ("queued", "running")]
 
     def stop_all(self) -> None:
         """Stop every run of the plan: somebody ended the supervisor in an orderly way."""
         if self.group:
             self.group.note_stop()
-        for member in self.members.values():
-            self._stop(member, "stop")
-
-    def _stop(self, member: Member, reason: str) -> None:
-        if member.state == "queued":
-            self._never_ran(member, "stopped", "stopped before it started")
-        elif member.state == "running" and not member.stopping:
-            limits = member.plan.limits
-            member.stopping = escalate.begin(reason, limits.stop_signal, limits.stop_grace_s, steady_clock())
-
-    def _pursue(self, member: Member) -> None:
-        """Take the stop of one run a step further."""
-        stopping = member.stopping
-        if not stopping:
-            return
-        found = tree.find(self._claim(member))
-        if not found and member.exit:
-            self._stop_over(member)
-            return
-        phase = escalate.phase(stopping, steady_clock())
-        if phase == "ask" and found:
-            self._ask(member, stopping, found)
-        elif phase == "kill":
-            self._kill(member, stopping, found)
-        elif phase == "give up" and member.exit:
-            self._stop_over(member, left=len(found))
-
-    def _ask(self, member: Member, stopping: Stopping, found: list[process.Process]) -> None:
-        """Send the stop signal to all but the job script, which then ends with the command's own code."""
-        if not member.exit and ledger.command_is_over(member.at):
-            return  # it ends by itself, and is about to say how
-        self._record_stop(member, stopping)
-        below = [one for one in found if one.pid != member.pid]
-        reached = tree.ask(below or found, stopping.signal)
-        self._note(member, reached)
-        tree.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
-        member.stopping = stopping._replace(asked=bool(reached))
-
-    def _kill(self, member: Member, stopping: Stopping, found: list[process.Process]) -> None:
-        """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
-        self._record_stop(member, stopping)
-        known: dict[tuple[int, str], process.Process] = {}
-        while found and steady_clock() < stopping.give_up_at:
-            tree.send(found, "SIGSTOP")
-            known |= {one.key: one for one in found}
-            found = [one for one in tree.find(self._claim(member)) if one.key not in known]
-        self._note(member, tree.send(known.values(), "SIGKILL"))
-
-    def _record_stop(self, member: Member, stopping: Stopping) -> None:
-        """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
-        if stopping.reason:
-            with contextlib.suppress(OSError):
-                record.write_stop(member.at, stopping.reason, signalled=True)
-
-    def _note(self, member: Member, reached: list[process.Process]) -> None:
-        """Keep what our signals reached: it tells a run that was ended from one that ended by itself."""
-        member.ended.update(one.key for one in reached)
-        if not member.exit and any(one.pid != member.pid for one in reached):
-            member.command_was_hit = True
-
-    def _stop_over(self, member: Member, left: int = 0) -> None:
-        if member.state == "running":
-            self._conclude(member, left)
-        member.stopping = None
-
-    def _claim(self, member: Member) -> tree.Claim:
-        return tree.Claim(
-            mark=tree.mark_of(self.plan.log_dir, member.plan.run_id),
-            log=member.at.log,
-            # Once it is reaped its pid may be somebody else's: then only descent and marks count.
-            leader=member.pid if self.subreaper or not member.exit else 0,
-            ancestor=os.getpid() if self.subreaper else 0,
-            whole=self.subreaper and len(self.members) == 1,
-            not_these=frozenset(one.inhibitor for one in self.members.values() if one.inhibitor),
-        )
+        for member in self._unfinished():
+            member.stop("stop")
 
     # --- the end ------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Write the group's verdict and let retention remove what may go."""
         if self.group:
-            self.group.close(member.state for member in self.members.values())
+            self.group.close(member.state for member in self.members.values() if not member.waived)
         policies = {member.plan.label: member.plan.retention for member in self.members.values()}
         if self.plan.group:
             policies[self.plan.group.label] = self.plan.group.retention
@@ -324,9 +200,9 @@ class Supervisor:
                 retention.apply(self.plan.log_dir, label, policy)
 
 
-def _stop_told(reason: str | None, ended: int, left: int) -> str:
-    counted = f"{reason}; ended {ended} process{'' if ended == 1 else 'es'}"
-    return f"{counted}, {left} could not be ended" if left else counted
+def _order(plan: Plan) -> schedule.Order:
+    needs = {run.run_id: run.needs for run in plan.runs if run.needs}
+    return schedule.Order(needs, plan.group.max_parallel, plan.group.fail_fast) if plan.group else schedule.Order(needs)
 
 
 def supervise(plan: Plan, ready_fd: int) -> None:
@@ -349,6 +225,8 @@ def supervise(plan: Plan, ready_fd: int) -> None:
         supervisor.asked_to_stop |= signal.SIGUSR1 in came
         done = supervisor.advance()
     supervisor.close()
+    while not supervisor.drain_hooks():
+        alarm.sleep(supervisor.next_look())
 
 
 def main() -> None:

@@ -63,8 +63,9 @@ def members(claim: Claim, table: Mapping[int, Process], marks: Marks, writes: Wr
     own = {pid for pid in candidates if _is_root(claim, table[pid], marks, writes)}
     own.update(below for pid in list(own) for below in _below(pid, children))
     foreign = {pid for pid in own if pid != claim.leader and marks(pid) not in ("", claim.mark)}
+    foreign |= claim.not_these
     foreign.update(below for pid in list(foreign) for below in _below(pid, children))
-    spared = foreign | claim.not_these | {claim.ancestor}
+    spared = foreign | {claim.ancestor}
     return [table[pid] for pid in sorted(own - spared) if not table[pid].zombie]
 
 

@@ -12,18 +12,25 @@ from bgrun.runs.layout import RunFiles, next_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MOST_AT_ONCE = 10_000
 
 
-def claim(log_dir: str, label: str, script: bytes) -> RunId:
-    """Write the job script under a run id that nobody else has, and return that id.
+def claim_all(log_dir: str, wanted: Iterable[tuple[str, bytes]]) -> Iterator[RunId]:
+    """Write each job script under a run id of its label that nobody else has, and give these ids.
 
     Raises:
-        StorageError: the script cannot be written; nothing is left of it.
+        StorageError: a script cannot be written; nothing is left of it.
     """
-    wanted = next_run_id(label, time.time(), find.newest_of(record.scan(log_dir), label))
+    newest = find.newest_by_label(record.scan(log_dir))
+    for label, script in wanted:
+        newest[label] = _claim(log_dir, label, script, newest.get(label))
+        yield newest[label]
+
+
+def _claim(log_dir: str, label: str, script: bytes, newest: RunId | None) -> RunId:
+    wanted = next_run_id(label, time.time(), newest)
     for _ in range(_MOST_AT_ONCE):
         if _create(RunFiles(log_dir, str(wanted)).script, script):
             return wanted

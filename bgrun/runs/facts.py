@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import NamedTuple
 
-from bgrun.model import Limits, RenderedJob, Retention
+from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
 from bgrun.runs import masks, state
 
 TYPE_CHECKING = False
@@ -61,6 +62,8 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         "inhibit_sleep": "true" if job.inhibit_sleep else "false",
         **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
         **_of_retention(job.retention),
+        **({"concurrency": json.dumps(job.concurrency)} if job.concurrency else {}),
+        **({"hooks": json.dumps(job.hooks)} if job.hooks else {}),
     }
 
 
@@ -79,7 +82,23 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         limits=_limits(facts),
         inhibit_sleep=facts.get("inhibit_sleep") == "true",
         retention=_retention(facts),
+        concurrency=_concurrency(facts.get("concurrency", "")),
+        hooks=_hooks(facts.get("hooks", "")),
     )
+
+
+def _concurrency(text: str) -> Concurrency | None:
+    try:
+        return Concurrency(*json.loads(text)) if text else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _hooks(text: str) -> tuple[Hook, ...]:
+    try:
+        return tuple(Hook(*words) for words in json.loads(text)) if text else ()
+    except (ValueError, TypeError):
+        return ()
 
 
 def _of_limits(limits: Limits) -> dict[str, str]:

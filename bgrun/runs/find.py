@@ -28,6 +28,16 @@ def newest_of(run_ids: Iterable[str], label: str) -> RunId | None:
     return max((run for run in found if run.label == label), key=lambda run: run.order, default=None)
 
 
+def newest_by_label(run_ids: Iterable[str]) -> dict[str, RunId]:
+    """Return the newest run of every label."""
+    newest: dict[str, RunId] = {}
+    for run_id in run_ids:
+        run = parse_run_id(run_id)
+        if run and (run.label not in newest or newest[run.label].order < run.order):
+            newest[run.label] = run
+    return newest
+
+
 def newest_first(run_ids: Iterable[str], label: str | None = None) -> list[str]:
     """Return the run ids of one label, or of all, the newest first."""
     parsed = [found for run_id in run_ids if (found := parse_run_id(run_id))]

@@ -54,6 +54,11 @@ class RunFiles(NamedTuple):
         return f"{self.log_dir}/jobs/{self.run_id}.sh"
 
     @property
+    def hooks_log(self) -> str:
+        """What its hooks wrote."""
+        return f"{self.log_dir}/jobs/{self.run_id}.hooks.log"
+
+    @property
     def stop(self) -> str:
         """The stop request: what is wanted, apart from what is."""
         return self.hidden("stop")
@@ -61,12 +66,15 @@ class RunFiles(NamedTuple):
     @property
     def all_visible(self) -> tuple[str, ...]:
         """Every path that a person may see, the meta first: with it the run is gone from view."""
-        return (self.meta, self.exit, self.pid, self.log, self.script)
+        return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log)
 
     @property
     def all_hidden(self) -> tuple[str, ...]:
         """Every hidden path a run can leave behind if its supervisor is killed."""
-        return tuple(self.hidden(kind) for kind in ("stop", "exit", "meta", "meta.new", "pid", "exit.script"))
+        return tuple(
+            self.hidden(kind)
+            for kind in ("stop", "exit", "meta", "meta.new", "pid", "exit.script", "attempt", "attempt.new")
+        )
 
 
 def stamp(epoch: float) -> str:

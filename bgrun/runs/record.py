@@ -36,6 +36,15 @@ def read_exit(at: RunFiles) -> int | None:
     return None if data is None else state.parse_int(data.decode("ascii", "replace"))
 
 
+def read_attempts(at: RunFiles) -> int | None:
+    """Return which attempt of a command with `retry` this is, or None where it was tried only once."""
+    try:
+        data = files.read(at.hidden("attempt"), 64)
+    except StorageError:
+        return None
+    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
+
+
 def read_stop(at: RunFiles) -> StopRequest | None:
     """Return the stop request of a run, if there is one."""
     data = files.read(at.stop, 1024)
@@ -80,6 +89,11 @@ def is_group(facts: Mapping[str, str]) -> bool:
     return "members" in facts
 
 
+def is_waived(facts: Mapping[str, str]) -> bool:
+    """Return whether a run was skipped because it was not to run, which spoils no group."""
+    return facts.get("waived") == "true"
+
+
 def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, state.Evidence]:
     """Gather the evidence in the one order that cannot be overtaken by the run's end.
 
@@ -116,14 +130,15 @@ def _away(facts: Mapping[str, str]) -> str:
 
 def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
     """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
-    own = [run_id for run_id in facts["members"].split() if not is_group(read_meta(RunFiles(at.log_dir, run_id)) or {})]
-    runs = [read_run(at.log_dir, run_id) for run_id in own]
-    states = [run.state for run in runs if run]
-    if any(run and run.live for run in runs):
+    named = facts["members"].split()
+    metas = {run_id: read_meta(RunFiles(at.log_dir, run_id)) for run_id in named}
+    own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
+    runs = {run_id: run for run_id in own if (run := read_run(at.log_dir, run_id))}
+    if any(run.live for run in runs.values()):
         return state.Verdict("running", reason="its supervisor was killed; runs that were started go on")
-    if not states or len(states) < len(facts["members"].split()) or "lost" in states:
+    if not runs or len(runs) < len(named) or any(run.state == "lost" for run in runs.values()):
         return unseen
-    return state.group_verdict(states)
+    return state.group_verdict(run.state for run_id, run in runs.items() if not is_waived(own[run_id]))
 
 
 def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> Run:

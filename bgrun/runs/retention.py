@@ -82,7 +82,8 @@ def sweep(log_dir: str) -> None:
     Only what is old enough that nobody can be about to use it; never a log.
     """
     old = time.time() - STRAY_S
-    scripts = [f"{log_dir}/jobs/{name}" for name in _names(f"{log_dir}/jobs") if name.endswith(".sh")]
+    own = (".sh", ".hooks.log")
+    scripts = [f"{log_dir}/jobs/{name}" for name in _names(f"{log_dir}/jobs") if name.endswith(own)]
     hidden = [f"{log_dir}/{name}" for name in _names(log_dir) if name.startswith(".") and name != ".gitignore"]
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
@@ -107,4 +108,4 @@ def _run_id_in(path: str) -> str:
 
 def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
     run = record.read_run(log_dir, run_id)
-    return run is None if path.endswith(".sh") else run is None or not run.live
+    return run is None if path.endswith((".sh", ".log")) else run is None or not run.live

@@ -83,10 +83,15 @@ def verdict_of(exit_code: int, success: Iterable[int], stop_reason: str = "") ->
 
 
 def group_verdict(states: Iterable[State]) -> Verdict:
-    """Return the verdict on a group whose runs have all ended: it succeeded only if each of them did."""
+    """Return the verdict on a group whose runs have all ended: it succeeded only if each of them did.
+
+    The states are those of all runs that were to run; a group without any succeeded in nothing.
+    """
     counts: dict[str, int] = {}
     for state in states:
         counts[state] = counts.get(state, 0) + 1
+    if not counts:
+        return Verdict("skipped", reason="the conditions of all its jobs were false")
     if set(counts) <= {"succeeded"}:
         return Verdict("succeeded", 0)
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "succeeded")

@@ -57,4 +57,5 @@ def test_a_restart_of_the_machine_is_given_as_the_reason() -> None:
 @given(st.lists(st.sampled_from(["succeeded", "failed", "timed_out", "stopped", "skipped", "lost"])))
 def test_a_group_succeeded_only_if_each_of_its_runs_did(states: list[State]) -> None:
     verdict = group_verdict(states)
-    assert (verdict.state == "succeeded") == (verdict.exit_code == 0) == all(s == "succeeded" for s in states)
+    succeeded = bool(states) and all(state == "succeeded" for state in states)
+    assert (verdict.state == "succeeded") == (verdict.exit_code == 0) == succeeded

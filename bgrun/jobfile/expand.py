@@ -1,0 +1,126 @@
+"""From the names that a start was given to a plan: every job once, each behind what it needs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bgrun.errors import UnknownNameError, UsageError
+from bgrun.jobfile.graph import in_order, needs_in
+from bgrun.jobfile.render import find_job, render_job
+from bgrun.model import Node, RenderedPlan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bgrun.jobfile.specs import JobFile
+
+
+class Request(NamedTuple):
+    """A job that is asked for, with its parameters and the words to append, as on the command line."""
+
+    name: str
+    given: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+def requests_of(job_file: JobFile, words: Sequence[str], extra: Sequence[str] = ()) -> list[Request]:
+    """Return the jobs that the words of a start ask for.
+
+    A word that is the name of a job asks for it; any other is a parameter of the job before it. A
+    value that happens to be a job's name is given as `KEY=VALUE`.
+
+    Raises:
+        UsageError: the first word names no job, or words to append could belong to several jobs.
+    """
+    found: list[Request] = []
+    for word in words:
+        if not found or word in job_file.jobs:
+            find_job(job_file, word)
+            found.append(Request(word))
+        else:
+            found[-1] = found[-1]._replace(given=(*found[-1].given, word))
+    if extra and len(found) > 1:
+        raise UsageError("words behind -- belong to one job, and these are several", "start that job on its own")
+    return [one._replace(extra=tuple(extra)) for one in found]
+
+
+def expand_jobs(job_file: JobFile, requests: Sequence[Request], environ: Mapping[str, str]) -> RenderedPlan:
+    """Return the plan of these jobs and of all that they need.
+
+    Raises:
+        UsageError: a name, a parameter or a template is wrong, or a job is asked for twice.
+    """
+    asked = {one.name: one for one in requests}
+    if len(asked) < len(requests):
+        twice = next(one.name for one in requests if sum(other.name == one.name for other in requests) > 1)
+        raise UsageError(f"{twice} is asked for twice", "start it once more with a command of its own")
+    needs = {name: job.depends_on for name, job in job_file.jobs.items()}
+    return _plan(job_file, asked, needs, environ)
+
+
+def expand_group(
+    job_file: JobFile,
+    name: str,
+    environ: Mapping[str, str],
+    only: Sequence[str] = (),
+    given: Sequence[str] = (),
+) -> RenderedPlan:
+    """Return the plan of a group's jobs, or of `only` some of them, and of all that these need.
+
+    Args:
+        job_file: where it is declared.
+        name: which group.
+        environ: the caller's environment.
+        only: jobs of the group; none means all.
+        given: parameters as KEY=VALUE, each for every job of the group that declares it.
+
+    Raises:
+        UsageError: a name, a parameter or a template is wrong.
+    """
+    group = job_file.groups.get(name)
+    if group is None:
+        hint = f"{name} is a job: bgrun start {name}" if name in job_file.jobs else ""
+        raise UnknownNameError("group", name, job_file.groups, hint)
+    for one in only:
+        if one not in group.jobs:
+            raise UnknownNameError(f"job of the group {name}", one, group.jobs)
+    needs = needs_in(job_file, group)
+    members = [job for job in group.jobs if not only or job in only]
+    words = _shared(job_file, in_order(members, needs), given)
+    asked = {job: Request(job, words.get(job, ())) for job in members}
+    plan = _plan(job_file, asked, needs, environ, words)
+    return plan._replace(max_parallel=group.max_parallel, fail_fast=group.fail_fast)
+
+
+def _shared(job_file: JobFile, names: Sequence[str], given: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the words for each job: every KEY=VALUE goes to all that declare the key."""
+    words: dict[str, tuple[str, ...]] = {}
+    for word in given:
+        key, equals, _ = word.partition("=")
+        takers = [name for name in names if any(param.name == key for param in job_file.jobs[name].params)]
+        if not equals:
+            raise UsageError(f"--param {word!r} is no KEY=VALUE")
+        if not takers:
+            known = {param.name for name in names for param in job_file.jobs[name].params}
+            raise UnknownNameError("parameter of these jobs", key, known)
+        for name in takers:
+            words[name] = (*words.get(name, ()), word)
+    return words
+
+
+def _plan(
+    job_file: JobFile,
+    asked: Mapping[str, Request],
+    needs: Mapping[str, tuple[str, ...]],
+    environ: Mapping[str, str],
+    words: Mapping[str, tuple[str, ...]] | None = None,
+) -> RenderedPlan:
+    names = in_order(asked, needs)
+    place = {name: index for index, name in enumerate(names)}
+    nodes = []
+    for name in names:
+        one = asked.get(name) or Request(name, (words or {}).get(name, ()))
+        job = render_job(job_file, name, one.given, one.extra, environ)
+        nodes.append(Node(job, tuple(place[other] for other in needs.get(name, ()))))
+    return RenderedPlan(tuple(nodes), tuple(place[name] for name in asked))

@@ -1,0 +1,133 @@
+"""What is done once a run has ended: commands of the user and notifications. They change no verdict.
+
+A hook is started only when the verdict is written and nothing of the run is left. It runs in a
+session of its own, is killed with all of it when its time is up, and writes to a log of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+
+from bgrun.local import child, programs, tree
+from bgrun.local.kernel import steady_clock
+from bgrun.runs import files
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bgrun.model import Hook, Run
+
+_FAILURES = ("failed", "timed_out")
+# `-p`: as for job scripts, neither BASH_ENV nor functions of the caller have a say.
+_SHELL = ("bash", "-p", "-eo", "pipefail", "-c")
+
+
+def due(hooks: Iterable[Hook], state: str) -> list[Hook]:
+    """Return the hooks that the end of a run calls for; pure."""
+    called = {"finish"}
+    if state == "succeeded":
+        called.add("success")
+    if state in _FAILURES:
+        called.add("failure")
+    return [hook for hook in hooks if hook.when in called]
+
+
+def command(hook: Hook, run: Run, find: Callable[[str], str | None]) -> list[str]:
+    """Return the words of a hook; none for a notification that the system offers no program for; pure."""
+    if not hook.notify:
+        return [*_SHELL, hook.command]
+    title, text = f"{run.label} {run.state}", f"{run.run_id}: exit {run.exit_code}, {run.duration_s or 0:.0f} s"
+    if notify_send := find("notify-send"):
+        urgency = "normal" if run.succeeded else "critical"
+        return [notify_send, "--app-name=bgrun", f"--urgency={urgency}", "--", title, text]
+    if osascript := find("osascript"):
+        script = "on run {title, body}\ndisplay notification body with title title\nend run"
+        return [osascript, "-e", script, title, text]
+    return []
+
+
+def variables(run: Run) -> dict[str, str]:
+    """Return the `BGRUN_*` variables that tell a hook of the run; absent values are empty; pure."""
+    told = {
+        "RUN_ID": run.run_id,
+        "LABEL": run.label,
+        "JOB": run.job,
+        "GROUP": run.group,
+        "STATE": run.state,
+        "EXIT_CODE": run.exit_code,
+        "SIGNAL": run.signal,
+        "REASON": run.reason,
+        "STARTED_AT": run.started_at,
+        "ENDED_AT": run.ended_at,
+        "DURATION_S": run.duration_s,
+        "LOG": run.log,
+        "META": run.meta,
+        "CMD": run.cmd,
+        "GIT_SHA": run.git_sha,
+        "GIT_BRANCH": run.git_branch,
+    }
+    return {f"BGRUN_{key}": "" if value is None else str(value) for key, value in told.items()}
+
+
+class Hooks:
+    """The hooks that run now, by pid, each with the time at which it is killed."""
+
+    def __init__(self, helpers: set[int]) -> None:
+        self.helpers = helpers
+        self.until: dict[int, float] = {}
+
+    def start(self, hook: Hook, run: Run, folder: str, environment: Mapping[str, str]) -> None:
+        """Start a hook in a folder; what it writes, and why it could not run, goes to a log of its own.
+
+        Raises:
+            OSError: there can be no such log, or no process.
+        """
+        words = command(hook, run, programs.find)
+        if not words:
+            return
+        log = RunFiles(os.path.dirname(run.meta), run.run_id).hooks_log
+        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
+        pid = os.fork()
+        if pid == 0:
+            _become(words, fd, folder, {**environment, **variables(run), tree.MARK_DIR: os.path.dirname(run.meta)})
+        os.close(fd)
+        self.helpers.add(pid)
+        self.until[pid] = steady_clock() + hook.timeout_s
+
+    def ended(self, pid: int) -> None:
+        """Forget a child that was reaped."""
+        self.until.pop(pid, None)
+
+    def kill_late(self) -> None:
+        """Kill every hook whose time is up, and all of its session's group."""
+        now = steady_clock()
+        for pid, until in self.until.items():
+            if now >= until:
+                self.until[pid] = math.inf
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+
+    @property
+    def next_look_at(self) -> float | None:
+        """When the next one has to be killed, on the steady clock; None while no hook runs."""
+        soonest = min(self.until.values(), default=math.inf)
+        return None if soonest == math.inf else soonest
+
+
+def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str, str]) -> None:
+    """In the child: become the hook, with nothing of the supervisor's but its environment."""
+    try:
+        os.setsid()
+        child.plain_surroundings(log_fd)
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+        os.execvpe(words[0], words, {**os.environ, **environment})
+    except OSError as error:
+        os.write(2, f"bgrun: cannot run the hook: {error.strerror}\n".encode())
+    finally:
+        os._exit(126)

@@ -1,0 +1,238 @@
+"""One run of a plan in the supervisor's hands: launched, bounded, stopped, and told how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import NamedTuple
+
+from bgrun.local import awake, child, escalate, ledger, logbound, tree
+from bgrun.local.kernel import steady_clock
+from bgrun.runs import process, record, state
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bgrun.local.escalate import Stopping
+    from bgrun.local.plan import RunPlan
+    from bgrun.model import State
+
+
+class Host(NamedTuple):
+    """What a run has to know of its supervisor.
+
+    `alone`: the plan has no other run. `helpers` are the supervisor's own children that are no part
+    of any run: what keeps the machine awake, hooks, who waits for a slot. `tell` takes an event.
+    """
+
+    log_dir: str
+    subreaper: bool
+    alone: bool
+    helpers: set[int]
+    tell: Callable[[str], None]
+
+
+class Member:
+    """A run: its plan and what has become of it."""
+
+    def __init__(self, plan: RunPlan, host: Host) -> None:
+        self.plan = plan
+        self.host = host
+        self.at = RunFiles(host.log_dir, plan.run_id)
+        self.state: State = "queued"
+        self.waived = False
+        self.child: child.Child | None = None
+        self.began = 0.0
+        self.inhibitor = 0
+        self.log_look_at = 0.0
+        self.stopping: Stopping | None = None
+        self.exit: ledger.Exit | None = None
+        self.ended: set[tuple[int, str]] = set()
+        self.command_was_hit = False
+
+    @property
+    def pid(self) -> int:
+        """The pid of its leader; 0 before it was launched."""
+        return self.child.pid if self.child else 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it runs, or something of it is still being ended."""
+        return self.state == "running" or self.stopping is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When its timeout ends, on the steady clock."""
+        timeout_s = self.plan.limits.timeout_s
+        if timeout_s is None or self.state != "running" or self.stopping:
+            return None
+        return self.began + timeout_s
+
+    def facts(self) -> dict[str, str]:
+        """Return what its meta begins with."""
+        me = os.getpid()
+        return {**self.plan.facts, "supervisor_pid": str(me), "supervisor_start": process.start_of(me)}
+
+    # --- its beginning ------------------------------------------------------------------------
+
+    def launch(self, slot_fd: int = -1) -> None:
+        """Start its job script; `slot_fd` is what the script holds of its concurrency group.
+
+        Raises:
+            LaunchError: it does not run.
+        """
+        self.child = child.launch(self.at, self.facts(), self.plan.environment, slot_fd)
+        self.state = "running"
+        self.began = steady_clock()
+        self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)
+        if self.plan.inhibit_sleep:
+            self._keep_awake()
+        self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
+
+    def _keep_awake(self) -> None:
+        self.inhibitor = awake.keep_awake(self.pid, self.plan.label)
+        if self.inhibitor:
+            self.host.helpers.add(self.inhibitor)
+
+    def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
+        """Close it unlaunched; a waived one spoils nothing."""
+        self.state = final
+        self.waived = waived
+        more = {"waived": "true"} if waived else {}
+        ledger.close_unstarted(self.at, {**self.facts(), **more}, final, why)
+        self.host.tell(f"{final} {self.plan.run_id}: {why}")
+
+    # --- its end ------------------------------------------------------------------------------
+
+    def leader_ended(self, seen: ledger.Exit) -> None:
+        """Take note of how its job script ended."""
+        self.exit = seen
+        ledger.write_exit(self.at, seen.code)
+        if not self.stopping:
+            self._conclude()
+            if state.signal_name(seen.code):
+                # Whoever kills the job script or its command means the job: what that leaves goes too.
+                self._begin_stop("")
+
+    def _conclude(self, left: int = 0) -> None:
+        assert self.child and self.exit  # noqa: S101 - only a launched run can end
+        reason = self.stopping.reason if self.stopping and self._was_ended() else ""
+        verdict = state.verdict_of(self.exit.code, self.plan.limits.success_exit_codes, reason)
+        more = ledger.attempts(self.at)
+        if reason:
+            more["stopped_processes"] = str(len(self.ended))
+            verdict = verdict._replace(reason=_stop_told(verdict.reason, len(self.ended), left))
+        logbound.bound(self.at.log, self.plan.limits.max_log_bytes)
+        ledger.close(self.at, self.child, self.exit, verdict, more)
+        self.state = verdict.state
+        self._let_sleep()
+        self.host.tell(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
+
+    def _let_sleep(self) -> None:
+        """End its inhibitor, unless that has ended by itself: its pid may be somebody else's by then."""
+        if self.inhibitor in self.host.helpers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.inhibitor, signal.SIGTERM)
+
+    def _was_ended(self) -> bool:
+        """Whether our signals ended it: where they reached no command and no script, it ended by itself."""
+        script_was_hit = bool(self.exit and self.exit.killed and self.ended)
+        return self.command_was_hit or script_was_hit
+
+    # --- its log ------------------------------------------------------------------------------
+
+    def bound_log(self, now: float) -> None:
+        """Keep its log within its bound, when the time for a look has come."""
+        if self.state != "running" or now < self.log_look_at:
+            return
+        most = self.plan.limits.max_log_bytes
+        if not logbound.bound(self.at.log, most):
+            self.stop(f"its log grew beyond {most} bytes")
+        self.log_look_at = now + logbound.next_look_s(logbound.on_disk(self.at.log), most)
+
+    # --- stopping -----------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Begin to end it; one that has ended, or is being ended, is left alone."""
+        if self.state == "queued":
+            self.never_run("stopped", "stopped before it started" if reason == "stop" else reason)
+        elif self.state == "running" and not self.stopping:
+            self._begin_stop(reason)
+
+    def _begin_stop(self, reason: str) -> None:
+        limits = self.plan.limits
+        self.stopping = escalate.begin(reason, limits.stop_signal, limits.stop_grace_s, steady_clock())
+
+    def pursue(self) -> None:
+        """Take its stop a step further."""
+        stopping = self.stopping
+        if not stopping:
+            return
+        found = tree.find(self._claim())
+        if not found and self.exit:
+            self._stop_over()
+            return
+        phase = escalate.phase(stopping, steady_clock())
+        if phase == "ask" and found:
+            self._ask(stopping, found)
+        elif phase == "kill":
+            self._kill(stopping, found)
+        elif phase == "give up" and self.exit:
+            self._stop_over(left=len(found))
+
+    def _ask(self, stopping: Stopping, found: list[process.Process]) -> None:
+        """Send the stop signal to all but the job script, which then ends with the command's own code."""
+        if not self.exit and ledger.command_is_over(self.at):
+            return  # it ends by itself, and is about to say how
+        self._record_stop(stopping)
+        below = [one for one in found if one.pid != self.pid]
+        reached = tree.ask(below or found, stopping.signal)
+        self._note(reached)
+        tree.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
+        self.stopping = stopping._replace(asked=bool(reached))
+
+    def _kill(self, stopping: Stopping, found: list[process.Process]) -> None:
+        """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
+        self._record_stop(stopping)
+        known: dict[tuple[int, str], process.Process] = {}
+        while found and steady_clock() < stopping.give_up_at:
+            tree.send(found, "SIGSTOP")
+            known |= {one.key: one for one in found}
+            found = [one for one in tree.find(self._claim()) if one.key not in known]
+        self._note(tree.send(known.values(), "SIGKILL"))
+
+    def _record_stop(self, stopping: Stopping) -> None:
+        """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
+        if stopping.reason:
+            with contextlib.suppress(OSError):
+                record.write_stop(self.at, stopping.reason, signalled=True)
+
+    def _note(self, reached: list[process.Process]) -> None:
+        """Keep what our signals reached: it tells a run that was ended from one that ended by itself."""
+        self.ended.update(one.key for one in reached)
+        if not self.exit and any(one.pid != self.pid for one in reached):
+            self.command_was_hit = True
+
+    def _stop_over(self, left: int = 0) -> None:
+        if self.state == "running":
+            self._conclude(left)
+        self.stopping = None
+
+    def _claim(self) -> tree.Claim:
+        return tree.Claim(
+            mark=tree.mark_of(self.at.log_dir, self.plan.run_id),
+            log=self.at.log,
+            # Once it is reaped its pid may be somebody else's: then only descent and marks count.
+            leader=self.pid if self.host.subreaper or not self.exit else 0,
+            ancestor=os.getpid() if self.host.subreaper else 0,
+            whole=self.host.subreaper and self.host.alone,
+            not_these=frozenset(self.host.helpers),
+        )
+
+
+def _stop_told(reason: str | None, ended: int, left: int) -> str:
+    counted = f"{reason}; ended {ended} process{'' if ended == 1 else 'es'}"
+    return f"{counted}, {left} could not be ended" if left else counted
