@@ -140,12 +140,19 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     if not record.is_group(old):
         if failed:
             raise UsageError(f"{run_id} is not the run of a group", f"bgrun rerun {run_id}")
-        return _launch_one(project, _job_again(project, run_id))
+        return _launch_node(project, _again(project, run_id))
     again = _unsuccessful(project, _read(project, run_id)) if failed else old["members"].split()
     place = {member: index for index, member in enumerate(again)}
-    nodes = [Node(_job_again(project, member), _needs_again(project, member, place)) for member in again]
+    nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
     plan = prepare.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
     return _read(project, _launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
+
+
+def _again(project: Project, run_id: str) -> Node:
+    """Return the job of a run to be launched once more; one that was not to run still is not."""
+    known = _facts(project, run_id)
+    why = known.get("reason", "it was not to run") if record.is_waived(known) else ""
+    return Node(_job_again(project, run_id), (), why)
 
 
 def _needs_again(project: Project, run_id: str, place: Mapping[str, int]) -> tuple[int, ...]:
@@ -174,7 +181,7 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
         raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
     known = _facts(project, run_id)
     job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
-    if not Path(job.working_dir).is_dir():
+    if job.working_dir and not Path(job.working_dir).is_dir():
         raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
     return job._replace(secrets=_secrets_again(project, job, masks.names(known.get("secrets", ""))))
 
@@ -200,7 +207,11 @@ def _facts(project: Project, run_id: str) -> dict[str, str]:
 
 
 def _launch_one(project: Project, job: RenderedJob) -> Run:
-    plan = RenderedPlan((Node(job),), (0,))
+    return _launch_node(project, Node(job))
+
+
+def _launch_node(project: Project, node: Node) -> Run:
+    plan = RenderedPlan((node,), (0,))
     return _read(project, prepare.launch(str(project.log_dir), str(project.root), plan).runs[0])
 
 

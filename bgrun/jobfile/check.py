@@ -57,6 +57,7 @@ def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> I
     yield from _needs(file, document, job_file)
     for job in job_file.jobs.values():
         yield from _params(file, document, job)
+        yield from _conditions(file, document, job)
         broken = list(_templates(file, document, job))
         yield from broken or _shell(file, document, job)
 
@@ -134,6 +135,14 @@ def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Problem]
             yield found._replace(line=found.line + _line_offset(text, line))
 
 
+def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+    known = _ALWAYS_KNOWN | {"os"} | {param.name for param in job.params}
+    if job.condition:
+        for _, message in template.faults(f"{{{{ ({job.condition}) }}}}", known):
+            hint = "it knows env, os, job and the parameters" if "not declared" in message else ""
+            yield document.problem(file, ("jobs", job.name, "if"), message, hint)
+
+
 def _line_offset(text: str, line: int) -> int:
     """A text of several lines is a block, which begins on the line behind its key."""
     return line if "\n" in text else 0
@@ -152,6 +161,18 @@ def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Doc
     for name, value in raw.get("env", {}).items():
         if isinstance(value, str):
             yield (*base, "env", name), value
+    for when in specs.HOOK_KEYS:
+        yield from _hook_texts((*base, f"on_{when}"), raw.get(f"on_{when}", ()))
+
+
+def _hook_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
+    if isinstance(raw, str):
+        yield path, raw
+    elif isinstance(raw, dict) and "command" in raw:
+        yield (*path, "command"), raw["command"]
+    elif isinstance(raw, list):
+        for place, one in enumerate(raw):
+            yield from _hook_texts((*path, place), one)
 
 
 def _shell(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile.graph import in_order, needs_in
-from bgrun.jobfile.render import find_job, render_job
+from bgrun.jobfile.render import find_job, render_job, render_ruled_out, ruled_out
 from bgrun.model import Node, RenderedPlan
 
 TYPE_CHECKING = False
@@ -121,6 +121,14 @@ def _plan(
     nodes = []
     for name in names:
         one = asked.get(name) or Request(name, (words or {}).get(name, ()))
-        job = render_job(job_file, name, one.given, one.extra, environ)
-        nodes.append(Node(job, tuple(place[other] for other in needs.get(name, ()))))
+        first = tuple(place[other] for other in needs.get(name, ()))
+        nodes.append(_node(job_file, one, environ)._replace(needs=first))
     return RenderedPlan(tuple(nodes), tuple(place[name] for name in asked))
+
+
+def _node(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> Node:
+    job = find_job(job_file, one.name)
+    why = ruled_out(job, one.given, environ)
+    if why:
+        return Node(render_ruled_out(job), (), why)
+    return Node(render_job(job_file, one.name, one.given, one.extra, environ))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shlex
 from functools import cache
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
+    from bgrun.model import Hook
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -59,6 +61,31 @@ def render_job(
     )
 
 
+def ruled_out(job: JobSpec, given: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return why a job is not to run, by its `if`, or ''.
+
+    Raises:
+        UsageError: a parameter is wrong, or the expression uses what is not there.
+    """
+    if not job.condition:
+        return ""
+    values = {"env": environ, "job": job.name, "os": system(), **bind(job, given)}
+    holds = template.evaluate(job.condition, values, f"{job.name}: if")
+    return "" if holds else f"its condition is false: {job.condition}"
+
+
+def system() -> dict[str, str]:
+    """Return what an `if` knows as `os`: `name` is `linux` or `darwin`, `arch` as uname(1) has it."""
+    return {"name": platform.system().lower(), "arch": platform.machine()}
+
+
+def render_ruled_out(job: JobSpec) -> RenderedJob:
+    """Return a stand-in for a job that is not to run, whose templates may make no sense here."""
+    script = f"#!/usr/bin/env bash\necho {shlex.quote(f'{job.name} was not to run')} >&2\nexit 1\n"
+    shown = job.command if isinstance(job.command, str) else shlex.join(job.command)
+    return RenderedJob(job.name, script, shown, "", "", job=job.name, tags=job.tags, retention=job.settings.retention)
+
+
 def find_job(job_file: JobFile, name: str) -> JobSpec:
     """Return a declared job.
 
@@ -92,13 +119,17 @@ def render_command(
 
 
 class _Surroundings(NamedTuple):
-    """What a job runs in: folder, virtual environment, exported variables, and those that stay out of the script."""
+    """What a job runs in: folder, virtual environment, exported variables, and those that stay out of the script.
+
+    `hooks` are those of the settings, their commands filled in.
+    """
 
     working_dir: Path
     venv: str
     exports: Mapping[str, str]
     secrets: Mapping[str, str]
     settings: Settings
+    hooks: tuple[Hook, ...]
 
 
 def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str) -> _Surroundings:
@@ -116,11 +147,20 @@ def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: 
     known = {**values["env"], **exports}
     secrets = {name: known[name] for name in settings.secrets if name in known}
     plain = {name: value for name, value in exports.items() if name not in secrets}
-    return _Surroundings(folder.resolve(), venv, plain, secrets, settings)
+    hooks = tuple(_hook(hook, values, where) for hook in settings.hooks)
+    return _Surroundings(folder.resolve(), venv, plain, secrets, settings, hooks)
+
+
+def _hook(hook: Hook, values: Mapping[str, Any], where: str) -> Hook:
+    key = f"{where}on_{hook.when}"
+    command = template.render_shell(hook.command, values, key)
+    if command:
+        check_syntax(command, ("bash",), key)
+    return hook._replace(command=command)
 
 
 def _finish(around: _Surroundings, label: str, command: str, shown: str, job: JobSpec | None) -> RenderedJob:
-    script = _templates().get_template("job.sh.j2")
+    script, settings = _templates().get_template("job.sh.j2"), around.settings
     text = script.render(
         label=label,
         comments=_comments(shown, job),
@@ -128,9 +168,11 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         venv=shlex.quote(around.venv) if around.venv else "",
         exports=[(key, shlex.quote(value)) for key, value in around.exports.items()],
         command=command,
+        pauses=[f"{pause:g}" for pause in settings.retry.pauses_s],
+        retry_codes=settings.retry.exit_codes,
+        success_codes=settings.limits.success_exit_codes,
     )
-    _keep_out(around.secrets, text)
-    settings = around.settings
+    _keep_out(around.secrets, "\n".join([text, *(hook.command for hook in around.hooks)]))
     return RenderedJob(
         label=label,
         script=text,
@@ -144,6 +186,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         inhibit_sleep=settings.inhibit_sleep,
         retention=settings.retention,
         secrets=tuple(around.secrets.items()),
+        hooks=around.hooks,
     )
 
 

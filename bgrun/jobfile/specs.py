@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bgrun.jobfile.units import duration, size
-from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Limits, Retention
+from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Hook, Limits, Retention
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_SHELL = "bash -eo pipefail"
+DEFAULT_BACKOFF_S = 1.0
+MOST_BACKOFF_S = 3600.0
+HOOK_KEYS: tuple[Literal["finish", "success", "failure"], ...] = ("finish", "success", "failure")
 Scalar = str | int | float | bool
 
 
@@ -28,6 +31,17 @@ class Param(NamedTuple):
     required: bool = True
 
 
+class Retry(NamedTuple):
+    """How a command that did not succeed is tried again.
+
+    `pauses_s` are the seconds before each further attempt; `exit_codes` are those that are worth one,
+    none of them named means each that is no success.
+    """
+
+    pauses_s: tuple[float, ...] = ()
+    exit_codes: tuple[int, ...] = ()
+
+
 class Settings(NamedTuple):
     """What a job shares with `defaults`, and an ad-hoc command takes from there."""
 
@@ -41,10 +55,12 @@ class Settings(NamedTuple):
     retention: Retention = Retention()
     tags: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    retry: Retry = Retry()
+    hooks: tuple[Hook, ...] = ()
 
 
 class JobSpec(NamedTuple):
-    """A declared job."""
+    """A declared job. `condition` is an expression without which it is not to run, or empty."""
 
     name: str
     command: str | tuple[str, ...]
@@ -53,6 +69,7 @@ class JobSpec(NamedTuple):
     params: tuple[Param, ...] = ()
     label: str = ""
     depends_on: tuple[str, ...] = ()
+    condition: str = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -104,6 +121,7 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         tuple(_param(key, value or {}) for key, value in raw.get("params", {}).items()),
         raw.get("label", ""),
         tuple(raw.get("depends_on", ())),
+        str(raw.get("if", "")),
     )
 
 
@@ -126,7 +144,23 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         retention=Retention(kept.get("max_runs"), _seconds(kept.get("max_age"))),
         tags=tuple(raw.get("tags", ())),
         secrets=tuple(raw.get("secrets", ())),
+        retry=_retry(raw.get("retry", {})),
+        hooks=tuple(hook for when in HOOK_KEYS for hook in _hooks(when, raw.get(f"on_{when}", ()))),
     )
+
+
+def _retry(raw: Mapping[str, Any]) -> Retry:
+    first = DEFAULT_BACKOFF_S if "backoff" not in raw else duration(raw["backoff"])
+    pauses = tuple(min(first * 2**place, MOST_BACKOFF_S) for place in range(raw.get("max", 0)))
+    return Retry(pauses, tuple(raw.get("exit_codes", ())))
+
+
+def _hooks(when: Literal["finish", "success", "failure"], raw: Any) -> Iterator[Hook]:
+    for one in raw if isinstance(raw, (list, tuple)) else (raw,):
+        said: Mapping[str, Any] = {"command": one} if isinstance(one, str) else one
+        timeout_s = _seconds(said.get("timeout"))
+        hook = Hook(when, said.get("command", ""), said.get("notify", False))
+        yield hook if timeout_s is None else hook._replace(timeout_s=timeout_s)
 
 
 def _limits(raw: Mapping[str, Any]) -> Limits:

@@ -129,6 +129,21 @@ def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any
     return _bounded(rendered, where)
 
 
+def evaluate(expression: str, values: Mapping[str, Any], where: str) -> bool:
+    """Return whether an expression holds.
+
+    Raises:
+        UsageError: it is broken or uses a value that is not there; `where` is named in it.
+    """
+    try:
+        return bool(_plain().compile_expression(expression, undefined_to_none=False)(**values))
+    except jinja2.UndefinedError as error:
+        hint = "a variable that may be missing: env.get('NAME'), or `env.NAME is defined`"
+        raise UsageError(f"{where}: {error.message}", hint) from error
+    except _FAULTS as error:
+        raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
+
+
 def _bounded(rendered: str, where: str) -> str:
     if len(rendered) > MOST_CHARACTERS:
         raise UsageError(f"{where}: longer than {MOST_CHARACTERS} characters once it is rendered")

@@ -1,0 +1,243 @@
+"""Plans, as a user has them: dependencies, conditions, retries, hooks, and what a dead supervisor leaves."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.conftest import wait_until
+from tests.plans import Graph, predicted
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+CHAIN = """
+jobs:
+  build: {command: "test ! -e broken && echo built >> order"}
+  test: {command: "echo tested {{ level }} >> order", depends_on: [build], params: {level: {default: low}}}
+  deploy: {command: "echo deployed >> order", depends_on: [test]}
+  lint: {command: "echo linted >> order"}
+groups:
+  all: {jobs: [deploy, lint], max_parallel: 1}
+  strict: {jobs: [lint, build], depends_on: {lint: [build]}, max_parallel: 2}
+"""
+
+
+def states(document: dict[str, Any]) -> dict[str, str]:
+    return {run["job"]: run["state"] for run in document["runs"]}
+
+
+def order(bg: Cli) -> list[str]:
+    return (bg.folder / "order").read_text().splitlines()
+
+
+def test_a_start_runs_first_what_the_job_needs(bg: Cli) -> None:
+    bg.jobs(CHAIN)
+    run = bg.json("start", "deploy")
+    assert (run["job"], run["group"]) == ("deploy", "plan_deploy")
+    assert bg.ended(run["run_id"])["state"] == "succeeded"
+    assert order(bg) == ["built", "tested low", "deployed"]
+
+
+def test_what_needs_a_failed_job_is_skipped_with_the_reason(bg: Cli) -> None:
+    bg.jobs(CHAIN)
+    (bg.folder / "broken").touch()
+    done = bg.json("group", "all", "--wait", code=1)
+    assert states(done) == {"build": "failed", "test": "skipped", "deploy": "skipped", "lint": "succeeded"}
+    build = next(run["run_id"] for run in done["runs"] if run["job"] == "build")
+    skipped = next(run for run in done["runs"] if run["job"] == "test")
+    assert skipped["reason"] == f"it needs {build}, which failed"
+    (bg.folder / "broken").unlink()
+    again = bg.json("rerun", done["run_id"], "--failed", "--wait")
+    assert states(again) == {"build": "succeeded", "test": "succeeded", "deploy": "succeeded"}
+    assert "all of it" in bg("rerun", again["run_id"], "--failed", code=2).err
+
+
+def test_only_some_of_a_group_with_parameters(bg: Cli) -> None:
+    bg.jobs(CHAIN)
+    for words in (("--only", "deploy"), ("--", "only", "deploy")):
+        (bg.folder / "order").unlink(missing_ok=True)
+        bg("group", "all", "--param", "level=high", "--wait", *words)
+        assert order(bg) == ["built", "tested high", "deployed"]
+    assert "did you mean 'deploy'" in bg("group", "all", "--only", "deplyo", code=2).err
+    assert "level" in bg("group", "all", "--param", "levle=x", code=2).err
+    assert "only JOB" in bg("group", "all", "--", "deploy", code=2).err
+
+
+def test_several_jobs_in_one_start(bg: Cli) -> None:
+    bg.jobs(CHAIN)
+    done = bg.json("start", "lint", "test", "level=mid", "--max-parallel", "1", "--wait")
+    assert done["label"] == "plan"
+    assert order(bg) == ["linted", "built", "tested mid"]
+    assert "twice" in bg("start", "lint", "lint", code=2).err
+    assert "several" in bg("start", "lint", "build", "--", "x", code=2).err
+
+
+def test_a_group_may_add_an_order_of_its_own(bg: Cli) -> None:
+    bg.jobs(CHAIN)
+    bg("group", "strict", "--wait")
+    assert order(bg) == ["built", "linted"]
+
+
+def test_a_job_whose_condition_is_false_is_skipped_and_spoils_nothing(bg: Cli) -> None:
+    bg.jobs("""
+jobs:
+  never: {command: "exit 9", if: "os.name == 'plan9'"}
+  after: {command: "exit 9", depends_on: [never]}
+  wanted: {command: "true", if: "env.get('WANTED') == 'yes'"}
+  strict: {command: "true", if: env.NOT_THERE}
+groups: {g: {jobs: [never, after, wanted]}, none: {jobs: [never]}}
+""")
+    done = bg.json("group", "g", "--wait", WANTED="yes")
+    assert states(done) == {"never": "skipped", "after": "skipped", "wanted": "succeeded"}
+    assert done["state"] == "succeeded"
+    run = bg.json("start", "wanted")
+    assert (run["state"], run["reason"]) == ("skipped", "its condition is false: env.get('WANTED') == 'yes'")
+    assert bg("wait", "wanted", code=1)
+    assert bg.json("rerun", run["run_id"])["state"] == "skipped"
+    assert bg.json("group", "none", "--wait", code=1)["state"] == "skipped"
+    assert "env.get" in bg("start", "strict", code=2).err
+
+
+RETRY = """
+jobs:
+  flaky:
+    command: |
+      echo try >> tries
+      [ $(wc -l < tries) -ge {{ good }} ] || exit {{ code }}
+    params: {good: {type: integer}, code: {type: integer, default: 7}}
+    retry: {max: 2, backoff: 10ms}
+  picky: {command: "echo try >> tries; exit 3", retry: {max: 5, backoff: 10ms, exit_codes: [4]}}
+  slow: {command: "echo try >> tries; exit 3", retry: {max: 5, backoff: 10m}}
+"""
+
+
+def test_a_command_is_tried_again_within_one_run(bg: Cli) -> None:
+    bg.jobs(RETRY)
+    run = bg.json("start", "flaky", "3", "--wait")
+    assert (run["state"], bg.meta(run)["attempts"]) == ("succeeded", "3")
+    marks = [line for line in Path(run["log"]).read_text().splitlines() if line.startswith("--- bgrun: attempt")]
+    assert marks[1] == "--- bgrun: attempt 3 of 3 in 0.02 s; the one before ended with exit code 7 ---"
+    (bg.folder / "tries").unlink()
+    run = bg.json("start", "flaky", "9", "--wait", code=1)
+    assert (run["state"], run["exit_code"], bg.meta(run)["attempts"]) == ("failed", 7, "3")
+
+
+def test_only_the_named_exit_codes_are_worth_another_attempt(bg: Cli) -> None:
+    bg.jobs(RETRY)
+    run = bg.json("start", "picky", "--wait", code=1)
+    assert (run["exit_code"], (bg.folder / "tries").read_text()) == (3, "try\n")
+    assert "attempts" not in bg.meta(run)
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+def test_a_stop_ends_the_pause_between_attempts(bg: Cli, supervised: bool) -> None:
+    bg.jobs(RETRY)
+    run = bg.json("start", "slow")
+    wait_until(lambda: "attempt 2" in Path(run["log"]).read_text(), "the second attempt is announced")
+    assert not Path(run["meta"]).with_suffix(".exit").exists()
+    if not supervised:
+        os.kill(int(bg.meta(run)["supervisor_pid"]), signal.SIGKILL)
+    bg("stop", run["run_id"])
+    assert bg.state(run["run_id"])["state"] == "stopped"
+    assert (bg.folder / "tries").read_text() == "try\n"
+
+
+def test_attempts_go_on_without_a_supervisor(bg: Cli) -> None:
+    bg.jobs(RETRY.replace("backoff: 10ms}\n  picky", "backoff: 500ms}\n  picky"))
+    run = bg.json("start", "flaky", "2")
+    os.kill(int(bg.meta(run)["supervisor_pid"]), signal.SIGKILL)
+    assert bg.ended(run["run_id"])["state"] == "succeeded"
+    assert (bg.folder / "tries").read_text() == "try\ntry\n"
+
+
+HOOKS = """
+defaults:
+  on_finish: echo "$BGRUN_LABEL $BGRUN_STATE $BGRUN_EXIT_CODE" >> told
+jobs:
+  good: {command: "true", on_success: ['echo "good {{ job }}" >> told'], on_failure: echo bad >> told}
+  bad: {command: "exit 4", on_failure: [{command: "echo '{{ x }}' >> told"}], params: {x: {default: "it's"}}}
+  hangs: {command: "true", on_finish: [{command: "echo begun; sleep 600", timeout: 200ms}, "exit 5", {notify: true}]}
+"""
+
+
+def test_hooks_are_told_of_the_end(bg: Cli) -> None:
+    bg.jobs(HOOKS)
+    told = bg.folder / "told"
+    bg("start", "good", "--wait")
+    wait_until(lambda: told.exists() and len(told.read_text().splitlines()) == 2, "both hooks wrote")
+    assert sorted(told.read_text().splitlines()) == ["good good", "good succeeded 0"]
+    told.unlink()
+    bg("start", "bad", "--wait", code=1)
+    wait_until(lambda: told.exists() and len(told.read_text().splitlines()) == 2, "both hooks wrote")
+    assert sorted(told.read_text().splitlines()) == ["bad failed 4", "it's"]
+
+
+def test_a_hook_that_fails_or_hangs_changes_no_verdict_and_ends(bg: Cli) -> None:
+    bg.jobs(HOOKS)
+    run = bg.json("start", "hangs", "--wait")
+    assert run["state"] == "succeeded"
+    log = bg.logs / "jobs" / f"{run['run_id']}.hooks.log"
+    wait_until(lambda: log.exists() and "begun" in log.read_text(), "the hook wrote to its log")
+    supervisor = Path("/proc") / bg.meta(run)["supervisor_pid"]
+    wait_until(lambda: not supervisor.exists(), "the supervisor is gone, and with it the hook")
+    assert bg.state(run["run_id"])["state"] == "succeeded"
+
+
+def graph_of(seed: int, size: int) -> Graph:
+    """A diamond-and-fan graph: layers of a hub, a fan behind it, and a join, which is the next hub."""
+    chance = random.Random(seed)  # noqa: S311 - a reproducible graph, no secret
+    needs: dict[str, tuple[str, ...]] = {"n0": ()}
+    hub = "n0"
+    while len(needs) < size:
+        fan = [f"n{len(needs) + place}" for place in range(min(chance.randint(2, 9), size - len(needs)))]
+        needs |= dict.fromkeys(fan, (hub,))
+        if len(needs) < size:
+            hub = f"n{len(needs)}"
+            needs[hub] = tuple(chance.sample(fan, chance.randint(1, 2)))
+    failing = frozenset(chance.sample(sorted(needs)[1:], size // 25))
+    return Graph(needs, failing)
+
+
+def declare(bg: Cli, graph: Graph, pause: str = "") -> None:
+    jobs = {
+        name: {"command": f"{pause}test ! -e fail_{name}", "depends_on": list(needs)}
+        for name, needs in graph.needs.items()
+    }
+    bg.jobs(yaml.safe_dump({"jobs": jobs, "groups": {"plan": {"jobs": list(graph.needs), "max_parallel": 4}}}))
+    for name in graph.failing:
+        (bg.folder / f"fail_{name}").touch()
+
+
+def test_a_large_plan_ends_as_predicted(bg: Cli) -> None:
+    graph = graph_of(4, 60)
+    declare(bg, graph)
+    done = bg.json("group", "plan", "--wait", code=1)
+    assert states(done) == predicted(graph)[0]
+
+
+def test_a_plan_whose_supervisor_is_killed_halfway_can_be_resumed(bg: Cli) -> None:
+    graph = graph_of(5, 40)
+    declare(bg, graph, "sleep 0.05; ")
+    group = bg.json("group", "plan")
+    wait_until(lambda: len(list(bg.logs.glob("n*.exit"))) > 5, "some of it has run")
+    os.kill(int(bg.meta(group)["supervisor_pid"]), signal.SIGKILL)
+    ended = bg.json("wait", group["run_id"], code=1)["runs"][0]
+    assert ended["state"] == "failed"
+    listed = bg.json("list", "--all")["runs"]
+    seen = {run["job"]: run for run in listed if run["job"]}
+    foretold = predicted(graph)[0]
+    for job, run in seen.items():
+        assert run["state"] == foretold[job] or (run["state"], run["reason"]) == (
+            "skipped",
+            "its supervisor ended before its turn came",
+        ), run
+    again = bg.json("rerun", group["run_id"], "--failed", "--wait", code=1)
+    succeeded = {job: "succeeded" for job, run in seen.items() if run["state"] == "succeeded"}
+    assert succeeded | states(again) == foretold
