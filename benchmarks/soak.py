@@ -25,7 +25,7 @@ from typing import NamedTuple
 import psutil
 
 from bgrun.local import prepare, stop
-from bgrun.model import Limits, Run
+from bgrun.model import Limits, Node, RenderedPlan, Run
 from bgrun.runs import meta, process, record, state
 from bgrun.runs.layout import RunFiles
 
@@ -104,7 +104,8 @@ class Soak:
             return self._start_by_command_line(label, fate, rng)
         limits = Limits(timeout_s=0.1 if fate.act == "timeout" else None, stop_grace_s=5.0)
         job = _job(label, fate.command, str(self.folder), limits)
-        return prepare.launch_one(self.log_dir, str(self.folder), job)
+        plan = RenderedPlan((Node(job),), (0,))
+        return prepare.launch(self.log_dir, str(self.folder), plan).runs[0]
 
     def _start_by_command_line(self, label: str, fate: Fate, rng: random.Random) -> str | None:
         command = [sys.executable, "-m", "bgrun", "run", label, "--", "bash", "-c", fate.command]

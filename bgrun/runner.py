@@ -66,9 +66,9 @@ def load(project: Project) -> JobFile:
 
 def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
     """Return a declared job with all its templates filled in; nothing is launched."""
-    from bgrun.jobfile.render import render_job
+    from bgrun.jobfile import expand
 
-    return render_job(load(project), name, given, extra, os.environ)
+    return expand.render_one(load(project), expand.Request(name, tuple(given), tuple(extra)), os.environ)
 
 
 def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bounds: Bounds | None = None) -> Run:
@@ -89,12 +89,17 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
     requests = expand.requests_of(job_file, words, extra)
     plan = _within(expand.expand_jobs(job_file, requests, os.environ), bounds)
     names = [one.name for one in requests]
-    launched = _launch(
-        project, plan, f"plan_{names[0]}" if len(names) == 1 else "plan", f"bgrun start {' '.join(names)}"
-    )
+    launched = _launch(project, plan, _title(names, plan), f"bgrun start {' '.join(names)}")
     if len(plan.wanted) == 1:
         return _read(project, launched.runs[plan.wanted[0]])
     return _read(project, launched.own)
+
+
+def _title(names: Sequence[str], plan: RenderedPlan) -> str:
+    """Return the label of a plan's own run: that of a job whose runs are told apart by its matrix is free."""
+    if len(names) > 1:
+        return "plan"
+    return names[0] if len(plan.wanted) > 1 else f"plan_{names[0]}"
 
 
 def run_command(project: Project, label: str, argv: Sequence[str], folder: Path) -> Run:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile import graph, params, quoting, specs, template
+from bgrun.jobfile import graph, matrix, params, quoting, specs, template
 from bgrun.jobfile.explain import by_schema
 from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
@@ -52,14 +52,26 @@ def _is_faulty(path: str, paths: list[str]) -> bool:
 
 
 def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[Problem]:
-    job_file = specs.of_document(Path(file), sound)
+    broken = {path[1]: found for path, found in _matrices(file, document, sound)}
+    yield from broken.values()
+    jobs = {name: raw for name, raw in sound["jobs"].items() if name not in broken}
+    job_file = specs.of_document(Path(file), {**sound, "jobs": jobs})
     yield from _groups(file, document, job_file)
     yield from _needs(file, document, job_file)
     for job in job_file.jobs.values():
         yield from _params(file, document, job)
         yield from _conditions(file, document, job)
-        broken = list(_templates(file, document, job))
-        yield from broken or _shell(file, document, job)
+        faults = list(_templates(file, document, job))
+        yield from faults or _shell(file, document, job)
+
+
+def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, Problem]]:
+    for name, raw in sound["jobs"].items():
+        path: DocumentPath = ("jobs", name, "matrix")
+        try:
+            matrix.combinations(raw.get("matrix", {"one": [1]}))
+        except UsageError as error:
+            yield path, document.problem(file, path, error.message, error.hint)
 
 
 def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:
@@ -114,7 +126,7 @@ def _named(
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
     for param in job.params:
         path: DocumentPath = ("jobs", job.name, "params", param.name)
-        if param.name in _ALWAYS_KNOWN:
+        if param.name in _known(job):
             yield document.problem(file, path, "the name is taken: templates know it already", "rename it")
         try:
             re.compile(param.pattern)
@@ -127,7 +139,7 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
 
 
 def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
-    known = _ALWAYS_KNOWN | {param.name for param in job.params}
+    known = _known(job) | {param.name for param in job.params}
     for path, text in _template_texts(document.data, job):
         for line, message in template.faults(text, known):
             hint = "declare it under `params:`" if "not declared" in message else ""
@@ -135,8 +147,12 @@ def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Problem]
             yield found._replace(line=found.line + _line_offset(text, line))
 
 
+def _known(job: JobSpec) -> set[str]:
+    return _ALWAYS_KNOWN | ({"matrix"} if job.matrix else set())
+
+
 def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
-    known = _ALWAYS_KNOWN | {"os"} | {param.name for param in job.params}
+    known = _known(job) | {"os"} | {param.name for param in job.params}
     if job.condition:
         for _, message in template.faults(f"{{{{ ({job.condition}) }}}}", known):
             hint = "it knows env, os, job and the parameters" if "not declared" in message else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bgrun.errors import UnknownNameError, UsageError
+from bgrun.jobfile import matrix
 from bgrun.jobfile.graph import in_order, needs_in
 from bgrun.jobfile.render import find_job, render_job, render_ruled_out, ruled_out
 from bgrun.model import Node, RenderedPlan
@@ -13,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bgrun.jobfile.specs import JobFile
+    from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
+    from bgrun.model import RenderedJob
 
 
 class Request(NamedTuple):
@@ -116,19 +118,61 @@ def _plan(
     environ: Mapping[str, str],
     words: Mapping[str, tuple[str, ...]] | None = None,
 ) -> RenderedPlan:
-    names = in_order(asked, needs)
-    place = {name: index for index, name in enumerate(names)}
-    nodes = []
-    for name in names:
+    places: dict[str, tuple[int, ...]] = {}
+    nodes: list[Node] = []
+    for name in in_order(asked, needs):
         one = asked.get(name) or Request(name, (words or {}).get(name, ()))
-        first = tuple(place[other] for other in needs.get(name, ()))
-        nodes.append(_node(job_file, one, environ)._replace(needs=first))
-    return RenderedPlan(tuple(nodes), tuple(place[name] for name in asked))
+        first = tuple(place for other in needs.get(name, ()) for place in places[other])
+        found = [node._replace(needs=first) for node in _nodes(job_file, one, environ)]
+        places[name] = tuple(range(len(nodes), len(nodes) + len(found)))
+        nodes += found
+    return RenderedPlan(tuple(nodes), tuple(place for name in asked for place in places[name]))
 
 
-def _node(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> Node:
+def _nodes(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> list[Node]:
+    """Return a job as the nodes of a plan: one, or one for each combination of its matrix."""
     job = find_job(job_file, one.name)
-    why = ruled_out(job, one.given, environ)
+    if not job.matrix:
+        return [_node(job_file, one, environ)]
+    picked, rest = _picked(job, one.given)
+    request = one._replace(given=rest)
+    nodes = [_node(job_file, request, environ, each) for each in matrix.narrowed(job.matrix, picked)]
+    labels = [node.job.label for node in nodes]
+    if twice := next((label for label in labels if labels.count(label) > 1), ""):
+        hint = "put what tells them apart into `label:`, such as {{ matrix.NAME }}"
+        raise UsageError(f"{job.name}: two combinations of its matrix have the label {twice}", hint)
+    return nodes
+
+
+def _picked(job: JobSpec, given: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the values that are picked of a matrix, and the words that are parameters."""
+    params = {param.name for param in job.params}
+    axes = {name for one in job.matrix for name in one} - params
+    pairs = {word: word.partition("=") for word in given}
+    picked = {key: value for key, equals, value in pairs.values() if equals and key in axes}
+    return picked, tuple(word for word in given if pairs[word][0] not in axes or not pairs[word][1])
+
+
+def _node(
+    job_file: JobFile, one: Request, environ: Mapping[str, str], combination: Mapping[str, Scalar] | None = None
+) -> Node:
+    job = find_job(job_file, one.name)
+    why = ruled_out(job, one.given, environ, combination)
     if why:
-        return Node(render_ruled_out(job), (), why)
-    return Node(render_job(job_file, one.name, one.given, one.extra, environ))
+        return Node(render_ruled_out(job, combination), (), why)
+    return Node(render_job(job_file, one.name, one.given, one.extra, environ, combination))
+
+
+def render_one(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> RenderedJob:
+    """Return a single job, whatever its `if` says and without what it needs.
+
+    Raises:
+        UsageError: as `expand_jobs`, and where its matrix leaves several combinations to choose from.
+    """
+    job = find_job(job_file, one.name)
+    picked, rest = _picked(job, one.given)
+    left = matrix.narrowed(job.matrix, picked) if job.matrix else (None,)
+    if len(left) > 1:
+        axes = " ".join(f"{name}={matrix.as_text(value)}" for name, value in (left[0] or {}).items())
+        raise UsageError(f"{job.name} has a matrix of {len(left)} combinations", f"pick one, for example {axes}")
+    return render_job(job_file, one.name, rest if job.matrix else one.given, one.extra, environ, left[0])

@@ -13,7 +13,7 @@ import jinja2
 
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import environ as environment
-from bgrun.jobfile import quoting, template
+from bgrun.jobfile import matrix, quoting, template
 from bgrun.jobfile.labels import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
@@ -36,6 +36,7 @@ def render_job(
     given: Sequence[str],
     extra: Sequence[str],
     environ: Mapping[str, str],
+    combination: Mapping[str, Scalar] | None = None,
 ) -> RenderedJob:
     """Return a declared job, ready to launch.
 
@@ -45,23 +46,38 @@ def render_job(
         given: its parameters as on the command line: KEY=VALUE, or plain in declared order.
         extra: words that are appended to its command.
         environ: the caller's environment, which templates know as `env`.
+        combination: the values of its matrix, which templates know as `matrix`.
 
     Raises:
         UsageError: the name, a parameter, a template, the folder or an env file is wrong.
     """
     job = find_job(job_file, name)
     params = bind(job, given)
-    values: dict[str, Any] = {"env": environ, "job": name, **params}
-    label = template.render(job.label, values, f"{name}: label") if job.label else name
+    values: dict[str, Any] = {"env": environ, "job": name, **_matrix(combination), **params}
+    label = _label(job, values, combination)
     command, shown = _command(job, values, extra)
     rendered = _rendered(job.settings, job_file.root, values, f"{name}: ")
     return _finish(rendered, check_label(label), command, shown, job)._replace(
-        params=tuple((key, _as_text(value)) for key, value in params.items()),
+        params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
     )
 
 
-def ruled_out(job: JobSpec, given: Sequence[str], environ: Mapping[str, str]) -> str:
+def _label(job: JobSpec, values: Mapping[str, Any], combination: Mapping[str, Scalar] | None) -> str:
+    """Return the label: the declared one, and behind one that tells no combinations apart the values."""
+    base = template.render(job.label, values, f"{job.name}: label") if job.label else job.name
+    if combination is None or "matrix" in job.label:
+        return base
+    return matrix.label(base, dict(combination))
+
+
+def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:
+    return {} if combination is None else {"matrix": combination}
+
+
+def ruled_out(
+    job: JobSpec, given: Sequence[str], environ: Mapping[str, str], combination: Mapping[str, Scalar] | None = None
+) -> str:
     """Return why a job is not to run, by its `if`, or ''.
 
     Raises:
@@ -69,7 +85,7 @@ def ruled_out(job: JobSpec, given: Sequence[str], environ: Mapping[str, str]) ->
     """
     if not job.condition:
         return ""
-    values = {"env": environ, "job": job.name, "os": system(), **bind(job, given)}
+    values = {"env": environ, "job": job.name, "os": system(), **_matrix(combination), **bind(job, given)}
     holds = template.evaluate(job.condition, values, f"{job.name}: if")
     return "" if holds else f"its condition is false: {job.condition}"
 
@@ -79,11 +95,12 @@ def system() -> dict[str, str]:
     return {"name": platform.system().lower(), "arch": platform.machine()}
 
 
-def render_ruled_out(job: JobSpec) -> RenderedJob:
+def render_ruled_out(job: JobSpec, combination: Mapping[str, Scalar] | None = None) -> RenderedJob:
     """Return a stand-in for a job that is not to run, whose templates may make no sense here."""
     script = f"#!/usr/bin/env bash\necho {shlex.quote(f'{job.name} was not to run')} >&2\nexit 1\n"
     shown = job.command if isinstance(job.command, str) else shlex.join(job.command)
-    return RenderedJob(job.name, script, shown, "", "", job=job.name, tags=job.tags, retention=job.settings.retention)
+    label = job.name if combination is None else matrix.label(job.name, dict(combination))
+    return RenderedJob(label, script, shown, "", "", job=job.name, tags=job.tags, retention=job.settings.retention)
 
 
 def find_job(job_file: JobFile, name: str) -> JobSpec:
@@ -139,7 +156,7 @@ def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: 
         raise UsageError(f"{where}working_dir {folder} is not a folder", hint)
     files = environment.read_env_files(root, settings.env_file, values["env"])
     own = {
-        key: template.render(value, values, f"{where}env.{key}") if isinstance(value, str) else _as_text(value)
+        key: template.render(value, values, f"{where}env.{key}") if isinstance(value, str) else matrix.as_text(value)
         for key, value in settings.env.items()
     }
     venv = environment.find_venv(settings.venv, folder, root)
@@ -248,7 +265,3 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-
-
-def _as_text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

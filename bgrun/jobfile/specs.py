@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from bgrun.jobfile import matrix
 from bgrun.jobfile.units import duration, size
 from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Hook, Limits, Retention
 
@@ -60,7 +61,11 @@ class Settings(NamedTuple):
 
 
 class JobSpec(NamedTuple):
-    """A declared job. `condition` is an expression without which it is not to run, or empty."""
+    """A declared job.
+
+    `condition` is an expression without which it is not to run, or empty; `matrix` the combinations
+    that it runs in, none of them without a matrix.
+    """
 
     name: str
     command: str | tuple[str, ...]
@@ -70,6 +75,7 @@ class JobSpec(NamedTuple):
     label: str = ""
     depends_on: tuple[str, ...] = ()
     condition: str = ""
+    matrix: tuple[dict[str, Scalar], ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -122,6 +128,7 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         raw.get("label", ""),
         tuple(raw.get("depends_on", ())),
         str(raw.get("if", "")),
+        matrix.combinations(raw["matrix"]) if "matrix" in raw else (),
     )
 
 

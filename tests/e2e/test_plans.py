@@ -241,3 +241,30 @@ def test_a_plan_whose_supervisor_is_killed_halfway_can_be_resumed(bg: Cli) -> No
     again = bg.json("rerun", group["run_id"], "--failed", "--wait", code=1)
     succeeded = {job: "succeeded" for job, run in seen.items() if run["state"] == "succeeded"}
     assert succeeded | states(again) == foretold
+
+
+MATRIX = """
+jobs:
+  unit:
+    command: echo {{ matrix.python }} {{ matrix.db }} >> order
+    matrix: {python: ["3.11", "3.12"], db: [pg, lite], exclude: [{python: "3.11", db: pg}]}
+    if: matrix.db != 'none'
+  report: {command: echo report >> order, depends_on: [unit]}
+  same: {command: "true", matrix: {n: ["a/b", "a b"]}}
+"""
+
+
+def test_each_combination_of_a_matrix_is_a_run_of_its_own_label(bg: Cli) -> None:
+    bg.jobs(MATRIX)
+    done = bg.json("start", "report", "--wait")
+    assert order(bg)[-1] == "report"
+    assert sorted(order(bg)[:-1]) == ["3.11 lite", "3.12 lite", "3.12 pg"]
+    assert len(bg.meta(done)["needs"].split()) == 3
+    done = bg.json("start", "unit", "--wait")
+    assert done["label"] == "unit"
+    assert [run["label"] for run in done["runs"]] == ["unit_3.11_lite", "unit_3.12_pg", "unit_3.12_lite"]
+    assert bg.json("start", "unit", "python=3.11", "--wait")["label"] == "unit_3.11_lite"
+    assert "it has: python=3.11 db=lite" in bg("start", "unit", "python=2", code=2).err
+    assert "label same_a-b" in bg("start", "same", code=2).err
+    assert "pick one" in bg("render", "unit", code=2).err
+    assert "echo 3.12 pg" in bg("render", "unit", "python=3.12", "db=pg").out
