@@ -225,7 +225,9 @@ def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, alway
     from bgrun.jobfile.render import render_group_script
 
     def script(run_ids: Sequence[str]) -> str:
-        return render_group_script(label, run_ids, plan.max_parallel)
+        wanted = [run_id for run_id, node in zip(run_ids, plan.nodes, strict=True) if not node.skip]
+        ordered = not wanted or any(node.needs for node in plan.nodes)
+        return render_group_script(label, wanted, plan.max_parallel, ordered=ordered)
 
     title = prepare.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
     return prepare.launch(str(project.log_dir), str(project.root), plan, title)

@@ -248,10 +248,10 @@ def _exec(argv: Sequence[str]) -> str:
     return f"( exec -- {shlex.join(argv)} 2>&3 3>&- 9>&- )"
 
 
-def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None) -> str:
-    """Return the script that runs the job scripts of a group's runs again."""
+def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None, *, ordered: bool) -> str:
+    """Return the script that runs the job scripts of a plan's runs again, in turn where they are ordered."""
     script = _templates().get_template("group.sh.j2")
-    return script.render(name=name, scripts=run_ids, max_parallel=max_parallel)
+    return script.render(name=name, scripts=run_ids, max_parallel=max_parallel, ordered=ordered)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,12 @@ def test_what_needs_a_failed_job_is_skipped_with_the_reason(bg: Cli) -> None:
     build = next(run["run_id"] for run in done["runs"] if run["job"] == "build")
     skipped = next(run for run in done["runs"] if run["job"] == "test")
     assert skipped["reason"] == f"it needs {build}, which failed"
+    script = ["bash", done["script"]]
+    assert subprocess.run(script, env=bg.env, check=False).returncode == 1, "by hand it ends at the first that fails"
     (bg.folder / "broken").unlink()
+    (bg.folder / "order").unlink()
+    subprocess.run(script, env=bg.env, check=True)
+    assert order(bg) == ["built", "tested low", "deployed", "linted"]
     again = bg.json("rerun", done["run_id"], "--failed", "--wait")
     assert states(again) == {"build": "succeeded", "test": "succeeded", "deploy": "succeeded"}
     assert "all of it" in bg("rerun", again["run_id"], "--failed", code=2).err
