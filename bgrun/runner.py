@@ -5,6 +5,7 @@ Each takes the `Project` it works in. Heavy rooms (the job file's) are imported 
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import NamedTuple
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
 from bgrun.local import prepare, stop, surroundings, wait
 from bgrun.model import Node, RenderedPlan
-from bgrun.runs import facts, files, find, lock, logs, masks, record, retention
-from bgrun.runs.layout import RunFiles
+from bgrun.runs import clock, facts, files, find, history, lock, logs, masks, record, retention, select
+from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 _MOST_SCRIPT = 64 << 20
 FOLLOW_LOOK_S = 0.02
 """How often `follow` looks for new log text, in seconds."""
+
+
+SHORTEST_TIMEOUT_S = 1.0
+"""What a timeout that is a share amounts to at least: the noise of a busy machine is not the job's fault."""
 
 
 class Bounds(NamedTuple):
@@ -216,7 +221,7 @@ def _launch_one(project: Project, job: RenderedJob) -> Run:
 
 
 def _launch_node(project: Project, node: Node) -> Run:
-    plan = RenderedPlan((node,), (0,))
+    plan = RenderedPlan((_timed(project, node),), (0,))
     return _read(project, prepare.launch(str(project.log_dir), str(project.root), plan).runs[0])
 
 
@@ -229,8 +234,19 @@ def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, alway
         ordered = not wanted or any(node.needs for node in plan.nodes)
         return render_group_script(label, wanted, plan.max_parallel, ordered=ordered)
 
+    plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
     title = prepare.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
     return prepare.launch(str(project.log_dir), str(project.root), plan, title)
+
+
+def _timed(project: Project, node: Node) -> Node:
+    """Turn a timeout that is a share of what runs usually take into seconds; without past runs there is none."""
+    job = node.job
+    usual = history.usual_s(str(project.log_dir), job.label) if job.timeout_share else None
+    if usual is None or job.timeout_share is None:
+        return node
+    timeout_s = max(job.timeout_share * usual, SHORTEST_TIMEOUT_S)
+    return node._replace(job=job._replace(limits=job.limits._replace(timeout_s=timeout_s)))
 
 
 def warnings(project: Project) -> list[str]:
@@ -263,12 +279,48 @@ def members(project: Project, group_run: Run) -> list[Run]:
     return [run for run in runs if run]
 
 
-def list_runs(project: Project, label: str | None = None, limit: int | None = None) -> list[Run]:
-    """Return the runs of a label, or all, the newest first."""
-    run_ids = find.newest_first(record.scan(str(project.log_dir)), label)
-    runs = [run for run_id in run_ids[:limit] if (run := record.read_run(str(project.log_dir), run_id))]
+def list_runs(
+    project: Project, label: str | None = None, limit: int | None = None, wanted: select.Filter | None = None
+) -> list[Run]:
+    """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
+    log_dir, takes = str(project.log_dir), (wanted or select.Filter()).takes
+    run_ids = find.newest_first(record.scan(log_dir), label)
+    # Read one by one, and no further than needed: of many runs the newest few are wanted.
+    found = (run for run_id in run_ids if (run := record.read_run(log_dir, run_id)) and takes(run))
+    runs = list(itertools.islice(found, limit))
     # Names tell the second; of two labels in one second the meta tells which came first.
     return sorted(runs, key=lambda run: (find.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
+
+
+def moment(text: str | None) -> float | None:
+    """Return the time, in seconds since the epoch, that a duration before now or a time names; None for None.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from bgrun.jobfile.units import duration
+
+    if text is None:
+        return None
+    at = clock.epoch(text) if "-" in text else None
+    try:
+        return time.time() - duration(text) if at is None else at
+    except UsageError as error:
+        hint = "a duration such as 2h or 7d, or a time such as 2026-11-24 or 2026-11-24T18:30"
+        raise UsageError(f"{text!r} is neither a duration nor a time", hint) from error
+
+
+def stats(project: Project, label: str | None = None, since: str | None = None) -> list[history.Stats]:
+    """Return a label, or each of them, in numbers; `since` is a duration or a time.
+
+    Raises:
+        UsageError: there is no such label, or `since` is neither.
+    """
+    wanted = select.Filter(since=moment(since))
+    run_ids = record.scan(str(project.log_dir))
+    names = [parsed.label for one in [_resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
+    every = names or sorted(find.labels(run_ids))
+    return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
 
 
 def latest(project: Project, ref: str) -> Run:

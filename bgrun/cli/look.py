@@ -9,6 +9,7 @@ from bgrun.cli import show
 from bgrun.cli.start import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 from bgrun.runs import logs as log_files
+from bgrun.runs import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def stop(project: Project, asked: SimpleNamespace) -> int:
 
 def list_runs(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun list`."""
-    runs = runner.list_runs(project, asked.label, None if asked.all else asked.lines or DEFAULT_RUNS)
+    wanted = select.of_words(asked.state, asked.tag, runner.moment(asked.since))
+    limit = None if asked.all else asked.lines or DEFAULT_RUNS
+    runs = select.in_order(runner.list_runs(project, asked.label, limit, wanted), asked.sort or "newest")
     if asked.json:
         show.runs_document(runs)
         return EXIT_OK
@@ -171,7 +174,8 @@ def list_runs(project: Project, asked: SimpleNamespace) -> int:
     for line in show.table([head, *map(show.run_row, runs)]) if runs else []:
         show.out(line)
     if not runs:
-        show.note(f"nothing ran here{f' under the label {asked.label}' if asked.label else ''} yet")
+        under = f" under the label {asked.label}" if asked.label else ""
+        show.note("no run is like that" if wanted != select.Filter() else f"nothing ran here{under} yet")
     return EXIT_OK
 
 

@@ -58,6 +58,9 @@ STARTING = (
     JSON,
     QUIET,
 )
+SINCE = Option(
+    "since", ("--since",), "Only runs begun since then: 2h, 7d, 2026-11-24, 2026-11-24T18:30.", "text", "WHEN"
+)
 TOGETHER = (
     Option("max_parallel", ("--max-parallel",), "At most N at once.", "int", "N"),
     Option("fail_fast", ("--fail-fast",), "The first that does not succeed ends the rest."),
@@ -159,9 +162,21 @@ COMMANDS = (
         (
             LINES._replace(help="At most N runs [default: 20]."),
             Option("all", ("-a", "--all"), "All runs."),
+            Option("state", ("--state",), "Only runs in this state.", "texts", "STATE"),
+            Option("tag", ("--tag",), "Only runs with this tag.", "texts", "TAG"),
+            SINCE,
+            Option("sort", ("--sort",), "newest (the default), oldest or duration (the longest first).", "text", "BY"),
             JSON,
             QUIET._replace(help="Only the run ids."),
         ),
+    ),
+    Command(
+        "stats",
+        "Tell of each label how often it succeeds and how long it takes.",
+        "bgrun.cli.history:stats",
+        (Argument("label", "maybe", "label"),),
+        (SINCE, JSON),
+        epilog="MEDIAN and P90 are those of the runs that succeeded; NEWEST shows how long the newest runs took.",
     ),
     Command(
         "latest",

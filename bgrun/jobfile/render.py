@@ -204,6 +204,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         retention=settings.retention,
         secrets=tuple(around.secrets.items()),
         hooks=around.hooks,
+        timeout_share=settings.timeout_share,
     )
 
 

@@ -58,6 +58,7 @@ class Settings(NamedTuple):
     secrets: tuple[str, ...] = ()
     retry: Retry = Retry()
     hooks: tuple[Hook, ...] = ()
+    timeout_share: float | None = None
 
 
 class JobSpec(NamedTuple):
@@ -153,7 +154,12 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         secrets=tuple(raw.get("secrets", ())),
         retry=_retry(raw.get("retry", {})),
         hooks=tuple(hook for when in HOOK_KEYS for hook in _hooks(when, raw.get(f"on_{when}", ()))),
+        timeout_share=_share(raw.get("timeout")),
     )
+
+
+def _share(value: Any) -> float | None:
+    return float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else None
 
 
 def _retry(raw: Mapping[str, Any]) -> Retry:
@@ -174,7 +180,7 @@ def _limits(raw: Mapping[str, Any]) -> Limits:
     grace = _seconds(raw.get("stop_grace_period"))
     most = raw.get("log", {}).get("max_size")
     return Limits(
-        timeout_s=_seconds(raw.get("timeout")),
+        timeout_s=None if _share(raw.get("timeout")) else _seconds(raw.get("timeout")),
         stop_signal=raw.get("stop_signal", DEFAULT_STOP_SIGNAL),
         stop_grace_s=DEFAULT_GRACE_S if grace is None else grace,
         success_exit_codes=tuple(raw.get("success_exit_codes", (0,))),

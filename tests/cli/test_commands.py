@@ -396,6 +396,7 @@ def schema(name: str) -> dict[str, Any]:
         ("runs", ("wait", "slow", "--timeout", "10ms"), 124),
         ("runs", ("stop", "bad"), 0),
         ("logs", ("logs", "bad"), 0),
+        ("stats", ("stats",), 0),
         ("prune", ("prune",), 0),
         ("jobs", ("jobs",), 0),
         ("render", ("render", "pr", "3"), 0),
