@@ -57,7 +57,7 @@ def nothing_ran(bg: Cli) -> bool:
         (("wait", "x", "--timeout", "soon"), "'soon' is no duration"),
         (("status", "--", "x"), "takes nothing behind --"),
         (("logs", "x", "-n", "0"), "0 is not in the range"),
-        (("strat", "x"), "did you mean start"),
+        (("strat", "x"), "or start"),
         (("start", "pytest_full", "--jsn"), "did you mean"),
         (("schema", "rums"), "did you mean 'run"),
         (("--file", "gone.yaml", "jobs"), "there is no job file gone.yaml"),
