@@ -31,20 +31,6 @@ class Limits(NamedTuple):
     max_log_bytes: int = DEFAULT_MAX_LOG
 
 
-class Concurrency(NamedTuple):
-    """What a run shares with others: at most `limit` runs of `group` at once.
-
-    `when_busy` says what becomes of one that finds no room: it waits its turn (`queue`), is refused
-    (`reject`), stands for the live one that does the same (`join`), or ends those that are in its way
-    (`replace`). `scope` is this project, or everything of this user on this machine.
-    """
-
-    group: str
-    limit: int = 1
-    when_busy: Literal["queue", "reject", "join", "replace"] = "queue"
-    scope: Literal["project", "user"] = "project"
-
-
 class Hook(NamedTuple):
     """What is done once a run has ended: a shell command, or a notification on the desktop."""
 
@@ -60,8 +46,7 @@ class RenderedJob(NamedTuple):
     `script` is the whole text of the job script. It knows neither its run id nor its folder, so the
     same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
     ad-hoc command. `secrets` are variables that reach the job through its environment only.
-    `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`);
-    `progress` are the regular expressions that read progress from the log.
+    `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`).
     """
 
     label: str
@@ -78,9 +63,7 @@ class RenderedJob(NamedTuple):
     retention: Retention = Retention()
     secrets: tuple[tuple[str, str], ...] = ()
     timeout_share: float | None = None
-    concurrency: Concurrency | None = None
     hooks: tuple[Hook, ...] = ()
-    progress: tuple[str, ...] = ()
 
 
 class Node(NamedTuple):

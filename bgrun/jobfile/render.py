@@ -233,7 +233,7 @@ def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> t
     text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
     if posix:
         check_syntax(text, shell, where)
-    return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&- 9>&-", text
+    return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&-", text
 
 
 def _shell_words(job: JobSpec) -> list[str]:
@@ -246,7 +246,7 @@ def _shell_words(job: JobSpec) -> list[str]:
 
 def _exec(argv: Sequence[str]) -> str:
     """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
-    return f"( exec -- {shlex.join(argv)} 2>&3 3>&- 9>&- )"
+    return f"( exec -- {shlex.join(argv)} 2>&3 3>&- )"
 
 
 def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None, *, ordered: bool) -> str:

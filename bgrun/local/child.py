@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from bgrun.runs.layout import RunFiles
 
 
-SLOT_FD = 9
-"""Where the job script holds its place in a concurrency group; it hands it on to nothing."""
-
-
 class Child(NamedTuple):
     """A launched job: its pid, the descriptor that holds its lock, and its meta so far."""
 
@@ -33,10 +29,8 @@ class Child(NamedTuple):
     facts: dict[str, str]
 
 
-def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], slot_fd: int = -1) -> Child:
+def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str]) -> Child:
     """Start a job script as a child of this process and the leader of a session of its own.
-
-    `slot_fd` is a descriptor for the script to hold as long as it lives, -1 for none.
 
     Raises:
         LaunchError: it does not run, and of its files only the meta and the script may be left.
@@ -44,7 +38,7 @@ def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], slo
     opened: list[int] = []
     try:
         log_fd, lock_fd = ledger.claim_files(at, facts, opened)
-        child = _fork(at, facts, environment, (log_fd, lock_fd, slot_fd))
+        child = _fork(at, facts, environment, (log_fd, lock_fd))
         os.close(log_fd)
     except OSError as error:
         _withdraw(at, opened)
@@ -59,7 +53,7 @@ def _withdraw(at: RunFiles, opened: list[int]) -> None:
         files.remove(path)
 
 
-def _fork(at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int]) -> Child:
+def _fork(at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int]) -> Child:
     """Fork, and wait until the child has become the job script or said why it cannot."""
     started_at = clock.iso(time.time())
     read_fd, write_fd = os.pipe()
@@ -82,20 +76,16 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str,
 
 
 def _become_job(
-    at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int, int]
+    at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int]
 ) -> NoReturn:
     """In the child: record, then exec. The report pipe closes at exec; until then it can complain."""
-    log_fd, lock_fd, slot_fd, report_fd = fds
+    log_fd, lock_fd, report_fd = fds
     number = 0
     try:
         os.setsid()
         ledger.publish(at, facts, lock_fd)
         plain_surroundings(log_fd)
         marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
-        if slot_fd >= 0:
-            report_fd = os.dup(report_fd)  # it may stand where the slot is to be
-            os.dup2(slot_fd, SLOT_FD)
-            os.set_inheritable(SLOT_FD, True)
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
         words = ["bash", "-p", at.script]
         own = {**os.environ, **environment, **marks}

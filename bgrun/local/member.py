@@ -25,7 +25,7 @@ class Host(NamedTuple):
     """What a run has to know of its supervisor.
 
     `alone`: the plan has no other run. `helpers` are the supervisor's own children that are no part
-    of any run: what keeps the machine awake, hooks, who waits for a slot. `tell` takes an event.
+    of any run: what keeps the machine awake, and hooks. `tell` takes an event.
     """
 
     log_dir: str
@@ -78,13 +78,13 @@ class Member:
 
     # --- its beginning ------------------------------------------------------------------------
 
-    def launch(self, slot_fd: int = -1) -> None:
-        """Start its job script; `slot_fd` is what the script holds of its concurrency group.
+    def launch(self) -> None:
+        """Start its job script.
 
         Raises:
             LaunchError: it does not run.
         """
-        self.child = child.launch(self.at, self.facts(), self.plan.environment, slot_fd)
+        self.child = child.launch(self.at, self.facts(), self.plan.environment)
         self.state = "running"
         self.began = steady_clock()
         self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)

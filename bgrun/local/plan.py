@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from bgrun.model import Concurrency, Hook, Limits, Retention
+from bgrun.model import Hook, Limits, Retention
 
 
 class RunPlan(NamedTuple):
@@ -25,7 +25,6 @@ class RunPlan(NamedTuple):
     environment: dict[str, str] = {}  # noqa: RUF012 - never changed: a NamedTuple's default
     needs: tuple[str, ...] = ()
     skip: str = ""
-    concurrency: Concurrency | None = None
     hooks: tuple[Hook, ...] = ()
 
 
@@ -69,7 +68,6 @@ def _run(raw: RunPlan) -> RunPlan:
         limits=limits,
         retention=Retention(*raw.retention),
         needs=tuple(raw.needs),
-        concurrency=Concurrency(*raw.concurrency) if raw.concurrency else None,
         hooks=tuple(Hook(*hook) for hook in raw.hooks),
     )
 

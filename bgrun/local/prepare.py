@@ -99,7 +99,6 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
         environment=dict(job.secrets),
         needs=needs,
         skip=node.skip,
-        concurrency=job.concurrency,
         hooks=job.hooks,
     )
 

@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import NamedTuple
 
-from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
+from bgrun.model import Hook, Limits, RenderedJob, Retention
 from bgrun.runs import masks, state
 
 TYPE_CHECKING = False
@@ -62,7 +62,6 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         "inhibit_sleep": "true" if job.inhibit_sleep else "false",
         **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
         **_of_retention(job.retention),
-        **({"concurrency": json.dumps(job.concurrency)} if job.concurrency else {}),
         **({"hooks": json.dumps(job.hooks)} if job.hooks else {}),
     }
 
@@ -82,16 +81,8 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         limits=_limits(facts),
         inhibit_sleep=facts.get("inhibit_sleep") == "true",
         retention=_retention(facts),
-        concurrency=_concurrency(facts.get("concurrency", "")),
         hooks=_hooks(facts.get("hooks", "")),
     )
-
-
-def _concurrency(text: str) -> Concurrency | None:
-    try:
-        return Concurrency(*json.loads(text)) if text else None
-    except (ValueError, TypeError):
-        return None
 
 
 def _hooks(text: str) -> tuple[Hook, ...]:

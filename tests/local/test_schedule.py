@@ -78,8 +78,3 @@ def test_what_needs_a_waived_run_is_waived_and_spoils_nothing() -> None:
     states: dict[str, State] = {"a": "skipped", "b": "queued", "c": "queued"}
     step = decide(states, Order({"b": ("a",)}, None, True), waived={"a"})
     assert (list(step.waive), list(step.skip), step.launch) == (["b"], [], ("c",))
-
-
-def test_what_is_held_is_not_launched_and_keeps_no_place() -> None:
-    states: dict[str, State] = {"a": "queued", "b": "queued"}
-    assert decide(states, Order({}, 1), held={"a"}).launch == ("b",)
