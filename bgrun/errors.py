@@ -63,6 +63,10 @@ class NoJobFileError(UsageError):
     """The command needs a job file and neither this folder nor one above it has any."""
 
 
+class BusyError(UsageError):
+    """A concurrency group is full, and the run is not to wait for its turn."""
+
+
 class RunGoesOnError(BgrunError):
     """The bound of a wait ended before the runs did; they go on."""
 

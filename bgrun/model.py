@@ -40,6 +40,19 @@ class Hook(NamedTuple):
     timeout_s: float = 60.0
 
 
+class Concurrency(NamedTuple):
+    """A concurrency group that a run is part of: of all its runs at most `limit` run at once.
+
+    `when_busy` says what becomes of one more; `scope` whether the group is one of the project or of
+    all projects of the user.
+    """
+
+    group: str
+    limit: int = 1
+    when_busy: Literal["queue", "reject", "join", "replace"] = "queue"
+    scope: Literal["project", "user"] = "project"
+
+
 class RenderedJob(NamedTuple):
     """A job with every template filled in: all that is needed to launch it, and nothing looked up later.
 
@@ -47,6 +60,7 @@ class RenderedJob(NamedTuple):
     same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
     ad-hoc command. `secrets` are variables that reach the job through its environment only.
     `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`).
+    Two starts with the same `join_key`, unless that is empty, mean the same work.
     """
 
     label: str
@@ -64,6 +78,8 @@ class RenderedJob(NamedTuple):
     secrets: tuple[tuple[str, str], ...] = ()
     timeout_share: float | None = None
     hooks: tuple[Hook, ...] = ()
+    concurrency: Concurrency | None = None
+    join_key: str = ""
 
 
 class Node(NamedTuple):

@@ -5,6 +5,7 @@ Each takes the `Project` it works in. Heavy rooms (the job file's) are imported 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
-from bgrun.local import prepare, stop, surroundings, wait
+from bgrun.local import prepare, slots, stop, surroundings, wait
 from bgrun.model import Node, RenderedPlan
-from bgrun.runs import clock, facts, files, find, history, lock, logs, masks, record, retention, select
+from bgrun.runs import clock, facts, files, find, history, lock, logs, masks, record, retention, select, twin
 from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
@@ -39,6 +40,13 @@ class Bounds(NamedTuple):
 
     max_parallel: int | None = None
     fail_fast: bool = False
+
+
+class Started(NamedTuple):
+    """The run that a start is about; `joined` where it was live before, and the start only attached to it."""
+
+    run: Run
+    joined: bool = False
 
 
 class Chunk(NamedTuple):
@@ -76,7 +84,7 @@ def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequen
     return expand.render_one(load(project), expand.Request(name, tuple(given), tuple(extra)), os.environ)
 
 
-def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bounds: Bounds | None = None) -> Run:
+def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bounds: Bounds | None = None) -> Started:
     """Launch declared jobs, and before each what it needs.
 
     Args:
@@ -86,18 +94,49 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
         bounds: how the runs may run together.
 
     Returns:
-        The run of the job that was asked for; of several jobs the run of the plan that they make up.
+        The run of the job that was asked for, or a live one that it joins; of several jobs the run of the
+        plan that they make up.
+
+    Raises:
+        BusyError: its concurrency group is full, and it is not to wait.
     """
     from bgrun.jobfile import expand
 
     job_file = load(project)
     requests = expand.requests_of(job_file, words, extra)
-    plan = _within(expand.expand_jobs(job_file, requests, os.environ), bounds)
-    names = [one.name for one in requests]
+    plan = _keyed(project, _within(expand.expand_jobs(job_file, requests, os.environ), bounds))
+    with _single_flight(project, plan) as live:
+        return Started(live, joined=True) if live else Started(_start(project, [one.name for one in requests], plan))
+
+
+def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
     launched = _launch(project, plan, _title(names, plan), f"bgrun start {' '.join(names)}")
     if len(plan.wanted) == 1:
         return _read(project, launched.runs[plan.wanted[0]])
     return _read(project, launched.own)
+
+
+def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
+    """Give each job that others may join its key."""
+    return plan._replace(nodes=tuple(node._replace(job=_with_key(project, node.job)) for node in plan.nodes))
+
+
+def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
+    may_join = job.concurrency and job.concurrency.when_busy == "join"
+    return job._replace(join_key=twin.key_of(job, str(project.root))) if may_join else job
+
+
+@contextlib.contextmanager
+def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]:
+    """Give the live run that a start of this plan is to join, if any; until the end nobody else starts the same."""
+    node = plan.nodes[plan.wanted[0]]
+    if len(plan.wanted) > 1 or node.skip or not node.job.join_key or node.job.concurrency is None:
+        yield None
+        return
+    log_dir = str(project.log_dir)
+    files.ensure_log_dir(log_dir)
+    with slots.single_flight(slots.place_of(log_dir, node.job.concurrency)):
+        yield twin.find_twin(log_dir, node.job)
 
 
 def _title(names: Sequence[str], plan: RenderedPlan) -> str:

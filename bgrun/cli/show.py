@@ -122,9 +122,10 @@ def _begun(run: Run) -> str:
     return f"STARTED {run.run_id} pid={run.pid}"
 
 
-def started_lines(run: Run, runs: Sequence[Run]) -> list[str]:
-    """Return what a starting command prints."""
-    lines = [_begun(run)]
+def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> list[str]:
+    """Return what a starting command prints; one that only `joined` a live run says so."""
+    same = f"JOINED {run.run_id}: it is {run.state} with the same command, parameters and git state"
+    lines = [same if joined else _begun(run)]
     lines += [f"  {one.state} {one.run_id}" for one in runs]
     return [*lines, f"LOG {path(run.log)}"]
 

@@ -11,7 +11,7 @@ from bgrun.runner import Bounds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import SimpleNamespace
 
     from bgrun.jobfile.find import Project
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def start(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun start`."""
     bounds = Bounds(asked.max_parallel, asked.fail_fast)
-    return _told(project, asked, runner.start(project, (asked.job, *asked.words), asked.tail, bounds))
+    started = runner.start(project, (asked.job, *asked.words), asked.tail, bounds)
+    return _told(project, asked, started.run, joined=started.joined)
 
 
 def run(project: Project, asked: SimpleNamespace) -> int:
@@ -50,34 +51,35 @@ def rerun(project: Project, asked: SimpleNamespace) -> int:
     return _told(project, asked, runner.rerun(project, asked.ref, failed=asked.failed))
 
 
-def _told(project: Project, asked: SimpleNamespace, begun: Run) -> int:
+def _told(project: Project, asked: SimpleNamespace, begun: Run, *, joined: bool | None = None) -> int:
     for warning in runner.warnings(project):
         show.note(f"warning: {warning}")
     wait = asked.wait or asked.timeout is not None or asked.exit_code
     if asked.quiet and not asked.json:
         show.out(begun.run_id)
     elif not asked.json:
-        for line in show.started_lines(begun, runner.members(project, begun)):
+        for line in show.started_lines(begun, runner.members(project, begun), joined=bool(joined)):
             show.out(line)
+    more = {} if joined is None else {"joined": joined}
     if wait:
-        return _waited(project, asked, begun)
-    _as_json(project, asked, begun)
+        return _waited(project, asked, begun, more)
+    _as_json(project, asked, begun, more)
     return EXIT_OK
 
 
-def _waited(project: Project, asked: SimpleNamespace, begun: Run) -> int:
+def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[str, bool]) -> int:
     ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
-    _as_json(project, asked, ended)
+    _as_json(project, asked, ended, more)
     if not asked.json and not asked.quiet:
         for one in (*runner.members(project, ended), ended):
             show.out(show.verdict_line(one))
     return exit_code(ended, own=asked.exit_code)
 
 
-def _as_json(project: Project, asked: SimpleNamespace, one: Run) -> None:
+def _as_json(project: Project, asked: SimpleNamespace, one: Run, more: Mapping[str, bool]) -> None:
     if asked.json:
         runs = [show.run_fields(member) for member in runner.members(project, one)]
-        show.document({**show.run_fields(one), **({"runs": runs} if one.members else {})})
+        show.document({**show.run_fields(one), **more, **({"runs": runs} if one.members else {})})
 
 
 def exit_code(run: Run, *, own: bool = False) -> int:

@@ -10,8 +10,8 @@ LONGEST = 100
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 
-def check_label(text: str) -> str:
-    """Return the label, which is the beginning of file names.
+def check_label(text: str, kind: str = "label") -> str:
+    """Return the label, which is the beginning of file names, or another name (`kind`) with the same rules.
 
     Raises:
         UsageError: it is empty, too long, or holds anything but letters, digits, `.`, `_` and `-`.
@@ -19,10 +19,10 @@ def check_label(text: str) -> str:
     if _LABEL.fullmatch(text) and len(text) <= LONGEST:
         return text
     if not text:
-        raise UsageError("the label is empty", "give the run a name, such as: tests")
+        raise UsageError(f"the {kind} is empty", "give it a name, such as: tests")
     if len(text) > LONGEST:
-        raise UsageError(f"the label {text[:20]}… has {len(text)} characters", f"at most {LONGEST} are allowed")
+        raise UsageError(f"the {kind} {text[:20]}… has {len(text)} characters", f"at most {LONGEST} are allowed")
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_").lstrip(".-")
     hint = f"for example: {cleaned}" if cleaned else "for example: tests"
     allowed = "letters, digits, `.`, `_` and `-`, and begins with none of `.` and `-`"
-    raise UsageError(f"{text!r} is no label: a label holds only {allowed}", hint)
+    raise UsageError(f"{text!r} is no {kind}: it holds only {allowed}", hint)

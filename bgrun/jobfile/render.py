@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
-    from bgrun.model import Hook
+    from bgrun.model import Concurrency, Hook
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -132,7 +132,7 @@ def render_command(
     """
     settings = (job_file.defaults if job_file else Settings())._replace(working_dir=str(working_dir))
     rendered = _rendered(settings, root, {"env": environ, "job": ""}, "defaults: ")
-    return _finish(rendered, check_label(label), _exec(argv), shlex.join(argv), None)
+    return _finish(rendered, check_label(label), _exec(argv, settings), shlex.join(argv), None)
 
 
 class _Surroundings(NamedTuple):
@@ -147,6 +147,7 @@ class _Surroundings(NamedTuple):
     secrets: Mapping[str, str]
     settings: Settings
     hooks: tuple[Hook, ...]
+    concurrency: Concurrency | None
 
 
 def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str) -> _Surroundings:
@@ -165,7 +166,14 @@ def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: 
     secrets = {name: known[name] for name in settings.secrets if name in known}
     plain = {name: value for name, value in exports.items() if name not in secrets}
     hooks = tuple(_hook(hook, values, where) for hook in settings.hooks)
-    return _Surroundings(folder.resolve(), venv, plain, secrets, settings, hooks)
+    share = settings.concurrency and _concurrency(settings.concurrency, values, where)
+    return _Surroundings(folder.resolve(), venv, plain, secrets, settings, hooks, share)
+
+
+def _concurrency(wanted: Concurrency, values: Mapping[str, Any], where: str) -> Concurrency:
+    key = f"{where}concurrency.group"
+    name = template.render(wanted.group or values["job"] or "ad-hoc", values, key)
+    return wanted._replace(group=check_label(name, key))
 
 
 def _hook(hook: Hook, values: Mapping[str, Any], where: str) -> Hook:
@@ -185,6 +193,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         venv=shlex.quote(around.venv) if around.venv else "",
         exports=[(key, shlex.quote(value)) for key, value in around.exports.items()],
         command=command,
+        holds_slot=bool(settings.concurrency),
         pauses=[f"{pause:g}" for pause in settings.retry.pauses_s],
         retry_codes=settings.retry.exit_codes,
         success_codes=settings.limits.success_exit_codes,
@@ -205,6 +214,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         secrets=tuple(around.secrets.items()),
         hooks=around.hooks,
         timeout_share=settings.timeout_share,
+        concurrency=around.concurrency,
     )
 
 
@@ -226,14 +236,14 @@ def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> t
     where = f"{job.name}: command"
     if not isinstance(job.command, str):
         argv = [template.render(word, values, where) for word in job.command] + list(extra)
-        return _exec(argv), shlex.join(argv)
+        return _exec(argv, job.settings), shlex.join(argv)
     shell = _shell_words(job)
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
     text = (template.render_shell if posix else template.render_raw)(job.command, values, where)
     text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
     if posix:
         check_syntax(text, shell, where)
-    return f"{shlex.join([*shell, '-c', text])} 2>&3 3>&-", text
+    return f"{shlex.join([*shell, '-c', text])} {_redirections(job.settings)}", text
 
 
 def _shell_words(job: JobSpec) -> list[str]:
@@ -244,9 +254,14 @@ def _shell_words(job: JobSpec) -> list[str]:
     return words or shlex.split(DEFAULT_SHELL)
 
 
-def _exec(argv: Sequence[str]) -> str:
+def _exec(argv: Sequence[str], settings: Settings) -> str:
     """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
-    return f"( exec -- {shlex.join(argv)} 2>&3 3>&- )"
+    return f"( exec -- {shlex.join(argv)} {_redirections(settings)} )"
+
+
+def _redirections(settings: Settings) -> str:
+    """Give the command its stderr, and nothing that the job script keeps open for itself."""
+    return "2>&3 3>&- 9>&-" if settings.concurrency else "2>&3 3>&-"
 
 
 def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None, *, ordered: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from bgrun.jobfile import matrix
 from bgrun.jobfile.units import duration, size
-from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Hook, Limits, Retention
+from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Concurrency, Hook, Limits, Retention
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ class Retry(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What a job shares with `defaults`, and an ad-hoc command takes from there."""
+    """What a job shares with `defaults`, and an ad-hoc command takes from there.
+
+    The name of a concurrency group is a template; an empty one stands for the job's own name.
+    """
 
     env: Mapping[str, Scalar] = {}
     env_file: tuple[str, ...] = ()
@@ -59,6 +62,7 @@ class Settings(NamedTuple):
     retry: Retry = Retry()
     hooks: tuple[Hook, ...] = ()
     timeout_share: float | None = None
+    concurrency: Concurrency | None = None
 
 
 class JobSpec(NamedTuple):
@@ -155,7 +159,13 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         retry=_retry(raw.get("retry", {})),
         hooks=tuple(hook for when in HOOK_KEYS for hook in _hooks(when, raw.get(f"on_{when}", ()))),
         timeout_share=_share(raw.get("timeout")),
+        concurrency=_concurrency(raw["concurrency"]) if "concurrency" in raw else None,
     )
+
+
+def _concurrency(raw: Any) -> Concurrency:
+    said: Mapping[str, Any] = {"group": raw} if isinstance(raw, str) else raw
+    return Concurrency(**{"group": "", **said})
 
 
 def _share(value: Any) -> float | None:

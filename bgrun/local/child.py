@@ -7,6 +7,7 @@ view before exec, so there is no moment at which a job runs without a record, wh
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import time
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from bgrun.runs.layout import RunFiles
 
 
+SLOT_FD = 9
+"""Where a job script finds the lock of its slot: a descriptor that bash leaves alone (see job.sh.j2)."""
+
+
 class Child(NamedTuple):
     """A launched job: its pid, the descriptor that holds its lock, and its meta so far."""
 
@@ -29,7 +34,17 @@ class Child(NamedTuple):
     facts: dict[str, str]
 
 
-def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str]) -> Child:
+class Held(NamedTuple):
+    """Descriptors of locks that a run has before its launch, or -1: that of the run, and that of its slot.
+
+    The job script keeps the slot open as well, as SLOT_FD, and closes it for its command.
+    """
+
+    lock_fd: int = -1
+    slot_fd: int = -1
+
+
+def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held) -> Child:
     """Start a job script as a child of this process and the leader of a session of its own.
 
     Raises:
@@ -37,8 +52,8 @@ def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str]) -> 
     """
     opened: list[int] = []
     try:
-        log_fd, lock_fd = ledger.claim_files(at, facts, opened)
-        child = _fork(at, facts, environment, (log_fd, lock_fd))
+        log_fd, lock_fd = ledger.claim_files(at, facts, opened, held.lock_fd)
+        child = _fork(at, facts, environment, (log_fd, lock_fd, held.slot_fd))
         os.close(log_fd)
     except OSError as error:
         _withdraw(at, opened)
@@ -53,7 +68,7 @@ def _withdraw(at: RunFiles, opened: list[int]) -> None:
         files.remove(path)
 
 
-def _fork(at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int]) -> Child:
+def _fork(at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int]) -> Child:
     """Fork, and wait until the child has become the job script or said why it cannot."""
     started_at = clock.iso(time.time())
     read_fd, write_fd = os.pipe()
@@ -76,15 +91,19 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str,
 
 
 def _become_job(
-    at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int]
+    at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int, int]
 ) -> NoReturn:
     """In the child: record, then exec. The report pipe closes at exec; until then it can complain."""
-    log_fd, lock_fd, report_fd = fds
+    log_fd, lock_fd, slot_fd, report_fd = fds
     number = 0
     try:
         os.setsid()
         ledger.publish(at, facts, lock_fd)
         plain_surroundings(log_fd)
+        if slot_fd >= 0:
+            # The pipe that complaints go to must not be overwritten, should it happen to have this number.
+            report_fd = fcntl.fcntl(report_fd, fcntl.F_DUPFD_CLOEXEC, SLOT_FD + 1)
+            os.dup2(slot_fd, SLOT_FD)
         marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
         words = ["bash", "-p", at.script]

@@ -39,11 +39,23 @@ class Alarm:
 
 def become_subreaper() -> bool:
     """Have orphaned descendants become children of this process (prctl(2)); False off Linux."""
+    set_child_subreaper = 36
+    return _prctl(set_child_subreaper, 1)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (prctl(2)); off Linux nothing happens."""
+    set_parent_death_signal = 1
+    _prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> bool:
     if not process.LINUX:
         return False
     import ctypes
 
-    set_child_subreaper = 36
     with contextlib.suppress(OSError, AttributeError):
-        return bool(ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0) == 0)
+        return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
     return False

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from bgrun.errors import LaunchError
+from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.local import plan as plans
 from bgrun.local import tree
 from bgrun.runs import process
@@ -30,6 +30,7 @@ def hand_over(plan: Plan) -> None:
     """Start the supervisor of a plan and return once the plan's record exists and its first runs run.
 
     Raises:
+        BusyError: its concurrency group is full, and it is not to wait.
         LaunchError: nothing was launched.
     """
     with _undisturbed():
@@ -109,9 +110,11 @@ def _answer(fd: int) -> str:
         os.close(fd)
 
 
-def _refusal(answer: str) -> LaunchError:
-    message, _, hint = answer.partition("\n")
-    return LaunchError(message or "the supervisor ended before it launched anything", hint)
+def _refusal(answer: str) -> BgrunError:
+    kind, _, told = answer.partition("\n")
+    message, _, hint = told.partition("\n")
+    error = BusyError if kind == BusyError.__name__ else LaunchError
+    return error(message or kind or "the supervisor ended before it launched anything", hint)
 
 
 def module_path() -> tuple[str, ...]:

@@ -61,18 +61,33 @@ class Exit(NamedTuple):
         }
 
 
-def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int]) -> tuple[int, int]:
+def claim_lock(at: RunFiles) -> int:
+    """Make the pid file, locked, empty and still hidden, and return its descriptor.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    fd = files.create(at.hidden("pid"))
+    try:
+        lock.hold(fd)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int], locked: int = -1) -> tuple[int, int]:
     """Make the log and the locked, still hidden pid file, and take room on disk for the last words.
 
     Descriptors are added to `opened` as they are made, for the caller to close if this fails; the two
-    that are returned are those of the log and of the lock.
+    that are returned are those of the log and of the lock. `locked` is that of the lock where it is
+    held already.
 
     Raises:
         OSError: one of the files cannot be made.
     """
     opened.append(files.create(at.log, os.O_WRONLY | os.O_APPEND))
-    opened.append(files.create(at.hidden("pid")))
-    lock.hold(opened[1])
+    opened.append(claim_lock(at) if locked < 0 else locked)
     files.reserve(at.hidden("exit"), EXIT_RESERVE)
     files.reserve(at.hidden("meta"), len(meta.pack(facts)) + META_RESERVE)
     return opened[0], opened[1]
@@ -117,12 +132,13 @@ def _witnessed(at: RunFiles) -> int | None:
         return None
 
 
-def stop_requested(at: RunFiles) -> bool:
-    """Return whether a run is wanted to stop; something odd in place of the request is none."""
+def stop_requested(at: RunFiles) -> str:
+    """Return why a run is wanted to stop, or ''; something odd in place of the request is none."""
     try:
-        return record.read_stop(at) is not None
+        request = record.read_stop(at)
     except BgrunError:
-        return False
+        return ""
+    return request.reason if request else ""
 
 
 def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
@@ -138,9 +154,11 @@ def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[s
 def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str) -> None:
     """Write the last words on a run that never ran: it has no exit code."""
     words = {**facts, "ended_at": clock.iso(time.time()), "state": final, "reason": why}
+    words.pop("waiting", None)
     with contextlib.suppress(OSError):
         files.replace(at.meta, at.hidden("meta.new"), meta.pack(words))
-    files.remove(at.stop)
+    for path in (at.stop, at.hidden("pid")):
+        files.remove(path)
 
 
 def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> None:
@@ -150,16 +168,31 @@ def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> No
         files.commit(at.meta, at.hidden("meta"), meta.pack(words))
 
 
-def enqueue(at: RunFiles, facts: dict[str, str]) -> None:
-    """Make the record of a run that waits for its turn.
+def enqueue(at: RunFiles, facts: dict[str, str], waits_for: str = "") -> None:
+    """Make the record of a run that waits for its turn in a plan, and perhaps for something else.
+
+    Raises:
+        LaunchError: the record cannot be kept.
+    """
+    known = {**facts, **({"waiting": waits_for} if waits_for else {})}
+    try:
+        files.replace(at.meta, at.hidden("meta.new"), meta.pack(known))
+    except OSError as error:
+        raise LaunchError(f"cannot write {at.meta}: {error.strerror}") from error
+
+
+def enqueue_locked(at: RunFiles, facts: dict[str, str], waits_for: str) -> int:
+    """Make the record of a run that waits on its own, and return the descriptor that holds its lock.
 
     Raises:
         LaunchError: the record cannot be kept.
     """
     try:
-        files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
+        fd = claim_lock(at)
     except OSError as error:
-        raise LaunchError(f"cannot write {at.meta}: {error.strerror}") from error
+        raise LaunchError(f"cannot lock {at.pid}: {error.strerror}") from error
+    enqueue(at, facts, waits_for)
+    return fd
 
 
 def note_fault(log_dir: str) -> None:
@@ -219,8 +252,8 @@ class GroupLedger:
         with contextlib.suppress(OSError):
             files.write_all(self.log_fd, f"{clock.iso(time.time())} {event}\n".encode("utf-8", "replace"))
 
-    def stop_requested(self) -> bool:
-        """Return whether the whole group is to stop."""
+    def stop_requested(self) -> str:
+        """Return why the whole group is to stop, or ''."""
         return stop_requested(self.at)
 
     def note_stop(self) -> None:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 class Host(NamedTuple):
     """What a run has to know of its supervisor.
 
-    `alone`: the plan has no other run. `helpers` are the supervisor's own children that are no part
+    `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all. `helpers` are the supervisor's own children that are no part
     of any run: what keeps the machine awake, and hooks. `tell` takes an event.
     """
 
     log_dir: str
     subreaper: bool
     alone: bool
+    grouped: bool
     helpers: set[int]
     tell: Callable[[str], None]
 
@@ -45,6 +46,8 @@ class Member:
         self.state: State = "queued"
         self.waived = False
         self.child: child.Child | None = None
+        self.lock_fd = -1
+        self.recorded = False
         self.began = 0.0
         self.inhibitor = 0
         self.log_look_at = 0.0
@@ -78,13 +81,26 @@ class Member:
 
     # --- its beginning ------------------------------------------------------------------------
 
-    def launch(self) -> None:
-        """Start its job script.
+    def enqueue(self, waits_for: str = "") -> None:
+        """Make its record before its turn has come; one of its own needs a lock of its own.
+
+        Raises:
+            LaunchError: the record cannot be kept.
+        """
+        if self.host.grouped:
+            ledger.enqueue(self.at, self.facts(), waits_for)
+        elif not self.recorded:
+            self.lock_fd = ledger.enqueue_locked(self.at, self.facts(), waits_for)
+        self.recorded = True
+
+    def launch(self, slot_fd: int = -1) -> None:
+        """Start its job script, which keeps the slot of its concurrency group open.
 
         Raises:
             LaunchError: it does not run.
         """
-        self.child = child.launch(self.at, self.facts(), self.plan.environment)
+        held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1
+        self.child = child.launch(self.at, self.facts(), self.plan.environment, held)
         self.state = "running"
         self.began = steady_clock()
         self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)
@@ -103,6 +119,8 @@ class Member:
         self.waived = waived
         more = {"waived": "true"} if waived else {}
         ledger.close_unstarted(self.at, {**self.facts(), **more}, final, why)
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
         self.host.tell(f"{final} {self.plan.run_id}: {why}")
 
     # --- its end ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from bgrun.model import Hook, Limits, Retention
+from bgrun.model import Concurrency, Hook, Limits, Retention
 
 
 class RunPlan(NamedTuple):
@@ -26,6 +26,7 @@ class RunPlan(NamedTuple):
     needs: tuple[str, ...] = ()
     skip: str = ""
     hooks: tuple[Hook, ...] = ()
+    concurrency: Concurrency | None = None
 
 
 class GroupPlan(NamedTuple):
@@ -69,6 +70,7 @@ def _run(raw: RunPlan) -> RunPlan:
         retention=Retention(*raw.retention),
         needs=tuple(raw.needs),
         hooks=tuple(Hook(*hook) for hook in raw.hooks),
+        concurrency=Concurrency(*raw.concurrency) if raw.concurrency else None,
     )
 
 

@@ -100,6 +100,7 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
         needs=needs,
         skip=node.skip,
         hooks=job.hooks,
+        concurrency=job.concurrency,
     )
 
 

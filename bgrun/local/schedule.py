@@ -39,13 +39,16 @@ class Step(NamedTuple):
     done: bool = False
 
 
-def decide(states: Mapping[str, State], order: Order, waived: Collection[str] = ()) -> Step:
+def decide(
+    states: Mapping[str, State], order: Order, waived: Collection[str] = (), held_back: Collection[str] = ()
+) -> Step:
     """Return the next step of a plan.
 
     Args:
         states: the runs in the order in which they are to start, each behind all that it needs.
         order: how they depend on each other.
         waived: the skipped runs that spoil nothing.
+        held_back: queued runs that may not start yet, whatever the order says.
     """
     running = [run_id for run_id, now in states.items() if now == "running"]
     failed = next((run_id for run_id, now in states.items() if _spoils(now) and run_id not in waived), None)
@@ -57,7 +60,9 @@ def decide(states: Mapping[str, State], order: Order, waived: Collection[str] = 
     ready = [
         run_id
         for run_id, now in states.items()
-        if now == "queued" and all(states[one] == "succeeded" for one in order.needs.get(run_id, ()))
+        if now == "queued"
+        and run_id not in held_back
+        and all(states[one] == "succeeded" for one in order.needs.get(run_id, ()))
     ]
     free = len(ready) if order.max_parallel is None else max(0, order.max_parallel - len(running))
     queued_on = any(now == "queued" and one not in skip and one not in waive for one, now in states.items())

@@ -23,13 +23,28 @@ SLACK_S = 3.0
 """What a supervisor may need beyond grace and kill, on a busy machine."""
 
 
-def stop_run(log_dir: str, run_id: str, grace_s: float | None = None) -> Run | None:
+def request(log_dir: str, run_id: str, reason: str) -> None:
+    """Ask for the end of a live run without waiting for it; where its supervisor is dead nothing follows.
+
+    Raises:
+        StorageError: the request cannot be written.
+    """
+    at = RunFiles(log_dir, run_id)
+    run, facts = record.read_run(log_dir, run_id), record.read_meta(at)
+    if run and facts and run.live:
+        with files.storage(at.stop, "write"):
+            record.write_stop(at, reason, signalled=False)
+        _poke_supervisor(at, facts)
+
+
+def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: str = "stop") -> Run | None:
     """End a run with all its processes and return it as it is then; one that has ended is left alone.
 
     Args:
         log_dir: the log folder.
         run_id: the run, or a group's run, which takes its runs along.
         grace_s: seconds between the stop signal and SIGKILL where bgrun itself has to send them.
+        reason: why, in words, or `stop` where somebody just asked for it.
 
     Raises:
         UsageError: the caller is a process of that run.
@@ -42,7 +57,7 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None) -> Run | N
         return run
     _spare_caller(log_dir, run)
     with files.storage(at.stop, "write"):
-        record.write_stop(at, "stop", signalled=False)
+        record.write_stop(at, reason, signalled=False)
     until = time.monotonic() + _bound_s(log_dir, run, facts)
     ended: Run | None = run
     while ended and ended.live and time.monotonic() < until:
@@ -51,7 +66,7 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None) -> Run | N
         if _poke_supervisor(at, facts):
             ended = wait.wait_run(log_dir, run_id, POKE_S)
         else:
-            ended = _stop_orphans(log_dir, run, facts, grace_s)
+            ended = _stop_orphans(log_dir, run, facts, (grace_s, reason))
     return _settled(at, ended)
 
 
@@ -92,8 +107,8 @@ def _ancestors() -> set[int]:
 
 def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
     """Wake the supervisor that holds the lock; return whether there is one."""
-    held_by = facts["group_run"] if facts.get("group_run") else at.run_id
-    if not lock.is_held(at.pid) and not lock.is_held(RunFiles(at.log_dir, held_by).pid):
+    group = RunFiles(at.log_dir, facts["group_run"]).pid if facts.get("group_run") else ""
+    if not record.is_locked(at) and not (group and lock.is_held(group)):
         return False
     pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
     if not pid or not process.is_running(pid, start):
@@ -105,21 +120,21 @@ def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
     return asked
 
 
-def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> Run | None:
+def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[float | None, str]) -> Run | None:
     """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
     now = record.read_run(log_dir, run.run_id)
     if now is None or not now.live:
         return now
     for member in run.members:
         with contextlib.suppress(UsageError):
-            stop_run(log_dir, member, grace_s)
+            stop_run(log_dir, member, *how)
     if not run.members:
-        _end_tree(log_dir, run, facts, grace_s)
-    _close(RunFiles(log_dir, run.run_id))
+        _end_tree(log_dir, run, facts, how)
+    _close(RunFiles(log_dir, run.run_id), how[1])
     return record.read_run(log_dir, run.run_id)
 
 
-def _close(at: RunFiles) -> None:
+def _close(at: RunFiles, reason: str) -> None:
     """Write the last words on a run that nobody else will write any, and never over somebody else's."""
     ended = record.read_run(at.log_dir, at.run_id)
     facts = record.read_meta(at)
@@ -127,12 +142,13 @@ def _close(at: RunFiles) -> None:
         return
     if ended.state != "stopped" and (not ended.members or ended.succeeded):
         return  # it ended by itself before any signal was sent
-    verdict = state.Verdict("stopped", ended.exit_code, ended.signal, "stopped by request")
+    verdict = state.Verdict("stopped", ended.exit_code, ended.signal, state.stop_words(reason))
     ledger.close_orphan(at, facts, verdict)
 
 
-def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float | None) -> None:
+def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[float | None, str]) -> None:
     at = RunFiles(log_dir, run.run_id)
+    grace_s, reason = how
     grace = grace_s if grace_s is not None else state.parse_float(facts.get("stop_grace_s", "")) or 0.0
     plan = escalate.begin("stop", facts.get("stop_signal") or "SIGTERM", grace, time.monotonic())
     while found := tree.find(_claim(at, run, facts)):
@@ -140,13 +156,13 @@ def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], grace_s: float |
         if phase == "ask" and ledger.command_is_over(at) and any(one.pid == run.pid for one in found):
             phase = "wait"  # it ends by itself, and its script is about to say how
         if phase in ("ask", "kill"):
-            record.write_stop(at, "stop", signalled=True)
+            record.write_stop(at, reason, signalled=True)
         if phase == "ask":
             # The job script last: it then ends with the command's own exit code and records it.
             reached = tree.ask([one for one in found if one.pid != run.pid] or found, plan.signal)
             tree.send(found, "SIGCONT")
             if not reached:
-                record.write_stop(at, "stop", signalled=False)  # they were on their way out by themselves
+                record.write_stop(at, reason, signalled=False)  # they were on their way out by themselves
             plan = plan._replace(asked=bool(reached))
         elif phase == "kill":
             tree.send(found, "SIGKILL")

@@ -16,6 +16,7 @@ from bgrun.local import hooks, ledger, schedule
 from bgrun.local.kernel import Alarm, become_subreaper, steady_clock
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, unpack
+from bgrun.local.turnstile import Turnstile
 from bgrun.runs import claim, record, retention
 
 TYPE_CHECKING = False
@@ -36,10 +37,11 @@ class Supervisor:
     def __init__(self, plan: Plan, subreaper: bool) -> None:
         self.plan = plan
         self.helpers: set[int] = set()
-        host = Host(plan.log_dir, subreaper, len(plan.runs) == 1, self.helpers, self._tell)
+        host = Host(plan.log_dir, subreaper, len(plan.runs) == 1, bool(plan.group), self.helpers, self._tell)
         self.members = {run.run_id: Member(run, host) for run in plan.runs}
         self.active: dict[str, Member] = {}
         self.order = _order(plan)
+        self.turnstile = Turnstile(plan.log_dir, plan.runs, self.helpers)
         self.hooks = hooks.Hooks(self.helpers)
         self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
         self.asked_to_stop = False
@@ -50,7 +52,7 @@ class Supervisor:
         if self.group:
             self.group.open(self.members)
             for member in self.members.values():
-                ledger.enqueue(member.at, member.facts())
+                member.enqueue()
         for member in self.members.values():
             if member.plan.skip:
                 member.never_run("skipped", member.plan.skip, waived=True)
@@ -80,7 +82,10 @@ class Supervisor:
             member.pursue()
         self._settle()
         self.hooks.kill_late()
-        return self._schedule()
+        self._tidy()
+        done = self._schedule()
+        self._tidy()
+        return done
 
     def next_look(self) -> float | None:
         """Return in how many seconds to look again at the latest; None to sleep until woken."""
@@ -101,11 +106,12 @@ class Supervisor:
         while True:
             states = {run_id: member.state for run_id, member in self.members.items()}
             waived = {run_id for run_id, member in self.members.items() if member.waived}
-            step = schedule.decide(states, self.order, waived)
+            step = schedule.decide(states, self.order, waived, self.turnstile.held_back())
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
-                self._launch(self.members[run_id])
+                if not self.turnstile.holds_back(run_id):
+                    self._launch(self.members[run_id])
             launched += len(batch)
             self.more_to_launch = len(batch) < len(step.launch)
             if self.more_to_launch or not (batch or step.skip or step.waive):
@@ -120,14 +126,23 @@ class Supervisor:
             self.members[run_id].never_run("skipped", why, waived=True)
 
     def _launch(self, member: Member) -> None:
+        """Launch a run whose turn has come in the plan, unless it has to wait in its concurrency group."""
+        run_id = member.plan.run_id
         try:
-            member.launch()
+            if what := self.turnstile.admit(run_id):
+                member.enqueue(what)
+                return
+            member.launch(self.turnstile.slot_fd(run_id))
         except BgrunError as error:
-            if not self.group:
+            if not self.group and not member.recorded:
                 raise
             member.never_run("skipped", error.message)
             return
-        self.active[member.plan.run_id] = member
+        self.active[run_id] = member
+
+    def _tidy(self) -> None:
+        """Give back the slots and tickets of runs that are over."""
+        self.turnstile.tidy({run_id for run_id, one in self.members.items() if one.state == "queued" or one.busy})
 
     # --- children that ended ------------------------------------------------------------------
 
@@ -142,6 +157,7 @@ class Supervisor:
                 return
             self.helpers.discard(pid)
             self.hooks.ended(pid)
+            self.turnstile.ended(pid, status)
             if member := by_pid.get(pid):
                 member.leader_ended(ledger.Exit.of(status, usage, steady_clock() - member.began))
 
@@ -171,10 +187,10 @@ class Supervisor:
     # --- stopping -----------------------------------------------------------------------------
 
     def _read_requests(self) -> None:
-        whole = self.group.stop_requested() if self.group else False
+        whole = self.group.stop_requested() if self.group else ""
         for member in self._unfinished():
-            if whole or ledger.stop_requested(member.at):
-                member.stop("stop")
+            if why := whole or ledger.stop_requested(member.at):
+                member.stop(why)
 
     def _unfinished(self) -> Iterable[Member]:
         return [member for member in self.members.values() if member.state in ("queued", "running")]
@@ -214,7 +230,7 @@ def supervise(plan: Plan, ready_fd: int) -> None:
         done = supervisor.advance()
     except BgrunError as error:
         supervisor.withdraw()
-        os.write(ready_fd, f"{error.message}\n{error.hint}".encode("utf-8", "replace"))
+        os.write(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
         return
     os.write(ready_fd, b"ok")
     os.close(ready_fd)

@@ -39,10 +39,11 @@ def wait_run(log_dir: str, run_id: str, timeout_s: float | None = None) -> Run |
 
 def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
     """Sleep until something about the run may have changed."""
-    path = RunFiles(log_dir, run.run_id).pid
+    at = RunFiles(log_dir, run.run_id)
+    path = next(filter(lock.is_held, (at.hidden("pid"), at.pid)), "")
     if threading.current_thread() is not threading.main_thread():
         time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
-    elif lock.is_held(path):
+    elif path:
         with contextlib.suppress(_TimeUpError), _alarm(timeout_s):
             lock.wait_free(path)
     elif run.state == "running" and run.pid and not run.members:

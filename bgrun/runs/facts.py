@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import NamedTuple
 
-from bgrun.model import Hook, Limits, RenderedJob, Retention
+from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
 from bgrun.runs import masks, state
 
 TYPE_CHECKING = False
@@ -63,6 +63,8 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
         **_of_retention(job.retention),
         **({"hooks": json.dumps(job.hooks)} if job.hooks else {}),
+        **({"concurrency": json.dumps(job.concurrency)} if job.concurrency else {}),
+        **({"join_key": job.join_key} if job.join_key else {}),
     }
 
 
@@ -82,7 +84,15 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         inhibit_sleep=facts.get("inhibit_sleep") == "true",
         retention=_retention(facts),
         hooks=_hooks(facts.get("hooks", "")),
+        concurrency=_concurrency(facts.get("concurrency", "")),
     )
+
+
+def _concurrency(text: str) -> Concurrency | None:
+    try:
+        return Concurrency(*json.loads(text)) if text else None
+    except (ValueError, TypeError):
+        return None
 
 
 def _hooks(text: str) -> tuple[Hook, ...]:

@@ -49,7 +49,7 @@ def ensure_log_dir(log_dir: str) -> None:
     """
     _check_own(log_dir)
     for folder in (log_dir, f"{log_dir}/jobs"):
-        _ensure_folder(folder)
+        ensure_folder(folder)
     with storage(log_dir, "write in"):
         if not os.access(log_dir, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -98,7 +98,12 @@ def _is_folder(path: str) -> bool:
     return True
 
 
-def _ensure_folder(path: str) -> None:
+def ensure_folder(path: str) -> None:
+    """Make a folder that only its owner can look into, or take one that is there.
+
+    Raises:
+        StorageError: it is a symlink or no folder, or cannot be made.
+    """
     if _is_folder(path):
         _tighten(path)
         return

@@ -33,6 +33,29 @@ def facts(folder: str) -> GitFacts:
     return GitFacts(sha, branch) if sha else _ask(folder)
 
 
+def state_of(folder: str) -> bytes:
+    """Return bytes that differ when the files of the work tree do: commit, changed files, their sizes and times.
+
+    Empty outside a repository; where git cannot tell, like no other state.
+    """
+    top = _top(folder)
+    if not top:
+        return b""
+    listed = _git_bytes(top, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+    if listed is None:
+        return os.urandom(16)
+    stamps = [_stamp(os.path.join(top, os.fsdecode(entry[3:]))) for entry in listed.split(b"\0") if entry]
+    return "\0".join([facts(folder).sha, *stamps]).encode() + b"\0" + listed
+
+
+def _stamp(path: str) -> str:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def _top(folder: str) -> str:
     """Return the folder at or above `folder` that holds `.git`, or ''."""
     while not os.path.lexists(f"{folder}/.git"):
@@ -87,9 +110,15 @@ def _ask(folder: str) -> GitFacts:
 
 
 def _git(folder: str, *words: str) -> str:
+    return (_git_bytes(folder, *words) or b"").decode("utf-8", "replace").strip()
+
+
+def _git_bytes(folder: str, *words: str) -> bytes | None:
+    """Return what git prints, or None where it fails or takes too long."""
     try:
-        command = ["git", "-C", folder, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=False)
+        # No locks: a look must not be in the way of the user's own git.
+        command = ["git", "--no-optional-locks", "-C", folder, *words]
+        done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -22,7 +22,7 @@ def hold(fd: int) -> None:
 
 
 def is_held(path: str) -> bool:
-    """Return whether a supervisor holds the lock on this file; False where there is no file."""
+    """Return whether somebody holds the lock on this file; False where there is no file."""
     try:
         fd = files.open_regular(path)
     except FileNotFoundError:

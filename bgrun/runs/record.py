@@ -100,7 +100,7 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
     Whoever ends a run writes the exit code first and lets go of the lock, or of its life, last.
     So: lock, process, and only then what was written.
     """
-    if _is_locked(at, facts):
+    if _is_minded(at, facts):
         return facts, state.Evidence(facts, locked=True)
     away = _away(facts)
     pid = state.parse_int(facts.get("pid", "")) or 0
@@ -114,9 +114,19 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
     return fresh, state.Evidence(fresh or facts, False, False, read_exit(at), reason, away)
 
 
-def _is_locked(at: RunFiles, facts: Mapping[str, str]) -> bool:
-    waits = not state.has_started(facts) and facts.get("group_run")
-    return lock.is_held(RunFiles(at.log_dir, facts["group_run"]).pid if waits else at.pid)
+def _is_minded(at: RunFiles, facts: Mapping[str, str]) -> bool:
+    """Return whether the supervisor of a run lives; that of a group's run that waits minds the group."""
+    if not state.has_started(facts) and facts.get("group_run"):
+        return lock.is_held(RunFiles(at.log_dir, facts["group_run"]).pid)
+    return is_locked(at)
+
+
+def is_locked(at: RunFiles) -> bool:
+    """Return whether a supervisor holds the lock of this run.
+
+    Before the launch the file is hidden, and looked at first: it may come into view meanwhile.
+    """
+    return lock.is_held(at.hidden("pid")) or lock.is_held(at.pid)
 
 
 def _away(facts: Mapping[str, str]) -> str:

@@ -52,13 +52,13 @@ def derive(seen: Evidence) -> Verdict:
     if closed:
         return closed
     if seen.locked or seen.alive:
-        return Verdict("running" if has_started(seen.meta) else "queued")
+        return Verdict("running") if has_started(seen.meta) else Verdict("queued", reason=seen.meta.get("waiting"))
     if not has_started(seen.meta):
         return _never_started(seen)
     if seen.exit_code is not None:
         return verdict_of(seen.exit_code, success_codes(seen.meta), seen.stop_reason)
     if seen.stop_reason:
-        return Verdict(STOP_STATES.get(seen.stop_reason, "stopped"), reason=_stop_words(seen.stop_reason))
+        return Verdict(STOP_STATES.get(seen.stop_reason, "stopped"), reason=stop_words(seen.stop_reason))
     return Verdict("lost", reason=seen.away or "its supervisor and the job both ended unseen")
 
 
@@ -76,7 +76,7 @@ def verdict_of(exit_code: int, success: Iterable[int], stop_reason: str = "") ->
     ended_by = signal_name(exit_code)
     if stop_reason:
         state = STOP_STATES.get(stop_reason, "stopped")
-        return Verdict(state, exit_code, ended_by, _stop_words(stop_reason))
+        return Verdict(state, exit_code, ended_by, stop_words(stop_reason))
     if exit_code in success:
         return Verdict("succeeded", exit_code)
     return Verdict("failed", exit_code, ended_by)
@@ -138,6 +138,7 @@ def _never_started(seen: Evidence) -> Verdict:
     return Verdict("skipped", reason="its supervisor ended before its turn came")
 
 
-def _stop_words(stop_reason: str) -> str:
+def stop_words(stop_reason: str) -> str:
+    """Return the reason of a stop request in words for a person."""
     words = {"stop": "stopped by request", "timeout": "ran into its timeout"}
     return words.get(stop_reason, stop_reason)

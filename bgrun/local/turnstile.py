@@ -1,0 +1,166 @@
+"""The concurrency groups as the supervisor of a plan goes through them: in, in line, out.
+
+A run that has to wait sleeps in a process of its own, forked from the supervisor and sharing its
+open files: what that process locks is locked for the supervisor, and its end is what wakes it. One
+run of a plan waits for each group, the others behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import NamedTuple, NoReturn
+
+from bgrun.errors import BgrunError, BusyError, LaunchError
+from bgrun.local import kernel, slots
+from bgrun.local.slots import Owner, Place, Slot, Ticket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from bgrun.local.plan import RunPlan
+
+_FAILED = 255
+
+
+class Waiting(NamedTuple):
+    """A run in line: its ticket, and the process that sleeps until its turn."""
+
+    run_id: str
+    ticket: Ticket
+    pid: int
+
+
+class Turnstile:
+    """What a plan's runs hold of their concurrency groups, and what they wait for."""
+
+    def __init__(self, log_dir: str, runs: Iterable[RunPlan], helpers: set[int]) -> None:
+        self.log_dir = log_dir
+        self.wanted = {run.run_id: run.concurrency for run in runs if run.concurrency}
+        self.places = {run_id: slots.place_of(log_dir, one) for run_id, one in self.wanted.items()}
+        self.helpers = helpers
+        self.slots: dict[str, Slot] = {}
+        self.waiting: dict[str, Waiting] = {}
+        self.broken: set[str] = set()
+
+    def held_back(self) -> Collection[str]:
+        """Return the runs that have to wait for a slot, or behind another one of this plan that does."""
+        return [run_id for run_id in self.places if self.holds_back(run_id)] if self.waiting else ()
+
+    def holds_back(self, run_id: str) -> bool:
+        """Return whether a run has to wait for a slot, or behind another one."""
+        place = self.places.get(run_id)
+        return place is not None and place.folder in self.waiting and run_id not in self.slots
+
+    def slot_fd(self, run_id: str) -> int:
+        """Return the descriptor that holds a run's slot, or -1."""
+        slot = self.slots.get(run_id)
+        return slot.fd if slot else -1
+
+    def admit(self, run_id: str) -> str:
+        """Let a run in, or have it wait; return what it waits for, or ''.
+
+        Raises:
+            BusyError: its group is full, and it is not to wait.
+            LaunchError: it cannot wait.
+        """
+        if run_id not in self.places or run_id in self.slots:
+            return ""
+        place, wanted = self.places[run_id], self.wanted[run_id]
+        got = self._enter(run_id, place, may_wait=wanted.when_busy != "reject")
+        if isinstance(got, Slot):
+            self.slots[run_id] = got
+            return ""
+        replaced = self._strangers(got) if wanted.when_busy == "replace" else ()
+        pid = _fork_waiter(got, replaced, run_id)
+        self.helpers.add(pid)
+        self.waiting[place.folder] = Waiting(run_id, got, pid)
+        return f"waits for its turn in the concurrency group {wanted.group} (limit {wanted.limit})"
+
+    def _enter(self, run_id: str, place: Place, *, may_wait: bool) -> Slot | Ticket:
+        if run_id in self.broken:
+            raise LaunchError(f"the line before {place.folder} broke down")
+        try:
+            return slots.enter(place, Owner(run_id, self.log_dir), may_wait=may_wait)
+        except BusyError:
+            raise
+        except BgrunError as error:
+            raise LaunchError(error.message, error.hint) from error
+
+    def _strangers(self, ticket: Ticket) -> list[Owner]:
+        """Return who is ahead, but for runs of this very plan."""
+        own = {Owner(run_id, self.log_dir) for run_id in self.places}
+        return [owner for owner in ticket.ahead if owner not in own]
+
+    def ended(self, pid: int, status: int) -> None:
+        """Take note of a process that ended: where it slept for a run, its turn has come."""
+        for folder, one in list(self.waiting.items()):
+            if one.pid != pid:
+                continue
+            del self.waiting[folder]
+            code = os.waitstatus_to_exitcode(status)
+            if 0 <= code < len(one.ticket.slots):
+                self.slots[one.run_id] = slots.claim(one.ticket, code, Owner(one.run_id, self.log_dir))
+            else:
+                # Killed by somebody: it goes to the end of the line. Ended by itself: it would again.
+                slots.give_up(one.ticket)
+                self.broken |= {one.run_id} if code >= 0 else set()
+
+    def tidy(self, needed: Collection[str]) -> None:
+        """Let go of every slot and ticket but those of the runs that are still `needed`."""
+        for run_id in [run_id for run_id in self.slots if run_id not in needed]:
+            slots.release(self.slots.pop(run_id))
+        for folder, one in [(folder, one) for folder, one in self.waiting.items() if one.run_id not in needed]:
+            del self.waiting[folder]
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+            slots.give_up(one.ticket)
+
+
+def _fork_waiter(ticket: Ticket, replaced: Iterable[Owner], run_id: str) -> int:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _wait(ticket, replaced, run_id, parent)
+    return pid
+
+
+def _wait(ticket: Ticket, replaced: Iterable[Owner], run_id: str, parent: int) -> NoReturn:
+    """In the child: end what is to be replaced, sleep until a slot is ours, and tell its place by the exit code."""
+    code = _FAILED
+    try:
+        _become_waiter(ticket, parent)
+        _replace(replaced, run_id)
+        slots.sleep_until_next(ticket)
+        place = slots.sleep_until_free(ticket)
+        # A slot that came after the supervisor's death is nobody's, and is free again with our end.
+        code = place if os.getppid() == parent else _FAILED
+    finally:
+        os._exit(code)
+
+
+def _become_waiter(ticket: Ticket, parent: int) -> None:
+    """Keep nothing of the supervisor's but the open slots: no lock of a run may outlive it through us."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    kernel.die_with(parent)
+    for fd in [int(name) for name in os.listdir("/dev/fd")]:
+        if fd > 2 and fd not in ticket.slots:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def _replace(replaced: Iterable[Owner], run_id: str) -> None:
+    from bgrun.local import stop
+
+    reason = f"replaced by {run_id}"
+    with contextlib.suppress(BgrunError):
+        for one in replaced:
+            stop.request(one.log_dir, one.run_id, reason)
+    for one in replaced:
+        # One that cannot be ended keeps its slot: then there is nothing but to wait for it.
+        with contextlib.suppress(BgrunError):
+            stop.stop_run(one.log_dir, one.run_id, reason=reason)
