@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Host(NamedTuple):
     """What a run has to know of its supervisor.
 
-    `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all. `helpers` are the supervisor's own children that are no part
-    of any run: what keeps the machine awake, and hooks. `tell` takes an event.
+    `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all.
+    `helpers` are the supervisor's own children that are no part of any run: what keeps the machine awake,
+    hooks, and who waits in line. `tell` takes an event.
     """
 
     log_dir: str

@@ -130,8 +130,8 @@ def _ticket(place: Place, owner: Owner, number: int, ahead: tuple[Owner, ...]) -
     path = f"{place.folder}/ticket.{number}"
     fds: list[int] = []
     try:
-        for name in (path, *(f"{place.folder}/slot.{one}" for one in _numbers(place))):
-            fds.append(_open(name))
+        fds.append(_open(path))
+        fds.extend(_open(f"{place.folder}/slot.{one}") for one in _numbers(place))
         lock.hold(fds[0])
     except OSError:
         for fd in fds:
