@@ -60,6 +60,7 @@ class RenderedJob(NamedTuple):
     same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
     ad-hoc command. `secrets` are variables that reach the job through its environment only.
     `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`).
+    `progress` are names of built-ins and regular expressions that tell from the log how far it is.
     Two starts with the same `join_key`, unless that is empty, mean the same work.
     """
 
@@ -80,6 +81,7 @@ class RenderedJob(NamedTuple):
     hooks: tuple[Hook, ...] = ()
     concurrency: Concurrency | None = None
     join_key: str = ""
+    progress: tuple[str, ...] = ()
 
 
 class Node(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
 from bgrun.local import prepare, slots, stop, surroundings, wait
 from bgrun.model import Node, RenderedPlan
-from bgrun.runs import clock, facts, files, find, history, lock, logs, masks, record, retention, select, twin
+from bgrun.runs import clock, facts, files, find, history, lock, logs, masks, outlook, record, retention, select, twin
 from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bgrun.jobfile.find import Project
     from bgrun.jobfile.specs import JobFile
     from bgrun.model import RenderedJob, Retention, Run, State
+    from bgrun.tools.progress import Progress
 
 _MOST_SCRIPT = 64 << 20
 FOLLOW_LOOK_S = 0.02
@@ -47,6 +48,15 @@ class Started(NamedTuple):
 
     run: Run
     joined: bool = False
+
+
+class Outlook(NamedTuple):
+    """How far a running run is, what it usually takes, in how many seconds it may end, and its last line."""
+
+    progress: Progress | None = None
+    median_s: float | None = None
+    eta_s: float | None = None
+    last_line: str = ""
 
 
 class Chunk(NamedTuple):
@@ -360,6 +370,24 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     names = [parsed.label for one in [_resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
     every = names or sorted(find.labels(run_ids))
     return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
+
+
+def usual_s(project: Project, label: str) -> float | None:
+    """Return what a label's runs that succeeded usually take: their median, in seconds."""
+    return history.usual_s(str(project.log_dir), label)
+
+
+def outlook_on(project: Project, run: Run) -> Outlook:
+    """Return what can be said of the rest of a run; nothing of one that does not run."""
+    return outlook_with(project, run, usual_s(project, run.label)) if run.state == "running" else Outlook()
+
+
+def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
+    """Return what can be said of a running run whose label usually takes `median_s`."""
+    at = RunFiles(str(project.log_dir), run.run_id)
+    seen = outlook.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
+    last = b"".join(read_log(project, run, 1))
+    return Outlook(seen, median_s, outlook.left_s(run, seen, median_s), logs.clean(logs.decode(last)))
 
 
 def latest(project: Project, ref: str) -> Run:

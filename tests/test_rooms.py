@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LEVELS = {"errors": 0, "model": 0, "jobfile": 1, "runs": 1, "local": 2, "runner": 3, "cli": 4, "__main__": 5, "": 5}
+LEVELS = {
+    **{"errors": 0, "model": 0},
+    **{"tools": 1},
+    **{"jobfile": 2, "runs": 2},
+    **{"local": 3},
+    **{"runner": 4},
+    **{"cli": 5},
+    **{"__main__": 6, "": 6},
+}
 HEAVY = {"click", "jinja2", "jsonschema", "yaml", "dotenv", "psutil", "dataclasses", "asyncio", "pathlib", "shutil"}
 MODULES = sorted((TOP / "bgrun").glob("**/*.py"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun import runner
-from bgrun.cli import show
+from bgrun.cli import live, show
 from bgrun.cli.start import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 from bgrun.runs import logs as log_files
@@ -13,7 +13,7 @@ from bgrun.runs import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import SimpleNamespace
 
     from bgrun.jobfile.find import Project
@@ -26,8 +26,12 @@ DEFAULT_RUNS = 20
 def status(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun status`."""
     runs = runner.status(project, asked.refs)
+    if asked.watch and (live_ids := [run.run_id for run in runs if run.live]):
+        _watch(project, live_ids)
+        runs = runner.status(project, [run.run_id for run in runs])
     if asked.json:
-        show.runs_document(runs)
+        fields = [{**show.run_fields(run), **show.outlook_fields(runner.outlook_on(project, run))} for run in runs]
+        show.document({"runs": fields})
     else:
         _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
@@ -35,12 +39,29 @@ def status(project: Project, asked: SimpleNamespace) -> int:
     return _single_exit_code(runs) if asked.exit_code else EXIT_OK
 
 
+def _watch(project: Project, run_ids: Sequence[str]) -> None:
+    if live.wanted():
+        live.watch(project, run_ids)
+    else:
+        runner.wait_for(project, run_ids)
+
+
 def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None:
     for run in runs:
+        members = runner.members(project, run)
         lines = show.status_lines(run)
-        members = (f"  {show.verdict_line(one)}" for one in runner.members(project, run))
-        for line in lines[:-2] if short else (*lines, *members):
+        for line in lines[:-2] if short else lines:
             show.out(line)
+        if short:
+            continue
+        if any(one.live for one in (run, *members)) and live.wanted():
+            live.snapshot(project, [run.run_id])
+            continue
+        if words := show.progress_words(runner.outlook_on(project, run)):
+            show.out(f"PROGRESS {words}")
+        for one in members:
+            words = show.progress_words(runner.outlook_on(project, one))
+            show.out(f"  {show.verdict_line(one)}" + (f", {words}" if words else ""))
 
 
 def _single_exit_code(runs: Sequence[Run]) -> int:
@@ -72,7 +93,7 @@ def follow(project: Project, asked: SimpleNamespace) -> int:
         for chunk in chunks:
             show.raw(chunk.data)
     else:
-        _print_lines(chunks, labelled=bool(run.members))
+        _follow_text(project, run, chunks, labelled=bool(run.members), quiet=asked.quiet)
     ended = runner.latest(project, run.run_id)
     if not asked.quiet:
         for one in (*runner.members(project, ended), ended):
@@ -80,23 +101,36 @@ def follow(project: Project, asked: SimpleNamespace) -> int:
     return exit_code(ended, own=asked.exit_code)
 
 
-def _print_lines(chunks: Iterable[runner.Chunk], *, labelled: bool) -> None:
+def _follow_text(project: Project, run: Run, chunks: Iterable[runner.Chunk], *, labelled: bool, quiet: bool) -> None:
+    """Print the lines; on a terminal with the live view below them."""
+    if not live.wanted(quiet=quiet):
+        _print_lines(chunks, labelled=labelled)
+        return
+    with live.view(project, [run.run_id]) as console:
+        _print_lines(chunks, labelled=labelled, put=lambda text: console.out(text, highlight=False))
+
+
+def _to_stdout(text: str) -> None:
+    show.raw(f"{text}\n".encode("utf-8", "replace"))
+
+
+def _print_lines(chunks: Iterable[runner.Chunk], *, labelled: bool, put: Callable[[str], object] = _to_stdout) -> None:
     """Print whole lines as they come in, so that those of several runs never mix."""
     rest: dict[str, bytes] = {}
     names: dict[str, str] = {}
     for chunk in chunks:
         names[chunk.run_id] = chunk.label
         *whole, rest[chunk.run_id] = (rest.get(chunk.run_id, b"") + chunk.data).split(b"\n")
-        for line in whole:
-            _print_line(line, chunk.label if labelled else "")
+        if whole:
+            put("\n".join(_shown(line, chunk.label if labelled else "") for line in whole))
     for run_id, line in rest.items():
         if line:
-            _print_line(line, names[run_id] if labelled else "")
+            put(_shown(line, names[run_id] if labelled else ""))
 
 
-def _print_line(line: bytes, label: str) -> None:
+def _shown(line: bytes, label: str) -> str:
     text = log_files.clean(log_files.decode(line))
-    show.raw((f"{label} | {text}\n" if label else f"{text}\n").encode("utf-8", "replace"))
+    return f"{label} | {text}" if label else text
 
 
 def logs(project: Project, asked: SimpleNamespace) -> int:
@@ -113,7 +147,7 @@ def logs(project: Project, asked: SimpleNamespace) -> int:
         show.document({"run": show.run_fields(run), "lines": lines, "size": log_files.size(run.log)})
         return EXIT_OK
     for line in lines:
-        show.raw(f"{line}\n".encode("utf-8", "replace"))
+        _to_stdout(line)
     return EXIT_OK
 
 

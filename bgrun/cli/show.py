@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgrun.model import Run
+    from bgrun.runner import Outlook
 
 SCHEMA_VERSION = 1
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)")
@@ -56,6 +57,20 @@ def run_fields(run: Run) -> dict[str, Any]:
     fields = run._asdict()
     del fields["members"]
     return {**fields, "tags": list(run.tags)}
+
+
+def outlook_fields(outlook: Outlook) -> dict[str, Any]:
+    """Return what `status` adds to a run: how far it is and when it may end."""
+    seen = outlook.progress
+    eta = None if outlook.eta_s is None else round(outlook.eta_s, 1)
+    return {"progress": seen and seen._asdict(), "median_s": outlook.median_s, "eta_s": eta}
+
+
+def progress_words(outlook: Outlook) -> str:
+    """Return how far a run is, in words, or ''."""
+    seen, left = outlook.progress, outlook.eta_s
+    share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")
+    return ", ".join(filter(None, (share, "" if left is None else f"about {span(left)} left")))
 
 
 def runs_document(runs: Iterable[Run], **more: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from bgrun import runner
-from bgrun.cli import show
+from bgrun.cli import live, show
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 from bgrun.runner import Bounds
 
@@ -68,7 +69,9 @@ def _told(project: Project, asked: SimpleNamespace, begun: Run, *, joined: bool 
 
 
 def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[str, bool]) -> int:
-    ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
+    shown = live.view(project, [begun.run_id]) if live.wanted(quiet=asked.quiet, json=asked.json) else nullcontext()
+    with shown:
+        ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
     _as_json(project, asked, ended, more)
     if not asked.json and not asked.quiet:
         for one in (*runner.members(project, ended), ended):

@@ -116,7 +116,7 @@ COMMANDS = (
         "Tell how runs are doing: RUNNING or NOT RUNNING, and the exit code.",
         "bgrun.cli.look:status",
         (Argument("refs", "any", "ref"),),
-        (JSON, QUIET, EXIT_CODE),
+        (Option("watch", ("-w", "--watch"), "Until they have ended; live on a terminal."), JSON, QUIET, EXIT_CODE),
         epilog="REF is a run id, or a label (its newest run). Without any: live runs and the newest of each label.",
     ),
     Command(

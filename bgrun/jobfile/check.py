@@ -13,6 +13,7 @@ from bgrun.jobfile.explain import by_schema
 from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
 from bgrun.jobfile.text import Document
+from bgrun.tools import progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> I
     for job in job_file.jobs.values():
         yield from _params(file, document, job)
         yield from _conditions(file, document, job)
+        yield from _progress(file, document, job)
         faults = list(_templates(file, document, job))
         yield from faults or _shell(file, document, job)
 
@@ -159,6 +161,22 @@ def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Problem
             yield document.problem(file, ("jobs", job.name, "if"), message, hint)
 
 
+def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+    single = isinstance(document.data["jobs"][job.name].get("progress"), str)
+    for place, one in enumerate(job.progress):
+        if fault := _fault(one):
+            yield document.problem(file, ("jobs", job.name, "progress", *(() if single else (place,))), fault)
+
+
+def _fault(expression: str) -> str:
+    """Return what is wrong with an expression for progress, or ''."""
+    try:
+        progress.patterns([expression])
+    except UsageError as error:
+        return error.message
+    return ""
+
+
 def _line_offset(text: str, line: int) -> int:
     """A text of several lines is a block, which begins on the line behind its key."""
     return line if "\n" in text else 0
@@ -177,6 +195,9 @@ def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Doc
     for name, value in raw.get("env", {}).items():
         if isinstance(value, str):
             yield (*base, "env", name), value
+    if job.settings.concurrency and "concurrency" in raw:
+        shorthand = isinstance(raw["concurrency"], str)
+        yield (*base, "concurrency", *(() if shorthand else ("group",))), job.settings.concurrency.group
     for when in specs.HOOK_KEYS:
         yield from _hook_texts((*base, f"on_{when}"), raw.get(f"on_{when}", ()))
 

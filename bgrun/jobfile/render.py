@@ -60,6 +60,7 @@ def render_job(
     return _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
+        progress=job.progress,
     )
 
 

@@ -81,6 +81,7 @@ class JobSpec(NamedTuple):
     depends_on: tuple[str, ...] = ()
     condition: str = ""
     matrix: tuple[dict[str, Scalar], ...] = ()
+    progress: tuple[str, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -134,7 +135,12 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         tuple(raw.get("depends_on", ())),
         str(raw.get("if", "")),
         matrix.combinations(raw["matrix"]) if "matrix" in raw else (),
+        _one_or_more(raw.get("progress", ())),
     )
+
+
+def _one_or_more(raw: Any) -> tuple[str, ...]:
+    return (raw,) if isinstance(raw, str) else tuple(raw)
 
 
 def _merged(defaults: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,10 +150,9 @@ def _merged(defaults: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, An
 
 def _settings(raw: Mapping[str, Any]) -> Settings:
     kept = raw.get("retention", {})
-    env_file = raw.get("env_file", ())
     return Settings(
         env=raw.get("env", {}),
-        env_file=(env_file,) if isinstance(env_file, str) else tuple(env_file),
+        env_file=_one_or_more(raw.get("env_file", ())),
         working_dir=raw.get("working_dir", "."),
         shell=raw.get("shell", DEFAULT_SHELL),
         venv=raw.get("venv", "auto"),

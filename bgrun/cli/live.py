@@ -1,0 +1,160 @@
+"""The live view on a terminal: a line for each run, as it goes. Drawn by rich, imported only when shown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from typing import NamedTuple
+
+from bgrun import runner
+from bgrun.cli import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Run
+
+PER_SECOND = 4
+_STYLES = {"succeeded": "green", "running": "cyan", "queued": "blue", "skipped": "yellow", "stopped": "yellow"}
+_BAR = 20
+_LEAST_WIDTH = 60
+
+
+def wanted(*, quiet: bool = False, json: bool = False) -> bool:
+    """Return whether somebody looks at a terminal that can show a live view."""
+    return sys.stdout.isatty() and not (quiet or json) and os.environ.get("TERM", "dumb") != "dumb"
+
+
+class Line(NamedTuple):
+    """A run as the view shows it."""
+
+    run: Run
+    outlook: runner.Outlook
+
+
+class View:
+    """Runs as they are at each moment; what past runs took is read once."""
+
+    def __init__(self, project: Project, run_ids: Sequence[str]) -> None:
+        self.project = project
+        self.run_ids = run_ids
+        self.usual: dict[str, float | None] = {}
+
+    def __rich__(self) -> RenderableType:
+        """Draw it as it is now; a file that cannot be read just now is told, and looked at again."""
+        from bgrun.errors import BgrunError
+
+        try:
+            return drawn(self.lines(), shutil.get_terminal_size())
+        except BgrunError as error:
+            from rich.text import Text
+
+            return Text(error.message)
+
+    def lines(self) -> list[Line]:
+        """Return what is to be shown, of a group's run its members; only what fits is looked at closely."""
+        runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
+        room = _room(shutil.get_terminal_size())
+        return [Line(run, self._outlook(run) if place < room else runner.Outlook()) for place, run in enumerate(runs)]
+
+    def _expanded(self, run_id: str) -> list[Run]:
+        run = runner.latest(self.project, run_id)
+        return runner.members(self.project, run) or [run]
+
+    def _outlook(self, run: Run) -> runner.Outlook:
+        if run.state != "running":
+            return runner.Outlook()
+        if run.label not in self.usual:
+            self.usual[run.label] = runner.usual_s(self.project, run.label)
+        return runner.outlook_with(self.project, run, self.usual[run.label])
+
+
+def _room(size: os.terminal_size) -> int:
+    return max(1, size.lines - 3)
+
+
+def in_view(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with those that go on first, then what did not succeed."""
+    order = {"running": 0, "queued": 2, "succeeded": 3}
+    return sorted(runs, key=lambda run: order.get(run.state, 1))
+
+
+def drawn(lines: Sequence[Line], size: os.terminal_size) -> Table:
+    """Return the lines as a table that fits a terminal of this size, and a word on the rest."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1), expand=False)
+    wide = size.columns >= _LEAST_WIDTH
+    for _ in range(6 if wide else 2):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    room = _room(size)
+    for line in lines[:room]:
+        cells = _cells(line, size.columns)
+        table.add_row(*(cells if wide else cells[:2]))
+    if rest := lines[room:]:
+        counts = Counter(line.run.state for line in rest)
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        table.add_row(Text("…"), Text(f"{len(rest)} more: {told}"))
+    return table
+
+
+def _cells(line: Line, columns: int) -> list[RenderableType]:
+    from rich.text import Text
+
+    run, outlook = line
+    left = "" if outlook.eta_s is None else f"~{show.span(outlook.eta_s)} left"
+    said = outlook.last_line if run.live else (run.reason or "")
+    return [
+        Text(run.state, style=_STYLES.get(run.state, "red")),
+        Text(run.label),
+        _bar(outlook),
+        Text(show.span(run.duration_s), justify="right"),
+        Text(left, style="dim"),
+        Text(said[:columns], style="dim"),
+    ]
+
+
+def _bar(outlook: runner.Outlook) -> RenderableType:
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    if not outlook.progress:
+        return Text(" " * _BAR)
+    return ProgressBar(total=1.0, completed=outlook.progress.fraction, width=_BAR)
+
+
+@contextlib.contextmanager
+def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
+    """Show runs live until the block ends; what is printed on the console goes above the view."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    seen = View(project, run_ids)
+    with Live(get_renderable=seen.__rich__, console=console, refresh_per_second=PER_SECOND, transient=True):
+        yield console
+
+
+def watch(project: Project, run_ids: Sequence[str]) -> None:
+    """Show runs live until all of them have ended."""
+    with view(project, run_ids):
+        while any(runner.latest(project, run_id).live for run_id in run_ids):
+            time.sleep(1 / PER_SECOND)
+
+
+def snapshot(project: Project, run_ids: Sequence[str]) -> None:
+    """Show runs once, as they are now."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(View(project, run_ids))
