@@ -5,7 +5,7 @@ Times are seconds since the epoch (float), durations are seconds, sizes are byte
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"]
 LIVE_STATES: tuple[State, ...] = ("queued", "running")
@@ -60,6 +60,8 @@ class RenderedJob(NamedTuple):
     same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
     ad-hoc command. `secrets` are variables that reach the job through its environment only.
     `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`).
+    `problems` are names of built-in problem matchers, or documents of others; `junit` names the test
+    reports that it writes, a glob relative to its folder.
     `progress` are names of built-ins and regular expressions that tell from the log how far it is.
     Two starts with the same `join_key`, unless that is empty, mean the same work.
     """
@@ -82,6 +84,8 @@ class RenderedJob(NamedTuple):
     concurrency: Concurrency | None = None
     join_key: str = ""
     progress: tuple[str, ...] = ()
+    problems: tuple[Any, ...] = ()
+    junit: str = ""
 
 
 class Node(NamedTuple):

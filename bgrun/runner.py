@@ -15,7 +15,24 @@ from typing import NamedTuple
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
 from bgrun.local import prepare, slots, stop, surroundings, wait
 from bgrun.model import Node, RenderedPlan
-from bgrun.runs import clock, facts, files, find, history, lock, logs, masks, outlook, record, retention, select, twin
+from bgrun.runs import (
+    clock,
+    facts,
+    files,
+    find,
+    history,
+    lock,
+    logs,
+    masks,
+    outlook,
+    record,
+    retention,
+    select,
+    twin,
+)
+from bgrun.runs import (
+    digest as digests,
+)
 from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
@@ -388,6 +405,20 @@ def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
     seen = outlook.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
     last = b"".join(read_log(project, run, 1))
     return Outlook(seen, median_s, outlook.left_s(run, seen, median_s), logs.clean(logs.decode(last)))
+
+
+def digest(project: Project, run: Run, most: int = digests.MOST_PROBLEMS) -> digests.Digest:
+    """Return the digest of a run, of a group's run with those of its runs that did not succeed."""
+    if not run.members:
+        return _digest(project, run, most)
+    bad = [one for one in members(project, run) if not one.live and one.state not in ("succeeded", "skipped")]
+    return digests.of_group(run, [_digest(project, one, most) for one in bad], most)
+
+
+def _digest(project: Project, run: Run, most: int) -> digests.Digest:
+    at = RunFiles(str(project.log_dir), run.run_id)
+    known = record.read_meta(at) or {}
+    return digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
 
 
 def latest(project: Project, ref: str) -> Run:

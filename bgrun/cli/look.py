@@ -6,8 +6,10 @@ import re
 
 from bgrun import runner
 from bgrun.cli import live, show
+from bgrun.cli import report as reports
 from bgrun.cli.start import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
+from bgrun.runs import digest as digests
 from bgrun.runs import logs as log_files
 from bgrun.runs import select
 
@@ -15,11 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import SimpleNamespace
+    from typing import Any
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
 
 DEFAULT_LINES = 100
+FORMATS = ("text", "github")
 DEFAULT_RUNS = 20
 
 
@@ -30,13 +34,17 @@ def status(project: Project, asked: SimpleNamespace) -> int:
         _watch(project, live_ids)
         runs = runner.status(project, [run.run_id for run in runs])
     if asked.json:
-        fields = [{**show.run_fields(run), **show.outlook_fields(runner.outlook_on(project, run))} for run in runs]
-        show.document({"runs": fields})
+        show.document({"runs": [_looked_at(project, run) for run in runs]})
     else:
         _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
         show.note("nothing ran here yet")
     return _single_exit_code(runs) if asked.exit_code else EXIT_OK
+
+
+def _looked_at(project: Project, run: Run) -> dict[str, Any]:
+    outlook = show.outlook_fields(runner.outlook_on(project, run))
+    return {**show.run_fields(run), **outlook, **_digested(project, run)}
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
@@ -59,6 +67,8 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
             continue
         if words := show.progress_words(runner.outlook_on(project, run)):
             show.out(f"PROGRESS {words}")
+        for line in reports.lines_of_failure(project, run) if run.live else ():
+            show.out(line)
         for one in members:
             words = show.progress_words(runner.outlook_on(project, one))
             show.out(f"  {show.verdict_line(one)}" + (f", {words}" if words else ""))
@@ -74,15 +84,35 @@ def wait(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun wait`."""
     runs = runner.wait_for(project, asked.refs, asked.timeout)
     if asked.json:
-        show.runs_document(runs)
+        show.document({"runs": [{**show.run_fields(run), **_digested(project, run)} for run in runs]})
     elif not asked.quiet:
         for run in runs:
             show.out(show.verdict_line(run))
+            for line in reports.lines_of_failure(project, run):
+                show.out(line)
     if asked.exit_code:
         return _single_exit_code(runs)
     if any(run.live for run in runs):
         return EXIT_TIMEOUT
     return EXIT_OK if runner.all_succeeded(runs) else EXIT_JOB_FAILED
+
+
+def _digested(project: Project, run: Run) -> dict[str, Any]:
+    return {"digest": digests.fields(runner.digest(project, run))}
+
+
+def report(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun report`."""
+    if asked.format not in (None, *FORMATS):
+        raise UsageError(f"no format {asked.format!r}", f"there are {' and '.join(FORMATS)}")
+    found = runner.digest(project, runner.latest(project, asked.ref))
+    if asked.json:
+        show.document({"run": show.run_fields(found.run), "digest": digests.fields(found)})
+    else:
+        text = (show.verdict_line(found.run), *reports.lines(found))
+        for line in reports.github_lines(found) if asked.format == "github" else text:
+            show.out(line)
+    return exit_code(found.run, own=True) if asked.exit_code else EXIT_OK
 
 
 def follow(project: Project, asked: SimpleNamespace) -> int:

@@ -6,14 +6,16 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from bgrun import runner
-from bgrun.cli import live, show
+from bgrun.cli import live, report, show
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 from bgrun.runner import Bounds
+from bgrun.runs import digest as digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import SimpleNamespace
+    from typing import Any
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
@@ -68,18 +70,20 @@ def _told(project: Project, asked: SimpleNamespace, begun: Run, *, joined: bool 
     return EXIT_OK
 
 
-def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[str, bool]) -> int:
+def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[str, Any]) -> int:
     shown = live.view(project, [begun.run_id]) if live.wanted(quiet=asked.quiet, json=asked.json) else nullcontext()
     with shown:
         ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
-    _as_json(project, asked, ended, more)
+    _as_json(project, asked, ended, {**more, "digest": digests.fields(runner.digest(project, ended))})
     if not asked.json and not asked.quiet:
         for one in (*runner.members(project, ended), ended):
             show.out(show.verdict_line(one))
+        for line in report.lines_of_failure(project, ended):
+            show.out(line)
     return exit_code(ended, own=asked.exit_code)
 
 
-def _as_json(project: Project, asked: SimpleNamespace, one: Run, more: Mapping[str, bool]) -> None:
+def _as_json(project: Project, asked: SimpleNamespace, one: Run, more: Mapping[str, Any]) -> None:
     if asked.json:
         runs = [show.run_fields(member) for member in runner.members(project, one)]
         show.document({**show.run_fields(one), **more, **({"runs": runs} if one.members else {})})

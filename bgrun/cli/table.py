@@ -135,6 +135,17 @@ COMMANDS = (
         (TIMEOUT, EXIT_CODE, JSON, QUIET),
     ),
     Command(
+        "report",
+        "Tell at one look how a run ended: verdict, counts, what failed and where, or the last lines.",
+        "bgrun.cli.look:report",
+        (Argument("ref", what="ref"),),
+        (
+            Option("format", ("--format",), "text, or github for annotations in GitHub Actions.", "text", "FORMAT"),
+            EXIT_CODE,
+            JSON,
+        ),
+    ),
+    Command(
         "logs",
         "Show the log of a run, by default its last 100 lines.",
         "bgrun.cli.look:logs",

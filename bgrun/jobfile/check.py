@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile import graph, matrix, params, quoting, specs, template
+from bgrun.jobfile import graph, matchers, matrix, params, quoting, specs, template
 from bgrun.jobfile.explain import by_schema
 from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
@@ -63,6 +63,7 @@ def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> I
         yield from _params(file, document, job)
         yield from _conditions(file, document, job)
         yield from _progress(file, document, job)
+        yield from _matchers(file, document, job, job_file.root)
         faults = list(_templates(file, document, job))
         yield from faults or _shell(file, document, job)
 
@@ -168,6 +169,21 @@ def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
             yield document.problem(file, ("jobs", job.name, "progress", *(() if single else (place,))), fault)
 
 
+def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterator[Problem]:
+    for place, named in enumerate(job.problems):
+        if error := _matcher_fault(root, named):
+            path: DocumentPath = ("jobs", job.name, "problems", place)
+            yield document.problem(file, path, error.message, error.hint)
+
+
+def _matcher_fault(root: Path, named: object) -> UsageError | None:
+    try:
+        matchers.resolve(root, named)
+    except UsageError as error:
+        return error
+    return None
+
+
 def _fault(expression: str) -> str:
     """Return what is wrong with an expression for progress, or ''."""
     try:
@@ -195,6 +211,8 @@ def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Doc
     for name, value in raw.get("env", {}).items():
         if isinstance(value, str):
             yield (*base, "env", name), value
+    if job.junit:
+        yield (*base, "reports", "junit"), job.junit
     if job.settings.concurrency and "concurrency" in raw:
         shorthand = isinstance(raw["concurrency"], str)
         yield (*base, "concurrency", *(() if shorthand else ("group",))), job.settings.concurrency.group

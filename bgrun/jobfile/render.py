@@ -13,7 +13,7 @@ import jinja2
 
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import environ as environment
-from bgrun.jobfile import matrix, quoting, template
+from bgrun.jobfile import matchers, matrix, quoting, template
 from bgrun.jobfile.labels import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
@@ -61,6 +61,8 @@ def render_job(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
         progress=job.progress,
+        problems=tuple(one for named in job.problems for one in matchers.resolve(job_file.root, named)),
+        junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
     )
 
 

@@ -69,7 +69,8 @@ class JobSpec(NamedTuple):
     """A declared job.
 
     `condition` is an expression without which it is not to run, or empty; `matrix` the combinations
-    that it runs in, none of them without a matrix.
+    that it runs in, none of them without a matrix. `problems` are names of built-in problem matchers,
+    files of others, or matchers themselves; `junit` names the test reports that it writes.
     """
 
     name: str
@@ -82,6 +83,8 @@ class JobSpec(NamedTuple):
     condition: str = ""
     matrix: tuple[dict[str, Scalar], ...] = ()
     progress: tuple[str, ...] = ()
+    problems: tuple[Any, ...] = ()
+    junit: str = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -136,6 +139,8 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         str(raw.get("if", "")),
         matrix.combinations(raw["matrix"]) if "matrix" in raw else (),
         _one_or_more(raw.get("progress", ())),
+        tuple(raw.get("problems", ())),
+        raw.get("reports", {}).get("junit", ""),
     )
 
 

@@ -63,6 +63,8 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
         **_of_retention(job.retention),
         **({"hooks": json.dumps(job.hooks)} if job.hooks else {}),
+        **({"problems": json.dumps(job.problems)} if job.problems else {}),
+        **({"junit": job.junit} if job.junit else {}),
         **({"progress": json.dumps(job.progress)} if job.progress else {}),
         **({"concurrency": json.dumps(job.concurrency)} if job.concurrency else {}),
         **({"join_key": job.join_key} if job.join_key else {}),
@@ -86,16 +88,18 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         retention=_retention(facts),
         hooks=_hooks(facts.get("hooks", "")),
         concurrency=_concurrency(facts.get("concurrency", "")),
-        progress=_texts(facts.get("progress", "")),
+        progress=tuple(str(one) for one in _list(facts.get("progress", ""))),
+        problems=tuple(one for one in _list(facts.get("problems", "")) if isinstance(one, (str, dict))),
+        junit=facts.get("junit", ""),
     )
 
 
-def _texts(text: str) -> tuple[str, ...]:
+def _list(text: str) -> list[object]:
     try:
         found = json.loads(text) if text else []
     except ValueError:
-        return ()
-    return tuple(str(one) for one in found) if isinstance(found, list) else ()
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _concurrency(text: str) -> Concurrency | None:

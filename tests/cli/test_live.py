@@ -41,11 +41,13 @@ class Screen:
     def __init__(self, bg: Cli, *words: str, rows: int = 24, columns: int = 100) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
+        env = {key: value for key, value in bg.env.items() if key not in ("LINES", "COLUMNS")}
+        env["TERM"] = "xterm-256color"
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.chdir(bg.folder)
-            os.execvpe(bg.command[0], [*bg.command, *words], {**bg.env, "TERM": "xterm-256color"})
+            os.execvpe(bg.command[0], [*bg.command, *words], env)
         self.code: int | None = None
 
     def text(self) -> str:

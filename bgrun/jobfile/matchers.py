@@ -1,0 +1,51 @@
+"""The problem matchers that a job names: built-in, from a file in the form of GitHub Actions, or its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bgrun.errors import UnknownNameError, UsageError
+from bgrun.tools import problems
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOST = 1 << 20
+
+
+def resolve(root: Path, named: Any) -> list[Any]:
+    """Return a built-in's name, or the documents of matchers, all of them sound.
+
+    Args:
+        root: the folder that files are relative to.
+        named: a built-in's name, a file ending in .json, or a matcher.
+
+    Raises:
+        UsageError: there is no such built-in or file, or what it holds is no matcher.
+    """
+    if not isinstance(named, str):
+        problems.parse([named])
+        return [named]
+    if not named.endswith(".json"):
+        if named not in problems.built_in():
+            raise UnknownNameError("problem matcher", named, problems.built_in(), "a file of matchers ends in .json")
+        return [named]
+    documents = _read(root / named, named)
+    problems.parse(documents)
+    return documents
+
+
+def _read(path: Path, named: str) -> list[Any]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = json.loads(file.read(_MOST))
+        documents = found["problemMatcher"]
+    except OSError as error:
+        raise UsageError(f"cannot read the problem matchers in {named}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{named} has no `problemMatcher` list as GitHub Actions has it: {error}") from error
+    if not isinstance(documents, list):
+        raise UsageError(f"{named}: `problemMatcher` is no list")
+    return documents

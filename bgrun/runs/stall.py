@@ -1,0 +1,44 @@
+"""Whether a live run seems to hang: nothing comes any more, or it asks a question that nobody can answer."""
+
+from __future__ import annotations
+
+import re
+
+from bgrun.runs import files, logs
+
+SILENT_S = 60.0
+"""After how many seconds without output a run is told to be silent."""
+_ASKED_S = 2.0
+_LAST_BYTES = 512
+_PROMPT = re.compile(
+    r"(?:pass(?:word|phrase|code)[^:]*:|\[y(?:es)?/n(?:o)?[^\]]*\]\??:?|\(y(?:es)?/n(?:o)?[^)]*\)\??:?"
+    r"|press (?:any key|enter|return)[^\n]*|username[^:\n]*:|continue\?|\?)\s*$",
+    re.IGNORECASE,
+)
+
+
+def told(path: str, now: float) -> str | None:
+    """Return what makes a live run look as if it hung, or None.
+
+    Args:
+        path: its log.
+        now: the time, in seconds since the epoch.
+    """
+    size = logs.size(path)
+    silent_s = now - files.modified(path)
+    if silent_s == float("-inf"):
+        return None
+    last = b"".join(piece.data for piece in logs.read_from(path, max(0, size - _LAST_BYTES)))
+    if silent_s >= _ASKED_S and not last.endswith(b"\n"):
+        line = logs.clean(logs.decode(last).rsplit("\n", 1)[-1])
+        if _PROMPT.search(line):
+            return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
+    if silent_s >= SILENT_S:
+        return f"no output for {_span(silent_s)}"
+    return None
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
