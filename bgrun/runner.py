@@ -25,6 +25,7 @@ from bgrun.runs import (
     logs,
     masks,
     outlook,
+    reading,
     record,
     retention,
     select,
@@ -519,6 +520,22 @@ def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[b
     for data, _ in logs.read_from(at.log, 0 if lines is None else logs.tail_offset(at.log, lines)):
         yield stream.feed(data)
     yield stream.end()
+
+
+def read_page(project: Project, run: Run, cursor: str | None, wanted: reading.Wanted) -> reading.Page:
+    """Return lines of the log of a run, all that are wanted or those behind a cursor.
+
+    Raises:
+        UsageError: the cursor is none, or one of another run.
+    """
+    at = RunFiles(str(project.log_dir), run.run_id)
+    known = masks.parse((record.read_meta(at) or {}).get("secrets", ""))
+    start = reading.unpack(cursor, run.run_id).offset if cursor else 0
+    if not cursor and wanted.pattern is None and wanted.tail is not None:
+        start = logs.tail_offset(at.log, wanted.tail)
+    # A line that is still being written is left for the next page.
+    final = not cursor or not run.live
+    return reading.page(reading.lines_from(at.log, start, known, final=final), start, wanted)
 
 
 def _goes_on(log_dir: str, run_id: str) -> bool:

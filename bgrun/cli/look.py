@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from bgrun import runner
 from bgrun.cli import live, show
 from bgrun.cli import report as reports
@@ -15,14 +13,13 @@ from bgrun.runs import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import SimpleNamespace
     from typing import Any
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
 
-DEFAULT_LINES = 100
 FORMATS = ("text", "github")
 DEFAULT_RUNS = 20
 
@@ -161,54 +158,6 @@ def _print_lines(chunks: Iterable[runner.Chunk], *, labelled: bool, put: Callabl
 def _shown(line: bytes, label: str) -> str:
     text = log_files.clean(log_files.decode(line))
     return f"{label} | {text}" if label else text
-
-
-def logs(project: Project, asked: SimpleNamespace) -> int:
-    """Handle `bgrun logs`."""
-    run = runner.latest(project, asked.ref)
-    pattern = _compile(asked.grep) if asked.grep else None
-    if asked.raw and not pattern and not asked.json:
-        for block in runner.read_log(project, run, _last(asked, None)):
-            show.raw(block)
-        return EXIT_OK
-    blocks = runner.read_log(project, run, _last(asked, pattern))
-    lines = list(_bounded(_selected(blocks, asked, pattern), asked))
-    if asked.json:
-        show.document({"run": show.run_fields(run), "lines": lines, "size": log_files.size(run.log)})
-        return EXIT_OK
-    for line in lines:
-        _to_stdout(line)
-    return EXIT_OK
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from error
-
-
-def _last(asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> int | None:
-    """Return with how many last lines reading begins: a pattern has to see the whole log."""
-    return None if asked.since_start or pattern else asked.lines or DEFAULT_LINES
-
-
-def _selected(blocks: Iterable[bytes], asked: SimpleNamespace, pattern: re.Pattern[str] | None) -> Iterator[str]:
-    for line in log_files.lines_of(blocks):
-        shown = line.rstrip("\n") if asked.raw else log_files.clean(line)
-        if pattern is None or pattern.search(shown):
-            yield shown
-
-
-def _bounded(lines: Iterator[str], asked: SimpleNamespace) -> Iterable[str]:
-    from collections import deque
-    from itertools import islice
-
-    if asked.since_start:
-        return islice(lines, asked.lines) if asked.lines else lines
-    if asked.grep and not asked.lines:
-        return lines
-    return deque(lines, asked.lines or DEFAULT_LINES)
 
 
 def stop(project: Project, asked: SimpleNamespace) -> int:

@@ -148,15 +148,20 @@ COMMANDS = (
     Command(
         "logs",
         "Show the log of a run, by default its last 100 lines.",
-        "bgrun.cli.look:logs",
+        "bgrun.cli.logs:logs",
         (Argument("ref", what="ref"),),
         (
-            LINES,
+            Option("lines", ("-n", "--lines", "--tail"), "Only the last N lines.", "int", "N"),
+            Option("head", ("--head",), "Only the first N lines.", "int", "N"),
             Option("grep", ("-g", "--grep"), "Only lines in which this regular expression is found.", "text", "RE"),
+            Option("context", ("-C", "--context"), "With N lines before and after each of them.", "int", "N"),
+            Option("since", ("--since",), "Only what is new since this cursor; first: start.", "text", "CURSOR"),
             Option("since_start", ("--since-start",), "From the first line on (with -n: the first N)."),
             RAW,
             JSON,
         ),
+        epilog="With --since the next cursor comes on standard error, in JSON as next_cursor. JSON holds at most 200 "
+        "lines or 16 KiB, unless -n or --head says otherwise, and says when there is more.",
     ),
     Command(
         "stop",

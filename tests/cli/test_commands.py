@@ -280,6 +280,34 @@ def test_logs(project: Cli) -> None:
     assert project("logs", "x", "--grep", "9", "-n", "1").out == "299\n"
     assert project.json("logs", "x", "-n", "1")["lines"] == ["300"]
     assert "no regular expression" in project("logs", "x", "--grep", "(", code=2).err
+    assert project("logs", "x", "--grep", "^15$", "-C", "1").out == "14\n15\n16\n"
+    assert project("logs", "x", "--head", "2").out == "1\n2\n"
+    assert "contradict" in project("logs", "x", "--head", "2", "--tail", "2", code=2).err
+
+
+def test_logs_read_on(project: Cli) -> None:
+    run = project.start("x", "seq 500; until [ -e go ]; do sleep 0.02; done; echo late; printf unfinished")
+    wait_until(lambda: project.json("logs", "x")["size"] > 1000, "it has written")
+    first = project.json("logs", "x", "--since", "start")
+    assert (len(first["lines"]), first["truncated"], first["eof"]) == (200, True, False)
+    done = project("logs", "x", "--since", first["next_cursor"])
+    assert done.out.splitlines() == [str(n) for n in range(201, 501)]
+    cursor = done.err.strip().removeprefix("cursor: ")
+    assert project("logs", "x", "--since", cursor).out == ""
+    (project.folder / "go").touch()
+    project.ended(run["run_id"])
+    last = project.json("logs", "x", "--since", cursor)
+    assert (last["lines"], last["eof"], last["truncated"]) == (["late", "unfinished"], True, False)
+    newer = project.start("x", "echo new")
+    assert f"the cursor is one of {run['run_id']}" in project("logs", "x", "--since", cursor, code=2).err
+    assert project("logs", run["run_id"], "--since", cursor).out == "late\nunfinished\n"
+    assert "no cursor" in project("logs", "x", "--since", "yesterday", code=2).err
+    project.ended(newer["run_id"])
+    long = project.json(
+        "run", "long", "--wait", "--", "bash", "-c", "for i in $(seq 100); do printf '%01000d\\n' $i; done"
+    )
+    page = project.json("logs", long["run_id"], "--since", "start")
+    assert (len(page["lines"]), page["truncated"]) == (16, True)
 
 
 def test_list_is_newest_first(project: Cli) -> None:

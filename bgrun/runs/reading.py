@@ -1,0 +1,195 @@
+"""Reading on in a log: pages of whole lines, bounded, each with a cursor to the next one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from bgrun.errors import UsageError
+from bgrun.runs import logs, masks
+from bgrun.tools import matching
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+LONGEST_LINE = 64 << 10
+"""A longer line is given in parts of so many bytes."""
+SEARCH_S = 3.0
+START = "start"
+
+
+class Cursor(NamedTuple):
+    """A place in the log of one run, in bytes."""
+
+    run_id: str
+    offset: int
+
+
+class Line(NamedTuple):
+    """A line of a log as bytes, without its line feed and with its secrets masked; `end` is where the next begins."""
+
+    data: bytes
+    end: int
+
+
+class Wanted(NamedTuple):
+    """Which lines of a log are wanted.
+
+    `pattern` is searched in each, `context` lines around a match come with it. `head` gives the first
+    so many lines, `tail` the last; `most_bytes` bounds the text of either. None is no bound.
+    """
+
+    pattern: matching.Pattern | None = None
+    context: int = 0
+    head: int | None = None
+    tail: int | None = None
+    most_bytes: int | None = None
+    raw: bool = False
+
+
+class Page(NamedTuple):
+    """Lines of a log, where reading goes on, and whether wanted lines were left out for want of room or time."""
+
+    lines: tuple[str, ...]
+    next_offset: int
+    truncated: bool
+
+
+def pack(cursor: Cursor) -> str:
+    """Return a cursor as one word."""
+    return f"{cursor.run_id}@{cursor.offset}"
+
+
+def unpack(text: str, run_id: str) -> Cursor:
+    """Return the cursor that a word stands for; `start` is the beginning of this run's log.
+
+    Raises:
+        UsageError: it is none, or one of another run.
+    """
+    if text == START:
+        return Cursor(run_id, 0)
+    owner, at, offset = text.rpartition("@")
+    if not at or not offset.isascii() or not offset.isdigit() or len(offset) > 18:
+        raise UsageError(f"{text!r} is no cursor", f"a cursor comes from `bgrun logs` with --since, first: {START}")
+    if owner != run_id:
+        raise UsageError(f"the cursor is one of {owner}, and this is {run_id}", f"bgrun logs {owner} --since {text}")
+    return Cursor(owner, int(offset))
+
+
+def lines_from(path: str, start: int, known: Sequence[masks.Mark] = (), *, final: bool = True) -> Iterator[Line]:
+    """Give the lines of a log from an offset on.
+
+    Args:
+        path: the log.
+        start: where to begin; a log that has become shorter than that is read from its beginning.
+        known: what to mask.
+        final: whether nothing more comes, so that a last line without a line feed is whole.
+    """
+    at = 0 if start > logs.size(path) else start
+    rest = b""
+    for data, end in logs.read_from(path, at):
+        if end - at != len(data):  # a word on what was dropped, instead of it
+            yield from (Line(masks.mask(part, known), at) for part in (rest,) if part)
+            yield from (Line(part, end) for part in data.split(b"\n") if part)
+            rest = b""
+        else:
+            *whole, rest = (rest + data).split(b"\n")
+            begin = end - len(rest) - sum(len(part) + 1 for part in whole)
+            for part in whole:
+                *early, (last, stop) = _parts(part, begin + len(part))
+                yield from (Line(masks.mask(one, known), at) for one, at in early)
+                yield Line(masks.mask(last, known), stop + 1)
+                begin = stop + 1
+            *early, (rest, _) = _parts(rest, end)
+            yield from (Line(masks.mask(one, known), at) for one, at in early)
+        at = end
+    if rest and final:
+        yield Line(masks.mask(rest, known), at)
+
+
+def _parts(line: bytes, end: int) -> list[tuple[bytes, int]]:
+    """Return a line that ends at `end` in parts that are not too long, each with its end."""
+    parts = []
+    begin = end - len(line)
+    while len(line) > LONGEST_LINE:
+        cut = _boundary(line, LONGEST_LINE)
+        begin += cut
+        parts.append((line[:cut], begin))
+        line = line[cut:]
+    return [*parts, (line, end)]
+
+
+def _boundary(data: bytes, most: int) -> int:
+    """Return where to cut so that no UTF-8 character is cut in two."""
+    cut = most
+    while cut > most - 4 and data[cut] & 0xC0 == 0x80:
+        cut -= 1
+    return cut
+
+
+def page(lines: Iterable[Line], start: int, wanted: Wanted) -> Page:
+    """Return the wanted ones of these lines, which begin at `start`."""
+    clock = matching.Clock(SEARCH_S)
+    chosen = _Chosen(wanted)
+    at = start
+    for line in lines:
+        text = logs.decode(line.data) if wanted.raw else logs.clean(logs.decode(line.data))
+        taken = _matches(text, wanted, clock)
+        if clock.is_up or not chosen.offer(text, taken=taken):
+            return Page(tuple(chosen.lines), at, truncated=True)
+        at = line.end
+    return Page(tuple(chosen.lines), at, chosen.dropped)
+
+
+def _matches(text: str, wanted: Wanted, clock: matching.Clock) -> bool:
+    return wanted.pattern is None or clock.search(wanted.pattern, text) is not None
+
+
+class _Chosen:
+    """The lines that were taken so far, with their context, within the bounds."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.lines: deque[str] = deque()
+        self.bytes = 0
+        self.dropped = False
+        self.before: deque[str] = deque(maxlen=wanted.context)
+        self.after = 0
+        self.gap = False
+
+    def offer(self, text: str, *, taken: bool) -> bool:
+        """Take a line or pass it over; return False where there is no room for it."""
+        if not taken and not self.after:
+            self.gap = self.gap or len(self.before) == self.wanted.context
+            self.before.append(text)
+            return True
+        new = [*self.before, text] if taken else [text]
+        if taken and self.wanted.context and self.gap and self.lines:
+            new.insert(0, "--")
+        if not self._add(new):
+            return False
+        self.after = self.wanted.context if taken else self.after - 1
+        self.before.clear()
+        self.gap = False
+        return True
+
+    def _add(self, new: Sequence[str]) -> bool:
+        size = sum(len(text.encode("utf-8", "replace")) + 1 for text in new)
+        wanted = self.wanted
+        if wanted.tail is None:
+            full = wanted.head is not None and len(self.lines) + len(new) > wanted.head
+            over = wanted.most_bytes is not None and self.bytes + size > wanted.most_bytes
+            if self.lines and (full or over):
+                return False
+        self.lines.extend(new)
+        self.bytes += size
+        while wanted.tail is not None and self._too_much():
+            self.bytes -= len(self.lines.popleft().encode("utf-8", "replace")) + 1
+            self.dropped = True
+        return True
+
+    def _too_much(self) -> bool:
+        wanted = self.wanted
+        over = wanted.most_bytes is not None and self.bytes > wanted.most_bytes and len(self.lines) > 1
+        return over or len(self.lines) > (wanted.tail or 0)
