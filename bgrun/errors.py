@@ -38,12 +38,13 @@ class UsageError(BgrunError):
 
 
 class UnknownNameError(UsageError):
-    """No job, group, run or label has this name; `nearest` are the closest that exist."""
+    """No job, group, run or label has this name; `nearest` are the closest of those `known`."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.kind = kind
         self.name = name
-        self.nearest = nearest_names(name, known)
+        self.known = tuple(sorted(set(known)))
+        self.nearest = nearest_names(name, self.known)
         told = f"did you mean {_either(self.nearest)}?" if self.nearest else ""
         super().__init__(f"no {kind} named {name!r}", " ".join(filter(None, (told, hint))))
 

