@@ -199,3 +199,13 @@ def _names(folder: Path) -> set[str]:
         return set(os.listdir(folder)) - {".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
     except OSError:
         return set()
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The folder of the programs of other people's clients (see tests/clients/package.json), put there by .ci/run."""
+    programs = Path(os.environ.get("BGRUN_CLIENTS", TOP / ".ci" / "clients")).resolve() / "node_modules" / ".bin"
+    if not (programs / "mcp-inspector").exists():
+        told = f"no clients in {programs}: bash scripts/install_clients.sh .ci/clients"
+        pytest.fail(told) if os.environ.get("BGRUN_REQUIRE_CLIENTS") else pytest.skip(told)
+    return programs

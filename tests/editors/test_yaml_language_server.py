@@ -1,0 +1,99 @@
+"""The language server behind YAML in editors, on a job file with our schema: diagnostics, hover, completion."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import TOP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEXT = """# yaml-language-server: $schema=bgjobs.schema.json
+jobs:
+  tests:
+    command: pytest
+    timeout: soon
+    retry: {max: 2}
+    \
+"""
+
+
+class Server:
+    """A language server spoken to over its standard streams (Language Server Protocol, base protocol)."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        pipe = subprocess.PIPE
+        command = [programs / "node", programs / "yaml-language-server", "--stdio"]
+        self.process = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        self.count = 0
+
+    def send(self, method: str, params: dict[str, Any], **more: Any) -> None:
+        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more}).encode()
+        assert self.process.stdin
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+    def ask(self, method: str, params: dict[str, Any]) -> Any:
+        self.count += 1
+        self.send(method, params, id=self.count)
+        return next(message["result"] for message in self.messages() if message.get("id") == self.count)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Give what the server says; what it asks is answered with nothing."""
+        assert self.process.stdout
+        while (line := self.process.stdout.readline()).startswith(b"Content-Length:"):
+            self.process.stdout.readline()
+            message = json.loads(self.process.stdout.read(int(line.split()[1])))
+            if "method" in message and "id" in message:
+                self.reply(message)
+            yield message
+
+    def reply(self, message: dict[str, Any]) -> None:
+        items = message.get("params", {}).get("items", []) if message["method"] == "workspace/configuration" else []
+        body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": [{} for _ in items]}).encode()
+        assert self.process.stdin
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+
+@pytest.fixture
+def server(clients: Path, tmp_path: Path) -> Iterator[Server]:
+    shutil.copy(TOP / "schemas" / "bgjobs.schema.json", tmp_path)
+    (tmp_path / "bgjobs.yaml").write_text(TEXT)
+    running = Server(clients, tmp_path)
+    yield running
+    running.process.kill()
+    running.process.wait()
+    for stream in (running.process.stdin, running.process.stdout):
+        assert stream
+        stream.close()
+
+
+@pytest.mark.timeout(60)
+def test_diagnostics_hover_and_completion(server: Server, tmp_path: Path) -> None:
+    uri = (tmp_path / "bgjobs.yaml").as_uri()
+    document = {"uri": uri, "languageId": "yaml", "version": 1, "text": TEXT}
+    server.ask("initialize", {"processId": None, "rootUri": tmp_path.as_uri(), "capabilities": {}})
+    server.send("initialized", {})
+    settings = {"yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}}
+    server.send("workspace/didChangeConfiguration", {"settings": settings})
+    server.send("textDocument/didOpen", {"textDocument": document})
+    told = next(
+        message["params"]["diagnostics"]
+        for message in server.messages()
+        if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["diagnostics"]
+    )
+    assert told[0]["range"]["start"]["line"] == 4, told
+    at = {"textDocument": {"uri": uri}}
+    hover = server.ask("textDocument/hover", {**at, "position": {"line": 5, "character": 6}})
+    assert "Trying a command again" in json.dumps(hover)
+    offered = server.ask("textDocument/completion", {**at, "position": {"line": 6, "character": 4}})
+    items = offered["items"] if isinstance(offered, dict) else offered
+    assert {"concurrency", "depends_on", "problems"} <= {item["label"] for item in items}
