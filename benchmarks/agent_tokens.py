@@ -75,7 +75,7 @@ async def mcp(folder: Path, bgrun: list[str]) -> tuple[Cost, int]:
     server = StdioServerParameters(command=bgrun[0], args=[*bgrun[1:], "mcp"], cwd=folder, env=dict(os.environ))
     async with Client(stdio_client(server)) as client:
         tools = (await client.list_tools()).tools
-        listed = json.dumps([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools])
+        listed = json.dumps([one.model_dump(by_alias=True, exclude_none=True) for one in tools], separators=(",", ":"))
         asked = {"job": "pytest_full", "wait_s": 50}
         result = await client.call_tool("bgrun_start", asked)
     text = " ".join(getattr(one, "text", "") for one in result.content)

@@ -19,7 +19,7 @@ LEVELS = {
     **{"errors": 0, "model": 0},
     **{"tools": 1},
     **{"jobfile": 2, "runs": 2},
-    **{"local": 3},
+    **{"local": 3, "setup": 3},
     **{"runner": 4},
     **{"mcp": 5},
     **{"cli": 6},

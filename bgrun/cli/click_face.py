@@ -160,16 +160,29 @@ def _checked_tail(command: Command, tail: Sequence[str] | None) -> tuple[str, ..
 
 
 def _argument(argument: Argument) -> click.Argument:
-    return click.Argument([argument.name], **_ARITY[argument.many])
+    return click.Argument([argument.name], shell_complete=_completer(argument.what), **_ARITY[argument.many])
+
+
+def _completer(what: str) -> Any:
+    """Return what gives click the words that a shell offers for an argument."""
+
+    def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+        from bgrun.cli.completion import offers
+
+        before = [ctx.params.get("job") or "", *(ctx.params.get("words") or ())]
+        return offers(what, begun, before, ctx.parent.params.get("file") if ctx.parent else None)
+
+    return complete if what else None
 
 
 def _option(option: Option) -> click.Option:
     declared = [option.name, *option.spellings]
     if option.kind == "flag":
         return click.Option(declared, is_flag=True, help=option.help)
+    more: dict[str, Any] = {"type": _TYPES.get(option.kind), "help": option.help}
     if option.kind == "texts":
-        return click.Option(declared, multiple=True, metavar=option.metavar, help=f"{option.help} May be repeated.")
-    return click.Option(declared, type=_TYPES[option.kind], metavar=option.metavar, help=option.help)
+        more = {"multiple": True, "help": f"{option.help} May be repeated."}
+    return click.Option(declared, metavar=option.metavar, shell_complete=_completer(option.what), **more)
 
 
 def _handler(command: Command) -> Any:

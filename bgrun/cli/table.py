@@ -26,6 +26,7 @@ class Option(NamedTuple):
     """An option with its spellings; its value is absent (None, False for a flag) unless given.
 
     One of kind `texts` may be given more than once, and its value is a tuple, empty unless given.
+    `what` names what shell completion offers for its value.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Option(NamedTuple):
     help: str
     kind: Kind = "flag"
     metavar: str = ""
+    what: str = ""
 
 
 class Command(NamedTuple):
@@ -99,7 +101,7 @@ COMMANDS = (
         (
             *STARTING,
             *TOGETHER,
-            Option("only", ("--only",), "Only this job of the group, and what it depends on.", "texts", "JOB"),
+            Option("only", ("--only",), "Only this job of the group, and what it depends on.", "texts", "JOB", "job"),
             Option("param", ("--param",), "A parameter, for every job that declares it.", "texts", "KEY=VALUE"),
         ),
         tail="only JOB…",
@@ -230,6 +232,46 @@ COMMANDS = (
         "bgrun.cli.declared:schema",
         (Argument("name", "maybe", "schema"),),
         (),
+    ),
+    Command(
+        "init",
+        "Write a first bgjobs.yaml from what is found here; on request, what tells agents and editors of bgrun.",
+        "bgrun.cli.setup:init",
+        (),
+        (
+            Option("agents", ("--agents",), "A block in AGENTS.md, between markers."),
+            Option("mcp", ("--mcp",), "The MCP server for claude, cursor or vscode.", "texts", "CLIENT", "client"),
+            Option("skill", ("--skill",), "An Agent Skill under .claude/skills/bgrun."),
+            Option("tasks", ("--tasks",), "A task for each job in .vscode/tasks.json."),
+            Option(
+                "hook",
+                ("--hook",),
+                "A hook for claude or cursor that points declared commands to bgrun.",
+                "texts",
+                "CLIENT",
+                "client",
+            ),
+            Option("schema", ("--schema",), "The schema beside the job file, for editors."),
+            Option("dry_run", ("--dry-run",), "Only show what would be written, as a diff."),
+            QUIET,
+        ),
+        epilog="What is there is merged, never replaced; a second time changes nothing.",
+    ),
+    Command(
+        "completion",
+        "Print the script that completes commands, jobs, groups, labels and runs in a shell.",
+        "bgrun.cli.setup:completion",
+        (Argument("shell", what="shell"),),
+        (),
+        epilog='bash: eval "$(bgrun completion bash)" in ~/.bashrc; zsh alike; fish: bgrun completion fish | source',
+    ),
+    Command(
+        "hook",
+        "Answer a client's hook: a shell command that is a declared job is pointed to bgrun.",
+        "bgrun.cli.setup:hook",
+        (Argument("client", what="client"),),
+        (),
+        epilog="It reads the event of claude or cursor on standard input. See init --hook.",
     ),
     Command(
         "mcp",

@@ -1,0 +1,86 @@
+"""What shell completion offers for an argument: names of jobs, groups, labels, runs. Quick, and silent on any error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bgrun import runner
+from bgrun.errors import BgrunError
+from bgrun.jobfile.find import locate
+from bgrun.runs import find, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bgrun.jobfile.find import Project
+
+MOST_RUNS = 50
+
+
+def offers(what: str, begun: str, before: Iterable[str], job_file: Path | None) -> list[str]:
+    """Return what an argument may be.
+
+    Args:
+        what: the kinds of names, as `cli.table` has them: words joined by ` or `.
+        begun: how the word begins.
+        before: the words before it, the first of which may be a job.
+        job_file: the job file that was named, if any.
+    """
+    try:
+        project = locate(Path.cwd(), job_file)
+        every = [name for kind in what.split(" or ") for name in _NAMES[kind](project, before)]
+    except (BgrunError, OSError, KeyError):
+        return []
+    return [name for name in dict.fromkeys(every) if name.startswith(begun)]
+
+
+def _jobs(project: Project, _: Iterable[str]) -> Iterator[str]:
+    yield from runner.load(project).jobs
+
+
+def _groups(project: Project, _: Iterable[str]) -> Iterator[str]:
+    yield from runner.load(project).groups
+
+
+def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
+    jobs = runner.load(project).jobs
+    named = [jobs[word] for word in before if word in jobs]
+    for param in named[-1].params if named else ():
+        choices = param.choices or (("true", "false") if param.type == "boolean" else ("",))
+        yield from (f"{param.name}={choice}" for choice in choices)
+
+
+def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
+    yield from sorted(find.labels(record.scan(str(project.log_dir))))
+
+
+def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
+    yield from _labels(project, before)
+    yield from find.newest_first(record.scan(str(project.log_dir)))[:MOST_RUNS]
+
+
+def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:
+    from bgrun.jobfile.schema import schema_names
+
+    yield from schema_names()
+
+
+def _shells(_: Project, __: Iterable[str]) -> Iterator[str]:
+    yield from ("bash", "zsh", "fish")
+
+
+def _clients(_: Project, __: Iterable[str]) -> Iterator[str]:
+    yield from ("claude", "cursor", "vscode")
+
+
+_NAMES = {
+    "job": _jobs,
+    "group": _groups,
+    "param": _params,
+    "label": _labels,
+    "ref": _refs,
+    "schema": _schemas,
+    "shell": _shells,
+    "client": _clients,
+}

@@ -1,0 +1,81 @@
+"""`init`, `completion`, `hook`: setting up a project, a shell, a client."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from bgrun import runner
+from bgrun.cli import show
+from bgrun.errors import EXIT_OK, BgrunError, UnknownNameError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import SimpleNamespace
+
+    from bgrun.jobfile.find import Project
+    from bgrun.setup.edits import Edit
+
+SHELLS = ("bash", "zsh", "fish")
+_MOST_EVENT = 4 << 20
+
+
+def init(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun init`."""
+    from bgrun.setup import edits
+
+    wanted = list(_wanted(project, asked))
+    if not asked.dry_run:
+        edits.apply(wanted)
+    for edit in wanted:
+        name = show.path(str(edit.path))
+        if asked.dry_run and edit.changes:
+            show.out(edits.diff(edit, name).rstrip("\n"))
+        elif not asked.quiet:
+            done = "wrote" if edit.before is None else "changed"
+            show.note(f"{done} {name}" if edit.changes else f"{name} is there and was left as it is")
+    return EXIT_OK
+
+
+def _wanted(project: Project, asked: SimpleNamespace) -> Iterator[Edit]:
+    """Give every edit that was asked for; all of them are worked out before any is made."""
+    from bgrun.setup import agents, first
+
+    root = project.root
+    yield from first.job_file(project, schema=asked.schema)
+    if asked.agents:
+        yield agents.agents_file(root)
+    yield from agents.mcp_servers(root, asked.mcp)
+    if asked.skill:
+        yield agents.skill(root)
+    if asked.tasks:
+        yield agents.tasks(root, first.job_names(project))
+    yield from agents.hooks(root, asked.hook)
+
+
+def completion(_: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun completion`."""
+    from click.shell_completion import get_completion_class
+
+    from bgrun.cli import click_face
+
+    kind = get_completion_class(asked.shell) if asked.shell in SHELLS else None
+    if kind is None:
+        raise UnknownNameError("shell", asked.shell, SHELLS, f"there are {', '.join(SHELLS)}")
+    show.raw(kind(click_face.build(), {}, "bgrun", "_BGRUN_COMPLETE").source().encode() + b"\n")
+    return EXIT_OK
+
+
+def hook(project: Project, asked: SimpleNamespace) -> int:
+    """Handle `bgrun hook`: whatever is odd, the client may go on with what it was about to do."""
+    from bgrun.setup import hook as hooks
+
+    try:
+        event = json.loads(sys.stdin.buffer.read(_MOST_EVENT))
+        job = hooks.job_for(hooks.command_of(event), runner.load(project).jobs)
+    except (BgrunError, ValueError, RecursionError):
+        job = ""
+    if told := hooks.answer(asked.client, job):
+        show.out(told)
+    return EXIT_OK

@@ -1,0 +1,145 @@
+"""`bgrun init`: what it finds, what it writes, and that what is there is merged and never lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.setup import detect, edits
+from tests.conftest import TOP
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+EVERYTHING = (
+    *("--agents", "--skill", "--tasks", "--schema", "--hook", "claude", "--hook", "cursor"),
+    *("--mcp", "claude", "--mcp", "cursor", "--mcp", "vscode"),
+)
+
+
+def snapshot(bg: Cli) -> dict[str, str]:
+    files = (path for path in bg.folder.rglob("*") if path.is_file() and ".git/" not in str(path))
+    return {str(path.relative_to(bg.folder)): path.read_text() for path in files}
+
+
+def names(**files: str) -> list[str]:
+    known = {name.replace("__", ".").replace("_json", ".json"): text for name, text in files.items()}
+    return [one.name for one in detect.jobs(known, tests=False)]
+
+
+def test_what_is_found() -> None:
+    python = "[tool.pytest.ini_options]\n[tool.ruff]\n[tool.mypy]\n[tool.tox]\n"
+    assert names(pyproject__toml=python) == ["pytest_full", "lint", "types", "tox"]
+    assert names(setup__cfg="[tool:pytest]\n", tox__ini="[testenv]\n", noxfile__py="") == ["pytest_full", "tox", "nox"]
+    package = json.dumps({"scripts": {"test": "jest", "test:e2e": "x", "dev": "vite", "build": "x", "lint; rm": "x"}})
+    assert names(package_json=package) == ["npm_test", "npm_test_e2e", "npm_build"]
+    assert names(**{"package_json": package, "pnpm-lock__yaml": ""})[0] == "pnpm_test"
+    assert names(Makefile="test: a\nX := 1\nlint:\n\tx\nother:\n.PHONY: test\n") == ["make_test", "make_lint"]
+    assert names(justfile="test *args:\n  x\n@build: test\n  x\n") == ["just_test", "just_build"]
+    assert names(Taskfile__yml="version: 3\ntasks:\n  test:\n    cmds: [x]\n  own: x\n") == ["task_test"]
+    assert names(Cargo__toml="", go__mod="module x") == ["cargo_test", "go_test"]
+    assert names(pyproject__toml="not toml [", package_json="[1, 2", Makefile="\0\xff") == []
+
+
+def test_a_first_job_file_is_sound(bg: Cli) -> None:
+    (bg.folder / "tests").mkdir()
+    (bg.folder / "tests" / "test_a.py").write_text("def test_a(): assert 1 == 2\n")
+    (bg.folder / "Makefile").write_text("lint:\n\techo fine\n")
+    shown = bg("init", "--dry-run").out
+    assert "+++ b/bgjobs.yaml" in shown
+    assert not (bg.folder / "bgjobs.yaml").exists()
+    assert "wrote bgjobs.yaml" in bg("init").err
+    bg("validate")
+    assert bg("jobs", "-q").out.split() == ["pytest_full", "make_lint", "checks"]
+    env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}"}
+    assert "tests/test_a.py:1 test_a" in bg("start", "pytest_full", "--wait", code=1, **env).out
+    assert "was left as it is" in bg("init").err
+
+
+def test_an_empty_folder_gets_an_example(bg: Cli) -> None:
+    bg("init", "-q")
+    assert bg("jobs", "-q").out == "example\n"
+
+
+def test_a_second_time_changes_nothing(bg: Cli) -> None:
+    (bg.folder / "go.mod").write_text("module x\n")
+    bg("init", *EVERYTHING)
+    first = snapshot(bg)
+    assert {"AGENTS.md", ".mcp.json", ".cursor/mcp.json", ".vscode/mcp.json", ".vscode/tasks.json"} <= set(first)
+    assert {".claude/skills/bgrun/SKILL.md", ".claude/settings.json", ".cursor/hooks.json"} <= set(first)
+    assert len(first["AGENTS.md"].splitlines()) <= 12
+    assert bg("init", *EVERYTHING, "--dry-run").out == ""
+    bg("init", *EVERYTHING)
+    assert snapshot(bg) == first
+    check = [sys.executable, "-m", "check_jsonschema", "--schemafile", "bgjobs.schema.json", "bgjobs.yaml"]
+    subprocess.run(check, cwd=bg.folder, check=True, capture_output=True)
+
+
+def test_what_is_there_is_kept(bg: Cli) -> None:
+    bg.jobs("jobs: {own: {command: 'true'}}\n")
+    (bg.folder / "AGENTS.md").write_text("# Ours\n\n<!-- bgrun:begin -->\nold\n<!-- bgrun:end -->\n\nMore of ours.\n")
+    (bg.folder / ".mcp.json").write_text('{"mcpServers": {"other": {"command": "x"}}, "more": [1]}')
+    (bg.folder / ".vscode").mkdir()
+    task = {"label": "mine", "command": "x"}
+    (bg.folder / ".vscode" / "tasks.json").write_text(json.dumps({"version": "2.0.0", "tasks": [task]}))
+    (bg.folder / ".claude").mkdir()
+    settings = {"permissions": {"allow": ["x"]}, "hooks": {"PreToolUse": [{"matcher": "Edit", "hooks": []}]}}
+    (bg.folder / ".claude" / "settings.json").write_text(json.dumps(settings))
+    bg("init", *EVERYTHING)
+    assert (bg.folder / "bgjobs.yaml").read_text() == "jobs: {own: {command: 'true'}}\n"
+    agents = (bg.folder / "AGENTS.md").read_text()
+    assert agents.startswith("# Ours\n")
+    assert agents.endswith("\nMore of ours.\n")
+    assert "old" not in agents
+    servers = json.loads((bg.folder / ".mcp.json").read_text())
+    assert set(servers["mcpServers"]) == {"other", "bgrun"}
+    assert servers["more"] == [1]
+    tasks = json.loads((bg.folder / ".vscode" / "tasks.json").read_text())["tasks"]
+    assert [one["label"] for one in tasks] == ["mine", "bgrun: own"]
+    hooks = json.loads((bg.folder / ".claude" / "settings.json").read_text())
+    assert hooks["permissions"] == {"allow": ["x"]}
+    assert [one["matcher"] for one in hooks["hooks"]["PreToolUse"]] == ["Edit", "Bash"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"mcpServers": {} // ours\n}', "[]", '{"mcpServers": []}', "not json", "\x00", '{"mcpServers": "x"}']
+)
+def test_what_cannot_be_merged_is_left_alone_and_told(bg: Cli, text: str) -> None:
+    (bg.folder / ".mcp.json").write_text(text)
+    before = snapshot(bg)
+    assert "add it by hand" in bg("init", "--agents", "--mcp", "claude", code=2).err
+    assert snapshot(bg) == before, "nothing is written before all of it is worked out"
+
+
+def test_odd_files_are_told(bg: Cli) -> None:
+    (bg.folder / "AGENTS.md").symlink_to("elsewhere")
+    assert "symbolic link" in bg("init", "--agents", code=2).err
+    (bg.folder / "AGENTS.md").unlink()
+    (bg.folder / "AGENTS.md").write_bytes(b"\xff\xfe")
+    assert "not UTF-8" in bg("init", "--agents", code=2).err
+    (bg.folder / "AGENTS.md").write_text("<!-- bgrun:begin --> and no end")
+    assert "without the other" in bg("init", "--agents", code=2).err
+    assert "claude, cursor, vscode" in bg("init", "--mcp", "emacs", code=2).err
+    (bg.folder / "AGENTS.md").unlink()
+    bg.jobs("jobs: {a: {comand: x}}")
+    assert "bgjobs.yaml:1:" in bg("init", "--agents", code=2).err
+
+
+def test_markers() -> None:
+    assert edits.between_markers(None, "x", "<", ">") == "<\nx\n>\n"
+    once = edits.between_markers("a\n", "x", "<", ">")
+    assert once == "a\n\n<\nx\n>\n"
+    assert edits.between_markers(once, "x", "<", ">") == once
+
+
+def test_the_schemas_of_the_outputs_are_all_named_by_a_command() -> None:
+    from bgrun.cli.table import COMMANDS
+
+    reporting = {command.name for command in COMMANDS if any(option.name == "json" for option in command.options)}
+    titles = " ".join(json.loads(path.read_text())["title"] for path in (TOP / "schemas").glob("*.json"))
+    missing = {name for name in reporting if f"{name}" not in titles}
+    assert not missing
