@@ -57,11 +57,17 @@ def _own_fault(error: Exception) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    from bgrun.cli import click_face
+    from bgrun.cli import reader
 
     # Behind the first `--` nothing is bgrun's to read: the words reach the job exactly.
     cut = words.index("--") if "--" in words else len(words)
     tail = words[cut + 1 :] if cut < len(words) else None
+    if plain := reader.read(words[:cut], tail):
+        from bgrun.cli.call import handle
+
+        return handle(*plain, tail or ())
+    from bgrun.cli import click_face
+
     return click_face.call(words[:cut], tail)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
 
 from bgrun import __version__
+from bgrun.cli.call import handle
 from bgrun.cli.table import COMMANDS, PROJECT_OPTIONS, Argument, Command, Option
 from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile.find import locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,9 +131,8 @@ def _command(command: Command) -> click.Command:
         context = click.get_current_context()
         tail = _checked_tail(command, context.obj)
         assert context.parent  # noqa: S101 - every command is one of the top group
-        project = locate(_here(), context.parent.params["file"])
         try:
-            return int(_handler(command)(project, SimpleNamespace(**values, tail=tail)))
+            return handle(command, values, tail, context.parent.params["file"])
         except BrokenPipeError as error:
             # click would end the process with 1, which here means that a job did not succeed.
             raise _ReaderLeftError from error
@@ -144,13 +141,6 @@ def _command(command: Command) -> click.Command:
     params += [_option(option) for option in command.options]
     settings = {"callback": callback, "params": params, "help": command.help, "epilog": command.epilog or None}
     return TailCommand(command.name, tail=command.tail, **settings)
-
-
-def _here() -> Path:
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise UsageError("the folder this command was started in is gone", "go to one that exists") from error
 
 
 def _checked_tail(command: Command, tail: Sequence[str] | None) -> tuple[str, ...]:
@@ -183,8 +173,3 @@ def _option(option: Option) -> click.Option:
     if option.kind == "texts":
         more = {"multiple": True, "help": f"{option.help} May be repeated."}
     return click.Option(declared, metavar=option.metavar, shell_complete=_completer(option.what), **more)
-
-
-def _handler(command: Command) -> Any:
-    module, _, function = command.handler.partition(":")
-    return getattr(importlib.import_module(module), function)

@@ -1,0 +1,42 @@
+"""Calling the handler that a command names, in the project that the caller is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from bgrun.errors import UsageError
+from bgrun.jobfile.find import locate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from bgrun.cli.table import Command
+
+
+def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job_file: Path | None = None) -> int:
+    """Call a command's handler and return the exit code.
+
+    Args:
+        command: which, from the table.
+        values: the values of its arguments and options by name.
+        tail: the words behind `--`.
+        job_file: the job file that was named, if any.
+
+    Raises:
+        BgrunError: whatever the handler raises.
+    """
+    import importlib
+
+    module, _, function = command.handler.partition(":")
+    handler = getattr(importlib.import_module(module), function)
+    return int(handler(locate(_here(), job_file), SimpleNamespace(**values, tail=tuple(tail))))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError("the folder this command was started in is gone", "go to one that exists") from error
