@@ -1,0 +1,79 @@
+"""What bgrun can do, as functions: no printing, no exits; whatever goes wrong is raised.
+
+Each takes the `Project` it works in. A use case is imported from its room when it is first used (PEP 562):
+a look at a run does not pay for the imports of a start, which take three times as long as the look.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.runner.declared import load, render
+    from bgrun.runner.ending import prune, stop_runs, wait_for
+    from bgrun.runner.looking import (
+        Outlook,
+        all_succeeded,
+        digest,
+        latest,
+        list_runs,
+        members,
+        moment,
+        outlook_on,
+        outlook_with,
+        stats,
+        status,
+        usual_s,
+    )
+    from bgrun.runner.reading import Chunk, follow, read_log, read_page
+    from bgrun.runner.starting import Bounds, Started, rerun, run_command, start, start_group, warnings
+
+_ROOMS = {
+    "declared": ("load", "render"),
+    "ending": ("prune", "stop_runs", "wait_for"),
+    "looking": (
+        *("Outlook", "all_succeeded", "digest", "latest", "list_runs", "members", "moment"),
+        *("outlook_on", "outlook_with", "stats", "status", "usual_s"),
+    ),
+    "reading": ("Chunk", "follow", "read_log", "read_page"),
+    "starting": ("Bounds", "Started", "rerun", "run_command", "start", "start_group", "warnings"),
+}
+__all__ = [
+    "Bounds",
+    "Chunk",
+    "Outlook",
+    "Started",
+    "all_succeeded",
+    "digest",
+    "follow",
+    "latest",
+    "list_runs",
+    "load",
+    "members",
+    "moment",
+    "outlook_on",
+    "outlook_with",
+    "prune",
+    "read_log",
+    "read_page",
+    "render",
+    "rerun",
+    "run_command",
+    "start",
+    "start_group",
+    "stats",
+    "status",
+    "stop_runs",
+    "usual_s",
+    "wait_for",
+    "warnings",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Return a use case, importing the room that it is in."""
+    from importlib import import_module
+
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{room}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

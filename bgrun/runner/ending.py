@@ -1,0 +1,64 @@
+"""Waiting for the end of runs, bringing it about, and clearing them away."""
+
+from __future__ import annotations
+
+import time
+
+from bgrun.runner.looking import facts_of, read, resolve
+from bgrun.runs import find, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Retention, Run
+    from bgrun.runs import retention
+
+
+def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = None) -> list[Run]:
+    """Return the named runs once all have ended, or as they are when the bound comes first."""
+    from bgrun.local import wait
+
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    run_ids = [resolve(project, ref) for ref in refs]
+    ended: list[Run] = []
+    for run_id in run_ids:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        run = wait.wait_run(str(project.log_dir), run_id, left)
+        ended.append(run or read(project, run_id))
+    return ended
+
+
+def stop_runs(project: Project, refs: Iterable[str]) -> list[Run]:
+    """End the named runs with all their processes and return them as they are then."""
+    from bgrun.local import stop
+
+    run_ids = [resolve(project, ref) for ref in refs]
+    ended = (stop.stop_run(str(project.log_dir), run_id) for run_id in run_ids)
+    return [run for run in ended if run]
+
+
+def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]:
+    """Remove every run that its retention lets go, and return them; `dry_run` removes nothing."""
+    from bgrun.runs import retention
+
+    log_dir = str(project.log_dir)
+    run_ids = record.scan(log_dir)
+    gone: list[retention.Expired] = []
+    for label in sorted(find.labels(run_ids)):
+        runs = retention.runs_of(log_dir, run_ids, label)
+        policy = _policy(project, runs)
+        due = retention.expired(runs, policy, time.time())
+        gone += [one for one in due if dry_run or retention.remove_run(log_dir, one.run_id)]
+    if run_ids and not dry_run:
+        retention.sweep(log_dir)
+    return gone
+
+
+def _policy(project: Project, runs: Sequence[Run]) -> Retention:
+    """The newest run of a label carries the retention that was declared when it started."""
+    from bgrun.runs import facts
+
+    known: Mapping[str, str] = facts_of(project, runs[0].run_id) if runs else {}
+    return facts.job_of(known, "").retention

@@ -1,0 +1,207 @@
+"""Looking: how runs are, what they said, what past ones tell."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import NamedTuple
+
+from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
+from bgrun.runner.declared import load
+from bgrun.runs import find, record
+from bgrun.runs.layout import RunFiles, parse_run_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Run, State
+    from bgrun.runs import digest as digests
+    from bgrun.runs import history, select
+    from bgrun.tools.progress import Progress
+
+MOST_PROBLEMS = 10
+"""How many problems a digest names."""
+
+
+class Outlook(NamedTuple):
+    """How far a running run is, what it usually takes, in how many seconds it may end, and its last line."""
+
+    progress: Progress | None = None
+    median_s: float | None = None
+    eta_s: float | None = None
+    last_line: str = ""
+
+
+def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
+    """Return the runs that are named; with no name every live run and the newest run of each label."""
+    if refs:
+        return [read(project, resolve(project, ref)) for ref in refs]
+    run_ids = record.scan(str(project.log_dir))
+    newest = {str(find.newest_of(run_ids, label)) for label in find.labels(run_ids)}
+    locked = (run_id for run_id in find.newest_first(run_ids) if run_id in newest or _may_live(project, run_id))
+    runs = [run for run_id in locked if (run := record.read_run(str(project.log_dir), run_id))]
+    return [run for run in runs if run.live or run.run_id in newest]
+
+
+def _may_live(project: Project, run_id: str) -> bool:
+    """A run whose exit code is there is over, without another look."""
+    return not os.path.lexists(RunFiles(str(project.log_dir), run_id).exit)
+
+
+def members(project: Project, group_run: Run) -> list[Run]:
+    """Return the runs of a group's run, in their order; none for any other run."""
+    runs = (record.read_run(str(project.log_dir), run_id) for run_id in group_run.members)
+    return [run for run in runs if run]
+
+
+def list_runs(
+    project: Project, label: str | None = None, limit: int | None = None, wanted: select.Filter | None = None
+) -> list[Run]:
+    """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
+    log_dir, takes = str(project.log_dir), wanted.takes if wanted else lambda _: True
+    run_ids = find.newest_first(record.scan(log_dir), label)
+    # Read one by one, and no further than needed: of many runs the newest few are wanted.
+    found = (run for run_id in run_ids if (run := record.read_run(log_dir, run_id)) and takes(run))
+    runs = list(itertools.islice(found, limit))
+    # Names tell the second; of two labels in one second the meta tells which came first.
+    return sorted(runs, key=lambda run: (find.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
+
+
+def moment(text: str | None) -> float | None:
+    """Return the time, in seconds since the epoch, that a duration before now or a time names; None for None.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from bgrun.jobfile.units import duration
+    from bgrun.runs import clock
+
+    if text is None:
+        return None
+    at = clock.epoch(text) if "-" in text else None
+    try:
+        return time.time() - duration(text) if at is None else at
+    except UsageError as error:
+        hint = "a duration such as 2h or 7d, or a time such as 2026-11-24 or 2026-11-24T18:30"
+        raise UsageError(f"{text!r} is neither a duration nor a time", hint) from error
+
+
+def stats(project: Project, label: str | None = None, since: str | None = None) -> list[history.Stats]:
+    """Return a label, or each of them, in numbers; `since` is a duration or a time.
+
+    Raises:
+        UsageError: there is no such label, or `since` is neither.
+    """
+    from bgrun.runs import history, select
+
+    wanted = select.Filter(since=moment(since))
+    run_ids = record.scan(str(project.log_dir))
+    names = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
+    every = names or sorted(find.labels(run_ids))
+    return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
+
+
+def usual_s(project: Project, label: str) -> float | None:
+    """Return what a label's runs that succeeded usually take: their median, in seconds."""
+    from bgrun.runs import history
+
+    return history.usual_s(str(project.log_dir), label)
+
+
+def outlook_on(project: Project, run: Run) -> Outlook:
+    """Return what can be said of the rest of a run; nothing of one that does not run."""
+    return outlook_with(project, run, usual_s(project, run.label)) if run.state == "running" else Outlook()
+
+
+def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
+    """Return what can be said of a running run whose label usually takes `median_s`."""
+    from bgrun.runner.reading import read_log
+    from bgrun.runs import facts, logs, outlook
+
+    at = RunFiles(str(project.log_dir), run.run_id)
+    seen = outlook.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
+    last = b"".join(read_log(project, run, 1))
+    return Outlook(seen, median_s, outlook.left_s(run, seen, median_s), logs.clean(logs.decode(last)))
+
+
+def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> digests.Digest:
+    """Return the digest of a run, of a group's run with those of its runs that did not succeed."""
+    from bgrun.runs import digest as digests
+
+    if not run.members:
+        return _digest(project, run, most)
+    bad = [one for one in members(project, run) if not one.live and one.state not in ("succeeded", "skipped")]
+    return digests.of_group(run, [_digest(project, one, most) for one in bad], most)
+
+
+def _digest(project: Project, run: Run, most: int) -> digests.Digest:
+    from bgrun.runs import digest as digests
+    from bgrun.runs import facts
+
+    at = RunFiles(str(project.log_dir), run.run_id)
+    known = record.read_meta(at) or {}
+    return digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
+
+
+def latest(project: Project, ref: str) -> Run:
+    """Return the newest run of a label."""
+    return read(project, resolve(project, ref))
+
+
+def resolve(project: Project, ref: str) -> str:
+    """Return the run id that a run id or a label stands for.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    run_id = find.resolve(str(project.log_dir), ref)
+    if run_id is None:
+        run_ids = record.scan(str(project.log_dir))
+        raise UnknownNameError("run or label", ref, [*find.labels(run_ids), *run_ids], _never_ran(project, ref))
+    return run_id
+
+
+def _never_ran(project: Project, ref: str) -> str:
+    """Tell a declared job that has not run yet from a name that nobody knows."""
+    try:
+        job_file = load(project)
+    except (NoJobFileError, JobFileError):
+        return "`bgrun list` shows what ran here"
+    if ref in job_file.jobs:
+        return f"the job {ref} has not run here yet: bgrun start {ref}"
+    if ref in job_file.groups:
+        return f"the group {ref} has not run here yet: bgrun group {ref}"
+    return "`bgrun list` shows what ran here, `bgrun jobs` what can run"
+
+
+def read(project: Project, run_id: str) -> Run:
+    """Return a run by its run id.
+
+    Raises:
+        UnknownNameError: it is gone.
+    """
+    run = record.read_run(str(project.log_dir), run_id)
+    if run is None:
+        raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
+    return run
+
+
+def facts_of(project: Project, run_id: str) -> dict[str, str]:
+    """Return the facts in the meta of a run.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    found = record.read_meta(RunFiles(str(project.log_dir), run_id))
+    if found is None:
+        raise UnknownNameError("run", run_id, record.scan(str(project.log_dir)))
+    return found
+
+
+def all_succeeded(runs: Iterable[Run]) -> bool:
+    """Return whether each of the runs succeeded."""
+    states: set[State] = {run.state for run in runs}
+    return states <= {"succeeded"}
