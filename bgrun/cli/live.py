@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import time
-from collections import Counter
 from typing import NamedTuple
 
 from bgrun import runner
@@ -54,7 +52,7 @@ class View:
         from bgrun.errors import BgrunError
 
         try:
-            return drawn(self.lines(), shutil.get_terminal_size())
+            return drawn(self.lines(), _size())
         except BgrunError as error:
             from rich.text import Text
 
@@ -63,7 +61,7 @@ class View:
     def lines(self) -> list[Line]:
         """Return what is to be shown, of a group's run its members; only what fits is looked at closely."""
         runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
-        room = _room(shutil.get_terminal_size())
+        room = _room(_size())
         return [Line(run, self._outlook(run) if place < room else runner.Outlook()) for place, run in enumerate(runs)]
 
     def _expanded(self, run_id: str) -> list[Run]:
@@ -78,6 +76,12 @@ class View:
         return runner.outlook_with(self.project, run, self.usual[run.label])
 
 
+def _size() -> os.terminal_size:
+    import shutil
+
+    return shutil.get_terminal_size()
+
+
 def _room(size: os.terminal_size) -> int:
     return max(1, size.lines - 3)
 
@@ -90,6 +94,8 @@ def in_view(runs: Sequence[Run]) -> list[Run]:
 
 def drawn(lines: Sequence[Line], size: os.terminal_size) -> Table:
     """Return the lines as a table that fits a terminal of this size, and a word on the rest."""
+    from collections import Counter
+
     from rich.table import Table
     from rich.text import Text
 

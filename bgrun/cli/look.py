@@ -5,11 +5,8 @@ from __future__ import annotations
 from bgrun import runner
 from bgrun.cli import live, show
 from bgrun.cli import report as reports
-from bgrun.cli.start import exit_code
+from bgrun.cli.exits import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
-from bgrun.runs import digest as digests
-from bgrun.runs import logs as log_files
-from bgrun.runs import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +38,7 @@ def status(project: Project, asked: SimpleNamespace) -> int:
 
 def _looked_at(project: Project, run: Run) -> dict[str, Any]:
     outlook = show.outlook_fields(runner.outlook_on(project, run))
-    return {**show.run_fields(run), **outlook, **_digested(project, run)}
+    return {**show.run_fields(run), **outlook, **reports.digested(project, run)}
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
@@ -81,7 +78,7 @@ def wait(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun wait`."""
     runs = runner.wait_for(project, asked.refs, asked.timeout)
     if asked.json:
-        show.document({"runs": [{**show.run_fields(run), **_digested(project, run)} for run in runs]})
+        show.document({"runs": [{**show.run_fields(run), **reports.digested(project, run)} for run in runs]})
     elif not asked.quiet:
         for run in runs:
             show.out(show.verdict_line(run))
@@ -94,22 +91,19 @@ def wait(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK if runner.all_succeeded(runs) else EXIT_JOB_FAILED
 
 
-def _digested(project: Project, run: Run) -> dict[str, Any]:
-    return {"digest": digests.fields(runner.digest(project, run))}
-
-
 def report(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun report`."""
     if asked.format not in (None, *FORMATS):
         raise UsageError(f"no format {asked.format!r}", f"there are {' and '.join(FORMATS)}")
-    found = runner.digest(project, runner.latest(project, asked.ref))
+    run = runner.latest(project, asked.ref)
     if asked.json:
-        show.document({"run": show.run_fields(found.run), "digest": digests.fields(found)})
+        show.document({"run": show.run_fields(run), **reports.digested(project, run)})
     else:
+        found = runner.digest(project, run)
         text = (show.verdict_line(found.run), *reports.lines(found))
         for line in reports.github_lines(found) if asked.format == "github" else text:
             show.out(line)
-    return exit_code(found.run, own=True) if asked.exit_code else EXIT_OK
+    return exit_code(run, own=True) if asked.exit_code else EXIT_OK
 
 
 def follow(project: Project, asked: SimpleNamespace) -> int:
@@ -156,6 +150,8 @@ def _print_lines(chunks: Iterable[runner.Chunk], *, labelled: bool, put: Callabl
 
 
 def _shown(line: bytes, label: str) -> str:
+    from bgrun.runs import logs as log_files
+
     text = log_files.clean(log_files.decode(line))
     return f"{label} | {text}" if label else text
 
@@ -173,6 +169,8 @@ def stop(project: Project, asked: SimpleNamespace) -> int:
 
 def list_runs(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun list`."""
+    from bgrun.runs import select
+
     wanted = select.of_words(asked.state, asked.tag, runner.moment(asked.since))
     limit = None if asked.all else asked.lines or DEFAULT_RUNS
     runs = select.in_order(runner.list_runs(project, asked.label, limit, wanted), asked.sort or "newest")

@@ -8,6 +8,7 @@ from bgrun.cli import show
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
@@ -22,6 +23,13 @@ def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
         yield from (f"STALLED {told}" for told in stalled if told)
     elif not run.succeeded:
         yield from lines(runner.digest(project, run))
+
+
+def digested(project: Project, run: Run) -> dict[str, Any]:
+    """Return what a document says of a run beside its own fields."""
+    from bgrun.runs import digest as digests
+
+    return {"digest": digests.fields(runner.digest(project, run))}
 
 
 def lines(digest: Digest) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -47,6 +46,8 @@ def _printable(text: str) -> str:
 
 def document(content: Mapping[str, Any]) -> None:
     """Print one JSON document, with its schema version first."""
+    import json
+
     text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False)
     # A byte of a command that was not UTF-8 comes as a lone surrogate, which JSON readers refuse.
     sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from bgrun import runner
 from bgrun.cli import live, report, show
-from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
-from bgrun.runner import Bounds
-from bgrun.runs import digest as digests
+from bgrun.cli.exits import exit_code
+from bgrun.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def start(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun start`."""
-    bounds = Bounds(asked.max_parallel, asked.fail_fast)
+    bounds = runner.Bounds(asked.max_parallel, asked.fail_fast)
     started = runner.start(project, (asked.job, *asked.words), asked.tail, bounds)
     return _told(project, asked, started.run, joined=started.joined)
 
@@ -37,7 +36,7 @@ def run(project: Project, asked: SimpleNamespace) -> int:
 
 def group(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun group`."""
-    bounds = Bounds(asked.max_parallel, asked.fail_fast)
+    bounds = runner.Bounds(asked.max_parallel, asked.fail_fast)
     only = (*asked.only, *_only(asked.tail))
     return _told(project, asked, runner.start_group(project, asked.group, bounds, only, asked.param))
 
@@ -74,7 +73,7 @@ def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[
     shown = live.view(project, [begun.run_id]) if live.wanted(quiet=asked.quiet, json=asked.json) else nullcontext()
     with shown:
         ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
-    _as_json(project, asked, ended, {**more, "digest": digests.fields(runner.digest(project, ended))})
+    _as_json(project, asked, ended, {**more, **report.digested(project, ended)})
     if not asked.json and not asked.quiet:
         for one in (*runner.members(project, ended), ended):
             show.out(show.verdict_line(one))
@@ -87,13 +86,3 @@ def _as_json(project: Project, asked: SimpleNamespace, one: Run, more: Mapping[s
     if asked.json:
         runs = [show.run_fields(member) for member in runner.members(project, one)]
         show.document({**show.run_fields(one), **more, **({"runs": runs} if one.members else {})})
-
-
-def exit_code(run: Run, *, own: bool = False) -> int:
-    """Return the exit code of a command that waited for this run; `own` hands the run's through."""
-    if run.live:
-        show.note(f"{run.run_id} is still {run.state}; it goes on")
-        return EXIT_TIMEOUT
-    if own and run.exit_code is not None and (run.exit_code or run.succeeded):
-        return run.exit_code
-    return EXIT_OK if run.succeeded else EXIT_JOB_FAILED

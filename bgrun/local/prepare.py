@@ -6,9 +6,7 @@ wrong before that is cleared away.
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from typing import NamedTuple
 
 from bgrun.local import launch as hand_over
@@ -134,10 +132,12 @@ def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan
 
 
 def _origin(root: str) -> Origin:
-    return Origin(root, git.facts(root), socket.gethostname(), _user(), process.boot_id())
+    return Origin(root, git.facts(root), os.uname().nodename, _user(), process.boot_id())
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

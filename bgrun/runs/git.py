@@ -7,7 +7,6 @@ git itself is asked; where there is no git, the facts are empty.
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import NamedTuple
 
 _ASK_S = 5.0
@@ -115,6 +114,8 @@ def _git(folder: str, *words: str) -> str:
 
 def _git_bytes(folder: str, *words: str) -> bytes | None:
     """Return what git prints, or None where it fails or takes too long."""
+    import subprocess
+
     try:
         # No locks: a look must not be in the way of the user's own git.
         command = ["git", "--no-optional-locks", "-C", folder, *words]

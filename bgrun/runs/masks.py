@@ -7,7 +7,6 @@ again in text that holds it, and of no use otherwise, so long as the secret cann
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from typing import NamedTuple
 
@@ -40,6 +39,8 @@ def _mark(name: str, line: bytes) -> str:
 
 
 def _digest(salt: bytes, data: bytes) -> bytes:
+    import hashlib  # which loads OpenSSL, for the few runs that have secrets
+
     return hashlib.blake2b(data, digest_size=16, salt=salt).digest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from typing import NamedTuple
 
@@ -133,7 +132,7 @@ def _away(facts: Mapping[str, str]) -> str:
     """Return why the processes of a run cannot be those of this machine now, or ''."""
     if facts.get("boot_id", "") in ("", process.boot_id()):
         return ""
-    if facts.get("host", "") != socket.gethostname():
+    if facts.get("host", "") != os.uname().nodename:
         return f"it was started on host {facts.get('host')}, and its supervisor is gone"
     return "the machine was restarted while it ran"
 

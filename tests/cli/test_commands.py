@@ -248,11 +248,11 @@ def test_ctrl_c_ends_the_following_and_not_the_job(project: Cli) -> None:
     project("stop", "slow")
 
 
-def _sleeps(pid: int) -> bool:
-    """Whether a process has imported all and waits for news: its lock on the run is only looked at then."""
+def _waits(pid: int) -> bool:
+    """Whether a process waits for the end of a run: it has its pid file open, for the lock on it."""
     import psutil
 
-    return psutil.Process(pid).status() == psutil.STATUS_SLEEPING and psutil.Process(pid).cpu_times().user > 0.05
+    return any(one.path.endswith(".pid") for one in psutil.Process(pid).open_files())
 
 
 def test_ctrl_c_while_waiting(project: Cli) -> None:
@@ -260,8 +260,7 @@ def test_ctrl_c_while_waiting(project: Cli) -> None:
     waiting = subprocess.Popen(
         [*project.command, "wait", "slow"], cwd=project.folder, env=project.env, stderr=subprocess.PIPE
     )
-    wait_until(lambda: _sleeps(waiting.pid), "it waits")
-    time.sleep(0.1)  # imports are done when it sleeps in the lock; SIGINT is safe before, too
+    wait_until(lambda: _waits(waiting.pid), "it waits")
     waiting.send_signal(signal.SIGINT)
     assert waiting.wait(10) == 130
     assert waiting.stderr
