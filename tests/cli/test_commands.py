@@ -230,22 +230,23 @@ def test_follow_of_a_group_names_who_says_what(project: Cli) -> None:
 
 
 def test_ctrl_c_ends_the_following_and_not_the_job(project: Cli) -> None:
-    project("start", "slow")
+    project.start("talks", "echo begun; sleep 300")
     master, slave = pty.openpty()
     following = subprocess.Popen(
-        [*project.command, "follow", "slow"], cwd=project.folder, env=project.env,
+        [*project.command, "follow", "talks"], cwd=project.folder, env=project.env,
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
     )  # fmt: skip
     os.close(slave)
-    wait_until(lambda: _sleeps(following.pid), "it follows")
-    os.killpg(following.pid, signal.SIGINT)
     shown = b""
+    while b"begun" not in shown:
+        shown += os.read(master, 1000)
+    os.killpg(following.pid, signal.SIGINT)
     while b"goes on" not in shown:
         shown += os.read(master, 1000)
     assert following.wait(10) == 130
     os.close(master)
-    assert project.state("slow")["state"] == "running"
-    project("stop", "slow")
+    assert project.state("talks")["state"] == "running"
+    project("stop", "talks")
 
 
 def _waits(pid: int) -> bool:
