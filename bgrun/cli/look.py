@@ -28,7 +28,8 @@ def status(project: Project, asked: SimpleNamespace) -> int:
         _watch(project, live_ids)
         runs = runner.status(project, [run.run_id for run in runs])
     if asked.json:
-        show.document({"runs": [_looked_at(project, run) for run in runs]})
+        # Without a name there may be many, and each digest takes a moment.
+        show.document({"runs": [_looked_at(project, run, closely=bool(asked.refs)) for run in runs]})
     else:
         _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
@@ -36,9 +37,10 @@ def status(project: Project, asked: SimpleNamespace) -> int:
     return _single_exit_code(runs) if asked.exit_code else EXIT_OK
 
 
-def _looked_at(project: Project, run: Run) -> dict[str, Any]:
+def _looked_at(project: Project, run: Run, *, closely: bool) -> dict[str, Any]:
     outlook = show.outlook_fields(runner.outlook_on(project, run))
-    return {**show.run_fields(run), **outlook, **reports.digested(project, run)}
+    digest = reports.digested(project, run) if closely else {"digest": None}
+    return {**show.run_fields(run), **outlook, **digest}
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
     """Give the digest of a run that did not succeed, or that seems to hang, as text; nothing of any other."""
     if run.live:
-        stalled = (runner.digest(project, one).stall for one in (run, *runner.members(project, run)))
-        yield from (f"STALLED {told}" for told in stalled if told)
+        yield from (f"STALLED {told}" for told in (runner.stalled(project, run),) if told)
     elif not run.succeeded:
         yield from lines(runner.digest(project, run))
 

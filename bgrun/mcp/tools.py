@@ -170,7 +170,7 @@ def _outlook(project: Project, run: Run) -> dict[str, Any]:
     share = ahead.progress and round(ahead.progress.fraction, 2)
     eta = None if ahead.eta_s is None else round(ahead.eta_s)
     runs = [f"{one.run_id} {one.state}" for one in runner.members(project, run)[:MOST_RUNS]]
-    return {"progress": share, "eta_s": eta, "stall": runner.digest(project, run).stall, "runs": runs}
+    return {"progress": share, "eta_s": eta, "stall": runner.stalled(project, run), "runs": runs}
 
 
 def _digest(digest: digests.Digest) -> dict[str, Any]:

@@ -127,6 +127,16 @@ def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
     return Outlook(seen, median_s, outlook.left_s(run, seen, median_s), logs.clean(logs.decode(last)))
 
 
+def stalled(project: Project, run: Run) -> str | None:
+    """Return what makes a running run, or one of a group's runs, look as if it hung, or None."""
+    from bgrun.runs import stall
+
+    for one in (run, *members(project, run)):
+        if one.state == "running" and not one.members and (told := stall.told(one.log, time.time())):
+            return told if one is run else f"{one.run_id}: {told}"
+    return None
+
+
 def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> digests.Digest:
     """Return the digest of a run, of a group's run with those of its runs that did not succeed."""
     from bgrun.runs import digest as digests
