@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from bgrun.cli.table import COMMANDS
 from tests.conftest import TOP, wait_until
 
 if TYPE_CHECKING:
@@ -408,29 +409,36 @@ def schema(name: str) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize(
-    ("name", "words", "code"),
-    [
-        ("run", ("start", "ok"), 0),
-        ("run", ("start", "bad", "--wait"), 1),
-        ("run", ("run", "x", "--", "true"), 0),
-        ("run", ("rerun", "bad"), 0),
-        ("run", ("group", "all", "--wait"), 1),
-        ("run", ("latest", "bad"), 0),
-        ("runs", ("status",), 0),
-        ("runs", ("status", "bad", "slow"), 0),
-        ("runs", ("list",), 0),
-        ("runs", ("wait", "bad"), 1),
-        ("runs", ("wait", "slow", "--timeout", "10ms"), 124),
-        ("runs", ("stop", "bad"), 0),
-        ("logs", ("logs", "bad"), 0),
-        ("stats", ("stats",), 0),
-        ("prune", ("prune",), 0),
-        ("jobs", ("jobs",), 0),
-        ("render", ("render", "pr", "3"), 0),
-        ("validate", ("validate",), 0),
-    ],
-)
+DOCUMENTS = [
+    ("run", ("start", "ok"), 0),
+    ("run", ("start", "bad", "--wait"), 1),
+    ("run", ("run", "x", "--", "true"), 0),
+    ("run", ("rerun", "bad"), 0),
+    ("run", ("group", "all", "--wait"), 1),
+    ("run", ("latest", "bad"), 0),
+    ("runs", ("status",), 0),
+    ("runs", ("status", "bad", "slow"), 0),
+    ("runs", ("list",), 0),
+    ("runs", ("wait", "bad"), 1),
+    ("runs", ("wait", "slow", "--timeout", "10ms"), 124),
+    ("runs", ("stop", "bad"), 0),
+    ("logs", ("logs", "bad"), 0),
+    ("logs", ("logs", "bad", "--since", "start"), 0),
+    ("report", ("report", "bad"), 0),
+    ("stats", ("stats",), 0),
+    ("prune", ("prune",), 0),
+    ("jobs", ("jobs",), 0),
+    ("render", ("render", "pr", "3"), 0),
+    ("validate", ("validate",), 0),
+]
+
+
+def test_each_command_that_reports_is_checked() -> None:
+    reporting = {command.name for command in COMMANDS if any(option.name == "json" for option in command.options)}
+    assert reporting == {words[0] for _, words, _ in DOCUMENTS}
+
+
+@pytest.mark.parametrize(("name", "words", "code"), DOCUMENTS)
 def test_json_is_what_its_schema_says(project: Cli, name: str, words: tuple[str, ...], code: int) -> None:
     project("start", "bad", "--wait", code=1)
     project("start", "slow")

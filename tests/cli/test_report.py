@@ -98,7 +98,12 @@ def test_it_is_bounded(project: Cli) -> None:
 
 def test_secrets_stay_masked(project: Cli) -> None:
     project("start", "secret", "--wait", code=1, TOKEN="hunter2hunter2")
-    for words in (("report", "secret"), ("report", "secret", "--json"), ("wait", "secret"), ("status", "secret", "--json")):
+    for words in (
+        ("report", "secret"),
+        ("report", "secret", "--json"),
+        ("wait", "secret"),
+        ("status", "secret", "--json"),
+    ):
         done = project(*words, code=None)
         assert "hunter2" not in done.out
         assert "***" in done.out, done

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.setup import detect, edits
-from tests.conftest import TOP
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -134,12 +133,3 @@ def test_markers() -> None:
     once = edits.between_markers("a\n", "x", "<", ">")
     assert once == "a\n\n<\nx\n>\n"
     assert edits.between_markers(once, "x", "<", ">") == once
-
-
-def test_the_schemas_of_the_outputs_are_all_named_by_a_command() -> None:
-    from bgrun.cli.table import COMMANDS
-
-    reporting = {command.name for command in COMMANDS if any(option.name == "json" for option in command.options)}
-    titles = " ".join(json.loads(path.read_text())["title"] for path in (TOP / "schemas").glob("*.json"))
-    missing = {name for name in reporting if f"{name}" not in titles}
-    assert not missing
