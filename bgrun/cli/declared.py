@@ -90,7 +90,7 @@ def render(project: Project, asked: SimpleNamespace) -> int:
 def validate(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun validate`."""
     try:
-        job_file = runner.load(project)
+        job_file = runner.load(project, anew=True)
     except JobFileError as error:
         if not asked.json:
             raise

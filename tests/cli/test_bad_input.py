@@ -222,3 +222,42 @@ def test_help_of_everything(bg: Cli) -> None:
         assert command.name in shown
         assert command.help.split()[0] in bg(command.name, "--help").out
     assert bg("--version").out.startswith("bgrun ")
+
+
+def test_a_job_file_is_checked_once_and_again_when_it_changes(bg: Cli) -> None:
+    good = "jobs: {a: {command: echo good}}\n"
+    bg.jobs(good)
+    for _ in range(3):
+        bg("start", "a", "--wait")
+    mark = bg.logs / "jobs" / ".checked"
+    kept = mark.read_text()
+    bg.jobs(good.replace("command", "comand"))
+    assert "unknown key" in bg("start", "a", code=2).err
+    assert mark.read_text() == kept
+    bg.jobs(good.replace("good", "new"))
+    bg("start", "a", "--wait")
+    assert bg("logs", "a").out == "new\n"
+    assert mark.read_text() != kept
+
+
+@pytest.mark.parametrize("odd", ["", "x" * 64, "\xff", "link", "folder", "fifo"])
+def test_an_odd_mark_of_a_check_is_none(bg: Cli, odd: str) -> None:
+    bg.jobs("jobs: {a: {command: echo good}}\n")
+    bg("start", "a", "--wait")
+    mark = bg.logs / "jobs" / ".checked"
+    mark.unlink(missing_ok=True)
+    make = {"link": lambda: mark.symlink_to("elsewhere"), "folder": mark.mkdir, "fifo": lambda: os.mkfifo(mark)}
+    make.get(odd, lambda: mark.write_text(odd))()
+    bg("start", "a", "--wait")
+    bg.jobs("jobs: {a: {comand: echo good}}\n")
+    assert "unknown key" in bg("start", "a", code=2).err
+
+
+def test_a_file_of_matchers_is_checked_each_time(bg: Cli) -> None:
+    bg.jobs("jobs: {a: {command: echo good, problems: [m.json]}}\n")
+    (bg.folder / "m.json").write_text('{"problemMatcher": [{"owner": "o", "pattern": [{"regexp": "x"}]}]}')
+    for _ in range(2):
+        bg("start", "a", "--wait")
+    (bg.folder / "m.json").write_text("{}")
+    assert "m.json" in bg("start", "a", code=2).err
+    assert "m.json" in bg("jobs", code=2).err
