@@ -5,9 +5,15 @@ Times are seconds since the epoch (float), durations are seconds, sizes are byte
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from bgrun.lean import NamedTuple
 
-State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"]
+
+STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
 LIVE_STATES: tuple[State, ...] = ("queued", "running")
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_GRACE_S = 10.0

@@ -6,6 +6,7 @@ import os
 import sys
 
 from bgrun.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, BgrunError
+from bgrun.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run bgrun with these words, or those of the process, and exit with the right code."""
-    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+    code = run(list(sys.argv[1:] if argv is None else argv))
+    # Everything is written by now. Taking the interpreter apart would add a tenth to a look at a run.
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def run(words: list[str]) -> int:
@@ -42,7 +47,7 @@ def _whole_streams() -> None:
     """Give a stream that the caller has closed (`>&-`) somewhere to go."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115,PTH123
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _own_fault(error: Exception) -> int:

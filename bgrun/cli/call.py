@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import SimpleNamespace
+import os
 
 from bgrun.errors import UsageError
 from bgrun.jobfile.find import locate
@@ -11,12 +10,13 @@ from bgrun.jobfile.find import locate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import SimpleNamespace
     from typing import Any
 
     from bgrun.cli.table import Command
 
 
-def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job_file: Path | None = None) -> int:
+def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job_file: str | None = None) -> int:
     """Call a command's handler and return the exit code.
 
     Args:
@@ -28,15 +28,20 @@ def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job
     Raises:
         BgrunError: whatever the handler raises.
     """
-    import importlib
-
     module, _, function = command.handler.partition(":")
-    handler = getattr(importlib.import_module(module), function)
-    return int(handler(locate(_here(), job_file), SimpleNamespace(**values, tail=tuple(tail))))
+    handler = getattr(__import__(module, fromlist=[function]), function)
+    return int(handler(locate(_here(), job_file), _asked(values, tail)))
 
 
-def _here() -> Path:
+def _asked(values: Mapping[str, Any], tail: Sequence[str]) -> SimpleNamespace:
+    """Return the values as attributes."""
+    from types import SimpleNamespace
+
+    return SimpleNamespace(**values, tail=tuple(tail))
+
+
+def _here() -> str:
     try:
-        return Path.cwd()
+        return os.getcwd()
     except OSError as error:
         raise UsageError("the folder this command was started in is gone", "go to one that exists") from error

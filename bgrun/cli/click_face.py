@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -36,7 +35,7 @@ _TYPES: dict[str, click.ParamType[Any]] = {
     "text": click.STRING,
     "int": click.IntRange(min=1),
     "duration": Duration(),
-    "path": click.Path(path_type=Path),
+    "path": click.Path(),
 }
 _ARITY: dict[str, dict[str, Any]] = {
     "one": {"required": True},

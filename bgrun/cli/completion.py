@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from bgrun import runner
 from bgrun.errors import BgrunError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_RUNS = 50
 
 
-def offers(what: str, begun: str, before: Iterable[str], job_file: Path | None) -> list[str]:
+def offers(what: str, begun: str, before: Iterable[str], job_file: str | None) -> list[str]:
     """Return what an argument may be.
 
     Args:
@@ -28,7 +28,7 @@ def offers(what: str, begun: str, before: Iterable[str], job_file: Path | None) 
         job_file: the job file that was named, if any.
     """
     try:
-        project = locate(Path.cwd(), job_file)
+        project = locate(os.getcwd(), job_file)
         every = [name for kind in what.split(" or ") for name in _NAMES[kind](project, before)]
     except (BgrunError, OSError, KeyError):
         return []
@@ -52,12 +52,12 @@ def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
 
 
 def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from sorted(find.labels(record.scan(str(project.log_dir))))
+    yield from sorted(find.labels(record.scan(project.log_dir)))
 
 
 def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
     yield from _labels(project, before)
-    yield from find.newest_first(record.scan(str(project.log_dir)))[:MOST_RUNS]
+    yield from find.newest_first(record.scan(project.log_dir))[:MOST_RUNS]
 
 
 def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import time
-from typing import NamedTuple
 
 from bgrun import runner
 from bgrun.cli import show
+from bgrun.lean import NamedTuple, contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +23,6 @@ PER_SECOND = 4
 _STYLES = {"succeeded": "green", "running": "cyan", "queued": "blue", "skipped": "yellow", "stopped": "yellow"}
 _BAR = 20
 _LEAST_WIDTH = 60
-
-
-def wanted(*, quiet: bool = False, json: bool = False) -> bool:
-    """Return whether somebody looks at a terminal that can show a live view."""
-    return sys.stdout.isatty() and not (quiet or json) and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class Line(NamedTuple):
@@ -139,7 +132,7 @@ def _bar(outlook: runner.Outlook) -> RenderableType:
     return ProgressBar(total=1.0, completed=outlook.progress.fraction, width=_BAR)
 
 
-@contextlib.contextmanager
+@contextmanager
 def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
     """Show runs live until the block ends; what is printed on the console goes above the view."""
     from rich.console import Console

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bgrun import runner
-from bgrun.cli import live, show
 from bgrun.cli import report as reports
+from bgrun.cli import show
 from bgrun.cli.exits import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 
@@ -44,7 +44,9 @@ def _looked_at(project: Project, run: Run, *, closely: bool) -> dict[str, Any]:
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
-    if live.wanted():
+    if show.wants_live():
+        from bgrun.cli import live
+
         live.watch(project, run_ids)
     else:
         runner.wait_for(project, run_ids)
@@ -58,7 +60,9 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
             show.out(line)
         if short:
             continue
-        if any(one.live for one in (run, *members)) and live.wanted():
+        if any(one.live for one in (run, *members)) and show.wants_live():
+            from bgrun.cli import live
+
             live.snapshot(project, [run.run_id])
             continue
         if words := show.progress_words(runner.outlook_on(project, run)):
@@ -126,9 +130,11 @@ def follow(project: Project, asked: SimpleNamespace) -> int:
 
 def _follow_text(project: Project, run: Run, chunks: Iterable[runner.Chunk], *, labelled: bool, quiet: bool) -> None:
     """Print the lines; on a terminal with the live view below them."""
-    if not live.wanted(quiet=quiet):
+    if not show.wants_live(quiet=quiet):
         _print_lines(chunks, labelled=labelled)
         return
+    from bgrun.cli import live
+
     with live.view(project, [run.run_id]) as console:
         _print_lines(chunks, labelled=labelled, put=lambda text: console.out(text, highlight=False))
 

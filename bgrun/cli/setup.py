@@ -40,9 +40,11 @@ def init(project: Project, asked: SimpleNamespace) -> int:
 
 def _wanted(project: Project, asked: SimpleNamespace) -> Iterator[Edit]:
     """Give every edit that was asked for; all of them are worked out before any is made."""
+    from pathlib import Path
+
     from bgrun.setup import agents, first
 
-    root = project.root
+    root = Path(project.root)
     yield from first.job_file(project, schema=asked.schema)
     if asked.agents:
         yield agents.agents_file(root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 TYPE_CHECKING = False
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from bgrun.runner import Outlook
 
 SCHEMA_VERSION = 1
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)")
+_CONTROLS = "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)"
 _COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
 
 
@@ -39,9 +38,16 @@ def raw(data: bytes) -> None:
 
 def _printable(text: str) -> str:
     """Return text that any terminal takes and that cannot drive one: colours are all that gets through."""
-    harmless = _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
     encoding = sys.stdout.encoding or "utf-8"
-    return harmless.encode(encoding, "backslashreplace").decode(encoding)
+    return _harmless(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _harmless(text: str) -> str:
+    if text.isprintable():
+        return text
+    import re  # which takes as long to import as all else that a look needs
+
+    return re.sub(_CONTROLS, lambda found: repr(found[0])[1:-1], text)
 
 
 def document(content: Mapping[str, Any]) -> None:
@@ -79,6 +85,11 @@ def runs_document(runs: Iterable[Run], **more: Any) -> None:
     document({"runs": [run_fields(run) for run in runs], **more})
 
 
+def wants_live(*, quiet: bool = False, json: bool = False) -> bool:
+    """Return whether somebody looks at a terminal that can show a live view."""
+    return sys.stdout.isatty() and not (quiet or json) and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def state_word(state: str) -> str:
     """Return a state, in colour where the terminal takes it."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -89,7 +100,7 @@ def state_word(state: str) -> str:
 def path(full: str) -> str:
     """Return a path as it is shortest to type from here."""
     try:
-        here = os.getcwd()  # noqa: PTH109
+        here = os.getcwd()
     except OSError:
         return full
     return full[len(here) + 1 :] if full.startswith(f"{here}/") else full
@@ -124,7 +135,7 @@ def status_lines(run: Run) -> list[str]:
     pid = "" if run.pid is None else run.pid
     lines = [f"{alive} label={run.label} pid={pid}"]
     if not run.live:
-        at = path(os.path.splitext(run.meta)[0] + ".exit")  # noqa: PTH122
+        at = path(os.path.splitext(run.meta)[0] + ".exit")
         lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")
     lines.append(f"STATE {verdict_line(run)}")
     lines.append(f"LOG {path(run.log)}")

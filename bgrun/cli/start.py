@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from pathlib import Path
+import os
 
 from bgrun import runner
-from bgrun.cli import live, report, show
+from bgrun.cli import report, show
 from bgrun.cli.exits import exit_code
 from bgrun.errors import EXIT_OK, UsageError
 
@@ -31,7 +30,7 @@ def run(project: Project, asked: SimpleNamespace) -> int:
     """Handle `bgrun run`."""
     if not asked.tail:
         raise UsageError("no command is given", f"bgrun run {asked.label} -- COMMAND…")
-    return _told(project, asked, runner.run_command(project, asked.label, asked.tail, Path.cwd()))
+    return _told(project, asked, runner.run_command(project, asked.label, asked.tail, os.getcwd()))
 
 
 def group(project: Project, asked: SimpleNamespace) -> int:
@@ -70,9 +69,7 @@ def _told(project: Project, asked: SimpleNamespace, begun: Run, *, joined: bool 
 
 
 def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[str, Any]) -> int:
-    shown = live.view(project, [begun.run_id]) if live.wanted(quiet=asked.quiet, json=asked.json) else nullcontext()
-    with shown:
-        ended = runner.wait_for(project, [begun.run_id], asked.timeout)[0]
+    ended = _ended(project, asked, begun)
     _as_json(project, asked, ended, {**more, **report.digested(project, ended)})
     if not asked.json and not asked.quiet:
         for one in (*runner.members(project, ended), ended):
@@ -80,6 +77,15 @@ def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[
         for line in report.lines_of_failure(project, ended):
             show.out(line)
     return exit_code(ended, own=asked.exit_code)
+
+
+def _ended(project: Project, asked: SimpleNamespace, begun: Run) -> Run:
+    if not show.wants_live(quiet=asked.quiet, json=asked.json):
+        return runner.wait_for(project, [begun.run_id], asked.timeout)[0]
+    from bgrun.cli import live
+
+    with live.view(project, [begun.run_id]):
+        return runner.wait_for(project, [begun.run_id], asked.timeout)[0]
 
 
 def _as_json(project: Project, asked: SimpleNamespace, one: Run, more: Mapping[str, Any]) -> None:

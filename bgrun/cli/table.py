@@ -5,10 +5,14 @@ A handler is named `module:function` and imported only when its command is used.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from bgrun.lean import NamedTuple
 
-Kind = Literal["flag", "text", "texts", "int", "duration", "path"]
-Count = Literal["one", "maybe", "some", "any"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["flag", "text", "texts", "int", "duration", "path"]
+    Count = Literal["one", "maybe", "some", "any"]
 
 
 class Argument(NamedTuple):

@@ -6,19 +6,19 @@ view before exec, so there is no moment at which a job runs without a record, wh
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import signal
 import time
-from typing import NamedTuple, NoReturn
 
 from bgrun.errors import LaunchError
+from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import ledger, tree
 from bgrun.runs import clock, files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from bgrun.runs.layout import RunFiles
 
 
@@ -108,7 +108,7 @@ def _become_job(
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
         words = ["bash", "-p", at.script]
         own = {**os.environ, **environment, **marks}
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.execvpe("bash", words, own)
         os.execve("/bin/bash", words, own)
     except OSError as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from bgrun.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Phase = Literal["ask", "wait", "kill", "give up"]
 
 KILL_S = 2.0
 """Seconds after the grace period within which nothing of the run is left."""
-
-Phase = Literal["ask", "wait", "kill", "give up"]
 
 
 class Stopping(NamedTuple):

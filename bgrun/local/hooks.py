@@ -6,11 +6,10 @@ session of its own, is killed with all of it when its time is up, and writes to 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import signal
 
+from bgrun.lean import signal, suppress
 from bgrun.local import child, programs, tree
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import files
@@ -109,7 +108,7 @@ class Hooks:
         for pid, until in self.until.items():
             if now >= until:
                 self.until[pid] = math.inf
-                with contextlib.suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
 
     @property
@@ -124,7 +123,7 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
     try:
         os.setsid()
         child.plain_surroundings(log_fd)
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             os.chdir(folder)
         os.execvpe(words[0], words, {**os.environ, **environment})
     except OSError as error:

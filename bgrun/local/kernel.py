@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import time
 
+from bgrun.lean import signal, suppress
 from bgrun.runs import process
 
 
@@ -56,6 +55,6 @@ def _prctl(option: int, value: int) -> bool:
         return False
     import ctypes
 
-    with contextlib.suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError):
         return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
     return False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import subprocess
 import sys
 
 from bgrun.errors import BgrunError, BusyError, LaunchError
+from bgrun.lean import contextmanager, signal
 from bgrun.local import plan as plans
 from bgrun.local import tree
 from bgrun.runs import process
@@ -39,7 +38,7 @@ def hand_over(plan: Plan) -> None:
         raise _refusal(answer)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _undisturbed() -> Iterator[None]:
     """Keep Ctrl-C back until it is known whether the run was launched, so that neither half is left."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import NamedTuple
 
 from bgrun.errors import BgrunError, LaunchError
+from bgrun.lean import NamedTuple, suppress
 from bgrun.runs import clock, files, lock, meta, process, record, state
 from bgrun.runs.layout import RunFiles
 
@@ -106,7 +105,7 @@ def publish(at: RunFiles, facts: Mapping[str, str], lock_fd: int) -> None:
 
 def write_exit(at: RunFiles, code: int) -> None:
     """Write the exit code, unless the job script has written the same; the supervisor saw it itself."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         if _witnessed(at) != code:
             files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
     files.remove(at.hidden("exit"))
@@ -144,7 +143,7 @@ def stop_requested(at: RunFiles) -> str:
 def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Write the last words on a run and let go of its lock, in this order."""
     words = {**child.facts, **seen.facts(), **verdict_facts(verdict), **more}
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         files.commit(at.meta, at.hidden("meta"), meta.pack(words))
     files.remove(at.hidden("meta"))
     files.remove(at.stop)
@@ -155,7 +154,7 @@ def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str)
     """Write the last words on a run that never ran: it has no exit code."""
     words = {**facts, "ended_at": clock.iso(time.time()), "state": final, "reason": why}
     words.pop("waiting", None)
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         files.replace(at.meta, at.hidden("meta.new"), meta.pack(words))
     for path in (at.stop, at.hidden("pid")):
         files.remove(path)
@@ -199,7 +198,7 @@ def note_fault(log_dir: str) -> None:
     """Keep the traceback of a fault of bgrun's own, which nobody is there to see."""
     import traceback
 
-    with contextlib.suppress(OSError), open(f"{log_dir}/.supervisor.err", "a", encoding="utf-8") as file:
+    with suppress(OSError), open(f"{log_dir}/.supervisor.err", "a", encoding="utf-8") as file:
         file.write(f"{clock.iso(time.time())}\n{traceback.format_exc()}\n")
 
 
@@ -249,7 +248,7 @@ class GroupLedger:
 
     def tell(self, event: str) -> None:
         """Add a line to the log of the schedule."""
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             files.write_all(self.log_fd, f"{clock.iso(time.time())} {event}\n".encode("utf-8", "replace"))
 
     def stop_requested(self) -> str:
@@ -258,7 +257,7 @@ class GroupLedger:
 
     def note_stop(self) -> None:
         """Record that the whole group is to stop."""
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             record.write_stop(self.at, "stop", signalled=True)
 
     def close(self, states: Iterable[State]) -> None:
@@ -273,10 +272,10 @@ class GroupLedger:
             "duration_s": f"{time.monotonic() - self.began:.3f}",
             **verdict_facts(verdict),
         }
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             if verdict.exit_code is not None:
                 files.commit(self.at.exit, self.at.hidden("exit"), f"{verdict.exit_code}\n".encode())
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             files.commit(self.at.meta, self.at.hidden("meta"), meta.pack(words))
         for path in (self.at.stop, self.at.hidden("exit")):
             files.remove(path)

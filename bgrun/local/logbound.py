@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 BLOCK = 4096
 FASTEST = 256 << 20

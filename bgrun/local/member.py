@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import awake, child, escalate, ledger, logbound, tree
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import process, record, state
@@ -153,7 +151,7 @@ class Member:
     def _let_sleep(self) -> None:
         """End its inhibitor, unless that has ended by itself: its pid may be somebody else's by then."""
         if self.inhibitor in self.host.helpers:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(self.inhibitor, signal.SIGTERM)
 
     def _was_ended(self) -> bool:
@@ -226,7 +224,7 @@ class Member:
     def _record_stop(self, stopping: Stopping) -> None:
         """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
         if stopping.reason:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 record.write_stop(self.at, stopping.reason, signalled=True)
 
     def _note(self, reached: list[process.Process]) -> None:

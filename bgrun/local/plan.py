@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, Retention
 
 

@@ -7,8 +7,8 @@ wrong before that is cleared away.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.local import launch as hand_over
 from bgrun.local.plan import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from bgrun.model import LIVE_STATES, State
+from bgrun.lean import NamedTuple
+from bgrun.model import LIVE_STATES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from bgrun.model import State
 
 
 class Order(NamedTuple):

@@ -16,13 +16,12 @@ open file of its slot with the job script, so that the slot stays taken while ei
 from __future__ import annotations
 
 import _thread
-import contextlib
 import fcntl
 import os
 import time
-from typing import NamedTuple
 
 from bgrun.errors import BusyError
+from bgrun.lean import NamedTuple, contextmanager, suppress
 from bgrun.runs import files, lock
 
 TYPE_CHECKING = False
@@ -176,7 +175,7 @@ def give_up(ticket: Ticket, but: int = -1) -> None:
 
 def release(slot: Slot) -> None:
     """Let a slot go, whoever else has its open file."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         fcntl.flock(slot.fd, fcntl.LOCK_UN)
     os.close(slot.fd)
 
@@ -201,12 +200,12 @@ def sleep_until_free(ticket: Ticket) -> int:
 
 
 def _report_lock(fd: int, place: int, write_fd: int) -> None:
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX)
         os.write(write_fd, bytes([place]))
 
 
-@contextlib.contextmanager
+@contextmanager
 def single_flight(place: Place) -> Iterator[None]:
     """Keep other starts that may join this one out until the block has left a record.
 
@@ -229,7 +228,7 @@ def single_flight(place: Place) -> Iterator[None]:
             os.close(fd)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _held(path: str) -> Iterator[None]:
     fd = _open(path)
     try:
@@ -254,7 +253,7 @@ def _try(fd: int) -> bool:
 def _say(fd: int, owner: Owner) -> None:
     """Write down whose it is, for messages; on a full disk it goes without."""
     text = f"{owner.run_id}\n{owner.log_dir}\n".encode("utf-8", "surrogateescape")
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.pwrite(fd, text, 0)
         os.ftruncate(fd, len(text))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
 from bgrun.errors import StopError, UsageError
+from bgrun.lean import suppress
 from bgrun.local import escalate, ledger, tree, wait
 from bgrun.runs import files, lock, process, record, state
 from bgrun.runs.layout import RunFiles
@@ -126,7 +126,7 @@ def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[f
     if now is None or not now.live:
         return now
     for member in run.members:
-        with contextlib.suppress(UsageError):
+        with suppress(UsageError):
             stop_run(log_dir, member, *how)
     if not run.members:
         _end_tree(log_dir, run, facts, how)

@@ -6,12 +6,11 @@ how each run ended. Standard library only, and little of that: it stays as long 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
 
 from bgrun.errors import BgrunError
+from bgrun.lean import signal, suppress
 from bgrun.local import hooks, ledger, schedule
 from bgrun.local.kernel import Alarm, become_subreaper, steady_clock
 from bgrun.local.member import Host, Member
@@ -172,7 +171,7 @@ class Supervisor:
 
     def _call_hooks(self, member: Member) -> None:
         wanted = hooks.due(member.plan.hooks, member.state)
-        with contextlib.suppress(BgrunError, OSError):
+        with suppress(BgrunError, OSError):
             run = record.read_run(self.plan.log_dir, member.plan.run_id) if wanted else None
             for hook in wanted if run else ():
                 assert run  # noqa: S101 - see the line above
@@ -212,7 +211,7 @@ class Supervisor:
         if self.plan.group:
             policies[self.plan.group.label] = self.plan.group.retention
         for label, policy in policies.items():
-            with contextlib.suppress(BgrunError, OSError):
+            with suppress(BgrunError, OSError):
                 retention.apply(self.plan.log_dir, label, policy)
 
 

@@ -9,11 +9,10 @@ process with the mark of another run, and all below it, belongs to that one.
 from __future__ import annotations
 
 import os
-import signal
 import time
-from typing import NamedTuple
 
-from bgrun.runs import process
+from bgrun.lean import NamedTuple, signal
+from bgrun.runs import process, signals
 from bgrun.runs.process import Process
 
 TYPE_CHECKING = False
@@ -107,7 +106,7 @@ def find(claim: Claim) -> list[Process]:
 
 def send(targets: Iterable[Process], signal_name: str) -> list[Process]:
     """Send a signal to each process that is still the one in the snapshot; return those it reached."""
-    number = signal.Signals.__members__.get(signal_name, signal.SIGTERM)
+    number = signals.number_of(signal_name)
     return [one for one in targets if _send_one(one, number)]
 
 

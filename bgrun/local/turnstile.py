@@ -7,18 +7,17 @@ run of a plan waits for each group, the others behind it.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from typing import NamedTuple, NoReturn
 
 from bgrun.errors import BgrunError, BusyError, LaunchError
+from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import kernel, slots
 from bgrun.local.slots import Owner, Place, Slot, Ticket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from typing import NoReturn
 
     from bgrun.local.plan import RunPlan
 
@@ -114,7 +113,7 @@ class Turnstile:
             slots.release(self.slots.pop(run_id))
         for folder, one in [(folder, one) for folder, one in self.waiting.items() if one.run_id not in needed]:
             del self.waiting[folder]
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGKILL)
             slots.give_up(one.ticket)
 
@@ -149,7 +148,7 @@ def _become_waiter(ticket: Ticket, parent: int) -> None:
     kernel.die_with(parent)
     for fd in [int(name) for name in os.listdir("/dev/fd")]:
         if fd > 2 and fd not in ticket.slots:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.close(fd)
 
 
@@ -157,10 +156,10 @@ def _replace(replaced: Iterable[Owner], run_id: str) -> None:
     from bgrun.local import stop
 
     reason = f"replaced by {run_id}"
-    with contextlib.suppress(BgrunError):
+    with suppress(BgrunError):
         for one in replaced:
             stop.request(one.log_dir, one.run_id, reason)
     for one in replaced:
         # One that cannot be ended keeps its slot: then there is nothing but to wait for it.
-        with contextlib.suppress(BgrunError):
+        with suppress(BgrunError):
             stop.stop_run(one.log_dir, one.run_id, reason=reason)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import threading
 import time
 
+from bgrun.lean import contextmanager, signal, suppress
 from bgrun.runs import lock, record
 from bgrun.runs.layout import RunFiles
 
@@ -44,7 +43,7 @@ def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
     if threading.current_thread() is not threading.main_thread():
         time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
     elif path:
-        with contextlib.suppress(_TimeUpError), _alarm(timeout_s):
+        with suppress(_TimeUpError), _alarm(timeout_s):
             lock.wait_free(path)
     elif run.state == "running" and run.pid and not run.members:
         _wait_process(run.pid, timeout_s)
@@ -55,12 +54,12 @@ def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
 def _wait_process(pid: int, timeout_s: float | None) -> None:
     """Wait for the end of a process that is not our child, reaped or not."""
     if hasattr(os, "pidfd_open"):
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             _wait_pidfd(os.pidfd_open(pid), timeout_s)
         return
     import psutil  # which uses kqueue where there is one
 
-    with contextlib.suppress(psutil.Error):
+    with suppress(psutil.Error):
         psutil.Process(pid).wait(timeout_s)
 
 
@@ -71,7 +70,7 @@ def _wait_pidfd(fd: int, timeout_s: float | None) -> None:
         os.close(fd)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _alarm(timeout_s: float | None) -> Iterator[None]:
     """Raise _TimeUpError in the main thread when the time is up."""
     if timeout_s is None:

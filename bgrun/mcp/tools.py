@@ -7,7 +7,6 @@ whoever reads this pays for each word.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun import runner
@@ -129,7 +128,7 @@ def start(project: Project, settings: Settings, job: str, args: Sequence[str]) -
             raise UsageError("this server runs declared jobs only", "bgrun_list what=jobs names them")
         if not args:
             raise UsageError("no command is given", 'args: ["make", "-j4"]')
-        return runner.run_command(project, job.removeprefix(_ADHOC), args, Path(project.root)), warned
+        return runner.run_command(project, job.removeprefix(_ADHOC), args, project.root), warned
     started = runner.start(project, [job, *words], tail)
     return started.run, {**warned, **({"joined": True} if started.joined else {})}
 

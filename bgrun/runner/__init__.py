@@ -73,9 +73,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Return a use case, importing the room that it is in."""
-    from importlib import import_module
-
     for room, names in _ROOMS.items():
         if name in names:
-            return getattr(import_module(f"{__name__}.{room}"), name)
+            return getattr(__import__(f"{__name__}.{room}", fromlist=[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

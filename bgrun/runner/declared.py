@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from bgrun.errors import NoJobFileError, StorageError
+from bgrun.lean import suppress
 from bgrun.runs import files
 
 TYPE_CHECKING = False
@@ -30,6 +30,8 @@ def load(project: Project, *, anew: bool = False) -> JobFile:
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
+    from pathlib import Path
+
     from bgrun import jobfile
 
     if project.job_file is None:
@@ -37,10 +39,11 @@ def load(project: Project, *, anew: bool = False) -> JobFile:
             f"there is no bgjobs.yaml in {project.root} or a folder above it",
             "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
         )
-    raw = jobfile.read(project.job_file)
+    path = Path(project.job_file)
+    raw = jobfile.read(path)
     mark = jobfile.mark_of(raw)
     known = not anew and _kept(project) == mark
-    found = jobfile.parse(project.job_file, raw, checked=known)
+    found = jobfile.parse(path, raw, checked=known)
     if not known and not _looks_elsewhere(found):
         _keep(project, mark)
     return found
@@ -62,8 +65,8 @@ def _kept(project: Project) -> str:
 def _keep(project: Project, mark: str) -> None:
     """Keep a mark where there are runs already; where it cannot be kept, the next start checks again."""
     path = f"{project.log_dir}/{_CHECKED}"
-    with contextlib.suppress(OSError, StorageError):
-        if files.check_log_dir(str(project.log_dir)):
+    with suppress(OSError, StorageError):
+        if files.check_log_dir(project.log_dir):
             files.replace(path, files.unique(path), mark.encode())
 
 

@@ -25,7 +25,7 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
     ended: list[Run] = []
     for run_id in run_ids:
         left = None if until is None else max(0.0, until - time.monotonic())
-        run = wait.wait_run(str(project.log_dir), run_id, left)
+        run = wait.wait_run(project.log_dir, run_id, left)
         ended.append(run or read(project, run_id))
     return ended
 
@@ -35,7 +35,7 @@ def stop_runs(project: Project, refs: Iterable[str]) -> list[Run]:
     from bgrun.local import stop
 
     run_ids = [resolve(project, ref) for ref in refs]
-    ended = (stop.stop_run(str(project.log_dir), run_id) for run_id in run_ids)
+    ended = (stop.stop_run(project.log_dir, run_id) for run_id in run_ids)
     return [run for run in ended if run]
 
 
@@ -43,7 +43,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
     """Remove every run that its retention lets go, and return them; `dry_run` removes nothing."""
     from bgrun.runs import retention
 
-    log_dir = str(project.log_dir)
+    log_dir = project.log_dir
     run_ids = record.scan(log_dir)
     gone: list[retention.Expired] = []
     for label in sorted(find.labels(run_ids)):

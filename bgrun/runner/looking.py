@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import NamedTuple
 
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
+from bgrun.lean import NamedTuple
 from bgrun.runner.declared import load
 from bgrun.runs import find, record
 from bgrun.runs.layout import RunFiles, parse_run_id
@@ -39,21 +39,21 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
     """Return the runs that are named; with no name every live run and the newest run of each label."""
     if refs:
         return [read(project, resolve(project, ref)) for ref in refs]
-    run_ids = record.scan(str(project.log_dir))
+    run_ids = record.scan(project.log_dir)
     newest = {str(find.newest_of(run_ids, label)) for label in find.labels(run_ids)}
     locked = (run_id for run_id in find.newest_first(run_ids) if run_id in newest or _may_live(project, run_id))
-    runs = [run for run_id in locked if (run := record.read_run(str(project.log_dir), run_id))]
+    runs = [run for run_id in locked if (run := record.read_run(project.log_dir, run_id))]
     return [run for run in runs if run.live or run.run_id in newest]
 
 
 def _may_live(project: Project, run_id: str) -> bool:
     """A run whose exit code is there is over, without another look."""
-    return not os.path.lexists(RunFiles(str(project.log_dir), run_id).exit)
+    return not os.path.lexists(RunFiles(project.log_dir, run_id).exit)
 
 
 def members(project: Project, group_run: Run) -> list[Run]:
     """Return the runs of a group's run, in their order; none for any other run."""
-    runs = (record.read_run(str(project.log_dir), run_id) for run_id in group_run.members)
+    runs = (record.read_run(project.log_dir, run_id) for run_id in group_run.members)
     return [run for run in runs if run]
 
 
@@ -61,7 +61,7 @@ def list_runs(
     project: Project, label: str | None = None, limit: int | None = None, wanted: select.Filter | None = None
 ) -> list[Run]:
     """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
-    log_dir, takes = str(project.log_dir), wanted.takes if wanted else lambda _: True
+    log_dir, takes = project.log_dir, wanted.takes if wanted else lambda _: True
     run_ids = find.newest_first(record.scan(log_dir), label)
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
     found = (run for run_id in run_ids if (run := record.read_run(log_dir, run_id)) and takes(run))
@@ -98,7 +98,7 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     from bgrun.runs import history, select
 
     wanted = select.Filter(since=moment(since))
-    run_ids = record.scan(str(project.log_dir))
+    run_ids = record.scan(project.log_dir)
     names = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
     every = names or sorted(find.labels(run_ids))
     return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
@@ -108,7 +108,7 @@ def usual_s(project: Project, label: str) -> float | None:
     """Return what a label's runs that succeeded usually take: their median, in seconds."""
     from bgrun.runs import history
 
-    return history.usual_s(str(project.log_dir), label)
+    return history.usual_s(project.log_dir, label)
 
 
 def outlook_on(project: Project, run: Run) -> Outlook:
@@ -121,7 +121,7 @@ def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
     from bgrun.runner.reading import read_log
     from bgrun.runs import facts, logs, outlook
 
-    at = RunFiles(str(project.log_dir), run.run_id)
+    at = RunFiles(project.log_dir, run.run_id)
     seen = outlook.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
     last = b"".join(read_log(project, run, 1))
     return Outlook(seen, median_s, outlook.left_s(run, seen, median_s), logs.clean(logs.decode(last)))
@@ -151,7 +151,7 @@ def _digest(project: Project, run: Run, most: int) -> digests.Digest:
     from bgrun.runs import digest as digests
     from bgrun.runs import facts
 
-    at = RunFiles(str(project.log_dir), run.run_id)
+    at = RunFiles(project.log_dir, run.run_id)
     known = record.read_meta(at) or {}
     return digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
 
@@ -167,9 +167,9 @@ def resolve(project: Project, ref: str) -> str:
     Raises:
         UnknownNameError: there is no such run.
     """
-    run_id = find.resolve(str(project.log_dir), ref)
+    run_id = find.resolve(project.log_dir, ref)
     if run_id is None:
-        run_ids = record.scan(str(project.log_dir))
+        run_ids = record.scan(project.log_dir)
         raise UnknownNameError("run or label", ref, [*find.labels(run_ids), *run_ids], _never_ran(project, ref))
     return run_id
 
@@ -193,7 +193,7 @@ def read(project: Project, run_id: str) -> Run:
     Raises:
         UnknownNameError: it is gone.
     """
-    run = record.read_run(str(project.log_dir), run_id)
+    run = record.read_run(project.log_dir, run_id)
     if run is None:
         raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
     return run
@@ -205,9 +205,9 @@ def facts_of(project: Project, run_id: str) -> dict[str, str]:
     Raises:
         UnknownNameError: there is no such run.
     """
-    found = record.read_meta(RunFiles(str(project.log_dir), run_id))
+    found = record.read_meta(RunFiles(project.log_dir, run_id))
     if found is None:
-        raise UnknownNameError("run", run_id, record.scan(str(project.log_dir)))
+        raise UnknownNameError("run", run_id, record.scan(project.log_dir))
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.runs import lock, logs, masks, record
 from bgrun.runs.layout import RunFiles
 
@@ -36,7 +36,7 @@ def follow(project: Project, run: Run, lines: int | None = None) -> Iterator[Chu
         run: what to follow.
         lines: begin with this many last lines; None begins at the start.
     """
-    log_dir = str(project.log_dir)
+    log_dir = project.log_dir
     sources = [_Source(RunFiles(log_dir, run_id), lines) for run_id in (run.members or (run.run_id,))]
     over = False
     while not over:
@@ -73,7 +73,7 @@ class _Source:
 
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
     """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
-    at = RunFiles(str(project.log_dir), run.run_id)
+    at = RunFiles(project.log_dir, run.run_id)
     stream = masks.Stream(masks.parse((record.read_meta(at) or {}).get("secrets", "")))
     for data, _ in logs.read_from(at.log, 0 if lines is None else logs.tail_offset(at.log, lines)):
         yield stream.feed(data)
@@ -88,7 +88,7 @@ def read_page(project: Project, run: Run, cursor: str | None, wanted: reading.Wa
     """
     from bgrun.runs import reading
 
-    at = RunFiles(str(project.log_dir), run.run_id)
+    at = RunFiles(project.log_dir, run.run_id)
     known = masks.parse((record.read_meta(at) or {}).get("secrets", ""))
     start = reading.unpack(cursor, run.run_id).offset if cursor else 0
     if not cursor and wanted.pattern is None and wanted.tail is not None:

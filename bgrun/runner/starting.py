@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from pathlib import Path
-from typing import NamedTuple
 
 from bgrun.errors import UsageError
+from bgrun.lean import NamedTuple, contextmanager
 from bgrun.local import prepare, surroundings
 from bgrun.model import Node, RenderedPlan
 from bgrun.runner.declared import load, render
@@ -84,10 +82,10 @@ def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
     from bgrun.runs import twin
 
     may_join = job.concurrency and job.concurrency.when_busy == "join"
-    return job._replace(join_key=twin.key_of(job, str(project.root))) if may_join else job
+    return job._replace(join_key=twin.key_of(job, project.root)) if may_join else job
 
 
-@contextlib.contextmanager
+@contextmanager
 def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]:
     """Give the live run that a start of this plan is to join, if any; until the end nobody else starts the same."""
     node = plan.nodes[plan.wanted[0]]
@@ -97,7 +95,7 @@ def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]
     from bgrun.local import slots
     from bgrun.runs import twin
 
-    log_dir = str(project.log_dir)
+    log_dir = project.log_dir
     files.ensure_log_dir(log_dir)
     with slots.single_flight(slots.place_of(log_dir, node.job.concurrency)):
         yield twin.find_twin(log_dir, node.job)
@@ -110,12 +108,15 @@ def _title(names: Sequence[str], plan: RenderedPlan) -> str:
     return names[0] if len(plan.wanted) > 1 else f"plan_{names[0]}"
 
 
-def run_command(project: Project, label: str, argv: Sequence[str], folder: Path) -> Run:
+def run_command(project: Project, label: str, argv: Sequence[str], folder: str) -> Run:
     """Launch a command that is declared nowhere, in `folder`, and return its run."""
+    from pathlib import Path
+
     from bgrun.jobfile.render import render_command
 
     job_file = load(project) if project.job_file else None
-    job = render_command(label, argv, working_dir=folder, root=project.root, job_file=job_file, environ=os.environ)
+    here, root = Path(folder), Path(project.root)
+    job = render_command(label, argv, working_dir=here, root=root, job_file=job_file, environ=os.environ)
     return _launch_one(project, job)
 
 
@@ -189,12 +190,12 @@ def _is_waived(project: Project, run_id: str) -> bool:
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
-    script = files.read(RunFiles(str(project.log_dir), run_id).script, _MOST_SCRIPT)
+    script = files.read(RunFiles(project.log_dir, run_id).script, _MOST_SCRIPT)
     if script is None:
         raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
     known = facts_of(project, run_id)
     job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
-    if job.working_dir and not Path(job.working_dir).is_dir():
+    if job.working_dir and not os.path.isdir(job.working_dir):
         raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
     return job._replace(secrets=_secrets_again(project, job, masks.names(known.get("secrets", ""))))
 
@@ -218,7 +219,7 @@ def _launch_one(project: Project, job: RenderedJob) -> Run:
 
 def _launch_node(project: Project, node: Node) -> Run:
     plan = RenderedPlan((_timed(project, node),), (0,))
-    return read(project, prepare.launch(str(project.log_dir), str(project.root), plan).runs[0])
+    return read(project, prepare.launch(project.log_dir, project.root, plan).runs[0])
 
 
 def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False) -> prepare.Launched:
@@ -232,13 +233,13 @@ def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, alway
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
     title = prepare.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
-    return prepare.launch(str(project.log_dir), str(project.root), plan, title)
+    return prepare.launch(project.log_dir, project.root, plan, title)
 
 
 def _timed(project: Project, node: Node) -> Node:
     """Turn a timeout that is a share of what runs usually take into seconds; without past runs there is none."""
     job = node.job
-    usual = history.usual_s(str(project.log_dir), job.label) if job.timeout_share else None
+    usual = history.usual_s(project.log_dir, job.label) if job.timeout_share else None
     if usual is None or job.timeout_share is None:
         return node
     timeout_s = max(job.timeout_share * usual, SHORTEST_TIMEOUT_S)
@@ -247,4 +248,4 @@ def _timed(project: Project, node: Node) -> Node:
 
 def warnings(project: Project) -> list[str]:
     """Return what may keep runs that are started here from being recorded, in words for a person."""
-    return [*surroundings.low_disk(str(project.log_dir)), *surroundings.doomed_sandbox()]
+    return [*surroundings.low_disk(project.log_dir), *surroundings.doomed_sandbox()]

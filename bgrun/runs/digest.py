@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from bgrun.errors import BgrunError
+from bgrun.lean import NamedTuple
 from bgrun.runs import clock, files, logs, masks, stall
 from bgrun.tools import matching, problems, pytest_log
 from bgrun.tools.problems import Problem, short

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
 from bgrun.runs import masks, state
 

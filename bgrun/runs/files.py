@@ -6,12 +6,12 @@ Everything here raises `StorageError`, which names the path and what to do, inst
 from __future__ import annotations
 
 import _thread
-import contextlib
 import errno
 import os
 import stat
 
 from bgrun.errors import StorageError
+from bgrun.lean import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _HINTS = {
 }
 
 
-@contextlib.contextmanager
+@contextmanager
 def storage(path: str, doing: str) -> Iterator[None]:
     """Turn an OSError inside the block into a StorageError about `path`."""
     try:
@@ -55,7 +55,7 @@ def ensure_log_dir(log_dir: str) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     ignore = f"{log_dir}/.gitignore"
     if not os.path.lexists(ignore):
-        with contextlib.suppress(FileExistsError), storage(ignore, "write"):
+        with suppress(FileExistsError), storage(ignore, "write"):
             replace(ignore, unique(ignore), b"*\n")
 
 
@@ -109,7 +109,7 @@ def ensure_folder(path: str) -> None:
         return
     with storage(path, "make the folder"):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with contextlib.suppress(FileExistsError):
+        with suppress(FileExistsError):
             os.mkdir(path, FOLDER_MODE)
             os.chmod(path, FOLDER_MODE)  # whatever the umask
     _is_folder(path)
@@ -119,7 +119,7 @@ def _tighten(path: str) -> None:
     """Take a folder that an older script left open away from other users."""
     found = os.lstat(path)
     if found.st_uid == os.geteuid() and found.st_mode & 0o077:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             os.chmod(path, FOLDER_MODE)
 
 
@@ -153,7 +153,7 @@ def replace(path: str, hidden: str, data: bytes) -> None:
     Raises:
         OSError: the old file is as it was.
     """
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         os.unlink(hidden)
     fd = create(hidden)
     try:

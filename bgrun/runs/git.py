@@ -7,7 +7,8 @@ git itself is asked; where there is no git, the facts are empty.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from bgrun.lean import NamedTuple
 
 _ASK_S = 5.0
 

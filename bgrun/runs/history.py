@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.runs import find, record
 
 TYPE_CHECKING = False

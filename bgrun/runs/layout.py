@@ -6,8 +6,8 @@ The names are a contract with shell scripts: see "Files" in docs/files.md.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.model import RunId
 
 STAMP_FORMAT = "%Y%m%d_%H%M%S"

@@ -7,8 +7,8 @@ import errno
 import os
 import re
 import sys
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.runs import files
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ again in text that holds it, and of no use otherwise, so long as the secret cann
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import NamedTuple
+
+from bgrun.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def parse(text: str) -> tuple[Mark, ...]:
     """Return the marks in a meta, the longest first; what is no mark is passed over."""
     found = []
     for word in text.split():
-        with contextlib.suppress(ValueError):
+        with suppress(ValueError):
             name, length, salt, digest = word.split(":")
             found.append(Mark(name, max(1, int(length)), bytes.fromhex(salt)[:_SALT_BYTES], bytes.fromhex(digest)))
     return tuple(sorted(found, key=lambda mark: -mark.length))

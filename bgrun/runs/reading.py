@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from bgrun.errors import UsageError
+from bgrun.lean import NamedTuple
 from bgrun.runs import logs, masks
 from bgrun.tools import matching
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from bgrun.errors import StorageError
+from bgrun.lean import NamedTuple
 from bgrun.model import Run
 from bgrun.runs import clock, files, lock, meta, process, state
 from bgrun.runs.layout import RunFiles
@@ -180,10 +180,10 @@ def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> R
 
 def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tuple[str | None, float | None]:
     """Return when a run ended and its seconds so far."""
-    started = clock.epoch(facts.get("started_at", ""))
     recorded = state.parse_float(facts.get("duration_s", ""))
     if recorded is not None:
         return facts.get("ended_at"), recorded
+    started = clock.epoch(facts.get("started_at", ""))
     if verdict.state == "running" and started is not None:
         return None, round(max(0.0, time.time() - started), 3)
     if verdict.exit_code is None or started is None:

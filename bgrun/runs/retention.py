@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
+from bgrun.lean import NamedTuple
 from bgrun.runs import clock, files, find, record
 from bgrun.runs.layout import RunFiles, parse_run_id
 

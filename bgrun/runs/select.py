@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_args
-
 from bgrun.errors import UsageError
-from bgrun.model import State
+from bgrun.lean import NamedTuple
+from bgrun.model import STATES
 from bgrun.runs import clock
 
 TYPE_CHECKING = False
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from bgrun.model import Run
 
-STATES = get_args(State)
 SORTS = ("newest", "oldest", "duration")
 
 

@@ -6,15 +6,14 @@ process, the exit code that the job script left. What none of them saw is lost.
 
 from __future__ import annotations
 
-import math
-import signal
-from typing import NamedTuple
-
-from bgrun.model import State
+from bgrun.lean import NamedTuple
+from bgrun.runs import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from bgrun.model import State
 
 STOP_STATES: Mapping[str, State] = {"timeout": "timed_out"}
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
@@ -111,10 +110,7 @@ def success_codes(meta: Mapping[str, str]) -> tuple[int, ...]:
 
 def signal_name(exit_code: int) -> str | None:
     """Return the signal that an exit code above 128 stands for, by the shell's convention."""
-    try:
-        return signal.Signals(exit_code - 128).name if exit_code > 128 else None
-    except ValueError:
-        return None
+    return signals.name_of(exit_code - 128) if exit_code > 128 else None
 
 
 def parse_int(text: str) -> int | None:
@@ -129,7 +125,7 @@ def parse_float(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) < float("inf") else None
 
 
 def _never_started(seen: Evidence) -> Verdict:

@@ -26,13 +26,15 @@ def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
         UsageError: a file cannot be read.
     """
     if schema:
-        yield edited(project.root / SCHEMA, lambda _: schema_text("bgjobs"))
+        yield edited(Path(project.root) / SCHEMA, lambda _: schema_text("bgjobs"))
     if project.job_file:
-        jobfile.load(project.job_file)
-        text = project.job_file.read_text(encoding="utf-8")
-        yield Edit(project.job_file, text, text)
+        path = Path(project.job_file)
+        jobfile.load(path)
+        text = path.read_text(encoding="utf-8")
+        yield Edit(path, text, text)
         return
-    yield Edit(project.root / JOB_FILE, None, _text(project.root, SCHEMA if schema else ""))
+    root = Path(project.root)
+    yield Edit(root / JOB_FILE, None, _text(root, SCHEMA if schema else ""))
 
 
 def _text(root: Path, schema: str) -> str:
@@ -48,6 +50,7 @@ def _text(root: Path, schema: str) -> str:
 def job_names(project: Project) -> list[str]:
     """Return the names of the jobs that are declared, or would be by the first job file."""
     if project.job_file:
-        return list(jobfile.load(project.job_file).jobs)
-    found = detect.jobs(detect.texts(project.root), tests=detect.has_tests(project.root))
+        return list(jobfile.load(Path(project.job_file)).jobs)
+    root = Path(project.root)
+    found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
     return [one.name for one in found]
