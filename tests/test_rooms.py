@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVELS = {
-    **{"errors": 0, "model": 0},
-    **{"tools": 1},
-    **{"jobfile": 2, "runs": 2},
-    **{"local": 3, "setup": 3},
-    **{"runner": 4},
-    **{"mcp": 5},
-    **{"cli": 6},
-    **{"__main__": 7, "": 7},
+    **{"lean": 0},
+    **{"errors": 1, "model": 1},
+    **{"tools": 2},
+    **{"jobfile": 3, "runs": 3},
+    **{"local": 4, "setup": 4},
+    **{"runner": 5},
+    **{"mcp": 6},
+    **{"cli": 7},
+    **{"__main__": 8, "": 8},
 }
 HEAVY = {"click", "jinja2", "jsonschema", "yaml", "dotenv", "psutil", "dataclasses", "asyncio", "pathlib", "shutil"}
 MODULES = sorted((TOP / "bgrun").glob("**/*.py"))

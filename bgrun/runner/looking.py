@@ -76,11 +76,11 @@ def moment(text: str | None) -> float | None:
     Raises:
         UsageError: it is neither.
     """
+    if text is None:
+        return None
     from bgrun.jobfile.units import duration
     from bgrun.runs import clock
 
-    if text is None:
-        return None
     at = clock.epoch(text) if "-" in text else None
     try:
         return time.time() - duration(text) if at is None else at

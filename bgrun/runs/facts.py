@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-
 from bgrun.lean import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
 from bgrun.runs import masks, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from bgrun.model import RunId
     from bgrun.runs.git import GitFacts
@@ -56,17 +54,17 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         "started_at": "",
         **({"group": group.name, "group_run": group.run_id} if group else {}),
         "working_dir": job.working_dir,
-        **({"params": shlex.join(f"{key}={value}" for key, value in job.params)} if job.params else {}),
+        **_of_params(job.params),
         **({"tags": " ".join(job.tags)} if job.tags else {}),
         **_of_limits(job.limits),
         "inhibit_sleep": "true" if job.inhibit_sleep else "false",
         **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
         **_of_retention(job.retention),
-        **({"hooks": json.dumps(job.hooks)} if job.hooks else {}),
-        **({"problems": json.dumps(job.problems)} if job.problems else {}),
+        **_as_json("hooks", job.hooks),
+        **_as_json("problems", job.problems),
         **({"junit": job.junit} if job.junit else {}),
-        **({"progress": json.dumps(job.progress)} if job.progress else {}),
-        **({"concurrency": json.dumps(job.concurrency)} if job.concurrency else {}),
+        **_as_json("progress", job.progress),
+        **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
     }
 
@@ -94,25 +92,39 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
     )
 
 
-def _list(text: str) -> list[object]:
+def _as_json(key: str, value: Any) -> dict[str, str]:
+    """Return the line of a meta that holds a value, none for an empty one; json is imported where it is needed."""
+    if not value:
+        return {}
+    import json
+
+    return {key: json.dumps(value)}
+
+
+def _list(text: str) -> list[Any]:
+    if not text:
+        return []
+    import json
+
     try:
-        found = json.loads(text) if text else []
+        found = json.loads(text)
     except ValueError:
         return []
     return found if isinstance(found, list) else []
 
 
 def _concurrency(text: str) -> Concurrency | None:
+    found = _list(text)
     try:
-        return Concurrency(*json.loads(text)) if text else None
-    except (ValueError, TypeError):
+        return Concurrency(*found) if found else None
+    except TypeError:
         return None
 
 
 def _hooks(text: str) -> tuple[Hook, ...]:
     try:
-        return tuple(Hook(*words) for words in json.loads(text)) if text else ()
-    except (ValueError, TypeError):
+        return tuple(Hook(*words) for words in _list(text))
+    except TypeError:
         return ()
 
 
@@ -148,7 +160,19 @@ def _retention(facts: Mapping[str, str]) -> Retention:
     return Retention(runs, state.parse_float(facts.get("keep_age_s", "")))
 
 
+def _of_params(params: Sequence[tuple[str, str]]) -> dict[str, str]:
+    if not params:
+        return {}
+    import shlex
+
+    return {"params": shlex.join(f"{key}={value}" for key, value in params)}
+
+
 def _params(text: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    import shlex
+
     try:
         pairs = (word.partition("=") for word in shlex.split(text))
         return tuple((key, value) for key, _, value in pairs)

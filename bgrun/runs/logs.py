@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import errno
 import os
-import re
 import sys
 
 from bgrun.lean import NamedTuple
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16
 # ECMA-48: control sequences (CSI), control strings (OSC, DCS, SOS, PM, APC), other escapes; then
 # the single controls, of which only tab and line feed may reach a terminal.
-_ESCAPE = re.compile(
+_ESCAPE = (
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
     "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\\\|\x9c|$)"
     "|\x1b[ -/]*[0-~]?"
@@ -34,7 +33,13 @@ def clean(line: str) -> str:
     line = line.rstrip("\r\n")
     if "\r" in line:
         line = line.rsplit("\r", 1)[1] or line.rsplit("\r", 2)[-2]
-    return line if line.isprintable() else _ESCAPE.sub("", line)
+    return line if line.isprintable() else _without_escapes(line)
+
+
+def _without_escapes(line: str) -> str:
+    import re  # seldom needed, and half as long to import as a look takes
+
+    return re.sub(_ESCAPE, "", line)
 
 
 def decode(data: bytes) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from bgrun.runs import logs
 from bgrun.tools import progress
 
@@ -32,7 +30,7 @@ def progress_of(path: str, job: RenderedJob) -> Progress | None:
 def _newest_lines(path: str) -> Iterator[str]:
     """Give the last lines, the newest first; a bar that goes back with carriage returns makes several."""
     data = b"".join(piece.data for piece in logs.read_from(path, max(0, logs.size(path) - _WINDOW)))
-    for line in reversed(re.split(r"[\r\n]+", logs.decode(data))):
+    for line in reversed(logs.decode(data).replace("\r", "\n").split("\n")):
         if line:
             yield logs.clean(line)
 

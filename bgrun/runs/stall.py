@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from bgrun.runs import files, logs
 
 SILENT_S = 60.0
 """After how many seconds without output a run is told to be silent."""
 _ASKED_S = 2.0
 _LAST_BYTES = 512
-_PROMPT = re.compile(
-    r"(?:pass(?:word|phrase|code)[^:]*:|\[y(?:es)?/n(?:o)?[^\]]*\]\??:?|\(y(?:es)?/n(?:o)?[^)]*\)\??:?"
-    r"|press (?:any key|enter|return)[^\n]*|username[^:\n]*:|continue\?|\?)\s*$",
-    re.IGNORECASE,
+_PROMPT = (
+    r"(?i)(?:pass(?:word|phrase|code)[^:]*:|\[y(?:es)?/n(?:o)?[^\]]*\]\??:?|\(y(?:es)?/n(?:o)?[^)]*\)\??:?"
+    r"|press (?:any key|enter|return)[^\n]*|username[^:\n]*:|continue\?|\?)\s*$"
 )
 
 
@@ -31,11 +28,17 @@ def told(path: str, now: float) -> str | None:
     last = b"".join(piece.data for piece in logs.read_from(path, max(0, size - _LAST_BYTES)))
     if silent_s >= _ASKED_S and not last.endswith(b"\n"):
         line = logs.clean(logs.decode(last).rsplit("\n", 1)[-1])
-        if _PROMPT.search(line):
+        if _is_prompt(line):
             return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
     if silent_s >= SILENT_S:
         return f"no output for {_span(silent_s)}"
     return None
+
+
+def _is_prompt(line: str) -> bool:
+    import re  # seldom needed, and half as long to import as a look takes
+
+    return re.search(_PROMPT, line) is not None
 
 
 def _span(seconds: float) -> str:

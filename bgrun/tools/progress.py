@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
+from bgrun.lean import NamedTuple
 from bgrun.tools import matching
 
 TYPE_CHECKING = False
@@ -32,6 +30,10 @@ class Progress(NamedTuple):
 
 def known_in(cmd: str) -> list[str]:
     """Return the built-ins of the tools that a command names."""
+    if not any(name in cmd for name in BUILT_IN):
+        return []
+    import re
+
     words = re.findall(r"[\w-]+", cmd)
     return [name for name in BUILT_IN if name in words]
 

@@ -24,6 +24,11 @@ HEAVY = {"yaml", "jsonschema", "jinja2", "click", "dotenv"}
         ("", LOG_DIR),
         ("jobs: {x: {command: y}}\n", LOG_DIR),
         ("log_dir: out\n", "out"),
+        ("log_dir: 2026-11-25\n", LOG_DIR),
+        ("log_dir: yes\n", LOG_DIR),
+        ("log_dir: .5\n", LOG_DIR),
+        ("log_dir : build/runs\n", "build/runs"),
+        ("log_dir: .runs # here\n", ".runs"),
         ("jobs: {\nlog_dir: 'out put' # here\n broken: [", "out put"),
         ("x:\n  log_dir: nested\n", LOG_DIR),
         ("# log_dir: commented\n", LOG_DIR),
@@ -42,29 +47,30 @@ def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     (tmp_path / "bgjobs.yaml").write_text("log_dir: out\n")
-    assert find_job_file(below) == tmp_path / "bgjobs.yaml"
-    assert locate(below) == (tmp_path, tmp_path / "bgjobs.yaml", tmp_path / "out")
+    top = str(tmp_path)
+    assert find_job_file(str(below)) == f"{top}/bgjobs.yaml"
+    assert locate(str(below)) == (top, f"{top}/bgjobs.yaml", f"{top}/out")
     (tmp_path / "a" / "bgjobs.yaml").touch()
-    assert locate(below).root == tmp_path / "a"
-    assert locate(below, tmp_path / "bgjobs.yaml").root == tmp_path
+    assert locate(str(below)).root == f"{top}/a"
+    assert locate(str(below), f"{top}/bgjobs.yaml").root == top
 
 
 def test_without_a_job_file_the_git_top_or_the_folder_itself(tmp_path: Path) -> None:
     below = tmp_path / "a"
     below.mkdir()
-    assert locate(below) == (below, None, below / LOG_DIR)
+    assert locate(str(below)) == (str(below), None, f"{below}/{LOG_DIR}")
     (tmp_path / ".git").touch()  # a file, as in a linked worktree
-    assert locate(below) == (tmp_path, None, tmp_path / LOG_DIR)
+    assert locate(str(below)) == (str(tmp_path), None, f"{tmp_path}/{LOG_DIR}")
 
 
 def test_a_job_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(NoJobFileError, match=r"gone\.yaml"):
-        locate(tmp_path, tmp_path / "gone.yaml")
+        locate(str(tmp_path), str(tmp_path / "gone.yaml"))
 
 
 @pytest.mark.parametrize("text", ["jobs: {x: {command: y}}\n", "jobs: [broken\n"])
 def test_looking_for_the_project_imports_nothing_heavy(text: str, tmp_path: Path) -> None:
     (tmp_path / "bgjobs.yaml").write_text(text)
-    code = "import sys, pathlib, bgrun.jobfile.find as f; f.locate(pathlib.Path(sys.argv[1])); print(*sys.modules)"
+    code = "import sys, bgrun.jobfile.find as f; f.locate(sys.argv[1]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=TOP, capture_output=True, text=True, check=True)
     assert HEAVY.isdisjoint(done.stdout.split())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import statistics
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.model import Run, State
+from bgrun.model import Run
 from bgrun.runs import history, select
+
+if TYPE_CHECKING:
+    from bgrun.model import State
 
 NOW = 1_800_000_000.0
 

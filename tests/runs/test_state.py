@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.model import State
 from bgrun.runs.state import Evidence, derive, group_verdict, verdict_of
+
+if TYPE_CHECKING:
+    from bgrun.model import State
 
 STARTED = {"started_at": "2026-01-01T00:00:00.000+00:00"}
 
