@@ -26,7 +26,7 @@ def told(path: str, now: float) -> str | None:
     if silent_s == float("-inf"):
         return None
     last = b"".join(piece.data for piece in logs.read_from(path, max(0, size - _LAST_BYTES)))
-    if silent_s >= _ASKED_S and not last.endswith(b"\n"):
+    if silent_s >= _ASKED_S and last and not last.endswith(b"\n"):
         line = logs.clean(logs.decode(last).rsplit("\n", 1)[-1])
         if _is_prompt(line):
             return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
