@@ -26,7 +26,7 @@ import psutil
 
 from bgrun.local import prepare, stop
 from bgrun.model import Limits, Node, RenderedPlan, Run
-from bgrun.runs import meta, process, record, state
+from bgrun.runs import meta, names, process, record, state
 from bgrun.runs.layout import RunFiles
 
 LAST_S = 30.0
@@ -116,7 +116,7 @@ class Soak:
                 os.killpg(caller.pid, signal.SIGKILL)
         caller.wait()
         time.sleep(0.2 if fate.act == "kill the command line" else 0)
-        return next((run_id for run_id in record.scan(self.log_dir) if run_id.startswith(f"{label}_")), None)
+        return next(names.of(self.log_dir).newest_first(label), None)
 
     def _act(self, run_id: str, fate: Fate, rng: random.Random) -> None:
         time.sleep(rng.random() * 0.05)

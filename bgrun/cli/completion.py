@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 
 from bgrun import runner
 from bgrun.errors import BgrunError
 from bgrun.jobfile.find import locate
-from bgrun.runs import find, record
+from bgrun.runs import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
 
 
 def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from sorted(find.labels(record.scan(project.log_dir)))
+    yield from names.of(project.log_dir).labels()
 
 
 def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
     yield from _labels(project, before)
-    yield from find.newest_first(record.scan(project.log_dir))[:MOST_RUNS]
+    yield from islice(names.of(project.log_dir).newest_first(), MOST_RUNS)
 
 
 def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:

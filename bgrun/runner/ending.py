@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bgrun.runner.looking import facts_of, read, resolve
-from bgrun.runs import find, record
+from bgrun.runs import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
     from bgrun.runs import retention
 
     log_dir = project.log_dir
-    run_ids = record.scan(log_dir)
+    found = names.of(log_dir)
     gone: list[retention.Expired] = []
-    for label in sorted(find.labels(run_ids)):
-        runs = retention.runs_of(log_dir, run_ids, label)
+    for label in found.labels():
+        runs = retention.runs_of(log_dir, found, label)
         policy = _policy(project, runs)
         due = retention.expired(runs, policy, time.time())
         gone += [one for one in due if dry_run or retention.remove_run(log_dir, one.run_id)]
-    if run_ids and not dry_run:
+    if found != names.Names() and not dry_run:
         retention.sweep(log_dir)
     return gone
 

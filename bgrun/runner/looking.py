@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
 from bgrun.lean import NamedTuple
 from bgrun.runner.declared import load
-from bgrun.runs import find, record
+from bgrun.runs import names, record
 from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 10
 """How many problems a digest names."""
 
+MOST_MEANT = 200
+"""How many of the newest runs a name that is not known is compared with."""
+
 
 class Outlook(NamedTuple):
     """How far a running run is, what it usually takes, in how many seconds it may end, and its last line."""
@@ -39,16 +41,13 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
     """Return the runs that are named; with no name every live run and the newest run of each label."""
     if refs:
         return [read(project, resolve(project, ref)) for ref in refs]
-    run_ids = record.scan(project.log_dir)
-    newest = {str(find.newest_of(run_ids, label)) for label in find.labels(run_ids)}
-    locked = (run_id for run_id in find.newest_first(run_ids) if run_id in newest or _may_live(project, run_id))
-    runs = [run for run_id in locked if (run := record.read_run(project.log_dir, run_id))]
+    found = names.of(project.log_dir)
+    newest = set(found.newest_of_each())
+    # A run whose exit code is there is over, without another look.
+    looked_at = newest | found.without_exit()
+    shown = (run_id for run_id in found.newest_first() if run_id in looked_at)
+    runs = [run for run_id in shown if (run := record.read_run(project.log_dir, run_id))]
     return [run for run in runs if run.live or run.run_id in newest]
-
-
-def _may_live(project: Project, run_id: str) -> bool:
-    """A run whose exit code is there is over, without another look."""
-    return not os.path.lexists(RunFiles(project.log_dir, run_id).exit)
 
 
 def members(project: Project, group_run: Run) -> list[Run]:
@@ -62,12 +61,12 @@ def list_runs(
 ) -> list[Run]:
     """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
     log_dir, takes = project.log_dir, wanted.takes if wanted else lambda _: True
-    run_ids = find.newest_first(record.scan(log_dir), label)
+    run_ids = names.of(log_dir).newest_first(label)
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
     found = (run for run_id in run_ids if (run := record.read_run(log_dir, run_id)) and takes(run))
     runs = list(itertools.islice(found, limit))
     # Names tell the second; of two labels in one second the meta tells which came first.
-    return sorted(runs, key=lambda run: (find.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
+    return sorted(runs, key=lambda run: (names.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
 
 
 def moment(text: str | None) -> float | None:
@@ -98,9 +97,8 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     from bgrun.runs import history, select
 
     wanted = select.Filter(since=moment(since))
-    run_ids = record.scan(project.log_dir)
-    names = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
-    every = names or sorted(find.labels(run_ids))
+    asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
+    every = asked or names.of(project.log_dir).labels()
     return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
 
 
@@ -167,11 +165,16 @@ def resolve(project: Project, ref: str) -> str:
     Raises:
         UnknownNameError: there is no such run.
     """
-    run_id = find.resolve(project.log_dir, ref)
+    run_id = names.resolve(project.log_dir, ref)
     if run_id is None:
-        run_ids = record.scan(project.log_dir)
-        raise UnknownNameError("run or label", ref, [*find.labels(run_ids), *run_ids], _never_ran(project, ref))
+        raise UnknownNameError("run or label", ref, _known(project), _never_ran(project, ref))
     return run_id
+
+
+def _known(project: Project) -> list[str]:
+    """Return the names that somebody may have meant: every label, and the newest runs."""
+    found = names.of(project.log_dir)
+    return [*found.labels(), *itertools.islice(found.newest_first(), MOST_MEANT)]
 
 
 def _never_ran(project: Project, ref: str) -> str:
@@ -207,7 +210,7 @@ def facts_of(project: Project, run_id: str) -> dict[str, str]:
     """
     found = record.read_meta(RunFiles(project.log_dir, run_id))
     if found is None:
-        raise UnknownNameError("run", run_id, record.scan(project.log_dir))
+        raise UnknownNameError("run", run_id, _known(project))
     return found
 
 

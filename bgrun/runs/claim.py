@@ -6,13 +6,14 @@ import os
 import time
 
 from bgrun.errors import StorageError
-from bgrun.model import RunId
-from bgrun.runs import files, find, record
-from bgrun.runs.layout import RunFiles, next_run_id
+from bgrun.runs import files, names
+from bgrun.runs.layout import RunFiles, next_run_id, parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from bgrun.model import RunId
 
 _MOST_AT_ONCE = 10_000
 
@@ -23,9 +24,11 @@ def claim_all(log_dir: str, wanted: Iterable[tuple[str, bytes]]) -> Iterator[Run
     Raises:
         StorageError: a script cannot be written; nothing is left of it.
     """
-    newest = find.newest_by_label(record.scan(log_dir))
+    there = names.of(log_dir)
+    newest: dict[str, RunId] = {}
     for label, script in wanted:
-        newest[label] = _claim(log_dir, label, script, newest.get(label))
+        last = newest.get(label) or parse_run_id(there.newest_of(label) or "")
+        newest[label] = _claim(log_dir, label, script, last)
         yield newest[label]
 
 

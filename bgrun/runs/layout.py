@@ -84,11 +84,17 @@ def stamp(epoch: float) -> str:
 
 def parse_run_id(text: str) -> RunId | None:
     """Return the parts of a run id, or None where `text` is none (a label, say)."""
+    found = split_run_id(text)
+    return RunId(*found) if found else None
+
+
+def split_run_id(text: str) -> tuple[str, str, int] | None:
+    """Return label, time stamp and serial number as `parse_run_id` does, plain, for thousands of names."""
     stem, dash, count = text.rpartition("-")
     if dash and _is_count(count) and (found := _split_stamp(stem)):
-        return RunId(*found, int(count))
+        return (*found, int(count))
     found = _split_stamp(text)
-    return RunId(*found) if found else None
+    return (*found, 1) if found else None
 
 
 def next_run_id(label: str, epoch: float, newest: RunId | None) -> RunId:

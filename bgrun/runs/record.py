@@ -193,18 +193,3 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
     except OSError:
         return None, None
     return clock.iso(written), round(max(0.0, written - started), 3)
-
-
-def scan(log_dir: str) -> list[str]:
-    """Return the run ids in a log folder, from the names alone.
-
-    Raises:
-        StorageError: the folder cannot be read.
-    """
-    if not files.check_log_dir(log_dir):
-        return []
-    try:
-        names = os.listdir(log_dir)
-    except OSError as error:
-        raise StorageError(f"cannot list {log_dir}: {error.strerror}") from error
-    return [name[:-5] for name in names if name.endswith(".meta") and not name.startswith(".")]

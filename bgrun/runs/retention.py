@@ -6,14 +6,15 @@ import os
 import time
 
 from bgrun.lean import NamedTuple
-from bgrun.runs import clock, files, find, record
+from bgrun.runs import clock, files, names, record
 from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from bgrun.model import Retention, Run
+    from bgrun.runs.names import Names
 
 STRAY_S = 3600.0
 _FAILURES = ("failed", "timed_out", "lost")
@@ -48,17 +49,16 @@ def _why(run: Run, place: int, policy: Retention, now: float) -> str:
     return ""
 
 
-def runs_of(log_dir: str, run_ids: Iterable[str], label: str) -> list[Run]:
+def runs_of(log_dir: str, found: Names, label: str) -> list[Run]:
     """Read the runs of one label, the newest first."""
-    ordered = find.newest_first(run_ids, label)
-    return [run for run_id in ordered if (run := record.read_run(log_dir, run_id))]
+    return [run for run_id in found.newest_first(label) if (run := record.read_run(log_dir, run_id))]
 
 
 def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
     """Remove what may go of one label and return it."""
     if policy.max_runs is None and policy.max_age_s is None:
         return []
-    runs = runs_of(log_dir, record.scan(log_dir), label)
+    runs = runs_of(log_dir, names.of(log_dir), label)
     return [gone for gone in expired(runs, policy, time.time()) if remove_run(log_dir, gone.run_id)]
 
 

@@ -1,0 +1,41 @@
+"""What is kept beside the runs only to save time: `.logs/.cache/`, which anybody may remove at any moment.
+
+What is read from it has to say itself what it was made from, and is used only while that is still so. A
+file that another user could have written is none.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.errors import StorageError
+from bgrun.lean import suppress
+from bgrun.runs import files
+
+_MOST = 64 << 20
+
+
+def folder(log_dir: str) -> str:
+    """Return the folder of a log folder's cache."""
+    return f"{log_dir}/.cache"
+
+
+def read(log_dir: str, name: str) -> bytes | None:
+    """Return what was kept under a name, or None where there is nothing that can be trusted."""
+    with suppress(OSError, StorageError):
+        fd = files.open_regular(f"{folder(log_dir)}/{name}")
+        try:
+            found = os.fstat(fd)
+            if found.st_uid == os.geteuid() and not found.st_mode & 0o022 and found.st_size <= _MOST:
+                return os.read(fd, found.st_size)
+        finally:
+            os.close(fd)
+    return None
+
+
+def write(log_dir: str, name: str, data: bytes) -> None:
+    """Keep bytes under a name; where that cannot be, it is done without."""
+    path = f"{folder(log_dir)}/{name}"
+    with suppress(OSError, StorageError):
+        files.ensure_folder(folder(log_dir))
+        files.replace(path, files.unique(path), data)
