@@ -207,10 +207,11 @@ class Soak:
 
 def _job(label: str, command: str, folder: str, limits: Limits):  # type: ignore[no-untyped-def]  # noqa: ANN202
     from bgrun.jobfile.render import render_command
+    from bgrun.jobfile.world import World
 
     where = Path(folder)
     job = render_command(
-        label, ["bash", "-c", command], working_dir=where, root=where, job_file=None, environ=os.environ
+        label, ["bash", "-c", command], working_dir=where, root=where, job_file=None, world=World(os.environ)
     )
     return job._replace(limits=limits)
 

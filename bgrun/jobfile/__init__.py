@@ -2,77 +2,87 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+from bgrun.errors import JobFileError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from bgrun.jobfile.specs import JobFile
     from bgrun.jobfile.text import Document
 
+_HERE = os.path.dirname(os.path.realpath(__file__))
 
-def load(path: Path) -> JobFile:
+
+def load(path: str | os.PathLike[str]) -> JobFile:
     """Return the specs of a job file.
 
     Raises:
         JobFileError: it cannot be read or has errors; all of them are in it.
     """
-    return parse(path, read(path))
+    return parse(os.fspath(path), read(os.fspath(path)))
 
 
-def read(path: Path) -> bytes:
+def read(path: str) -> bytes:
     """Return the bytes of a job file.
 
     Raises:
         JobFileError: it cannot be read.
     """
-    from bgrun.errors import JobFileError
-
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         name = _name(path)
         raise JobFileError(name, [f"{name}: cannot be read: {error.strerror}"]) from error
 
 
-def parse(path: Path, raw: bytes, *, checked: bool = False) -> JobFile:
+def parse(path: str, raw: bytes, *, checked: bool = False) -> JobFile:
     """Return the specs in the bytes of a job file; `checked` ones are known to have no errors.
 
     Raises:
         JobFileError: it has errors; all of them are in it.
     """
+    from pathlib import Path
+
     from bgrun.jobfile import specs, text
 
     name = _name(path)
     document = text.read(name, raw)
     if not checked:
         _check(name, document)
-    return specs.of_document(path, document.data)
+    return specs.of_document(Path(path), document.data)
 
 
 def _check(name: str, document: Document) -> None:
-    from bgrun.errors import JobFileError
     from bgrun.jobfile import check
 
     if problems := check.problems(name, document):
         raise JobFileError(name, problems)
 
 
-def mark_of(raw: bytes) -> str:
-    """Return what tells that just these bytes were checked, by just this schema and this code."""
-    import hashlib
-    from pathlib import Path
-
+def code_mark() -> str:
+    """Return what changes with the code that reads and renders job files: what it made before is worth nothing then."""
     from bgrun import __version__
+
+    stamps = (f"{path} {found.st_mtime_ns} {found.st_size}" for path in _code() for found in (os.stat(path),))
+    return "\n".join([__version__, sys.version, *stamps])
+
+
+def _code() -> Iterator[str]:
     from bgrun.jobfile import schema
 
-    code = ",".join(str(module.stat().st_mtime_ns) for module in sorted(Path(__file__).parent.glob("*.py")))
-    known = "\n".join([__version__, code, schema.schema_text("bgjobs")]).encode()
-    return hashlib.sha256(known + b"\0" + raw).hexdigest()
+    yield schema.path("bgjobs")
+    yield os.path.join(os.path.dirname(_HERE), "model.py")
+    for folder in (_HERE, os.path.join(_HERE, "templates"), os.path.join(os.path.dirname(_HERE), "tools")):
+        names = sorted(os.listdir(folder))
+        yield from (os.path.join(folder, name) for name in names if name.endswith((".py", ".j2", ".json")))
 
 
-def _name(path: Path) -> str:
+def _name(path: str) -> str:
     """Return the path as it is shortest to open from here."""
-    import os
-
     near = os.path.relpath(path)
-    return str(path) if near.startswith("..") else near
+    return path if near.startswith("..") else near

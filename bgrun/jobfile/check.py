@@ -13,6 +13,7 @@ from bgrun.jobfile.explain import by_schema
 from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
 from bgrun.jobfile.text import Document
+from bgrun.jobfile.world import World
 from bgrun.tools import progress
 
 TYPE_CHECKING = False
@@ -178,7 +179,7 @@ def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterat
 
 def _matcher_fault(root: Path, named: object) -> UsageError | None:
     try:
-        matchers.resolve(root, named)
+        matchers.resolve(root, named, World({}))
     except UsageError as error:
         return error
     return None

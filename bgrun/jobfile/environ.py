@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from pathlib import Path
 
 from bgrun.errors import UsageError
@@ -9,28 +10,32 @@ from bgrun.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from bgrun.jobfile.world import World
 
 # No pager may wait for somebody at the keyboard, and no output may sit in a buffer.
 CONSTANTS = {"PYTHONUNBUFFERED": "1", "GH_PAGER": "cat", "GIT_PAGER": "cat"}
 
 
-def read_env_files(root: Path, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+def read_env_files(root: Path, names: Iterable[str], world: World) -> dict[str, str]:
     """Return the variables of dotenv files, relative to `root`; later files win.
 
-    `${NAME}` in a value is filled in from earlier lines and files, else from `environ`.
+    `${NAME}` in a value is filled in from earlier lines and files, else from the environment.
 
     Raises:
         UsageError: a file is missing, cannot be read, or a line of it is no assignment.
     """
     found: dict[str, str] = {}
     for name in names:
-        found.update(_read_env_file(root / name, name, {**environ, **found}))
+        found.update(_read_env_file(root / name, name, world, found))
     return found
 
 
-def _read_env_file(path: Path, name: str, known: Mapping[str, str]) -> dict[str, str]:
+def _read_env_file(path: Path, name: str, world: World, before: Mapping[str, str]) -> dict[str, str]:
     from dotenv.parser import parse_stream
 
+    world.reads(path)
     hint = "env_file is relative to the folder of the job file"
     if path.exists() and not path.is_file():
         raise UsageError(f"the env_file {name} is not a regular file", f"{hint}: {path}")
@@ -45,17 +50,18 @@ def _read_env_file(path: Path, name: str, known: Mapping[str, str]) -> dict[str,
         if binding.error or (binding.key is not None and not _is_name(binding.key)):
             line = binding.original.line
             raise UsageError(f"{name}:{line}: not an assignment NAME=value", f"mend or remove the line: {path}")
-    return _resolved({it.key: it.value for it in bindings if it.key is not None and it.value is not None}, known)
+    raw = {it.key: it.value for it in bindings if it.key is not None and it.value is not None}
+    return _resolved(raw, before, world.env)
 
 
-def _resolved(raw: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """Fill in the `${NAME}` of each value from what stands before it."""
+def _resolved(raw: Mapping[str, str], *around: Any) -> dict[str, str]:
+    """Fill in the `${NAME}` of each value from what stands before it, else from what is around, the nearest first."""
     from dotenv.variables import parse_variables
 
     values: dict[str, str] = {}
     for key, value in raw.items():
-        scope: dict[str, str | None] = {**known, **values}
-        values[key] = "".join(atom.resolve(scope) for atom in parse_variables(value))
+        known: Any = ChainMap(values, *around)
+        values[key] = "".join(atom.resolve(known) for atom in parse_variables(value))
     return values
 
 
@@ -63,7 +69,7 @@ def _is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
-def find_venv(wanted: str | bool, working_dir: Path, root: Path) -> str:
+def find_venv(wanted: str | bool, working_dir: Path, root: Path, world: World) -> str:
     """Return the folder of the virtual environment, or '' for none.
 
     Raises:
@@ -73,13 +79,13 @@ def find_venv(wanted: str | bool, working_dir: Path, root: Path) -> str:
         return ""
     if wanted != "auto":
         named = root / str(wanted)
-        if not is_venv(named):
+        if not _is_venv(named, world):
             raise UsageError(f"venv: {wanted} is no virtual environment", f"make one: python3 -m venv {named}")
         return str(named)
     candidates = (folder / name for folder in (working_dir, root) for name in ("venv", ".venv"))
-    return next((str(path) for path in candidates if is_venv(path)), "")
+    return next((str(path) for path in candidates if _is_venv(path, world)), "")
 
 
-def is_venv(folder: Path) -> bool:
+def _is_venv(folder: Path, world: World) -> bool:
     """Return whether a folder is a virtual environment (PEP 405)."""
-    return (folder / "pyvenv.cfg").is_file() or (folder / "bin" / "activate").is_file()
+    return world.is_file(folder / "pyvenv.cfg") or world.is_file(folder / "bin" / "activate")

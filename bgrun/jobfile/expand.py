@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
+    from bgrun.jobfile.world import World
     from bgrun.model import RenderedJob
 
 
@@ -47,7 +48,7 @@ def requests_of(job_file: JobFile, words: Sequence[str], extra: Sequence[str] = 
     return [one._replace(extra=tuple(extra)) for one in found]
 
 
-def expand_jobs(job_file: JobFile, requests: Sequence[Request], environ: Mapping[str, str]) -> RenderedPlan:
+def expand_jobs(job_file: JobFile, requests: Sequence[Request], world: World) -> RenderedPlan:
     """Return the plan of these jobs and of all that they need.
 
     Raises:
@@ -58,13 +59,13 @@ def expand_jobs(job_file: JobFile, requests: Sequence[Request], environ: Mapping
         twice = next(one.name for one in requests if sum(other.name == one.name for other in requests) > 1)
         raise UsageError(f"{twice} is asked for twice", "start it once more with a command of its own")
     needs = {name: job.depends_on for name, job in job_file.jobs.items()}
-    return _plan(job_file, asked, needs, environ)
+    return _plan(job_file, asked, needs, world)
 
 
 def expand_group(
     job_file: JobFile,
     name: str,
-    environ: Mapping[str, str],
+    world: World,
     only: Sequence[str] = (),
     given: Sequence[str] = (),
 ) -> RenderedPlan:
@@ -73,7 +74,7 @@ def expand_group(
     Args:
         job_file: where it is declared.
         name: which group.
-        environ: the caller's environment.
+        world: what is around the job file.
         only: jobs of the group; none means all.
         given: parameters as KEY=VALUE, each for every job of the group that declares it.
 
@@ -91,7 +92,7 @@ def expand_group(
     members = [job for job in group.jobs if not only or job in only]
     words = _shared(job_file, in_order(members, needs), given)
     asked = {job: Request(job, words.get(job, ())) for job in members}
-    plan = _plan(job_file, asked, needs, environ, words)
+    plan = _plan(job_file, asked, needs, world, words)
     return plan._replace(max_parallel=group.max_parallel, fail_fast=group.fail_fast)
 
 
@@ -115,7 +116,7 @@ def _plan(
     job_file: JobFile,
     asked: Mapping[str, Request],
     needs: Mapping[str, tuple[str, ...]],
-    environ: Mapping[str, str],
+    world: World,
     words: Mapping[str, tuple[str, ...]] | None = None,
 ) -> RenderedPlan:
     places: dict[str, tuple[int, ...]] = {}
@@ -123,20 +124,20 @@ def _plan(
     for name in in_order(asked, needs):
         one = asked.get(name) or Request(name, (words or {}).get(name, ()))
         first = tuple(place for other in needs.get(name, ()) for place in places[other])
-        found = [node._replace(needs=first) for node in _nodes(job_file, one, environ)]
+        found = [node._replace(needs=first) for node in _nodes(job_file, one, world)]
         places[name] = tuple(range(len(nodes), len(nodes) + len(found)))
         nodes += found
     return RenderedPlan(tuple(nodes), tuple(place for name in asked for place in places[name]))
 
 
-def _nodes(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> list[Node]:
+def _nodes(job_file: JobFile, one: Request, world: World) -> list[Node]:
     """Return a job as the nodes of a plan: one, or one for each combination of its matrix."""
     job = find_job(job_file, one.name)
     if not job.matrix:
-        return [_node(job_file, one, environ)]
+        return [_node(job_file, one, world)]
     picked, rest = _picked(job, one.given)
     request = one._replace(given=rest)
-    nodes = [_node(job_file, request, environ, each) for each in matrix.narrowed(job.matrix, picked)]
+    nodes = [_node(job_file, request, world, each) for each in matrix.narrowed(job.matrix, picked)]
     labels = [node.job.label for node in nodes]
     if twice := next((label for label in labels if labels.count(label) > 1), ""):
         hint = "put what tells them apart into `label:`, such as {{ matrix.NAME }}"
@@ -153,17 +154,15 @@ def _picked(job: JobSpec, given: Sequence[str]) -> tuple[dict[str, str], tuple[s
     return picked, tuple(word for word in given if pairs[word][0] not in axes or not pairs[word][1])
 
 
-def _node(
-    job_file: JobFile, one: Request, environ: Mapping[str, str], combination: Mapping[str, Scalar] | None = None
-) -> Node:
+def _node(job_file: JobFile, one: Request, world: World, combination: Mapping[str, Scalar] | None = None) -> Node:
     job = find_job(job_file, one.name)
-    why = ruled_out(job, one.given, environ, combination)
+    why = ruled_out(job, one.given, world, combination)
     if why:
         return Node(render_ruled_out(job, combination), (), why)
-    return Node(render_job(job_file, one.name, one.given, one.extra, environ, combination))
+    return Node(render_job(job_file, one.name, one.given, one.extra, world, combination))
 
 
-def render_one(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> RenderedJob:
+def render_one(job_file: JobFile, one: Request, world: World) -> RenderedJob:
     """Return a single job, whatever its `if` says and without what it needs.
 
     Raises:
@@ -175,4 +174,4 @@ def render_one(job_file: JobFile, one: Request, environ: Mapping[str, str]) -> R
     if len(left) > 1:
         axes = " ".join(f"{name}={matrix.as_text(value)}" for name, value in (left[0] or {}).items())
         raise UsageError(f"{job.name} has a matrix of {len(left)} combinations", f"pick one, for example {axes}")
-    return render_job(job_file, one.name, rest if job.matrix else one.given, one.extra, environ, left[0])
+    return render_job(job_file, one.name, rest if job.matrix else one.given, one.extra, world, left[0])

@@ -12,15 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bgrun.jobfile.world import World
+
 _MOST = 1 << 20
 
 
-def resolve(root: Path, named: Any) -> list[Any]:
+def resolve(root: Path, named: Any, world: World) -> list[Any]:
     """Return a built-in's name, or the documents of matchers, all of them sound.
 
     Args:
         root: the folder that files are relative to.
         named: a built-in's name, a file ending in .json, or a matcher.
+        world: through which the file is looked at.
 
     Raises:
         UsageError: there is no such built-in or file, or what it holds is no matcher.
@@ -32,6 +35,7 @@ def resolve(root: Path, named: Any) -> list[Any]:
         if named not in problems.built_in():
             raise UnknownNameError("problem matcher", named, problems.built_in(), "a file of matchers ends in .json")
         return [named]
+    world.reads(root / named)
     documents = _read(root / named, named)
     problems.parse(documents)
     return documents

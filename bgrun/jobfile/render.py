@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
+    from bgrun.jobfile.world import World
     from bgrun.model import Concurrency, Hook
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -35,7 +36,7 @@ def render_job(
     name: str,
     given: Sequence[str],
     extra: Sequence[str],
-    environ: Mapping[str, str],
+    world: World,
     combination: Mapping[str, Scalar] | None = None,
 ) -> RenderedJob:
     """Return a declared job, ready to launch.
@@ -45,7 +46,7 @@ def render_job(
         name: which job.
         given: its parameters as on the command line: KEY=VALUE, or plain in declared order.
         extra: words that are appended to its command.
-        environ: the caller's environment, which templates know as `env`.
+        world: what is around the job file; templates know its variables as `env`.
         combination: the values of its matrix, which templates know as `matrix`.
 
     Raises:
@@ -53,15 +54,15 @@ def render_job(
     """
     job = find_job(job_file, name)
     params = bind(job, given)
-    values: dict[str, Any] = {"env": environ, "job": name, **_matrix(combination), **params}
+    values: dict[str, Any] = {"env": world.env, "job": name, **_matrix(combination), **params}
     label = _label(job, values, combination)
     command, shown = _command(job, values, extra)
-    rendered = _rendered(job.settings, job_file.root, values, f"{name}: ")
+    rendered = _rendered(job.settings, job_file.root, values, f"{name}: ", world)
     return _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
         progress=job.progress,
-        problems=tuple(one for named in job.problems for one in matchers.resolve(job_file.root, named)),
+        problems=tuple(one for named in job.problems for one in matchers.resolve(job_file.root, named, world)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
     )
 
@@ -78,9 +79,7 @@ def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:
     return {} if combination is None else {"matrix": combination}
 
 
-def ruled_out(
-    job: JobSpec, given: Sequence[str], environ: Mapping[str, str], combination: Mapping[str, Scalar] | None = None
-) -> str:
+def ruled_out(job: JobSpec, given: Sequence[str], world: World, combination: Mapping[str, Scalar] | None = None) -> str:
     """Return why a job is not to run, by its `if`, or ''.
 
     Raises:
@@ -88,7 +87,7 @@ def ruled_out(
     """
     if not job.condition:
         return ""
-    values = {"env": environ, "job": job.name, "os": system(), **_matrix(combination), **bind(job, given)}
+    values = {"env": world.env, "job": job.name, "os": system(), **_matrix(combination), **bind(job, given)}
     holds = template.evaluate(job.condition, values, f"{job.name}: if")
     return "" if holds else f"its condition is false: {job.condition}"
 
@@ -126,7 +125,7 @@ def render_command(
     working_dir: Path,
     root: Path,
     job_file: JobFile | None,
-    environ: Mapping[str, str],
+    world: World,
 ) -> RenderedJob:
     """Return a command that is declared nowhere, ready to launch; a job file's `defaults` hold for it.
 
@@ -134,7 +133,7 @@ def render_command(
         UsageError: the label is none, or an env file of the defaults cannot be read.
     """
     settings = (job_file.defaults if job_file else Settings())._replace(working_dir=str(working_dir))
-    rendered = _rendered(settings, root, {"env": environ, "job": ""}, "defaults: ")
+    rendered = _rendered(settings, root, {"env": world.env, "job": ""}, "defaults: ", world)
     return _finish(rendered, check_label(label), _exec(argv, settings), shlex.join(argv), None)
 
 
@@ -153,24 +152,30 @@ class _Surroundings(NamedTuple):
     concurrency: Concurrency | None
 
 
-def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str) -> _Surroundings:
+def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str, world: World) -> _Surroundings:
     folder = root / template.render(settings.working_dir, values, f"{where}working_dir")
-    if not folder.is_dir():
+    if not world.is_dir(folder):
         hint = f"make it, or mend working_dir, which is relative to {root}"
         raise UsageError(f"{where}working_dir {folder} is not a folder", hint)
-    files = environment.read_env_files(root, settings.env_file, values["env"])
+    files = environment.read_env_files(root, settings.env_file, world)
     own = {
         key: template.render(value, values, f"{where}env.{key}") if isinstance(value, str) else matrix.as_text(value)
         for key, value in settings.env.items()
     }
-    venv = environment.find_venv(settings.venv, folder, root)
+    venv = environment.find_venv(settings.venv, folder, root, world)
     exports = {**environment.CONSTANTS, **files, **own}
-    known = {**values["env"], **exports}
-    secrets = {name: known[name] for name in settings.secrets if name in known}
+    secrets = _secrets(settings.secrets, exports, world)
     plain = {name: value for name, value in exports.items() if name not in secrets}
     hooks = tuple(_hook(hook, values, where) for hook in settings.hooks)
     share = settings.concurrency and _concurrency(settings.concurrency, values, where)
-    return _Surroundings(folder.resolve(), venv, plain, secrets, settings, hooks, share)
+    return _Surroundings(Path(world.real(folder)), venv, plain, secrets, settings, hooks, share)
+
+
+def _secrets(names: Sequence[str], exports: Mapping[str, str], world: World) -> dict[str, str]:
+    """Return the values of the secrets that are set. They are to be kept nowhere, so this is no sight to be told."""
+    world.repeats = world.repeats and not names
+    values = {name: exports.get(name, world.env.get(name)) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _concurrency(wanted: Concurrency, values: Mapping[str, Any], where: str) -> Concurrency:
@@ -265,12 +270,6 @@ def _exec(argv: Sequence[str], settings: Settings) -> str:
 def _redirections(settings: Settings) -> str:
     """Give the command its stderr, and nothing that the job script keeps open for itself."""
     return "2>&3 3>&- 9>&-" if settings.concurrency else "2>&3 3>&-"
-
-
-def render_group_script(name: str, run_ids: Sequence[str], max_parallel: int | None, *, ordered: bool) -> str:
-    """Return the script that runs the job scripts of a plan's runs again, in turn where they are ordered."""
-    script = _templates().get_template("group.sh.j2")
-    return script.render(name=name, scripts=run_ids, max_parallel=max_parallel, ordered=ordered)
 
 
 @cache

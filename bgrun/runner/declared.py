@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import NoJobFileError, StorageError
-from bgrun.lean import suppress
-from bgrun.runs import files
+from bgrun import jobfile
+from bgrun.errors import NoJobFileError
+from bgrun.runs import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,61 +17,53 @@ if TYPE_CHECKING:
     from bgrun.model import RenderedJob
 
 
-_CHECKED = "jobs/.checked"
+_CHECKED = "checked"
 
 
-def load(project: Project, *, anew: bool = False) -> JobFile:
+def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> JobFile:
     """Return the project's job file.
 
     That its very bytes were found to have no errors is kept beside the runs, since checking them takes
-    longer than all else in a start; `anew` checks them whatever is kept there.
+    longer than all else in a start; `anew` checks them whatever is kept there. `raw` are its bytes where
+    they were read before.
 
     Raises:
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
-    from pathlib import Path
+    path = job_file_of(project)
+    text = jobfile.read(path) if raw is None else raw
+    mark = jobfile.code_mark().encode() + b"\0" + text
+    known = not anew and cache.read(project.log_dir, _CHECKED) == mark
+    found = jobfile.parse(path, text, checked=known)
+    if not known and not matcher_files(found):
+        cache.write(project.log_dir, _CHECKED, mark)
+    return found
 
-    from bgrun import jobfile
 
+def job_file_of(project: Project) -> str:
+    """Return the path of the project's job file.
+
+    Raises:
+        NoJobFileError: there is none.
+    """
     if project.job_file is None:
         raise NoJobFileError(
             f"there is no bgjobs.yaml in {project.root} or a folder above it",
             "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
         )
-    path = Path(project.job_file)
-    raw = jobfile.read(path)
-    mark = jobfile.mark_of(raw)
-    known = not anew and _kept(project) == mark
-    found = jobfile.parse(path, raw, checked=known)
-    if not known and not _looks_elsewhere(found):
-        _keep(project, mark)
-    return found
+    return project.job_file
 
 
-def _looks_elsewhere(found: JobFile) -> bool:
-    """Whether the check read other files too, which may change while this one does not."""
+def matcher_files(found: JobFile) -> list[str]:
+    """Return the files of problem matchers that a job file names: they may change while it does not."""
     named = (one for job in found.jobs.values() for one in job.problems)
-    return any(isinstance(one, str) and one.endswith(".json") for one in named)
-
-
-def _kept(project: Project) -> str:
-    try:
-        return (files.read(f"{project.log_dir}/{_CHECKED}", 100) or b"").decode("ascii", "replace")
-    except StorageError:
-        return ""
-
-
-def _keep(project: Project, mark: str) -> None:
-    """Keep a mark where there are runs already; where it cannot be kept, the next start checks again."""
-    path = f"{project.log_dir}/{_CHECKED}"
-    with suppress(OSError, StorageError):
-        if files.check_log_dir(project.log_dir):
-            files.replace(path, files.unique(path), mark.encode())
+    return [one for one in named if isinstance(one, str) and one.endswith(".json")]
 
 
 def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
     """Return a declared job with all its templates filled in; nothing is launched."""
     from bgrun.jobfile import expand
+    from bgrun.jobfile.world import World
 
-    return expand.render_one(load(project), expand.Request(name, tuple(given), tuple(extra)), os.environ)
+    return expand.render_one(load(project), expand.Request(name, tuple(given), tuple(extra)), World(os.environ))

@@ -8,6 +8,7 @@ from bgrun.errors import UsageError
 from bgrun.lean import NamedTuple, contextmanager
 from bgrun.local import prepare, surroundings
 from bgrun.model import Node, RenderedPlan
+from bgrun.runner import plans, planscript
 from bgrun.runner.declared import load, render
 from bgrun.runner.looking import facts_of, members, read, resolve
 from bgrun.runs import facts, files, history, masks, record
@@ -57,13 +58,10 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
     """
-    from bgrun.jobfile import expand
-
-    job_file = load(project)
-    requests = expand.requests_of(job_file, words, extra)
-    plan = _keyed(project, _within(expand.expand_jobs(job_file, requests, os.environ), bounds))
+    names, made = plans.of(project, plans.Wanted("start", tuple(words), tuple(extra)))
+    plan = _keyed(project, _within(made, bounds))
     with _single_flight(project, plan) as live:
-        return Started(live, joined=True) if live else Started(_start(project, [one.name for one in requests], plan))
+        return Started(live, joined=True) if live else Started(_start(project, names, plan))
 
 
 def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
@@ -113,10 +111,11 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: str) 
     from pathlib import Path
 
     from bgrun.jobfile.render import render_command
+    from bgrun.jobfile.world import World
 
     job_file = load(project) if project.job_file else None
-    here, root = Path(folder), Path(project.root)
-    job = render_command(label, argv, working_dir=here, root=root, job_file=job_file, environ=os.environ)
+    here, root, world = Path(folder), Path(project.root), World(os.environ)
+    job = render_command(label, argv, working_dir=here, root=root, job_file=job_file, world=world)
     return _launch_one(project, job)
 
 
@@ -127,9 +126,8 @@ def start_group(
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
-    from bgrun.jobfile import expand
-
-    plan = _within(expand.expand_group(load(project), name, os.environ, only, given), bounds)
+    _, made = plans.of(project, plans.Wanted("group", (name, *only), tuple(given)))
+    plan = _within(made, bounds)
     return read(project, _launch(project, plan, name, f"bgrun group {name}", always=True).own)
 
 
@@ -224,12 +222,12 @@ def _launch_node(project: Project, node: Node) -> Run:
 
 def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False) -> prepare.Launched:
     """Launch a plan; `always` gives it a run of its own even if it is of a single job."""
-    from bgrun.jobfile.render import render_group_script
 
     def script(run_ids: Sequence[str]) -> str:
         wanted = [run_id for run_id, node in zip(run_ids, plan.nodes, strict=True) if not node.skip]
-        ordered = not wanted or any(node.needs for node in plan.nodes)
-        return render_group_script(label, wanted, plan.max_parallel, ordered=ordered)
+        if not wanted or any(node.needs for node in plan.nodes):
+            return planscript.in_turn(label, wanted)
+        return planscript.at_once(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
     title = prepare.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None

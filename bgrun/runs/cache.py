@@ -34,8 +34,22 @@ def read(log_dir: str, name: str) -> bytes | None:
 
 
 def write(log_dir: str, name: str, data: bytes) -> None:
-    """Keep bytes under a name; where that cannot be, it is done without."""
+    """Keep bytes under a name; where that cannot be, or nothing ran yet, it is done without."""
     path = f"{folder(log_dir)}/{name}"
     with suppress(OSError, StorageError):
+        if not files.check_log_dir(log_dir):
+            return
         files.ensure_folder(folder(log_dir))
         files.replace(path, files.unique(path), data)
+
+
+def names(log_dir: str, prefix: str) -> list[str]:
+    """Return the names that begin like this under which something is kept."""
+    with suppress(OSError):
+        return [name for name in os.listdir(folder(log_dir)) if name.startswith(prefix)]
+    return []
+
+
+def remove(log_dir: str, name: str) -> None:
+    """Let go of what is kept under a name."""
+    files.remove(f"{folder(log_dir)}/{name}")

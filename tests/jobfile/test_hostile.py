@@ -16,6 +16,7 @@ from bgrun.jobfile.environ import read_env_files
 from bgrun.jobfile.labels import check_label
 from bgrun.jobfile.params import convert
 from bgrun.jobfile.specs import Param
+from bgrun.jobfile.world import World
 from bgrun.runs.layout import RunFiles, next_run_id
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def test_a_label_is_a_plain_file_name_or_refused(text: str) -> None:
 def test_an_env_file_is_read_or_refused(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / ".env").write_bytes(raw)
     try:
-        values = read_env_files(tmp_path, [".env"], {})
+        values = read_env_files(tmp_path, [".env"], World({}))
     except UsageError as error:
         assert ".env" in error.message
         return
@@ -54,7 +55,7 @@ def test_an_env_file_is_read_or_refused(tmp_path: Path, raw: bytes) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="'$\\"), max_size=40))
 def test_a_quoted_value_of_an_env_file_arrives_exactly(tmp_path: Path, value: str) -> None:
     (tmp_path / ".env").write_text(f"A='{value}'\n", encoding="utf-8")
-    assert read_env_files(tmp_path, [".env"], {}) == {"A": value}
+    assert read_env_files(tmp_path, [".env"], World({})) == {"A": value}
 
 
 @given(st.sampled_from(["string", "integer", "number", "boolean", "choice", "path"]), st.text(max_size=30))
@@ -74,4 +75,4 @@ def test_a_parameter_is_of_its_type_or_refused(kind: str, text: str) -> None:
 def test_what_is_no_file_is_told_and_hangs_nobody(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / ".env")
     with pytest.raises(UsageError, match=r"env_file \.env is not a regular file"):
-        read_env_files(tmp_path, [".env"], {})
+        read_env_files(tmp_path, [".env"], World({}))

@@ -12,6 +12,7 @@ import pytest
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import load
 from bgrun.jobfile.render import render_command, render_job
+from bgrun.jobfile.world import World
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ def run(rendered: RenderedJob, folder: Path, **env: str) -> Ran:
 
 
 def adhoc(folder: Path, *argv: str) -> RenderedJob:
-    return render_command("job", argv, working_dir=folder, root=folder, job_file=None, environ=dict(os.environ))
+    return render_command("job", argv, working_dir=folder, root=folder, job_file=None, world=World(os.environ))
 
 
 def declared(folder: Path, text: str, *given: str, extra: tuple[str, ...] = (), name: str = "job") -> RenderedJob:
     (folder / "bgjobs.yaml").write_text(text)
-    return render_job(load(folder / "bgjobs.yaml"), name, given, extra, dict(os.environ))
+    return render_job(load(folder / "bgjobs.yaml"), name, given, extra, World(os.environ))
 
 
 def test_arguments_arrive_exactly(tmp_path: Path) -> None:

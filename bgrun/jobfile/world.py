@@ -1,0 +1,134 @@
+"""What rendering looks at outside of the job file, and what it saw there.
+
+Whoever keeps a rendered job keeps the sight with it: while each look gives what it gave then, rendering
+would give the same job, and need not be done.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _collections_abc import Mapping  # which every interpreter has loaded by now, unlike collections
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    Sight = tuple[str, str, Any]
+
+_SALT_BYTES = 8
+
+
+CALM_NS = 2_000_000_000
+"""How long ago a file must have changed for its time of change to tell it from the next (2 s, on FAT), in ns."""
+
+
+class World:
+    """The environment variables and files around a job file, each look at them remembered.
+
+    `repeats` is False once something was looked at that cannot be looked at again: the environment as
+    a whole, a file that has just changed, or a secret, which may be kept nowhere.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.env: Mapping[str, str] = _Environ(environ, self)
+        self.repeats = True
+        self._seen: dict[tuple[str, str], Any] = {}
+
+    def is_dir(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether there is a folder."""
+        return bool(self._look("is_dir", path))
+
+    def is_file(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether there is a file."""
+        return bool(self._look("is_file", path))
+
+    def real(self, path: str | os.PathLike[str]) -> str:
+        """Return a path without symbolic links."""
+        return str(self._look("real", path))
+
+    def reads(self, path: str | os.PathLike[str]) -> None:
+        """Remember that what a file holds is about to be read."""
+        stamp = self._look("stamp", path)
+        if stamp and stamp[0] > time.time_ns() - CALM_NS:
+            self.repeats = False  # it may change once more without another time of change
+
+    def _look(self, kind: str, path: str | os.PathLike[str]) -> Any:
+        what = os.fspath(path)
+        self._seen[kind, what] = found = _LOOKS[kind](what)
+        return found
+
+    def note_variable(self, name: str, value: str | None) -> None:
+        """Remember the value of a variable, in a form that does not give it away; None where it is not set."""
+        self._seen["env", name] = None if value is None else _sealed(value, os.urandom(_SALT_BYTES))
+
+    def sight(self) -> list[Sight]:
+        """Return all that was seen, as plain values."""
+        return [(kind, what, found) for (kind, what), found in self._seen.items()]
+
+
+class _Environ(Mapping[str, str]):
+    """Environment variables; each that is asked for is noted."""
+
+    def __init__(self, environ: Mapping[str, str], world: World) -> None:
+        self._environ = environ
+        self._world = world
+
+    def __getitem__(self, name: str) -> str:
+        value = self._environ.get(name) if isinstance(name, str) else None
+        self._world.note_variable(str(name), value)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        self._world.repeats = False
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        self._world.repeats = False
+        return len(self._environ)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def holds(sight: list[Sight], environ: Mapping[str, str]) -> bool:
+    """Return whether each look gives now what it gave then."""
+    return all(
+        _is_value(found, environ.get(what)) if kind == "env" else _LOOKS[kind](what) == found
+        for kind, what, found in sight
+    )
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    """Return what changes with what a file holds, or None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+_LOOKS: Mapping[str, Callable[[str], Any]] = {
+    "is_dir": os.path.isdir,
+    "is_file": os.path.isfile,
+    "real": os.path.realpath,
+    "stamp": _stamp,
+}
+
+
+def _is_value(sealed: bytes | None, value: str | None) -> bool:
+    if sealed is None or value is None:
+        return sealed is None and value is None
+    return _sealed(value, sealed[:_SALT_BYTES]) == sealed
+
+
+def _sealed(value: str, salt: bytes) -> bytes:
+    """Return a salt and a hash, from which a value can be recognised and not be read."""
+    try:
+        from _blake2 import blake2b  # that of hashlib, without OpenSSL, which takes 3 ms to load
+    except ImportError:
+        from hashlib import blake2b
+    return salt + blake2b(value.encode("utf-8", "surrogateescape"), digest_size=16, salt=salt).digest()

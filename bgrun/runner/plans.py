@@ -1,0 +1,141 @@
+"""The plan of a start: kept from an earlier one where all that it was made from is as it was, else made anew.
+
+Making it means reading YAML, expanding, rendering with Jinja and asking a shell, which takes ten times
+as long as all else in a start. What a plan was made from is the bytes of the job file, the code of
+bgrun, the words of the start, and what rendering saw of the world around it.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+
+from bgrun import jobfile
+from bgrun.jobfile import world
+from bgrun.lean import NamedTuple, suppress
+from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
+from bgrun.runner import declared
+from bgrun.runs import cache, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.specs import JobFile
+    from bgrun.jobfile.world import World
+
+MOST_KEPT = 100
+"""How many plans are kept; with one more, all are let go."""
+_PREFIX = "plan."
+
+
+class Wanted(NamedTuple):
+    """What is to be planned: a `start` of these words with these behind `--`, or a `group`.
+
+    A group's words are its name and the jobs of it that alone are wanted, `more` its parameters.
+    """
+
+    kind: str
+    words: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+
+class Made(NamedTuple):
+    """A plan, and the names of the jobs that were asked for."""
+
+    names: tuple[str, ...]
+    plan: RenderedPlan
+
+
+def of(project: Project, wanted: Wanted) -> Made:
+    """Return the plan that is wanted.
+
+    Raises:
+        StorageError: the log folder cannot be used.
+        NoJobFileError: there is no job file.
+        JobFileError: it has errors.
+        UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
+    """
+    raw = jobfile.read(declared.job_file_of(project))
+    source: tuple[Any, ...] = (raw, project.root, jobfile.code_mark(), tuple(os.uname())[::4], tuple(wanted))
+    name = f"{_PREFIX}{_bucket(wanted)}"
+    if kept := _kept(project, name, source):
+        return kept
+    around = world.World(os.environ)
+    job_file = declared.load(project, raw=raw)
+    made = _make(job_file, wanted, around)
+    for one in declared.matcher_files(job_file):
+        around.reads(f"{project.root}/{one}")
+    if around.repeats and not _has_chance(raw):
+        files.ensure_log_dir(project.log_dir)
+        _keep(project, name, marshal.dumps((source, around.sight(), _plain(made))))
+    return made
+
+
+def _make(job_file: JobFile, wanted: Wanted, around: World) -> Made:
+    from bgrun.jobfile import expand
+
+    if wanted.kind == "group":
+        name, *only = wanted.words
+        return Made((name,), expand.expand_group(job_file, name, around, only, wanted.more))
+    requests = expand.requests_of(job_file, wanted.words, wanted.more)
+    return Made(tuple(one.name for one in requests), expand.expand_jobs(job_file, requests, around))
+
+
+def _has_chance(raw: bytes) -> bool:
+    """Whether a template may give another text each time: Jinja has one filter and one function of that kind."""
+    return b"random" in raw or b"lipsum" in raw
+
+
+def _bucket(wanted: Wanted) -> str:
+    """Return a short name for a request; two that share one only take turns."""
+    text = "\0".join([wanted.kind, *wanted.words, "", *wanted.more])
+    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % ((1 << 61) - 1):x}"
+
+
+# --- keeping ----------------------------------------------------------------------------------
+
+
+def _kept(project: Project, name: str, source: tuple[Any, ...]) -> Made | None:
+    data = cache.read(project.log_dir, name)
+    with suppress(ValueError, TypeError, EOFError):
+        made_from, sight, made = marshal.loads(data or b"")  # noqa: S302 - a file of ours, as the scripts that are run
+        if made_from == source and world.holds(sight, os.environ):
+            names, plan = made
+            return Made(names, _plan(*plan))
+    return None
+
+
+def _keep(project: Project, name: str, data: bytes) -> None:
+    there = cache.names(project.log_dir, _PREFIX)
+    if len(there) >= MOST_KEPT:
+        for one in there:
+            cache.remove(project.log_dir, one)
+    cache.write(project.log_dir, name, data)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of nothing but plain tuples, lists, mappings and scalars, as marshal takes it."""
+    if isinstance(value, tuple):
+        return tuple(_plain(one) for one in value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return str(value) if isinstance(value, str) else value
+
+
+def _plan(nodes: Any, *rest: Any) -> RenderedPlan:
+    return RenderedPlan(tuple(Node(_job(job), *more) for job, *more in nodes), *rest)
+
+
+def _job(raw: Any) -> RenderedJob:
+    """Give the parts of a job their types back."""
+    job = RenderedJob(*raw)
+    return job._replace(
+        limits=Limits(*job.limits),
+        retention=Retention(*job.retention),
+        hooks=tuple(Hook(*hook) for hook in job.hooks),
+        concurrency=Concurrency(*job.concurrency) if job.concurrency else None,
+    )
