@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVELS = {
-    **{"lean": 0},
+    **{"lean": 0, "packing": 0},
     **{"errors": 1, "model": 1},
     **{"tools": 2},
     **{"jobfile": 3, "runs": 3},

@@ -44,7 +44,10 @@ def run(words: list[str]) -> int:
 
 
 def _whole_streams() -> None:
-    """Give a stream that the caller has closed (`>&-`) somewhere to go."""
+    """Give a stream that the caller has closed (`>&-`) somewhere to go, and its number to nothing else."""
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

@@ -35,7 +35,7 @@ def keep_awake(pid: int, label: str) -> int:
     null = os.open(os.devnull, os.O_RDWR)
     try:
         streams = [(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)]
-        return os.posix_spawn(command[0], command, os.environ, file_actions=streams, setpgroup=0)
+        return os.posix_spawn(command[0], command, os.environ, file_actions=streams, setpgroup=0, setsigmask=())
     except OSError:
         return 0
     finally:

@@ -80,6 +80,15 @@ class Hooks:
         self.helpers = helpers
         self.until: dict[int, float] = {}
 
+    def start_due(self, hooks: Iterable[Hook], run: Run, folder: str, environment: Mapping[str, str]) -> None:
+        """Start those of the hooks that the end of a run calls for.
+
+        Raises:
+            OSError: as `start`.
+        """
+        for hook in due(hooks, run.state):
+            self.start(hook, run, folder, environment)
+
     def start(self, hook: Hook, run: Run, folder: str, environment: Mapping[str, str]) -> None:
         """Start a hook in a folder; what it writes, and why it could not run, goes to a log of its own.
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-import select
 import time
 
 from bgrun.lean import signal, suppress
 from bgrun.runs import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from typing import Any
 
 
 def steady_clock() -> float:
@@ -16,24 +20,35 @@ def steady_clock() -> float:
     return time.clock_gettime(kind)
 
 
+HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM)
+"""The signals that a supervisor acts on."""
+
+
 class Alarm:
-    """Signals as bytes on a pipe, so that one select(2) sleeps for all of them."""
+    """Signals that are waited for instead of handled (sigwait(3)).
+
+    They stay blocked, so that none is lost, not even while this process becomes another program.
+    """
+
+    _awaited = (*HEARD, signal.SIGALRM)
 
     def __init__(self) -> None:
-        self.read_fd, write_fd = os.pipe()
-        for fd in (self.read_fd, write_fd):
-            os.set_blocking(fd, False)
-        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM):
+        for number in self._awaited:
+            # Never called, for they are blocked; but a signal that is ignored may not even be kept (SIGCHLD on macOS).
             signal.signal(number, lambda *_: None)
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._awaited)
 
-    def sleep(self, timeout_s: float | None) -> set[int]:
-        """Sleep until a signal comes or the time is up; return the signals that came."""
-        if not select.select([self.read_fd], [], [], timeout_s)[0]:
-            return set()
-        return set(os.read(self.read_fd, 4096))
+    def sleep(self, timeout_s: float | None) -> int:
+        """Sleep until a signal comes or the time is up; return the signal that came, or 0."""
+        if timeout_s is not None and timeout_s <= 0 and not set(HEARD) & set(signal.sigpending()):
+            return 0
+        if timeout_s is not None and timeout_s > 0:
+            signal.setitimer(signal.ITIMER_REAL, timeout_s)
+        came = int(signal.sigwait(self._awaited))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return 0 if came == signal.SIGALRM else came
 
 
 def become_subreaper() -> bool:
@@ -53,8 +68,40 @@ def die_with(parent: int) -> None:
 def _prctl(option: int, value: int) -> bool:
     if not process.LINUX:
         return False
-    import ctypes
-
     with suppress(OSError, AttributeError):
-        return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
+        return bool(_call("prctl", option, value, 0, 0, 0) == 0)
     return False
+
+
+def _call(name: str, *numbers: int) -> int:
+    """Call a function of the C library with plain numbers.
+
+    The inner half of ctypes can do that alone, in a tenth of the time and without 0.6 MiB for as long as the job runs.
+    """
+    try:
+        import _ctypes
+
+        this_process: Any = None
+        address = _ctypes.dlsym(_ctypes.dlopen(this_process, 0), name)
+        return int(_ctypes.call_function(address, numbers))
+    except (ImportError, AttributeError):
+        import ctypes
+
+        return int(getattr(ctypes.CDLL(None), name)(*numbers))
+
+
+def close_all(but: Container[int]) -> None:
+    """Close every descriptor beyond the standard streams, whoever left it open, but for these."""
+    for fd in [int(name) for name in os.listdir("/dev/fd")]:
+        if fd > 2 and fd not in but:
+            with suppress(OSError):
+                os.close(fd)
+
+
+def leave_streams() -> None:
+    """Let go of the caller's standard streams."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
-import subprocess
 import sys
 
 from bgrun.errors import BgrunError, BusyError, LaunchError
-from bgrun.lean import contextmanager, signal
+from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import plan as plans
-from bgrun.local import tree
+from bgrun.local import slim, tree
 from bgrun.runs import process
 
 TYPE_CHECKING = False
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 READY_S = 30.0
 """How long a supervisor may take to launch, on however slow a machine, before it is given up."""
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.supervisor import main; main()"
-_PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+_started: list[int] = []
 
 
 def hand_over(plan: Plan) -> None:
@@ -50,45 +51,63 @@ def _undisturbed() -> Iterator[None]:
 
 def _start_supervisor(plan: Plan) -> str:
     """Return `ok`, or what the supervisor says went wrong."""
+    _reap()
     read_fd, write_fd = os.pipe()
-    with subprocess.Popen(
-        _command(plan, write_fd),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(write_fd,),
-        start_new_session=True,
-        env=_environment(plan),
-    ) as supervisor:
-        os.close(write_fd)
-        assert supervisor.stdin  # noqa: S101 - it is a pipe, see above
-        _feed(supervisor.stdin.fileno(), plan)
-        supervisor.stdin.close()
-        answer = _answer(read_fd)
-        # It goes on without us: do not wait for it at the end of the block.
-        supervisor.returncode = 0
-    return answer
+    try:
+        if _may_fork(plan):
+            _fork(plan, write_fd)
+        else:
+            _spawn(plan, write_fd)
+    except OSError as error:
+        os.close(read_fd)
+        raise LaunchError(f"cannot start a supervisor: {error.strerror}") from error
+    return _answer(read_fd)
 
 
-def _command(plan: Plan, ready_fd: int) -> list[str]:
-    name = plan.group.run_id if plan.group else plan.runs[0].run_id
-    # -I -S: neither the job's PYTHON* variables nor site-packages concern the supervisor.
-    return [
-        sys.executable,
-        "-I",
-        "-S",
-        "-c",
-        _BOOT,
-        _PACKAGE_ROOT,
-        str(ready_fd),
-        f"bgrun supervisor of {name}",
-    ]
+def _reap() -> None:
+    """Take leave of the supervisors that ended since they were started, in a process that starts many."""
+    for pid in tuple(_started):
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                continue
+        _started.remove(pid)
 
 
-def _environment(plan: Plan) -> dict[str, str]:
-    """The mark of a supervisor is that of no run: neither of its own, nor of one that it was started in."""
-    run_id = plan.group.run_id if plan.group else plan.runs[0].run_id
-    return {**os.environ, tree.MARK_RUN: f"supervisor of {run_id}", tree.MARK_DIR: plan.log_dir}
+def _may_fork(plan: Plan) -> bool:
+    """Whether this very process can be the supervisor's beginning, which saves the start of an interpreter.
+
+    Not where other threads run, which a fork leaves behind in the middle of something; nor inside of
+    another run, whose mark our environment has; nor off Linux, where system libraries do not bear a fork.
+    A plan of several runs has more to do than to wait, and wants to be slim from the start.
+    """
+    lone = plan.group is None and len(plan.runs) == 1 and not plan.runs[0].concurrency
+    return lone and process.LINUX and tree.MARK_RUN not in os.environ and not _thread._count()
+
+
+def _fork(plan: Plan, ready_fd: int) -> None:
+    from bgrun.local import supervisor
+
+    pid = os.fork()
+    if pid == 0:
+        supervisor.begin(plan, ready_fd)
+    os.close(ready_fd)
+    _started.append(pid)
+
+
+def _spawn(plan: Plan, ready_fd: int) -> None:
+    """Start an interpreter of its own as the supervisor; it reads the plan from its standard input."""
+    plan_fd, feed_fd = os.pipe()
+    os.set_inheritable(ready_fd, True)
+    try:
+        _started.append(slim.spawn(plan, plan_fd, ready_fd))
+    except OSError:
+        os.close(feed_fd)
+        raise
+    finally:
+        os.close(plan_fd)
+        os.close(ready_fd)
+    _feed(feed_fd, plan)
+    os.close(feed_fd)
 
 
 def _feed(fd: int, plan: Plan) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +66,6 @@ def _punch(fd: int, offset: int, length: int) -> bool:
     return fallocate is not None and fallocate(fd, _KEEP_SIZE | _PUNCH_HOLE, offset, length) == 0
 
 
-@cache
 def _fallocate() -> Any:
     if not sys.platform.startswith("linux"):
         return None

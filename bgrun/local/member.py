@@ -13,6 +13,7 @@ from bgrun.runs.layout import RunFiles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
@@ -121,6 +122,26 @@ class Member:
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
         self.host.tell(f"{final} {self.plan.run_id}: {why}")
+
+    # --- going on in another interpreter ------------------------------------------------------
+
+    @property
+    def only_runs(self) -> bool:
+        """Whether it runs, and nobody has asked for its end."""
+        return self.state == "running" and not self.stopping and not self.exit
+
+    def handed_on(self) -> Any:
+        """Return what is to be known of it by whoever minds it next."""
+        return self.child, self.began, self.inhibitor, self.log_look_at
+
+    def take_over(self, born: Any, began: float, inhibitor: int, log_look_at: float) -> None:
+        """Mind a run that somebody else has launched."""
+        self.child = child.Child(*born)
+        os.set_inheritable(self.child.lock_fd, False)
+        self.state = "running"
+        self.began, self.inhibitor, self.log_look_at = began, inhibitor, log_look_at
+        if inhibitor:
+            self.host.helpers.add(inhibitor)
 
     # --- its end ------------------------------------------------------------------------------
 

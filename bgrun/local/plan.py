@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
+from bgrun import packing
 from bgrun.lean import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, Retention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class RunPlan(NamedTuple):
@@ -50,25 +53,26 @@ class Plan(NamedTuple):
 
 
 def pack(plan: Plan) -> bytes:
-    """Return a plan as bytes for the supervisor's standard input."""
-    return json.dumps(plan).encode("utf-8", "surrogateescape")
+    """Return a plan as bytes for the supervisor."""
+    return packing.pack(plan)
 
 
 def unpack(data: bytes) -> Plan:
     """Return the plan that `pack` was given."""
-    log_dir, runs, group, module_path = json.loads(data)
+    return of_plain(*packing.unpack(data))
+
+
+def of_plain(log_dir: str, runs: Any, group: Any, module_path: tuple[str, ...]) -> Plan:
+    """Return the plan of which these are the parts as plain tuples."""
     members = tuple(_run(RunPlan(*run)) for run in runs)
-    return Plan(log_dir, members, _group(GroupPlan(*group)) if group else None, tuple(module_path))
+    return Plan(log_dir, members, _group(GroupPlan(*group)) if group else None, module_path)
 
 
 def _run(raw: RunPlan) -> RunPlan:
-    """Give the parts, which JSON knows as lists, their types back."""
-    limits = Limits(*raw.limits)
-    limits = limits._replace(success_exit_codes=tuple(limits.success_exit_codes))
+    """Give the parts, which come as plain tuples, their types back."""
     return raw._replace(
-        limits=limits,
+        limits=Limits(*raw.limits),
         retention=Retention(*raw.retention),
-        needs=tuple(raw.needs),
         hooks=tuple(Hook(*hook) for hook in raw.hooks),
         concurrency=Concurrency(*raw.concurrency) if raw.concurrency else None,
     )

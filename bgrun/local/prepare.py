@@ -136,9 +136,13 @@ def _origin(root: str) -> Origin:
 
 
 def _user() -> str:
-    import getpass
+    """Return who starts this, as getpass.getuser() does, whose import asks for a terminal's settings too."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        if named := os.environ.get(name):
+            return named
+    import pwd
 
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())

@@ -9,21 +9,28 @@ from __future__ import annotations
 import os
 import sys
 
+from bgrun import packing
 from bgrun.errors import BgrunError
-from bgrun.lean import signal, suppress
-from bgrun.local import hooks, ledger, schedule
-from bgrun.local.kernel import Alarm, become_subreaper, steady_clock
+from bgrun.lean import contextmanager, signal, suppress
+from bgrun.local import ledger, schedule, slim
+from bgrun.local.kernel import Alarm, become_subreaper, close_all, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
-from bgrun.local.plan import Plan, unpack
-from bgrun.local.turnstile import Turnstile
-from bgrun.runs import claim, record, retention
+from bgrun.local.plan import Plan, of_plain, unpack
+from bgrun.runs import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, NoReturn
+
+    from bgrun.local.hooks import Hooks
+    from bgrun.local.turnstile import Turnstile
+    from bgrun.model import Retention
 
 STOP_SCAN_S = 0.1
 """While something is being stopped: how often to look, apart from each child's end."""
+SLIM_AFTER_S = 0.5
+"""How long a forked supervisor stays as it is: a job that is over by then needs no slim one."""
 MOST_LAUNCHES = 16
 """How many runs are launched in one turn: in between, children that ended are seen, and the caller let go."""
 CLOCK_CHECK_S = 1.0
@@ -35,13 +42,14 @@ class Supervisor:
 
     def __init__(self, plan: Plan, subreaper: bool) -> None:
         self.plan = plan
+        self.subreaper = subreaper
         self.helpers: set[int] = set()
         host = Host(plan.log_dir, subreaper, len(plan.runs) == 1, bool(plan.group), self.helpers, self._tell)
         self.members = {run.run_id: Member(run, host) for run in plan.runs}
         self.active: dict[str, Member] = {}
         self.order = _order(plan)
-        self.turnstile = Turnstile(plan.log_dir, plan.runs, self.helpers)
-        self.hooks = hooks.Hooks(self.helpers)
+        self.turnstile = _turnstile(plan, self.helpers)
+        self.hooks = _hooks(plan, self.helpers)
         self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
         self.asked_to_stop = False
         self.more_to_launch = False
@@ -58,6 +66,8 @@ class Supervisor:
 
     def withdraw(self) -> None:
         """Remove every record again: nothing was launched."""
+        from bgrun.runs import claim
+
         group = [self.plan.group.run_id] if self.plan.group else []
         claim.give_up(self.plan.log_dir, [*group, *self.members])
 
@@ -65,7 +75,40 @@ class Supervisor:
         if self.group:
             self.group.tell(event)
 
+    # --- going on in another interpreter ------------------------------------------------------
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether there is nothing to it but one run that goes on."""
+        return not (self.group or self.hooks or self.turnstile) and all(one.only_runs for one in self.members.values())
+
+    @property
+    def kept_fds(self) -> tuple[int, ...]:
+        """The descriptors that the next interpreter needs: the locks of the runs."""
+        return tuple(one.child.lock_fd for one in self.members.values() if one.child)
+
+    def handed_on(self) -> Any:
+        """Return what the next interpreter has to know: of a plan whose runs only run."""
+        return self.plan, (self.subreaper, [one.handed_on() for one in self.members.values()])
+
+    @classmethod
+    def taking_over(cls, plan: Plan, state: Any) -> Supervisor:
+        """Return the supervisor that goes on where another one stood."""
+        subreaper, members = state
+        supervisor = cls(plan, subreaper)
+        for member, raw in zip(supervisor.members.values(), members, strict=True):
+            member.take_over(*raw)
+            supervisor.active[member.plan.run_id] = member
+        return supervisor
+
     # --- one turn -----------------------------------------------------------------------------
+
+    def turn(self, came: int) -> bool:
+        """Do what a signal that came asks for, and all that is due; return whether the plan is over."""
+        if came == signal.SIGTERM:
+            self.stop_all()
+        self.asked_to_stop |= came == signal.SIGUSR1
+        return self.advance()
 
     def advance(self) -> bool:
         """Do all that is due now; return whether every run of the plan is over."""
@@ -80,7 +123,8 @@ class Supervisor:
             member.bound_log(now)
             member.pursue()
         self._settle()
-        self.hooks.kill_late()
+        if self.hooks:
+            self.hooks.kill_late()
         self._tidy()
         done = self._schedule()
         self._tidy()
@@ -96,7 +140,7 @@ class Supervisor:
         deadlines = [at - now for member in self.active.values() if (at := member.deadline) is not None]
         looks = [member.log_look_at - now for member in self.active.values()]
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
-        if (late := self.hooks.next_look_at) is not None:
+        if self.hooks and (late := self.hooks.next_look_at) is not None:
             looks.append(late - now)
         return max(0.0, min(looks)) if looks else None
 
@@ -105,11 +149,12 @@ class Supervisor:
         while True:
             states = {run_id: member.state for run_id, member in self.members.items()}
             waived = {run_id for run_id, member in self.members.items() if member.waived}
-            step = schedule.decide(states, self.order, waived, self.turnstile.held_back())
+            held_back = self.turnstile.held_back() if self.turnstile else ()
+            step = schedule.decide(states, self.order, waived, held_back)
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
-                if not self.turnstile.holds_back(run_id):
+                if not self.turnstile or not self.turnstile.holds_back(run_id):
                     self._launch(self.members[run_id])
             launched += len(batch)
             self.more_to_launch = len(batch) < len(step.launch)
@@ -128,10 +173,10 @@ class Supervisor:
         """Launch a run whose turn has come in the plan, unless it has to wait in its concurrency group."""
         run_id = member.plan.run_id
         try:
-            if what := self.turnstile.admit(run_id):
+            if self.turnstile and (what := self.turnstile.admit(run_id)):
                 member.enqueue(what)
                 return
-            member.launch(self.turnstile.slot_fd(run_id))
+            member.launch(self.turnstile.slot_fd(run_id) if self.turnstile else -1)
         except BgrunError as error:
             if not self.group and not member.recorded:
                 raise
@@ -141,7 +186,8 @@ class Supervisor:
 
     def _tidy(self) -> None:
         """Give back the slots and tickets of runs that are over."""
-        self.turnstile.tidy({run_id for run_id, one in self.members.items() if one.state == "queued" or one.busy})
+        if self.turnstile:
+            self.turnstile.tidy({run_id for run_id, one in self.members.items() if one.state == "queued" or one.busy})
 
     # --- children that ended ------------------------------------------------------------------
 
@@ -155,8 +201,10 @@ class Supervisor:
             if pid == 0:
                 return
             self.helpers.discard(pid)
-            self.hooks.ended(pid)
-            self.turnstile.ended(pid, status)
+            if self.hooks:
+                self.hooks.ended(pid)
+            if self.turnstile:
+                self.turnstile.ended(pid, status)
             if member := by_pid.get(pid):
                 member.leader_ended(ledger.Exit.of(status, usage, steady_clock() - member.began))
 
@@ -170,18 +218,19 @@ class Supervisor:
     # --- hooks --------------------------------------------------------------------------------
 
     def _call_hooks(self, member: Member) -> None:
-        wanted = hooks.due(member.plan.hooks, member.state)
+        if not self.hooks:
+            return
         with suppress(BgrunError, OSError):
-            run = record.read_run(self.plan.log_dir, member.plan.run_id) if wanted else None
-            for hook in wanted if run else ():
-                assert run  # noqa: S101 - see the line above
-                self.hooks.start(hook, run, member.plan.facts.get("working_dir", "/"), member.plan.environment)
+            if run := record.read_run(self.plan.log_dir, member.plan.run_id):
+                folder = member.plan.facts.get("working_dir", "/")
+                self.hooks.start_due(member.plan.hooks, run, folder, member.plan.environment)
 
     def drain_hooks(self) -> bool:
         """Kill the hooks whose time is up; return whether none is left."""
         self._reap()
-        self.hooks.kill_late()
-        return not self.hooks.until
+        if self.hooks:
+            self.hooks.kill_late()
+        return not (self.hooks and self.hooks.until)
 
     # --- stopping -----------------------------------------------------------------------------
 
@@ -210,9 +259,34 @@ class Supervisor:
         policies = {member.plan.label: member.plan.retention for member in self.members.values()}
         if self.plan.group:
             policies[self.plan.group.label] = self.plan.group.retention
-        for label, policy in policies.items():
-            with suppress(BgrunError, OSError):
-                retention.apply(self.plan.log_dir, label, policy)
+        if any(policy != (None, None) for policy in policies.values()):
+            self._retire(policies)
+
+    def _retire(self, policies: Mapping[str, Retention]) -> None:
+        """Let go of what need not be kept; a bgrun that was removed or replaced meanwhile lets all stay."""
+        with suppress(ImportError):
+            from bgrun.runs import retention
+
+            for label, policy in policies.items():
+                with suppress(BgrunError, OSError):
+                    retention.apply(self.plan.log_dir, label, policy)
+
+
+def _turnstile(plan: Plan, helpers: set[int]) -> Turnstile | None:
+    """Return what a plan with concurrency groups needs; no other loads the code of it, nor that of hooks."""
+    if not any(run.concurrency for run in plan.runs):
+        return None
+    from bgrun.local.turnstile import Turnstile
+
+    return Turnstile(plan.log_dir, plan.runs, helpers)
+
+
+def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:
+    if not any(run.hooks for run in plan.runs):
+        return None
+    from bgrun.local.hooks import Hooks
+
+    return Hooks(helpers)
 
 
 def _order(plan: Plan) -> schedule.Order:
@@ -220,7 +294,7 @@ def _order(plan: Plan) -> schedule.Order:
     return schedule.Order(needs, plan.group.max_parallel, plan.group.fail_fast) if plan.group else schedule.Order(needs)
 
 
-def supervise(plan: Plan, ready_fd: int) -> None:
+def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
     """Carry out a plan; on `ready_fd` say `ok` once its record exists, or what went wrong."""
     alarm = Alarm()
     supervisor = Supervisor(plan, become_subreaper())
@@ -233,31 +307,81 @@ def supervise(plan: Plan, ready_fd: int) -> None:
         return
     os.write(ready_fd, b"ok")
     os.close(ready_fd)
+    if slim_later and not done:
+        done = _while_quick(supervisor, alarm)
+    _to_the_end(supervisor, alarm, done=done)
+
+
+def _while_quick(supervisor: Supervisor, alarm: Alarm) -> bool:
+    """Mind a job that may be over in a moment; for one that takes longer become slim. Return whether it is over."""
+    until = steady_clock() + SLIM_AFTER_S
+    done = False
+    while not done and (left := until - steady_clock()) > 0:
+        looks = (left, supervisor.next_look())
+        done = supervisor.turn(alarm.sleep(min(at for at in looks if at is not None)))
+    if not done and supervisor.only_waits:
+        slim.become(supervisor.plan, supervisor.handed_on(), supervisor.kept_fds)
+    return done
+
+
+def _to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
     while not done:
-        came = alarm.sleep(supervisor.next_look())
-        if signal.SIGTERM in came:
-            supervisor.stop_all()
-        supervisor.asked_to_stop |= signal.SIGUSR1 in came
-        done = supervisor.advance()
+        done = supervisor.turn(alarm.sleep(supervisor.next_look()))
     supervisor.close()
     while not supervisor.drain_hooks():
         alarm.sleep(supervisor.next_look())
 
 
-def main() -> None:
-    """Read the plan from standard input, let go of the caller, and carry it out."""
-    ready_fd = int(sys.argv[2])
-    os.set_inheritable(ready_fd, False)
-    with open(0, "rb") as stdin:
-        plan = unpack(stdin.read())
-    null = os.open(os.devnull, os.O_RDWR)
-    if null:
-        os.dup2(null, 0)
-        os.close(null)
-    os.chdir("/")
-    sys.path.extend(plan.module_path)
+def begin(plan: Plan, ready_fd: int) -> NoReturn:
+    """Become the supervisor of a plan, in a fresh fork of the command line that never returns to it."""
+    code = 1
     try:
-        supervise(plan, ready_fd)
+        _let_go(ready_fd)
+        with _faults_noted(plan):
+            supervise(plan, ready_fd, slim_later=True)
+            code = 0
+    finally:
+        os._exit(code)
+
+
+def _let_go(*kept_fds: int) -> None:
+    """Keep nothing of the caller's: session, streams, descriptors, folder."""
+    os.setsid()
+    leave_streams()
+    close_all(kept_fds)
+    os.chdir("/")
+
+
+@contextmanager
+def _faults_noted(plan: Plan) -> Iterator[None]:
+    try:
+        yield
     except Exception:
         ledger.note_fault(plan.log_dir)
         raise
+
+
+def main() -> None:
+    """Be the supervisor of a plan in an interpreter of its own: from its beginning, or going on where another began."""
+    what, fd = sys.argv[2], int(sys.argv[3])
+    os.set_inheritable(fd, False)
+    if what == "state":
+        _go_on(fd)
+        return
+    with open(0, "rb", closefd=False) as stdin:
+        plan = unpack(stdin.read())
+    _let_go(fd)
+    sys.path.extend(plan.module_path)
+    with _faults_noted(plan):
+        supervise(plan, fd, slim_later=False)
+
+
+def _go_on(state_fd: int) -> None:
+    with open(state_fd, "rb") as file:
+        raw_plan, state = packing.unpack(file.read())
+    plan = of_plain(*raw_plan)
+    with _faults_noted(plan):
+        supervisor = Supervisor.taking_over(plan, state)
+        # What was asked of the one before may have come while nobody heard.
+        supervisor.asked_to_stop = True
+        _to_the_end(supervisor, Alarm(), done=supervisor.advance())

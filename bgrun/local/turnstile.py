@@ -142,14 +142,11 @@ def _wait(ticket: Ticket, replaced: Iterable[Owner], run_id: str, parent: int) -
 
 def _become_waiter(ticket: Ticket, parent: int) -> None:
     """Keep nothing of the supervisor's but the open slots: no lock of a run may outlive it through us."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM):
+    for number in kernel.HEARD:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     kernel.die_with(parent)
-    for fd in [int(name) for name in os.listdir("/dev/fd")]:
-        if fd > 2 and fd not in ticket.slots:
-            with suppress(OSError):
-                os.close(fd)
+    kernel.close_all(ticket.slots)
 
 
 def _replace(replaced: Iterable[Owner], run_id: str) -> None:

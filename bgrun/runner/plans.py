@@ -7,10 +7,9 @@ bgrun, the words of the start, and what rendering saw of the world around it.
 
 from __future__ import annotations
 
-import marshal
 import os
 
-from bgrun import jobfile
+from bgrun import jobfile, packing
 from bgrun.jobfile import world
 from bgrun.lean import NamedTuple, suppress
 from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
@@ -69,7 +68,7 @@ def of(project: Project, wanted: Wanted) -> Made:
         around.reads(f"{project.root}/{one}")
     if around.repeats and not _has_chance(raw):
         files.ensure_log_dir(project.log_dir)
-        _keep(project, name, marshal.dumps((source, around.sight(), _plain(made))))
+        _keep(project, name, packing.pack((source, around.sight(), made)))
     return made
 
 
@@ -99,8 +98,8 @@ def _bucket(wanted: Wanted) -> str:
 
 def _kept(project: Project, name: str, source: tuple[Any, ...]) -> Made | None:
     data = cache.read(project.log_dir, name)
-    with suppress(ValueError, TypeError, EOFError):
-        made_from, sight, made = marshal.loads(data or b"")  # noqa: S302 - a file of ours, as the scripts that are run
+    with suppress(ValueError, TypeError):
+        made_from, sight, made = packing.unpack(data or b"")
         if made_from == source and world.holds(sight, os.environ):
             names, plan = made
             return Made(names, _plan(*plan))
@@ -113,17 +112,6 @@ def _keep(project: Project, name: str, data: bytes) -> None:
         for one in there:
             cache.remove(project.log_dir, one)
     cache.write(project.log_dir, name, data)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of nothing but plain tuples, lists, mappings and scalars, as marshal takes it."""
-    if isinstance(value, tuple):
-        return tuple(_plain(one) for one in value)
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return str(value) if isinstance(value, str) else value
 
 
 def _plan(nodes: Any, *rest: Any) -> RenderedPlan:

