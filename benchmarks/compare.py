@@ -1,7 +1,9 @@
-"""bgrun beside its peers, on this machine, in one run: what a start, a look and a batch cost.
+"""bgrun beside its peers, on this machine, in one run: what it costs, how that grows, which targets are met.
 
-Each row is measured in turns with the others, `--rounds` times; the table gives medians and their ratio to
-`python -c pass` of the same interpreter. What is not installed is named with the Debian package it is in.
+What is compared is measured in turns; tables give medians, and their ratio to `python -c pass` of the same
+interpreter. Everything happens in a temporary folder. What is not installed is named with its Debian package.
+
+Usage: python benchmarks/compare.py [--rounds N] [--only PART]… [--histories 1,1000,10000] [--check]
 """
 
 from __future__ import annotations
@@ -9,125 +11,135 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import batches
+import commands
+import latency
+import logsize
+import memory
+import peers
+import targets
+import wakeups
+from workbench import MeasuringError, Options, Workbench, opened
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-PEERS = {"tsp": "task-spooler", "nq": "nq", "parallel": "parallel", "xargs": "findutils", "setsid": "util-linux"}
-JOBS = """
-jobs:
-  quick: {command: "true", inhibit_sleep: false}
-  many: {command: "true", matrix: {n: [%s]}, inhibit_sleep: false}
-  naps: {command: sleep 1, matrix: {n: [1, 2, 3, 4, 5, 6, 7, 8]}, inhibit_sleep: false}
-groups:
-  batch: {jobs: [many], max_parallel: 8}
-  rest: {jobs: [naps], max_parallel: 4}
-"""
-BASH = 'mkdir -p .old; (setsid nohup bash -c "true; echo \\$? > .old/x.exit" > .old/x.log 2>&1 & echo $! > .old/x.pid)'
+    from targets import Verdict
+    from workbench import Figure
+
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-class Row(NamedTuple):
-    """A thing to measure: what it is called, how it is done and where; a `seldom` one is left out of most rounds."""
+class Part(NamedTuple):
+    """A table: what it tells, what its ratios are to, and who measures it."""
 
-    name: str
-    command: list[str]
-    seldom: bool = False
-    cwd: str = "."
-
-
-def rows(bgrun: str, histories: list[int]) -> list[Row]:
-    """Return everything that is measured; peers that are not here are left out."""
-    found = [
-        Row("/bin/true", ["/bin/true"]),
-        Row("python -c pass", [sys.executable, "-c", "pass"]),
-        Row("python -c 'import click'", [sys.executable, "-c", "import click"]),
-        Row("setsid nohup, by hand", ["bash", "-c", BASH]),
-        Row("tsp: start", ["tsp", "true"]),
-        Row("nq: start", ["nq", "true"]),
-        Row("bgrun start", [bgrun, "start", "quick", "-q"]),
-        Row("bgrun start --wait", [bgrun, "start", "quick", "--wait", "-q"]),
-    ]
-    found += [
-        Row(f"bgrun {words[0]}, {count} runs there", [bgrun, *words], cwd=f"history_{count}")
-        for count in histories
-        for words in (["status", "quick"], ["list"])
-    ]
-    found += [
-        Row("200 x true at 8: parallel", ["bash", "-c", "seq 200 | parallel -j 8 true"], seldom=True),
-        Row("200 x true at 8: xargs", ["bash", "-c", "seq 200 | xargs -n 1 -P 8 true"], seldom=True),
-        Row("200 x true at 8: bgrun", [bgrun, "group", "batch", "--wait", "-q"], seldom=True),
-        Row("8 x sleep 1 at 4: parallel", ["bash", "-c", "seq 8 | parallel -j 4 sleep 1 '#'"], seldom=True),
-        Row("8 x sleep 1 at 4: bgrun", [bgrun, "group", "rest", "--wait", "-q"], seldom=True),
-    ]
-    return [
-        row
-        for row in found
-        if not any(peer in " ".join(row.command[:3]).split() and not shutil.which(peer) for peer in PEERS)
-    ]
+    title: str
+    ratio_to: str
+    measure: Callable[[Workbench, Options], list[Figure]]
 
 
-def make_history(folder: Path, bgrun: str, count: int) -> None:
-    """Make a project with so many finished runs, copies of one."""
-    folder.mkdir()
-    (folder / "bgjobs.yaml").write_text("jobs: {quick: {command: 'true'}}\n", encoding="utf-8")
-    subprocess.run([bgrun, "start", "quick", "--wait", "-q"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    logs = folder / ".logs"
-    texts = {path.suffix: path.read_text() for path in logs.glob("quick_*")}
-    run_id = next(logs.glob("quick_*.meta")).stem
-    for number in range(2, count + 1):
-        for suffix, text in texts.items():
-            (logs / f"{run_id}-{number}{suffix}").write_text(text.replace(run_id, f"{run_id}-{number}"))
+PARTS = {
+    "commands": Part("Starts and looks", "x python -c pass", commands.measure),
+    "batches": Part("Batches with slots", "x python -c pass", batches.measure),
+    "plans": Part("Many jobs in one start", "x python -c pass", batches.measure_plans),
+    "memory": Part("Memory beside the jobs (PSS)", "", memory.measure),
+    "wakeups": Part("Wake-ups while a job sleeps", "", wakeups.measure),
+    "log": Part("A long log", "x the same with >", logsize.measure),
+    "follow": Part("From a line's writing to its showing", "", latency.measure),
+}
 
 
-def measure(every: list[Row], folder: Path, rounds: int, told: Callable[[str], None]) -> dict[str, float]:
-    """Return the median seconds of each row, all of them measured in turns."""
-    took: dict[str, list[float]] = {row.name: [] for row in every}
-    env = {**os.environ, "TMPDIR": str(folder)}
-    for number in range(rounds):
-        for row in every:
-            if row.seldom and number >= max(3, rounds // 5):
-                continue
-            begun = time.perf_counter()
-            subprocess.run(
-                row.command, cwd=folder / row.cwd, env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True
-            )
-            took[row.name].append(time.perf_counter() - begun)
-        told(f"round {number + 1} of {rounds}")
-    return {name: statistics.median(times) for name, times in took.items()}
+def machine() -> str:
+    """Return the facts that figures are worth nothing without."""
+    system = f"{platform.system()} {platform.release()} ({platform.machine()}), {os.cpu_count()} cores"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    load = f"load average {os.getloadavg()[0]:.2f}"
+    return f"{system}, {python}, {datetime.now().astimezone():%Y-%m-%d %H:%M %z}, {load}"
 
 
-def main() -> None:
+def table(part: Part, found: Sequence[Figure]) -> list[str]:
+    """Return the lines of a part's table."""
+    lines = [f"{part.title:58}{'median' if part.ratio_to else '':>13}  {part.ratio_to}".rstrip()]
+    for one in found:
+        ratio = f"{one.ratio:8.2f}" if one.ratio is not None else ""
+        note = f"  ({one.note})" if one.note else ""
+        lines.append(f"{one.what:58}{one.value:9.1f} {one.unit:4}{ratio}{note}".rstrip())
+    return lines
+
+
+def verdicts(every: Sequence[Verdict]) -> list[str]:
+    """Return the lines of the table of targets."""
+    lines = [f"{'Targets':48}{'at most':>9}{'measured':>10}"]
+    for one in every:
+        measured = "-" if one.measured is None else f"{one.measured:.2f}"
+        lines.append(f"{one.target.what:48}{one.target.most:9.2f}{measured:>10}  {one.target.unit:20}{one.word}")
+    return lines
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=15,
+        help="how often each row is measured; what takes long, half or a fifth as often",
+    )
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"one of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--histories", type=_counts, default=(1, 1000, 10_000), help="runs in .logs for starts and looks"
+    )
+    parser.add_argument("--log-size", type=_size, default=1 << 30, help="how long the long log is, such as 64M")
+    parser.add_argument("--asleep", type=float, default=20.0, help="seconds over which wake-ups are counted")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target that was measured is not met")
+    return parser.parse_args(words)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(count) for count in text.split(","))
+
+
+def _size(text: str) -> int:
+    return int(text[:-1]) * UNITS[text[-1]] if text[-1:] in UNITS else int(text)
+
+
+def measure(bench: Workbench, options: Options, names: Sequence[str]) -> dict[str, Figure]:
+    """Measure these parts, print the table of each, and return all figures by what they are of."""
+    found: dict[str, Figure] = {}
+    for name in names:
+        begun = time.monotonic()
+        print(f"{name} …", file=sys.stderr, flush=True)
+        figures = PARTS[name].measure(bench, options)
+        bench.end_all()
+        found |= {one.what: one for one in figures}
+        print("\n".join(["", *table(PARTS[name], figures)]), flush=True)
+        bench.tell(f"took {time.monotonic() - begun:.0f} s")
+    return found
+
+
+def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="how often each row is measured")
-    parser.add_argument("--histories", default="1,1000,10000", help="numbers of runs in .logs for status and list")
-    asked = parser.parse_args()
-    bgrun = str(Path(sys.executable).with_name("bgrun"))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "bgjobs.yaml").write_text(JOBS % ", ".join(map(str, range(200))), encoding="utf-8")
-        histories = [int(count) for count in asked.histories.split(",")]
-        for count in histories:
-            make_history(folder / f"history_{count}", bgrun, count)
-        medians = measure(rows(bgrun, histories), folder, asked.rounds, lambda text: print(text, file=sys.stderr))
-        subprocess.run(["tsp", "-K"], env={**os.environ, "TMPDIR": name}, check=False) if shutil.which("tsp") else None
-    floor = medians["python -c pass"]
-    print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, CPython {platform.python_version()}")
-    print(f"{'':34}{'median':>10}  x python -c pass")
-    for what, seconds in medians.items():
-        print(f"{what:34}{seconds * 1000:8.1f} ms  {seconds / floor:6.1f}")
-    for peer, package in PEERS.items():
-        if not shutil.which(peer):
-            print(f"missing: {peer} (Debian package {package})")
+    asked = parse()
+    options = Options(asked.rounds, asked.histories, asked.log_size, asked.asleep)
+    print(machine(), flush=True)
+    with opened() as bench:
+        found = measure(bench, options, [name for name in PARTS if name in (asked.only or PARTS)])
+    every = targets.judge(found)
+    print("\n".join(["", *verdicts(every), ""]))
+    for note in bench.notes:
+        print(note)
+    for name in peers.missing():
+        print(f"missing: {name}")
+    return int(asked.check and any(one.word == "NOT MET" for one in every))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except MeasuringError as failed:
+        sys.exit(f"error: {failed}")
