@@ -10,10 +10,21 @@ from bgrun.jobfile.find import locate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import SimpleNamespace
     from typing import Any
 
     from bgrun.cli.table import Command
+
+
+class Asked:
+    """What a command was given: its arguments and options as attributes, and `tail`, the words behind `--`."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the value of an argument or option."""
 
 
 def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job_file: str | None = None) -> int:
@@ -30,14 +41,7 @@ def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job
     """
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
-    return int(handler(locate(_here(), job_file), _asked(values, tail)))
-
-
-def _asked(values: Mapping[str, Any], tail: Sequence[str]) -> SimpleNamespace:
-    """Return the values as attributes."""
-    from types import SimpleNamespace
-
-    return SimpleNamespace(**values, tail=tuple(tail))
+    return int(handler(locate(_here(), job_file), Asked({**values, "tail": tuple(tail)})))
 
 
 def _here() -> str:

@@ -8,14 +8,14 @@ from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError, UnknownNameError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
     from typing import Any
 
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
     from bgrun.jobfile.specs import GroupSpec, JobSpec
 
 
-def jobs(project: Project, asked: SimpleNamespace) -> int:
+def jobs(project: Project, asked: Asked) -> int:
     """Handle `bgrun jobs`."""
     job_file = runner.load(project)
     if asked.json:
@@ -75,7 +75,7 @@ def _group_fields(group: GroupSpec) -> dict[str, Any]:
     }
 
 
-def render(project: Project, asked: SimpleNamespace) -> int:
+def render(project: Project, asked: Asked) -> int:
     """Handle `bgrun render`."""
     job = runner.render(project, asked.job, asked.params, asked.tail)
     if asked.json:
@@ -87,7 +87,7 @@ def render(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def validate(project: Project, asked: SimpleNamespace) -> int:
+def validate(project: Project, asked: Asked) -> int:
     """Handle `bgrun validate`."""
     try:
         job_file = runner.load(project, anew=True)
@@ -105,7 +105,7 @@ def validate(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def schema(_: Project, asked: SimpleNamespace) -> int:
+def schema(_: Project, asked: Asked) -> int:
     """Handle `bgrun schema`."""
     from bgrun.jobfile import schema as schemas
 

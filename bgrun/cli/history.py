@@ -9,16 +9,16 @@ from bgrun.runs import history
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
     from typing import Any
 
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
     from bgrun.runs.history import Stats
 
 _HEAD = ["LABEL", "RUNS", "GOOD", "MEDIAN", "P90", "NEWEST", "LAST FAILURE"]
 
 
-def stats(project: Project, asked: SimpleNamespace) -> int:
+def stats(project: Project, asked: Asked) -> int:
     """Handle `bgrun stats`."""
     found = runner.stats(project, asked.label, asked.since)
     if asked.json:

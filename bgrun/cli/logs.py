@@ -11,8 +11,7 @@ from bgrun.tools import matching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
 
 DEFAULT_LINES = 100
@@ -20,7 +19,7 @@ JSON_LINES = 200
 JSON_BYTES = 16 << 10
 
 
-def logs(project: Project, asked: SimpleNamespace) -> int:
+def logs(project: Project, asked: Asked) -> int:
     """Handle `bgrun logs`."""
     run = runner.latest(project, asked.ref)
     if asked.raw and not (asked.json or asked.grep or asked.since or asked.head):
@@ -43,7 +42,7 @@ def logs(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def wanted_of(asked: SimpleNamespace) -> reading.Wanted:
+def wanted_of(asked: Asked) -> reading.Wanted:
     """Return which lines the options ask for.
 
     Raises:
@@ -59,7 +58,7 @@ def wanted_of(asked: SimpleNamespace) -> reading.Wanted:
     return reading.Wanted(pattern, asked.context or 0, head, tail, most, asked.raw)
 
 
-def _bounds(asked: SimpleNamespace) -> tuple[int | None, int | None]:
+def _bounds(asked: Asked) -> tuple[int | None, int | None]:
     """Return how many first or last lines are wanted where `--head` does not say so."""
     if asked.since_start:
         return asked.lines or (JSON_LINES if asked.json else None), None

@@ -11,9 +11,9 @@ from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from types import SimpleNamespace
     from typing import Any
 
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
 
@@ -21,7 +21,7 @@ FORMATS = ("text", "github")
 DEFAULT_RUNS = 20
 
 
-def status(project: Project, asked: SimpleNamespace) -> int:
+def status(project: Project, asked: Asked) -> int:
     """Handle `bgrun status`."""
     runs = runner.status(project, asked.refs)
     if asked.watch and (live_ids := [run.run_id for run in runs if run.live]):
@@ -80,7 +80,7 @@ def _single_exit_code(runs: Sequence[Run]) -> int:
     return exit_code(runs[0], own=True)
 
 
-def wait(project: Project, asked: SimpleNamespace) -> int:
+def wait(project: Project, asked: Asked) -> int:
     """Handle `bgrun wait`."""
     runs = runner.wait_for(project, asked.refs, asked.timeout)
     if asked.json:
@@ -97,7 +97,7 @@ def wait(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK if runner.all_succeeded(runs) else EXIT_JOB_FAILED
 
 
-def report(project: Project, asked: SimpleNamespace) -> int:
+def report(project: Project, asked: Asked) -> int:
     """Handle `bgrun report`."""
     if asked.format not in (None, *FORMATS):
         raise UsageError(f"no format {asked.format!r}", f"there are {' and '.join(FORMATS)}")
@@ -112,7 +112,7 @@ def report(project: Project, asked: SimpleNamespace) -> int:
     return exit_code(run, own=True) if asked.exit_code else EXIT_OK
 
 
-def follow(project: Project, asked: SimpleNamespace) -> int:
+def follow(project: Project, asked: Asked) -> int:
     """Handle `bgrun follow`."""
     run = runner.latest(project, asked.ref)
     chunks = runner.follow(project, run, asked.lines)
@@ -164,7 +164,7 @@ def _shown(line: bytes, label: str) -> str:
     return f"{label} | {text}" if label else text
 
 
-def stop(project: Project, asked: SimpleNamespace) -> int:
+def stop(project: Project, asked: Asked) -> int:
     """Handle `bgrun stop`."""
     runs = runner.stop_runs(project, asked.refs)
     if asked.json:
@@ -175,7 +175,7 @@ def stop(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def list_runs(project: Project, asked: SimpleNamespace) -> int:
+def list_runs(project: Project, asked: Asked) -> int:
     """Handle `bgrun list`."""
     from bgrun.runs import select
 
@@ -198,7 +198,7 @@ def list_runs(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def latest(project: Project, asked: SimpleNamespace) -> int:
+def latest(project: Project, asked: Asked) -> int:
     """Handle `bgrun latest`."""
     run = runner.latest(project, asked.ref)
     if asked.json:
@@ -208,7 +208,7 @@ def latest(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def prune(project: Project, asked: SimpleNamespace) -> int:
+def prune(project: Project, asked: Asked) -> int:
     """Handle `bgrun prune`."""
     gone = runner.prune(project, dry_run=asked.dry_run)
     if asked.json:

@@ -8,12 +8,11 @@ from bgrun.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
 
 
-def mcp(project: Project, asked: SimpleNamespace) -> int:
+def mcp(project: Project, asked: Asked) -> int:
     """Handle `bgrun mcp`."""
     from bgrun.mcp.tools import MAX_WAIT_S, Settings
 

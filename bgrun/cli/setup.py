@@ -12,8 +12,8 @@ from bgrun.errors import EXIT_OK, BgrunError, UnknownNameError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import SimpleNamespace
 
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
     from bgrun.setup.edits import Edit
 
@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 _MOST_EVENT = 4 << 20
 
 
-def init(project: Project, asked: SimpleNamespace) -> int:
+def init(project: Project, asked: Asked) -> int:
     """Handle `bgrun init`."""
     from bgrun.setup import edits
 
@@ -38,7 +38,7 @@ def init(project: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def _wanted(project: Project, asked: SimpleNamespace) -> Iterator[Edit]:
+def _wanted(project: Project, asked: Asked) -> Iterator[Edit]:
     """Give every edit that was asked for; all of them are worked out before any is made."""
     from pathlib import Path
 
@@ -56,7 +56,7 @@ def _wanted(project: Project, asked: SimpleNamespace) -> Iterator[Edit]:
     yield from agents.hooks(root, asked.hook)
 
 
-def completion(_: Project, asked: SimpleNamespace) -> int:
+def completion(_: Project, asked: Asked) -> int:
     """Handle `bgrun completion`."""
     from click.shell_completion import get_completion_class
 
@@ -69,7 +69,7 @@ def completion(_: Project, asked: SimpleNamespace) -> int:
     return EXIT_OK
 
 
-def hook(project: Project, asked: SimpleNamespace) -> int:
+def hook(project: Project, asked: Asked) -> int:
     """Handle `bgrun hook`: whatever is odd, the client may go on with what it was about to do."""
     from bgrun.setup import hook as hooks
 

@@ -5,35 +5,34 @@ from __future__ import annotations
 import os
 
 from bgrun import runner
-from bgrun.cli import report, show
-from bgrun.cli.exits import exit_code
+from bgrun.cli import show
 from bgrun.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import SimpleNamespace
     from typing import Any
 
+    from bgrun.cli.call import Asked
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
 
 
-def start(project: Project, asked: SimpleNamespace) -> int:
+def start(project: Project, asked: Asked) -> int:
     """Handle `bgrun start`."""
     bounds = runner.Bounds(asked.max_parallel, asked.fail_fast)
     started = runner.start(project, (asked.job, *asked.words), asked.tail, bounds)
     return _told(project, asked, started.run, joined=started.joined)
 
 
-def run(project: Project, asked: SimpleNamespace) -> int:
+def run(project: Project, asked: Asked) -> int:
     """Handle `bgrun run`."""
     if not asked.tail:
         raise UsageError("no command is given", f"bgrun run {asked.label} -- COMMAND…")
     return _told(project, asked, runner.run_command(project, asked.label, asked.tail, os.getcwd()))
 
 
-def group(project: Project, asked: SimpleNamespace) -> int:
+def group(project: Project, asked: Asked) -> int:
     """Handle `bgrun group`."""
     bounds = runner.Bounds(asked.max_parallel, asked.fail_fast)
     only = (*asked.only, *_only(asked.tail))
@@ -47,12 +46,12 @@ def _only(tail: Sequence[str]) -> Sequence[str]:
     return tail[1:]
 
 
-def rerun(project: Project, asked: SimpleNamespace) -> int:
+def rerun(project: Project, asked: Asked) -> int:
     """Handle `bgrun rerun`."""
     return _told(project, asked, runner.rerun(project, asked.ref, failed=asked.failed))
 
 
-def _told(project: Project, asked: SimpleNamespace, begun: Run, *, joined: bool | None = None) -> int:
+def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = None) -> int:
     for warning in runner.warnings(project):
         show.note(f"warning: {warning}")
     wait = asked.wait or asked.timeout is not None or asked.exit_code
@@ -64,13 +63,18 @@ def _told(project: Project, asked: SimpleNamespace, begun: Run, *, joined: bool 
     more = {} if joined is None else {"joined": joined}
     if wait:
         return _waited(project, asked, begun, more)
-    _as_json(project, asked, begun, more)
+    if asked.json:
+        _as_json(project, begun, more)
     return EXIT_OK
 
 
-def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[str, Any]) -> int:
+def _waited(project: Project, asked: Asked, begun: Run, more: Mapping[str, Any]) -> int:
+    from bgrun.cli import report
+    from bgrun.cli.exits import exit_code
+
     ended = _ended(project, asked, begun)
-    _as_json(project, asked, ended, {**more, **report.digested(project, ended)})
+    if asked.json:
+        _as_json(project, ended, {**more, **report.digested(project, ended)})
     if not asked.json and not asked.quiet:
         for one in (*runner.members(project, ended), ended):
             show.out(show.verdict_line(one))
@@ -79,7 +83,7 @@ def _waited(project: Project, asked: SimpleNamespace, begun: Run, more: Mapping[
     return exit_code(ended, own=asked.exit_code)
 
 
-def _ended(project: Project, asked: SimpleNamespace, begun: Run) -> Run:
+def _ended(project: Project, asked: Asked, begun: Run) -> Run:
     if not show.wants_live(quiet=asked.quiet, json=asked.json):
         return runner.wait_for(project, [begun.run_id], asked.timeout)[0]
     from bgrun.cli import live
@@ -88,7 +92,6 @@ def _ended(project: Project, asked: SimpleNamespace, begun: Run) -> Run:
         return runner.wait_for(project, [begun.run_id], asked.timeout)[0]
 
 
-def _as_json(project: Project, asked: SimpleNamespace, one: Run, more: Mapping[str, Any]) -> None:
-    if asked.json:
-        runs = [show.run_fields(member) for member in runner.members(project, one)]
-        show.document({**show.run_fields(one), **more, **({"runs": runs} if one.members else {})})
+def _as_json(project: Project, one: Run, more: Mapping[str, Any]) -> None:
+    runs = [show.run_fields(member) for member in runner.members(project, one)]
+    show.document({**show.run_fields(one), **more, **({"runs": runs} if one.members else {})})

@@ -10,6 +10,8 @@ import os
 import time
 from _collections_abc import Mapping  # which every interpreter has loaded by now, unlike collections
 
+from bgrun import packing
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,9 +128,5 @@ def _is_value(sealed: bytes | None, value: str | None) -> bool:
 
 
 def _sealed(value: str, salt: bytes) -> bytes:
-    """Return a salt and a hash, from which a value can be recognised and not be read."""
-    try:
-        from _blake2 import blake2b  # that of hashlib, without OpenSSL, which takes 3 ms to load
-    except ImportError:
-        from hashlib import blake2b
-    return salt + blake2b(value.encode("utf-8", "surrogateescape"), digest_size=16, salt=salt).digest()
+    """Return a salt and a digest, from which a value can be recognised and not be read."""
+    return salt + packing.digest(value.encode("utf-8", "surrogateescape"), salt)

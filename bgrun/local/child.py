@@ -11,8 +11,8 @@ import os
 import time
 
 from bgrun.errors import LaunchError
-from bgrun.lean import NamedTuple, signal, suppress
-from bgrun.local import ledger, tree
+from bgrun.lean import NamedTuple, signal
+from bgrun.local import ledger, programs, tree
 from bgrun.runs import clock, files, process
 
 TYPE_CHECKING = False
@@ -107,10 +107,7 @@ def _become_job(
         marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
         words = ["bash", "-p", at.script]
-        own = {**os.environ, **environment, **marks}
-        with suppress(FileNotFoundError):
-            os.execvpe("bash", words, own)
-        os.execve("/bin/bash", words, own)
+        os.execve(programs.find("bash") or "/bin/bash", words, {**os.environ, **environment, **marks})
     except OSError as error:
         number = error.errno or 0
     finally:

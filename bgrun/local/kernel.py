@@ -10,7 +10,7 @@ from bgrun.runs import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
     from typing import Any
 
 
@@ -66,28 +66,30 @@ def die_with(parent: int) -> None:
 
 
 def _prctl(option: int, value: int) -> bool:
-    if not process.LINUX:
-        return False
-    with suppress(OSError, AttributeError):
-        return bool(_call("prctl", option, value, 0, 0, 0) == 0)
-    return False
+    prctl = find_prctl()
+    return prctl is not None and prctl(option, value) == 0
 
 
-def _call(name: str, *numbers: int) -> int:
-    """Call a function of the C library with plain numbers.
+def find_prctl() -> Callable[[int, int], int] | None:
+    """Return prctl(2), or None off Linux. Found before a fork it costs a fifth of what it costs behind it.
 
-    The inner half of ctypes can do that alone, in a tenth of the time and without 0.6 MiB for as long as the job runs.
+    The inner half of ctypes alone can call it, and takes a tenth of the time, and 0.6 MiB less for as long
+    as the job runs.
     """
+    if not process.LINUX:
+        return None
+    this_process: Any = None
     try:
         import _ctypes
 
-        this_process: Any = None
-        address = _ctypes.dlsym(_ctypes.dlopen(this_process, 0), name)
-        return int(_ctypes.call_function(address, numbers))
+        address = _ctypes.dlsym(_ctypes.dlopen(this_process, 0), "prctl")
+        return lambda option, value: int(_ctypes.call_function(address, (option, value, 0, 0, 0)))
     except (ImportError, AttributeError):
         import ctypes
 
-        return int(getattr(ctypes.CDLL(None), name)(*numbers))
+        return lambda option, value: int(ctypes.CDLL(None).prctl(option, value, 0, 0, 0))
+    except OSError:
+        return None
 
 
 def close_all(but: Container[int]) -> None:

@@ -87,6 +87,7 @@ def _may_fork(plan: Plan) -> bool:
 def _fork(plan: Plan, ready_fd: int) -> None:
     from bgrun.local import supervisor
 
+    supervisor.warm_up()
     pid = os.fork()
     if pid == 0:
         supervisor.begin(plan, ready_fd)

@@ -50,6 +50,7 @@ class Member:
         self.recorded = False
         self.began = 0.0
         self.inhibitor = 0
+        self.kept_awake = False
         self.log_look_at = 0.0
         self.stopping: Stopping | None = None
         self.exit: ledger.Exit | None = None
@@ -104,14 +105,15 @@ class Member:
         self.state = "running"
         self.began = steady_clock()
         self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)
-        if self.plan.inhibit_sleep:
-            self._keep_awake()
         self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
 
-    def _keep_awake(self) -> None:
-        self.inhibitor = awake.keep_awake(self.pid, self.plan.label)
-        if self.inhibitor:
-            self.host.helpers.add(self.inhibitor)
+    def keep_awake(self) -> None:
+        """Have the machine stay awake while it runs, unless that was seen to already."""
+        if self.plan.inhibit_sleep and not self.kept_awake and self.only_runs:
+            self.kept_awake = True
+            self.inhibitor = awake.keep_awake(self.pid, self.plan.label)
+            if self.inhibitor:
+                self.host.helpers.add(self.inhibitor)
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Close it unlaunched; a waived one spoils nothing."""
@@ -138,7 +140,7 @@ class Member:
         """Mind a run that somebody else has launched."""
         self.child = child.Child(*born)
         os.set_inheritable(self.child.lock_fd, False)
-        self.state = "running"
+        self.state, self.kept_awake = "running", True
         self.began, self.inhibitor, self.log_look_at = began, inhibitor, log_look_at
         if inhibitor:
             self.host.helpers.add(inhibitor)

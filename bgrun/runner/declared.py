@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bgrun import jobfile
+from bgrun import jobfile, packing
 from bgrun.errors import NoJobFileError
 from bgrun.runs import cache
 
@@ -33,7 +33,8 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
     """
     path = job_file_of(project)
     text = jobfile.read(path) if raw is None else raw
-    mark = jobfile.code_mark().encode() + b"\0" + text
+    # Not the text itself, which may hold a secret.
+    mark = jobfile.code_mark().encode() + packing.digest(text)
     known = not anew and cache.read(project.log_dir, _CHECKED) == mark
     found = jobfile.parse(path, text, checked=known)
     if not known and not matcher_files(found):

@@ -57,7 +57,9 @@ def of(project: Project, wanted: Wanted) -> Made:
         UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
     """
     raw = jobfile.read(declared.job_file_of(project))
-    source: tuple[Any, ...] = (raw, project.root, jobfile.code_mark(), tuple(os.uname())[::4], tuple(wanted))
+    # Not the job file itself, which may hold a secret.
+    made_from = (packing.digest(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
+    source: tuple[Any, ...] = (*made_from, tuple(wanted))
     name = f"{_PREFIX}{_bucket(wanted)}"
     if kept := _kept(project, name, source):
         return kept

@@ -8,10 +8,10 @@ from bgrun.errors import UsageError
 from bgrun.lean import NamedTuple, contextmanager
 from bgrun.local import prepare, surroundings
 from bgrun.model import Node, RenderedPlan
-from bgrun.runner import plans, planscript
+from bgrun.runner import plans
 from bgrun.runner.declared import load, render
 from bgrun.runner.looking import facts_of, members, read, resolve
-from bgrun.runs import facts, files, history, masks, record
+from bgrun.runs import facts, files, record
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -196,13 +196,16 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
     job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
     if job.working_dir and not os.path.isdir(job.working_dir):
         raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
-    return job._replace(secrets=_secrets_again(project, job, masks.names(known.get("secrets", ""))))
+    return job._replace(secrets=_secrets_again(project, job, known.get("secrets", "")))
 
 
-def _secrets_again(project: Project, job: RenderedJob, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the secrets of a run as they are now: they were kept nowhere."""
-    if not names:
+def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tuple[str, str], ...]:
+    """Return the secrets of a run, of which it has these marks, as they are now: they were kept nowhere."""
+    if not marks:
         return ()
+    from bgrun.runs import masks
+
+    names = masks.names(marks)
     given = [f"{key}={value}" for key, value in job.params]
     declared = dict(render(project, job.job, given).secrets) if job.job else {}
     values = {**os.environ, **declared}
@@ -225,6 +228,8 @@ def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, alway
     """Launch a plan; `always` gives it a run of its own even if it is of a single job."""
 
     def script(run_ids: Sequence[str]) -> str:
+        from bgrun.runner import planscript
+
         wanted = [run_id for run_id, node in zip(run_ids, plan.nodes, strict=True) if not node.skip]
         if not wanted or any(node.needs for node in plan.nodes):
             return planscript.in_turn(label, wanted)
@@ -238,8 +243,12 @@ def _launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, alway
 def _timed(project: Project, node: Node) -> Node:
     """Turn a timeout that is a share of what runs usually take into seconds; without past runs there is none."""
     job = node.job
-    usual = history.usual_s(project.log_dir, job.label) if job.timeout_share else None
-    if usual is None or job.timeout_share is None:
+    if job.timeout_share is None:
+        return node
+    from bgrun.runs import history
+
+    usual = history.usual_s(project.log_dir, job.label)
+    if usual is None:
         return node
     timeout_s = max(job.timeout_share * usual, SHORTEST_TIMEOUT_S)
     return node._replace(job=job._replace(limits=job.limits._replace(timeout_s=timeout_s)))

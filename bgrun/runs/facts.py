@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun.lean import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
-from bgrun.runs import masks, state
+from bgrun.runs import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **({"tags": " ".join(job.tags)} if job.tags else {}),
         **_of_limits(job.limits),
         "inhibit_sleep": "true" if job.inhibit_sleep else "false",
-        **({"secrets": masks.marks(job.secrets)} if job.secrets else {}),
+        **_of_secrets(job.secrets),
         **_of_retention(job.retention),
         **_as_json("hooks", job.hooks),
         **_as_json("problems", job.problems),
@@ -158,6 +158,14 @@ def _of_retention(kept: Retention) -> dict[str, str]:
 def _retention(facts: Mapping[str, str]) -> Retention:
     runs = state.parse_int(facts.get("keep_runs", ""))
     return Retention(runs, state.parse_float(facts.get("keep_age_s", "")))
+
+
+def _of_secrets(secrets: Sequence[tuple[str, str]]) -> dict[str, str]:
+    if not secrets:
+        return {}
+    from bgrun.runs import masks
+
+    return {"secrets": masks.marks(secrets)}
 
 
 def _of_params(params: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from bgrun import packing
 from bgrun.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
@@ -39,9 +40,7 @@ def _mark(name: str, line: bytes) -> str:
 
 
 def _digest(salt: bytes, data: bytes) -> bytes:
-    import hashlib  # which loads OpenSSL, for the few runs that have secrets
-
-    return hashlib.blake2b(data, digest_size=16, salt=salt).digest()
+    return packing.digest(data, salt)
 
 
 def parse(text: str) -> tuple[Mark, ...]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAKE_AWAY = """
-import os, signal, sys, time
-for owner, name in ((os, "pidfd_open"), (signal, "pidfd_send_signal"), (time, "CLOCK_BOOTTIME"), (os, "SEEK_DATA")):
+import _signal, os, sys, time
+for owner, name in ((os, "pidfd_open"), (_signal, "pidfd_send_signal"), (time, "CLOCK_BOOTTIME"), (os, "SEEK_DATA")):
     delattr(owner, name) if hasattr(owner, name) else None
 sys.path.insert(0, {top!r})
 from bgrun.runs import process
@@ -28,8 +28,8 @@ from bgrun.local import logbound
 logbound._fallocate = lambda: None
 """
 CLI = """
-from bgrun.local import launch
-launch._BOOT = {boot!r}
+from bgrun.local import slim
+slim._BOOT = {boot!r}
 from bgrun.cli import main
 main()
 """
