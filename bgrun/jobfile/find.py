@@ -44,6 +44,20 @@ def locate(start: str, job_file: str | None = None) -> Project:
     return Project(dirname(found), found, _log_dir(found))
 
 
+def declared_in(project: Project) -> str:
+    """Return the path of the project's job file.
+
+    Raises:
+        NoJobFileError: there is none.
+    """
+    if project.job_file is None:
+        raise NoJobFileError(
+            f"there is no bgjobs.yaml in {project.root} or a folder above it",
+            "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
+        )
+    return project.job_file
+
+
 def _upwards(folder: str) -> Iterator[str]:
     """Give a folder and every one above it."""
     while True:

@@ -12,8 +12,9 @@ import time
 
 from bgrun.errors import LaunchError
 from bgrun.lean import NamedTuple, signal
-from bgrun.local import ledger, programs, tree
+from bgrun.local import ledger, programs
 from bgrun.runs import clock, files, process
+from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _become_job(
             # The pipe that complaints go to must not be overwritten, should it happen to have this number.
             report_fd = fcntl.fcntl(report_fd, fcntl.F_DUPFD_CLOEXEC, SLOT_FD + 1)
             os.dup2(slot_fd, SLOT_FD)
-        marks = {tree.MARK_RUN: at.run_id, tree.MARK_DIR: at.log_dir}
+        marks = {MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
         words = ["bash", "-p", at.script]
         os.execve(programs.find("bash") or "/bin/bash", words, {**os.environ, **environment, **marks})

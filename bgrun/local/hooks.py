@@ -10,10 +10,10 @@ import math
 import os
 
 from bgrun.lean import signal, suppress
-from bgrun.local import child, programs, tree
+from bgrun.local import child, programs
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import files
-from bgrun.runs.layout import RunFiles
+from bgrun.runs.layout import MARK_DIR, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Hooks:
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
         pid = os.fork()
         if pid == 0:
-            _become(words, fd, folder, {**environment, **variables(run), tree.MARK_DIR: os.path.dirname(run.meta)})
+            _become(words, fd, folder, {**environment, **variables(run), MARK_DIR: os.path.dirname(run.meta)})
         os.close(fd)
         self.helpers.add(pid)
         self.until[pid] = steady_clock() + hook.timeout_s

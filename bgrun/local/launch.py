@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import _thread
 import os
-import select
 import sys
 
 from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import plan as plans
-from bgrun.local import slim, tree
 from bgrun.runs import process
+from bgrun.runs.layout import MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _may_fork(plan: Plan) -> bool:
     A plan of several runs has more to do than to wait, and wants to be slim from the start.
     """
     lone = plan.group is None and len(plan.runs) == 1 and not plan.runs[0].concurrency
-    return lone and process.LINUX and tree.MARK_RUN not in os.environ and not _thread._count()
+    return lone and process.LINUX and MARK_RUN not in os.environ and not _thread._count()
 
 
 def _fork(plan: Plan, ready_fd: int) -> None:
@@ -97,6 +96,8 @@ def _fork(plan: Plan, ready_fd: int) -> None:
 
 def _spawn(plan: Plan, ready_fd: int) -> None:
     """Start an interpreter of its own as the supervisor; it reads the plan from its standard input."""
+    from bgrun.local import slim
+
     plan_fd, feed_fd = os.pipe()
     os.set_inheritable(ready_fd, True)
     try:
@@ -121,6 +122,8 @@ def _feed(fd: int, plan: Plan) -> None:
 
 
 def _answer(fd: int) -> str:
+    import select  # while the supervisor begins its work
+
     try:
         if not select.select([fd], [], [], READY_S)[0]:
             return f"the supervisor did not answer within {READY_S:g} s"

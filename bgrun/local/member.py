@@ -1,11 +1,15 @@
-"""One run of a plan in the supervisor's hands: launched, bounded, stopped, and told how it ended."""
+"""One run of a plan in the supervisor's hands: launched, bounded, stopped, and told how it ended.
+
+What only bounding and stopping need is not imported with this: whoever starts a run waits for its
+launch, and `settle_in` loads the rest behind that.
+"""
 
 from __future__ import annotations
 
 import os
 
 from bgrun.lean import NamedTuple, signal, suppress
-from bgrun.local import awake, child, escalate, ledger, logbound, tree
+from bgrun.local import child, ledger
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import process, record, state
 from bgrun.runs.layout import RunFiles
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bgrun.local import tree
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
     from bgrun.model import State
@@ -50,7 +55,7 @@ class Member:
         self.recorded = False
         self.began = 0.0
         self.inhibitor = 0
-        self.kept_awake = False
+        self.settled = False
         self.log_look_at = 0.0
         self.stopping: Stopping | None = None
         self.exit: ledger.Exit | None = None
@@ -104,16 +109,19 @@ class Member:
         self.child = child.launch(self.at, self.facts(), self.plan.environment, held)
         self.state = "running"
         self.began = steady_clock()
-        self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)
         self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
 
-    def keep_awake(self) -> None:
-        """Have the machine stay awake while it runs, unless that was seen to already."""
-        if self.plan.inhibit_sleep and not self.kept_awake and self.only_runs:
-            self.kept_awake = True
-            self.inhibitor = awake.keep_awake(self.pid, self.plan.label)
-            if self.inhibitor:
-                self.host.helpers.add(self.inhibitor)
+    def settle_in(self) -> None:
+        """See to what whoever started it need not wait for: the bound of its log, and that the machine stays awake."""
+        if self.settled or not self.only_runs:
+            return
+        from bgrun.local import awake, escalate, logbound, tree  # noqa: F401 - what a later stop needs is loaded by then
+
+        self.settled = True
+        self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)
+        if self.plan.inhibit_sleep and (pid := awake.keep_awake(self.pid, self.plan.label)):
+            self.inhibitor = pid
+            self.host.helpers.add(pid)
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Close it unlaunched; a waived one spoils nothing."""
@@ -140,7 +148,9 @@ class Member:
         """Mind a run that somebody else has launched."""
         self.child = child.Child(*born)
         os.set_inheritable(self.child.lock_fd, False)
-        self.state, self.kept_awake = "running", True
+        from bgrun.local import escalate, logbound, tree  # noqa: F401 - as in `settle_in`
+
+        self.state, self.settled = "running", True
         self.began, self.inhibitor, self.log_look_at = began, inhibitor, log_look_at
         if inhibitor:
             self.host.helpers.add(inhibitor)
@@ -165,6 +175,8 @@ class Member:
         if reason:
             more["stopped_processes"] = str(len(self.ended))
             verdict = verdict._replace(reason=_stop_told(verdict.reason, len(self.ended), left))
+        from bgrun.local import logbound
+
         logbound.bound(self.at.log, self.plan.limits.max_log_bytes)
         ledger.close(self.at, self.child, self.exit, verdict, more)
         self.state = verdict.state
@@ -188,6 +200,8 @@ class Member:
         """Keep its log within its bound, when the time for a look has come."""
         if self.state != "running" or now < self.log_look_at:
             return
+        from bgrun.local import logbound
+
         most = self.plan.limits.max_log_bytes
         if not logbound.bound(self.at.log, most):
             self.stop(f"its log grew beyond {most} bytes")
@@ -203,6 +217,8 @@ class Member:
             self._begin_stop(reason)
 
     def _begin_stop(self, reason: str) -> None:
+        from bgrun.local import escalate
+
         limits = self.plan.limits
         self.stopping = escalate.begin(reason, limits.stop_signal, limits.stop_grace_s, steady_clock())
 
@@ -211,6 +227,8 @@ class Member:
         stopping = self.stopping
         if not stopping:
             return
+        from bgrun.local import escalate, tree
+
         found = tree.find(self._claim())
         if not found and self.exit:
             self._stop_over()
@@ -227,6 +245,8 @@ class Member:
         """Send the stop signal to all but the job script, which then ends with the command's own code."""
         if not self.exit and ledger.command_is_over(self.at):
             return  # it ends by itself, and is about to say how
+        from bgrun.local import tree
+
         self._record_stop(stopping)
         below = [one for one in found if one.pid != self.pid]
         reached = tree.ask(below or found, stopping.signal)
@@ -236,6 +256,8 @@ class Member:
 
     def _kill(self, stopping: Stopping, found: list[process.Process]) -> None:
         """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
+        from bgrun.local import tree
+
         self._record_stop(stopping)
         known: dict[tuple[int, str], process.Process] = {}
         while found and steady_clock() < stopping.give_up_at:
@@ -262,6 +284,8 @@ class Member:
         self.stopping = None
 
     def _claim(self) -> tree.Claim:
+        from bgrun.local import tree
+
         return tree.Claim(
             mark=tree.mark_of(self.at.log_dir, self.plan.run_id),
             log=self.at.log,

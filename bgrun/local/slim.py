@@ -7,7 +7,7 @@ import sys
 
 from bgrun import packing
 from bgrun.lean import suppress
-from bgrun.local import tree
+from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _command(plan: Plan, what: str, fd: int) -> list[str]:
 
 def _environment(plan: Plan) -> dict[str, str]:
     """The mark of a supervisor is that of no run: neither of its own, nor of one that it was started in."""
-    return {**os.environ, tree.MARK_RUN: f"supervisor of {_name(plan)}", tree.MARK_DIR: plan.log_dir}
+    return {**os.environ, MARK_RUN: f"supervisor of {_name(plan)}", MARK_DIR: plan.log_dir}
 
 
 def _name(plan: Plan) -> str:

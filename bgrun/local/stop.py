@@ -9,7 +9,7 @@ from bgrun.errors import StopError, UsageError
 from bgrun.lean import suppress
 from bgrun.local import escalate, ledger, tree, wait
 from bgrun.runs import files, lock, process, record, state
-from bgrun.runs.layout import RunFiles
+from bgrun.runs.layout import MARK_DIR, MARK_RUN, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:
 def _spare_caller(log_dir: str, run: Run) -> None:
     """A stop must not end whoever asked for it."""
     inside = {run.run_id, *run.members}
-    mine = (os.environ.get(tree.MARK_RUN, ""), os.environ.get(tree.MARK_DIR, ""))
+    mine = (os.environ.get(MARK_RUN, ""), os.environ.get(MARK_DIR, ""))
     if (mine[0] in inside and mine[1] == log_dir) or (run.pid and run.pid in _ancestors()):
         raise UsageError(
             f"this command runs inside {run.run_id} and would end itself",

@@ -12,7 +12,7 @@ import sys
 from bgrun import packing
 from bgrun.errors import BgrunError
 from bgrun.lean import contextmanager, signal, suppress
-from bgrun.local import ledger, programs, schedule, slim
+from bgrun.local import ledger, programs, schedule
 from bgrun.local.kernel import Alarm, become_subreaper, close_all, find_prctl, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, of_plain, unpack
@@ -109,13 +109,13 @@ class Supervisor:
             self.stop_all()
         self.asked_to_stop |= came == signal.SIGUSR1
         done = self.advance()
-        self.keep_awake()
+        self.settle_in()
         return done
 
-    def keep_awake(self) -> None:
-        """Have the machine stay awake for the runs that go on; whoever waits for their start need not wait for this."""
+    def settle_in(self) -> None:
+        """See to what can wait until the runs are launched, and whoever waits for that is let go."""
         for member in self.active.values():
-            member.keep_awake()
+            member.settle_in()
 
     def advance(self) -> bool:
         """Do all that is due now; return whether every run of the plan is over."""
@@ -314,7 +314,7 @@ def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
         return
     os.write(ready_fd, b"ok")
     os.close(ready_fd)
-    supervisor.keep_awake()
+    supervisor.settle_in()
     if slim_later and not done:
         done = _while_quick(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
@@ -328,6 +328,8 @@ def _while_quick(supervisor: Supervisor, alarm: Alarm) -> bool:
         looks = (left, supervisor.next_look())
         done = supervisor.turn(alarm.sleep(min(at for at in looks if at is not None)))
     if not done and supervisor.only_waits:
+        from bgrun.local import slim
+
         slim.become(supervisor.plan, supervisor.handed_on(), supervisor.kept_fds)
     return done
 

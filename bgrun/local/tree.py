@@ -13,6 +13,7 @@ import time
 
 from bgrun.lean import NamedTuple, signal
 from bgrun.runs import process, signals
+from bgrun.runs.layout import MARK_DIR, MARK_RUN
 from bgrun.runs.process import Process
 
 TYPE_CHECKING = False
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 HOLD_S = 0.1
 HOLD_LOOK_S = 0.0005
-MARK_RUN = "BGRUN_RUN_ID"
-MARK_DIR = "BGRUN_LOG_DIR"
 
 
 class Claim(NamedTuple):

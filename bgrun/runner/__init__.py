@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bgrun.runner.again import rerun
     from bgrun.runner.declared import load, render
     from bgrun.runner.ending import prune, stop_runs, wait_for
     from bgrun.runner.looking import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         usual_s,
     )
     from bgrun.runner.reading import Chunk, follow, read_log, read_page
-    from bgrun.runner.starting import Bounds, Started, rerun, run_command, start, start_group, warnings
+    from bgrun.runner.starting import Bounds, Started, run_command, start, start_group, warnings
 
 _ROOMS = {
     "declared": ("load", "render"),
@@ -36,7 +37,8 @@ _ROOMS = {
         *("outlook_on", "outlook_with", "stalled", "stats", "status", "usual_s"),
     ),
     "reading": ("Chunk", "follow", "read_log", "read_page"),
-    "starting": ("Bounds", "Started", "rerun", "run_command", "start", "start_group", "warnings"),
+    "again": ("rerun",),
+    "starting": ("Bounds", "Started", "run_command", "start", "start_group", "warnings"),
 }
 __all__ = [
     "Bounds",

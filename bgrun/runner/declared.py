@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bgrun import jobfile, packing
-from bgrun.errors import NoJobFileError
+from bgrun.jobfile import find
 from bgrun.runs import cache
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
-    path = job_file_of(project)
+    path = find.declared_in(project)
     text = jobfile.read(path) if raw is None else raw
     # Not the text itself, which may hold a secret.
     mark = jobfile.code_mark().encode() + packing.digest(text)
@@ -40,20 +40,6 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
     if not known and not matcher_files(found):
         cache.write(project.log_dir, _CHECKED, mark)
     return found
-
-
-def job_file_of(project: Project) -> str:
-    """Return the path of the project's job file.
-
-    Raises:
-        NoJobFileError: there is none.
-    """
-    if project.job_file is None:
-        raise NoJobFileError(
-            f"there is no bgjobs.yaml in {project.root} or a folder above it",
-            "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
-        )
-    return project.job_file
 
 
 def matcher_files(found: JobFile) -> list[str]:

@@ -196,10 +196,7 @@ def read(project: Project, run_id: str) -> Run:
     Raises:
         UnknownNameError: it is gone.
     """
-    run = record.read_run(project.log_dir, run_id)
-    if run is None:
-        raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
-    return run
+    return record.existing(project.log_dir, run_id)
 
 
 def facts_of(project: Project, run_id: str) -> dict[str, str]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 
 from bgrun import jobfile, packing
-from bgrun.jobfile import world
+from bgrun.jobfile import find, world
 from bgrun.lean import NamedTuple, suppress
 from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
-from bgrun.runner import declared
 from bgrun.runs import cache, files
 
 TYPE_CHECKING = False
@@ -56,13 +55,15 @@ def of(project: Project, wanted: Wanted) -> Made:
         JobFileError: it has errors.
         UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
     """
-    raw = jobfile.read(declared.job_file_of(project))
+    raw = jobfile.read(find.declared_in(project))
     # Not the job file itself, which may hold a secret.
     made_from = (packing.digest(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
     source: tuple[Any, ...] = (*made_from, tuple(wanted))
     name = f"{_PREFIX}{_bucket(wanted)}"
     if kept := _kept(project, name, source):
         return kept
+    from bgrun.runner import declared
+
     around = world.World(os.environ)
     job_file = declared.load(project, raw=raw)
     made = _make(job_file, wanted, around)

@@ -12,6 +12,8 @@ from bgrun.model import RunId
 
 STAMP_FORMAT = "%Y%m%d_%H%M%S"
 _STAMP_LENGTH = 15
+MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
+"""The variables by which the processes of a run are known: its run id, and its log folder."""
 KINDS = ("log", "pid", "exit", "meta")
 
 

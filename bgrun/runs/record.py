@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.errors import StorageError
+from bgrun.errors import StorageError, UnknownNameError
 from bgrun.lean import NamedTuple
 from bgrun.model import Run
 from bgrun.runs import clock, files, lock, meta, process, state
@@ -81,6 +81,19 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
     else:
         verdict = state.derive(state.Evidence(facts))
     return _as_run(at, facts, verdict)
+
+
+def existing(log_dir: str, run_id: str) -> Run:
+    """Return a run as it is now.
+
+    Raises:
+        UnknownNameError: it is gone.
+        StorageError: one of its files is a symlink or cannot be read.
+    """
+    run = read_run(log_dir, run_id)
+    if run is None:
+        raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
+    return run
 
 
 def is_group(facts: Mapping[str, str]) -> bool:
