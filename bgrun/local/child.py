@@ -1,7 +1,9 @@
-"""Launching one job: the child makes its own record, and only then becomes the job script.
+"""Launching one job: its script waits at a gate until its record is in view, and only then begins.
 
-The pid file is made hidden, locked by the supervisor, written by the child itself and renamed into
-view before exec, so there is no moment at which a job runs without a record, whoever is killed.
+The script is spawned first, so that its shell starts while the record is being written, and reads
+from a pipe before all else. The pid file is made hidden, locked, and renamed into view; then the gate
+is opened. Should the supervisor be killed before that, the pipe ends, and so does the script: there
+is no moment at which a command runs without a record, whoever is killed.
 """
 
 from __future__ import annotations
@@ -11,20 +13,19 @@ import os
 import time
 
 from bgrun.errors import LaunchError
-from bgrun.lean import NamedTuple, signal
+from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import ledger, programs
 from bgrun.runs import clock, files, process
 from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from bgrun.runs.layout import RunFiles
 
 
-SLOT_FD = 9
-"""Where a job script finds the lock of its slot: a descriptor that bash leaves alone (see job.sh.j2)."""
+GATE_FD, SLOT_FD = 8, 9
+"""Where a job script finds its gate, and the lock of its slot: descriptors that bash leaves alone (see job.sh.j2)."""
+GATE = "BGRUN_GATE"
 
 
 class Child(NamedTuple):
@@ -54,7 +55,7 @@ def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], hel
     opened: list[int] = []
     try:
         log_fd, lock_fd = ledger.claim_files(at, facts, opened, held.lock_fd)
-        child = _fork(at, facts, environment, (log_fd, lock_fd, held.slot_fd))
+        child = _begin(at, facts, environment, held._replace(lock_fd=lock_fd), log_fd)
         os.close(log_fd)
     except OSError as error:
         _withdraw(at, opened)
@@ -69,21 +70,30 @@ def _withdraw(at: RunFiles, opened: list[int]) -> None:
         files.remove(path)
 
 
-def _fork(at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int]) -> Child:
-    """Fork, and wait until the child has become the job script or said why it cannot."""
+def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held, log_fd: int) -> Child:
+    """Spawn the script, bring its record into view, and open its gate."""
     started_at = clock.iso(time.time())
-    read_fd, write_fd = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        born = _with_process(facts, os.getpid(), started_at)
-        _become_job(at, born, environment, (*fds, write_fd))
-    os.close(write_fd)
-    complaint = os.read(read_fd, 16)
-    os.close(read_fd)
-    if complaint:
-        os.waitpid(pid, 0)
-        raise OSError(int(complaint), os.strerror(int(complaint)))
-    return Child(pid, fds[1], _with_process(facts, pid, started_at))
+    read_fd, gate_fd = os.pipe()
+    try:
+        pid = _spawn(at, {**environment, GATE: "1"}, (log_fd, read_fd, held.slot_fd))
+        born = _with_process(facts, pid, started_at)
+        try:
+            ledger.publish(at, born, held.lock_fd)
+            os.write(gate_fd, b"\n")
+        except OSError:
+            _end(pid)
+            raise
+    finally:
+        os.close(read_fd)
+        os.close(gate_fd)
+    return Child(pid, held.lock_fd, born)
+
+
+def _end(pid: int) -> None:
+    """End a script that is still at its gate."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str, str]:
@@ -91,36 +101,31 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str,
     return {**facts, **born}
 
 
-def _become_job(
-    at: RunFiles, facts: dict[str, str], environment: dict[str, str], fds: tuple[int, int, int, int]
-) -> NoReturn:
-    """In the child: record, then exec. The report pipe closes at exec; until then it can complain."""
-    log_fd, lock_fd, slot_fd, report_fd = fds
-    number = 0
+def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int]) -> int:
+    """Spawn the script with nothing of ours: its log as stdout and stderr, no stdin, signals as at boot."""
+    log_fd, gate_fd, slot_fd = fds
+    moved = [(_out_of_the_way(fd), target) for fd, target in ((slot_fd, SLOT_FD), (gate_fd, GATE_FD)) if fd >= 0]
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        *((os.POSIX_SPAWN_DUP2, source, target) for source, target in ((log_fd, 1), (log_fd, 2), *moved)),
+    ]
+    # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
+    words = ["bash", "-p", at.script]
     try:
-        os.setsid()
-        ledger.publish(at, facts, lock_fd)
-        plain_surroundings(log_fd)
-        if slot_fd >= 0:
-            # The pipe that complaints go to must not be overwritten, should it happen to have this number.
-            report_fd = fcntl.fcntl(report_fd, fcntl.F_DUPFD_CLOEXEC, SLOT_FD + 1)
-            os.dup2(slot_fd, SLOT_FD)
-        marks = {MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
-        # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
-        words = ["bash", "-p", at.script]
-        os.execve(programs.find("bash") or "/bin/bash", words, {**os.environ, **environment, **marks})
-    except OSError as error:
-        number = error.errno or 0
+        return os.posix_spawn(
+            programs.find("bash") or "/bin/bash",
+            words,
+            {**os.environ, **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir},
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        )
     finally:
-        os.write(report_fd, str(number or 5).encode())
-        os._exit(125)
+        for source, _ in moved:
+            os.close(source)
 
 
-def plain_surroundings(log_fd: int) -> None:
-    """Leave nothing of ours on the job: its log as stdout and stderr, no stdin, signals as at boot."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
-        os.dup2(source, target)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+def _out_of_the_way(fd: int) -> int:
+    """Return a copy of a descriptor that has none of the numbers that the script knows."""
+    return int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(GATE_FD, SLOT_FD) + 1))

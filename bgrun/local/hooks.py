@@ -10,7 +10,7 @@ import math
 import os
 
 from bgrun.lean import signal, suppress
-from bgrun.local import child, programs
+from bgrun.local import programs
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import files
 from bgrun.runs.layout import MARK_DIR, RunFiles
@@ -131,7 +131,7 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
     """In the child: become the hook, with nothing of the supervisor's but its environment."""
     try:
         os.setsid()
-        child.plain_surroundings(log_fd)
+        _plain_surroundings(log_fd)
         with suppress(OSError):
             os.chdir(folder)
         os.execvpe(words[0], words, {**os.environ, **environment})
@@ -139,3 +139,13 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
         os.write(2, f"bgrun: cannot run the hook: {error.strerror}\n".encode())
     finally:
         os._exit(126)
+
+
+def _plain_surroundings(log_fd: int) -> None:
+    """Leave nothing of ours on the hook: its log as stdout and stderr, no stdin, signals as at boot."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
+        os.dup2(source, target)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -9,7 +9,7 @@ import sys
 from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import plan as plans
-from bgrun.runs import process
+from bgrun.runs import clock, process
 from bgrun.runs.layout import MARK_RUN
 
 TYPE_CHECKING = False
@@ -122,8 +122,9 @@ def _feed(fd: int, plan: Plan) -> None:
 
 
 def _answer(fd: int) -> str:
-    import select  # while the supervisor begins its work
+    import select
 
+    clock.epoch("")  # loads what reads times: whoever tells of the run needs it, and now there is time for it
     try:
         if not select.select([fd], [], [], READY_S)[0]:
             return f"the supervisor did not answer within {READY_S:g} s"

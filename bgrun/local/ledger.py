@@ -93,12 +93,12 @@ def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int], locke
 
 
 def publish(at: RunFiles, facts: Mapping[str, str], lock_fd: int) -> None:
-    """Bring the record of this very process into view: first its pid, locked, then the meta.
+    """Bring the record of a process into view: first its pid, locked, then the meta.
 
     Raises:
         OSError: it cannot be written.
     """
-    files.write_all(lock_fd, f"{os.getpid()}\n".encode())
+    files.write_all(lock_fd, f"{facts['pid']}\n".encode())
     os.rename(at.hidden("pid"), at.pid)
     files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
 
@@ -108,12 +108,17 @@ def write_exit(at: RunFiles, code: int) -> None:
     with suppress(OSError):
         if _witnessed(at) != code:
             files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
-    files.remove(at.hidden("exit"))
+    for kind in ("exit", "exit.script"):
+        files.remove(at.hidden(kind))
 
 
 def command_is_over(at: RunFiles) -> bool:
     """Return whether the job script is past its command, and only writes down how that ended."""
-    return os.path.lexists(at.exit) or os.path.lexists(at.hidden("exit.script"))
+    if os.path.lexists(at.exit) or os.path.lexists(at.hidden("exit.script")):
+        return True
+    with suppress(BgrunError):
+        return record.seen_exit(at) is not None
+    return False
 
 
 def attempts(at: RunFiles) -> dict[str, str]:

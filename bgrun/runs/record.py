@@ -35,6 +35,19 @@ def read_exit(at: RunFiles) -> int | None:
     return None if data is None else state.parse_int(data.decode("ascii", "replace"))
 
 
+def seen_exit(at: RunFiles) -> int | None:
+    """Return the exit code of a run that nobody minds any more, in view or not.
+
+    A job script leaves it to its supervisor to bring the code into view. Should that be killed in the
+    moment between the two, the code is still hidden; on a full disk it is in the room kept for it.
+    """
+    for path in (at.exit, at.hidden("exit.script"), at.hidden("exit")):
+        data = files.read(path, 64)
+        if data is not None and (code := state.parse_int(data.decode("ascii", "replace"))) is not None:
+            return code
+    return None
+
+
 def read_attempts(at: RunFiles) -> int | None:
     """Return which attempt of a command with `retry` this is, or None where it was tried only once."""
     try:
@@ -123,7 +136,7 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
         return _look(at, fresh)
     request = read_stop(at)
     reason = request.reason if request and (request.carried_out or not state.has_started(facts)) else ""
-    return fresh, state.Evidence(fresh or facts, False, False, read_exit(at), reason, away)
+    return fresh, state.Evidence(fresh or facts, False, False, seen_exit(at), reason, away)
 
 
 def _is_minded(at: RunFiles, facts: Mapping[str, str]) -> bool:
@@ -201,8 +214,7 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
         return None, round(max(0.0, time.time() - started), 3)
     if verdict.exit_code is None or started is None:
         return facts.get("ended_at"), None
-    try:
-        written = os.stat(at.exit).st_mtime
-    except OSError:
+    written = min(files.modified(at.exit), files.modified(at.hidden("exit.script")))
+    if written == float("inf"):
         return None, None
     return clock.iso(written), round(max(0.0, written - started), 3)

@@ -55,6 +55,19 @@ def written(path: Path) -> Callable[[], str]:
 
 
 @pytest.fixture
+def slimmed(bg: Cli) -> Callable[[dict[str, Any]], int]:
+    """Return the pid of a run's supervisor once it has become an interpreter of its own."""
+
+    def slim(run: dict[str, Any]) -> int:
+        pid = int(bg.meta(run)["supervisor_pid"])
+        words = psutil.Process(pid).cmdline
+        wait_until(lambda: words()[-1] == f"bgrun supervisor of {run['run_id']}", "the supervisor is slim")
+        return pid
+
+    return slim
+
+
+@pytest.fixture
 def supervisor_of(bg: Cli) -> Callable[[dict[str, Any]], int]:
     """Return the pid of a run's supervisor."""
     return lambda run: int(bg.meta(run)["supervisor_pid"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,39 @@ def test_its_later_exit_code_is_recorded(bg: Cli, supervisor_of: SupervisorOf, c
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == (state, code)
     assert ended["duration_s"] is not None
+
+
+def test_killed_between_the_words_of_the_script_and_its_own(bg: Cli, supervisor_of: SupervisorOf) -> None:
+    """The script sees a living parent, and leaves it to that to bring the code into view."""
+    go = bg.folder / "go"
+    run = bg.start("x", f"until [ -e {go} ]; do sleep 0.02; done; exit 4")
+    kill(supervisor_of(run), signal.SIGSTOP)
+    go.touch()
+    wait_until(lambda: is_gone(run["pid"]), "the script is over")
+    assert bg.state("x")["state"] == "running"
+    kill(supervisor_of(run))
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("failed", 4)
+    assert ended["duration_s"] is not None
+
+
+def test_once_it_is_slim_it_is_still_the_first_witness(bg: Cli, slimmed: SupervisorOf) -> None:
+    run = bg.start("x", "sleep 300")
+    pid = slimmed(run)
+    assert pid == int(bg.meta(run)["supervisor_pid"])
+    kill(command_of(run))
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"], ended["signal"]) == ("failed", 137, "SIGKILL")
+
+
+def test_once_it_is_slim_it_can_be_stopped_and_killed(bg: Cli, slimmed: SupervisorOf) -> None:
+    run = bg.start("x", "trap '' TERM; setsid sleep 300 & sleep 301")
+    slimmed(run)
+    other = bg.start("y", "sleep 300")
+    kill(slimmed(other))
+    assert bg.state("y")["state"] == "running"
+    for label in ("x", "y"):
+        assert bg.json("stop", label)["runs"][0]["state"] == "stopped"
 
 
 def test_stop_still_works(bg: Cli, supervisor_of: SupervisorOf) -> None:

@@ -120,14 +120,39 @@ def test_a_failure_in_a_pipe_is_not_hidden(tmp_path: Path) -> None:
     assert run(declared(tmp_path, "jobs: {job: {command: 'false | cat', shell: sh}}"), tmp_path).code == 0
 
 
-@pytest.mark.parametrize(("mark", "left"), [(RUN_ID, [f"{RUN_ID}.exit"]), ("other_run", []), ("", [])])
+@pytest.mark.parametrize(("mark", "left"), [(RUN_ID, [f".{RUN_ID}.exit.script"]), ("other_run", []), ("", [])])
 def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp_path: Path) -> None:
+    """While its parent lives it leaves it to that to bring the code into view."""
     ran = run(adhoc(tmp_path, "bash", "-c", "exit 3"), tmp_path, BGRUN_RUN_ID=mark)
     assert (ran.code, ran.left) == (3, left)
     if left:
         exit_file = tmp_path / ".logs" / left[0]
         assert exit_file.read_text() == "3\n"
         assert exit_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_witness_brings_the_code_into_view_where_its_parent_is_gone(tmp_path: Path) -> None:
+    parent, code = tmp_path / "parent", tmp_path / ".logs" / f"{RUN_ID}.exit"
+    wait = f"until [ ! -d /proc/$(cat {parent}) ]; do sleep 0.01; done; exit 3"
+    script = write(adhoc(tmp_path, "bash", "-c", wait), tmp_path)
+    start = f"echo $$ >{parent}; bash {script} & exit"
+    subprocess.run(["bash", "-c", start], env={**os.environ, "BGRUN_RUN_ID": RUN_ID}, check=True)
+    wait_until(code.exists, "the code is in view")
+    assert code.read_text() == "3\n"
+    assert not list(code.parent.glob(".*"))
+
+
+def test_a_script_that_is_not_let_in_does_nothing(tmp_path: Path) -> None:
+    script = write(adhoc(tmp_path, "touch", "ran"), tmp_path)
+    read_fd, write_fd = os.pipe()
+    command = ["bash", "-c", f"exec bash {script} 8<&{read_fd}"]
+    env = {**os.environ, "BGRUN_RUN_ID": RUN_ID, "BGRUN_GATE": "1"}
+    with subprocess.Popen(command, env=env, pass_fds=[read_fd]) as job:
+        os.close(write_fd)
+        os.close(read_fd)
+        assert job.wait(20) == 125
+    assert [path.name for path in tmp_path.iterdir()] == [".logs"]
+    assert [path.name for path in (tmp_path / ".logs").iterdir()] == ["jobs"]
 
 
 def test_a_script_that_is_terminated_says_nothing(tmp_path: Path) -> None:
