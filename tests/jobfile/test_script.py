@@ -132,10 +132,10 @@ def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp
 
 
 def test_the_witness_brings_the_code_into_view_where_its_parent_is_gone(tmp_path: Path) -> None:
-    parent, code = tmp_path / "parent", tmp_path / ".logs" / f"{RUN_ID}.exit"
-    wait = f"until [ ! -d /proc/$(cat {parent}) ]; do sleep 0.01; done; exit 3"
+    parent, up, code = tmp_path / "parent", tmp_path / "up", tmp_path / ".logs" / f"{RUN_ID}.exit"
+    wait = f"touch {up}; until [ ! -d /proc/$(cat {parent}) ]; do sleep 0.01; done; exit 3"
     script = write(adhoc(tmp_path, "bash", "-c", wait), tmp_path)
-    start = f"echo $$ >{parent}; bash {script} & exit"
+    start = f"echo $$ >{parent}; bash {script} & until [ -e {up} ]; do sleep 0.01; done; exit"
     subprocess.run(["bash", "-c", start], env={**os.environ, "BGRUN_RUN_ID": RUN_ID}, check=True)
     wait_until(code.exists, "the code is in view")
     assert code.read_text() == "3\n"
