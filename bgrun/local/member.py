@@ -1,7 +1,7 @@
 """One run of a plan in the supervisor's hands: launched, bounded, stopped, and told how it ended.
 
 What only bounding and stopping need is not imported with this: whoever starts a run waits for its
-launch, and `settle_in` loads the rest behind that.
+launch, and the first look at it, a moment later, loads the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
     from bgrun.model import State
+
+
+SETTLE_AFTER_S = 0.02
+"""How long a job is only minded: it, and whoever waits for its start, have better use for the processor by then."""
 
 
 class Host(NamedTuple):
@@ -56,7 +60,7 @@ class Member:
         self.began = 0.0
         self.inhibitor = 0
         self.settled = False
-        self.log_look_at = 0.0
+        self.look_at = 0.0
         self.stopping: Stopping | None = None
         self.exit: ledger.Exit | None = None
         self.ended: set[tuple[int, str]] = set()
@@ -109,19 +113,8 @@ class Member:
         self.child = child.launch(self.at, self.facts(), self.plan.environment, held)
         self.state = "running"
         self.began = steady_clock()
+        self.look_at = self.began + SETTLE_AFTER_S
         self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
-
-    def settle_in(self) -> None:
-        """See to what whoever started it need not wait for: the bound of its log, and that the machine stays awake."""
-        if self.settled or not self.only_runs:
-            return
-        from bgrun.local import awake, escalate, logbound, tree  # noqa: F401 - what a later stop needs is loaded by then
-
-        self.settled = True
-        self.log_look_at = self.began + logbound.next_look_s(0, self.plan.limits.max_log_bytes)
-        if self.plan.inhibit_sleep and (pid := awake.keep_awake(self.pid, self.plan.label)):
-            self.inhibitor = pid
-            self.host.helpers.add(pid)
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Close it unlaunched; a waived one spoils nothing."""
@@ -142,16 +135,16 @@ class Member:
 
     def handed_on(self) -> Any:
         """Return what is to be known of it by whoever minds it next."""
-        return self.child, self.began, self.inhibitor, self.log_look_at
+        return self.child, self.began, self.inhibitor, self.look_at
 
-    def take_over(self, born: Any, began: float, inhibitor: int, log_look_at: float) -> None:
+    def take_over(self, born: Any, began: float, inhibitor: int, look_at: float) -> None:
         """Mind a run that somebody else has launched."""
         self.child = child.Child(*born)
         os.set_inheritable(self.child.lock_fd, False)
-        from bgrun.local import escalate, logbound, tree  # noqa: F401 - as in `settle_in`
+        from bgrun.local import escalate, logbound, tree  # noqa: F401 - as in `_settle_in`
 
         self.state, self.settled = "running", True
-        self.began, self.inhibitor, self.log_look_at = began, inhibitor, log_look_at
+        self.began, self.inhibitor, self.look_at = began, inhibitor, look_at
         if inhibitor:
             self.host.helpers.add(inhibitor)
 
@@ -194,18 +187,29 @@ class Member:
         script_was_hit = bool(self.exit and self.exit.killed and self.ended)
         return self.command_was_hit or script_was_hit
 
-    # --- its log ------------------------------------------------------------------------------
+    # --- looks in between ---------------------------------------------------------------------
 
-    def bound_log(self, now: float) -> None:
-        """Keep its log within its bound, when the time for a look has come."""
-        if self.state != "running" or now < self.log_look_at:
+    def look(self, now: float) -> None:
+        """See to what it needs while it runs, when the time has come: the first time all, later the bound of its log."""
+        if self.state != "running" or now < self.look_at:
             return
         from bgrun.local import logbound
 
         most = self.plan.limits.max_log_bytes
-        if not logbound.bound(self.at.log, most):
+        if not self.settled:
+            self._settle_in()
+        elif not logbound.bound(self.at.log, most):
             self.stop(f"its log grew beyond {most} bytes")
-        self.log_look_at = now + logbound.next_look_s(logbound.on_disk(self.at.log), most)
+        self.look_at = now + logbound.next_look_s(logbound.on_disk(self.at.log), most)
+
+    def _settle_in(self) -> None:
+        """Have the machine stay awake, and load what a later stop needs while it is there to be loaded."""
+        from bgrun.local import awake, escalate, tree  # noqa: F401
+
+        self.settled = True
+        if self.plan.inhibit_sleep and (pid := awake.keep_awake(self.pid, self.plan.label)):
+            self.inhibitor = pid
+            self.host.helpers.add(pid)
 
     # --- stopping -----------------------------------------------------------------------------
 

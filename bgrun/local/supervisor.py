@@ -108,14 +108,7 @@ class Supervisor:
         if came == signal.SIGTERM:
             self.stop_all()
         self.asked_to_stop |= came == signal.SIGUSR1
-        done = self.advance()
-        self.settle_in()
-        return done
-
-    def settle_in(self) -> None:
-        """See to what can wait until the runs are launched, and whoever waits for that is let go."""
-        for member in self.active.values():
-            member.settle_in()
+        return self.advance()
 
     def advance(self) -> bool:
         """Do all that is due now; return whether every run of the plan is over."""
@@ -127,7 +120,7 @@ class Supervisor:
         for member in list(self.active.values()):
             if member.deadline is not None and now >= member.deadline:
                 member.stop("timeout")
-            member.bound_log(now)
+            member.look(now)
             member.pursue()
         self._settle()
         if self.hooks:
@@ -145,7 +138,7 @@ class Supervisor:
             return STOP_SCAN_S
         now = steady_clock()
         deadlines = [at - now for member in self.active.values() if (at := member.deadline) is not None]
-        looks = [member.log_look_at - now for member in self.active.values()]
+        looks = [member.look_at - now for member in self.active.values()]
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
         if self.hooks and (late := self.hooks.next_look_at) is not None:
             looks.append(late - now)
@@ -314,7 +307,6 @@ def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
         return
     os.write(ready_fd, b"ok")
     os.close(ready_fd)
-    supervisor.settle_in()
     if slim_later and not done:
         done = _while_quick(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
