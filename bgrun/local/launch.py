@@ -9,6 +9,7 @@ import sys
 from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import plan as plans
+from bgrun.local import programs
 from bgrun.runs import clock, process
 from bgrun.runs.layout import MARK_RUN
 
@@ -26,14 +27,15 @@ _started: list[int] = []
 
 
 def hand_over(plan: Plan) -> None:
-    """Start the supervisor of a plan and return once the plan's record exists and its first runs run.
+    """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
 
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
         LaunchError: nothing was launched.
     """
+    _reap()
     with _undisturbed():
-        answer = _start_supervisor(plan)
+        answer = _answer(_fork(plan) if _may_fork(plan) else _spawn(plan))
     if answer != "ok":
         raise _refusal(answer)
 
@@ -46,21 +48,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_supervisor(plan: Plan) -> str:
-    """Return `ok`, or what the supervisor says went wrong."""
-    _reap()
-    read_fd, write_fd = os.pipe()
-    try:
-        if _may_fork(plan):
-            _fork(plan, write_fd)
-        else:
-            _spawn(plan, write_fd)
-    except OSError as error:
-        os.close(read_fd)
-        raise LaunchError(f"cannot start a supervisor: {error.strerror}") from error
-    return _answer(read_fd)
 
 
 def _reap() -> None:
@@ -76,40 +63,57 @@ def _may_fork(plan: Plan) -> bool:
     """Whether this very process can be the supervisor's beginning, which saves the start of an interpreter.
 
     Not where other threads run, which a fork leaves behind in the middle of something; nor inside of
-    another run, whose mark our environment has; nor off Linux, where system libraries do not bear a fork.
-    A plan of several runs has more to do than to wait, and wants to be slim from the start.
+    another run, whose mark our environment has; nor off Linux, where system libraries do not bear a fork;
+    nor where templates were rendered just now, for a plan that is to stay what it is for as long as it runs.
     """
-    lone = plan.group is None and len(plan.runs) == 1 and not plan.runs[0].concurrency
-    return lone and process.LINUX and MARK_RUN not in os.environ and not _thread._count()
+    if not process.LINUX or MARK_RUN in os.environ or _thread._count():
+        return False
+    return plan.group is None or "jinja2" not in sys.modules
 
 
-def _fork(plan: Plan, ready_fd: int) -> None:
-    from bgrun.local import supervisor
+def _fork(plan: Plan) -> int:
+    """Fork the supervisor of a plan and return the descriptor on which it answers."""
+    from bgrun.local import kernel, supervisor
 
-    supervisor.warm_up()
-    pid = os.fork()
+    # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
+    kernel.find_prctl()
+    programs.find("bash")
+    answer_fd, ready_fd = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(answer_fd)
+        os.close(ready_fd)
+        raise _no_supervisor(error) from error
     if pid == 0:
         supervisor.begin(plan, ready_fd)
     os.close(ready_fd)
     _started.append(pid)
+    return answer_fd
 
 
-def _spawn(plan: Plan, ready_fd: int) -> None:
-    """Start an interpreter of its own as the supervisor; it reads the plan from its standard input."""
+def _spawn(plan: Plan) -> int:
+    """Start an interpreter of its own as the supervisor; return the descriptor on which it answers."""
     from bgrun.local import slim
 
     plan_fd, feed_fd = os.pipe()
+    answer_fd, ready_fd = os.pipe()
     os.set_inheritable(ready_fd, True)
     try:
         _started.append(slim.spawn(plan, plan_fd, ready_fd))
-    except OSError:
+    except OSError as error:
         os.close(feed_fd)
-        raise
+        os.close(answer_fd)
+        raise _no_supervisor(error) from error
     finally:
         os.close(plan_fd)
         os.close(ready_fd)
     _feed(feed_fd, plan)
-    os.close(feed_fd)
+    return answer_fd
+
+
+def _no_supervisor(error: OSError) -> LaunchError:
+    return LaunchError(f"cannot start a supervisor: {error.strerror}")
 
 
 def _feed(fd: int, plan: Plan) -> None:
@@ -119,6 +123,8 @@ def _feed(fd: int, plan: Plan) -> None:
             data = data[os.write(fd, data) :]
     except BrokenPipeError:
         return  # it died; what it said, if anything, comes with the answer
+    finally:
+        os.close(fd)
 
 
 def _answer(fd: int) -> str:

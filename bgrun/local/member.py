@@ -190,7 +190,7 @@ class Member:
     # --- looks in between ---------------------------------------------------------------------
 
     def look(self, now: float) -> None:
-        """See to what it needs while it runs, when the time has come: the first time all, later the bound of its log."""
+        """See to what it needs while it runs, when it is time; after the first time that is the bound of its log."""
         if self.state != "running" or now < self.look_at:
             return
         from bgrun.local import logbound

@@ -12,8 +12,8 @@ import sys
 from bgrun import packing
 from bgrun.errors import BgrunError
 from bgrun.lean import contextmanager, signal, suppress
-from bgrun.local import ledger, programs, schedule
-from bgrun.local.kernel import Alarm, become_subreaper, close_all, find_prctl, leave_streams, steady_clock
+from bgrun.local import ledger, schedule
+from bgrun.local.kernel import Alarm, become_subreaper, close_all, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, of_plain, unpack
 from bgrun.runs import record
@@ -307,7 +307,7 @@ def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
         return
     os.write(ready_fd, b"ok")
     os.close(ready_fd)
-    if slim_later and not done:
+    if slim_later and not done and supervisor.only_waits:
         done = _while_quick(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
 
@@ -334,14 +334,8 @@ def _to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
         alarm.sleep(supervisor.next_look())
 
 
-def warm_up() -> None:
-    """Look up what a supervisor needs at once: before a fork that is done in a fifth of the time."""
-    programs.find("bash")
-    find_prctl()
-
-
 def begin(plan: Plan, ready_fd: int) -> NoReturn:
-    """Become the supervisor of a plan, in a fresh fork of the command line that never returns to it."""
+    """Become the supervisor of a plan, in a fork of the command line that never returns there."""
     code = 1
     try:
         _let_go(ready_fd)

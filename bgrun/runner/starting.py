@@ -111,7 +111,7 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: str) 
     job_file = load(project) if project.job_file else None
     here, root, world = Path(folder), Path(project.root), World(os.environ)
     job = render_command(label, argv, working_dir=here, root=root, job_file=job_file, world=world)
-    return _launch_one(project, job)
+    return launch_node(project, Node(job))
 
 
 def start_group(
@@ -122,8 +122,7 @@ def start_group(
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
     _, made = plans.of(project, plans.Wanted("group", (name, *only), tuple(given)))
-    plan = _within(made, bounds)
-    launched = launch(project, plan, name, f"bgrun group {name}", always=True)
+    launched = launch(project, _within(made, bounds), name, f"bgrun group {name}", always=True)
     return record.existing(project.log_dir, launched.own)
 
 
@@ -132,10 +131,6 @@ def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
     asked = bounds or Bounds()
     most, fast = asked.max_parallel or plan.max_parallel, asked.fail_fast or plan.fail_fast
     return plan._replace(max_parallel=most, fail_fast=fast)
-
-
-def _launch_one(project: Project, job: RenderedJob) -> Run:
-    return launch_node(project, Node(job))
 
 
 def launch_node(project: Project, node: Node) -> Run:
