@@ -68,12 +68,17 @@ else:
             fields = tuple(space.get("__annotations__", ()))
             defaults = {field: space[field] for field in fields if field in space}
             getters = {field: _tuplegetter(place, None) for place, field in enumerate(fields)}
-            more = {"__slots__": (), "_fields": fields, "_field_defaults": defaults}
+            # Those that an incomplete call leaves to their defaults are the last ones, as these are.
+            tail = tuple(defaults[field] for field in fields[len(fields) - len(defaults) :])
+            more = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "_defaults": tail}
             return super().__new__(cls, name, (tuple,), {**_METHODS, **space, **getters, **more})
 
     def _new(cls, *given, **named):
-        if len(given) != len(cls._fields) or named:
+        missing = len(cls._fields) - len(given)
+        if named or not 0 <= missing <= len(cls._defaults):
             given = _filled(cls, given, named)
+        elif missing:
+            given += cls._defaults[-missing:]
         return tuple.__new__(cls, given)
 
     def _filled(cls, given, named):

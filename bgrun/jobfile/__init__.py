@@ -65,7 +65,10 @@ def _check(name: str, document: Document) -> None:
 
 
 def code_mark() -> str:
-    """Return what changes with the code that reads and renders job files: what it made before is worth nothing then."""
+    """Return what changes with the code that reads and renders job files: what it made before is worth nothing then.
+
+    Code that was installed changes only as a whole; in a checkout each file is looked at.
+    """
     from bgrun import __version__
 
     stamps = (f"{path} {found.st_mtime_ns} {found.st_size}" for path in _code() for found in (os.stat(path),))
@@ -75,8 +78,13 @@ def code_mark() -> str:
 def _code() -> Iterator[str]:
     from bgrun.jobfile import schema
 
-    yield schema.path("bgjobs")
-    yield os.path.join(os.path.dirname(_HERE), "model.py")
+    package = os.path.dirname(_HERE)
+    described = schema.path("bgjobs")
+    yield described
+    yield os.path.join(package, "model.py")
+    if described.startswith(f"{package}/"):
+        yield _HERE
+        return
     for folder in (_HERE, os.path.join(_HERE, "templates"), os.path.join(os.path.dirname(_HERE), "tools")):
         names = sorted(os.listdir(folder))
         yield from (os.path.join(folder, name) for name in names if name.endswith((".py", ".j2", ".json")))

@@ -34,7 +34,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
     path = find.declared_in(project)
     text = jobfile.read(path) if raw is None else raw
     # Not the text itself, which may hold a secret.
-    mark = jobfile.code_mark().encode() + packing.digest(text)
+    mark = jobfile.code_mark().encode() + packing.fingerprint(text)
     known = not anew and cache.read(project.log_dir, _CHECKED) == mark
     found = jobfile.parse(path, text, checked=known)
     if not known and not matcher_files(found):

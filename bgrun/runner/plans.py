@@ -57,7 +57,7 @@ def of(project: Project, wanted: Wanted) -> Made:
     """
     raw = jobfile.read(find.declared_in(project))
     # Not the job file itself, which may hold a secret.
-    made_from = (packing.digest(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
+    made_from = (packing.fingerprint(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
     source: tuple[Any, ...] = (*made_from, tuple(wanted))
     name = f"{_PREFIX}{_bucket(wanted)}"
     if kept := _kept(project, name, source):

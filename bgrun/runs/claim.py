@@ -7,7 +7,7 @@ import time
 
 from bgrun.errors import StorageError
 from bgrun.runs import files, names
-from bgrun.runs.layout import RunFiles, next_run_id, parse_run_id
+from bgrun.runs.layout import RunFiles, next_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def claim_all(log_dir: str, wanted: Iterable[tuple[str, bytes]]) -> Iterator[Run
     Raises:
         StorageError: a script cannot be written; nothing is left of it.
     """
-    there = names.of(log_dir)
-    newest: dict[str, RunId] = {}
+    last = names.Last(log_dir)
     for label, script in wanted:
-        last = newest.get(label) or parse_run_id(there.newest_of(label) or "")
-        newest[label] = _claim(log_dir, label, script, last)
-        yield newest[label]
+        claimed = _claim(log_dir, label, script, last.of(label))
+        last.note(claimed)
+        yield claimed
+    last.keep()
 
 
 def _claim(log_dir: str, label: str, script: bytes, newest: RunId | None) -> RunId:

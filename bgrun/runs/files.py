@@ -61,12 +61,14 @@ def ensure_log_dir(log_dir: str) -> None:
 
 def _check_own(log_dir: str) -> None:
     """Refuse a folder that holds other things: ours is closed to others and hidden from git."""
+    if os.path.lexists(f"{log_dir}/jobs"):
+        return  # it may hold thousands of runs, which would all have to be listed
     try:
         names = os.listdir(log_dir)
     except OSError:
         return  # not there yet; or what is wrong with it is told in a moment
     kinds = (".log", ".meta", ".exit", ".pid")
-    if names and "jobs" not in names and not any(name.endswith(kinds) or name == ".gitignore" for name in names):
+    if names and not any(name.endswith(kinds) or name == ".gitignore" for name in names):
         hint = f"name a folder of its own under `log_dir:`, for example {os.path.basename(log_dir)}/runs"
         raise StorageError(f"{log_dir} holds other things than runs", hint)
 
