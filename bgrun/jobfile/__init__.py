@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from bgrun.errors import JobFileError
+from bgrun.errors import BgrunError, JobFileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from bgrun.jobfile.specs import JobFile
     from bgrun.jobfile.text import Document
 
-_HERE = os.path.dirname(os.path.realpath(__file__))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+_SCHEMA = "bgjobs.schema.json"
 
 
 def load(path: str | os.PathLike[str]) -> JobFile:
@@ -75,19 +76,27 @@ def code_mark() -> str:
     return "\n".join([__version__, sys.version, *stamps])
 
 
-def _code() -> Iterator[str]:
-    from bgrun.jobfile import schema
+def schema_folder() -> str:
+    """Return the folder of the schemas: in a wheel within the package, in a checkout beside it.
 
-    package = os.path.dirname(_HERE)
-    described = schema.path("bgjobs")
-    yield described
-    yield os.path.join(package, "model.py")
-    if described.startswith(f"{package}/"):
-        yield _HERE
+    Raises:
+        BgrunError: the installation is broken.
+    """
+    for candidate in (f"{_PACKAGE}/schemas", f"{os.path.dirname(_PACKAGE)}/schemas"):
+        if os.path.isfile(f"{candidate}/{_SCHEMA}"):
+            return candidate
+    raise BgrunError("the schemas of bgrun are missing from its installation", "install bgrun anew")
+
+
+def _code() -> Iterator[str]:
+    folder = schema_folder()
+    yield from (f"{folder}/{_SCHEMA}", f"{_PACKAGE}/model.py")
+    if folder.startswith(f"{_PACKAGE}/"):
+        yield f"{_PACKAGE}/jobfile"
         return
-    for folder in (_HERE, os.path.join(_HERE, "templates"), os.path.join(os.path.dirname(_HERE), "tools")):
-        names = sorted(os.listdir(folder))
-        yield from (os.path.join(folder, name) for name in names if name.endswith((".py", ".j2", ".json")))
+    for part in ("jobfile", "jobfile/templates", "tools"):
+        names = sorted(os.listdir(f"{_PACKAGE}/{part}"))
+        yield from (f"{_PACKAGE}/{part}/{name}" for name in names if name.endswith((".py", ".j2", ".json")))
 
 
 def _name(path: str) -> str:

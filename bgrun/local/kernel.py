@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
-from bgrun.lean import signal, suppress
+from bgrun.lean import contextmanager, signal, suppress
 from bgrun.runs import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterator
     from typing import Any
 
 
@@ -49,6 +50,35 @@ class Alarm:
         came = int(signal.sigwait(self._awaited))
         signal.setitimer(signal.ITIMER_REAL, 0)
         return 0 if came == signal.SIGALRM else came
+
+
+class TimeUpError(Exception):
+    """A limit of time came while something slept."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise TimeUpError in the block when the time is up; only for the main thread, which alone gets signals."""
+    if seconds is None:
+        yield
+        return
+
+    def time_up(*_: object) -> None:
+        raise TimeUpError
+
+    before = signal.signal(signal.SIGALRM, time_up)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def is_main_thread() -> bool:
+    """Return whether this is the thread that gets signals, as threading has it, without loading that."""
+    threading = sys.modules.get("threading")
+    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 def become_subreaper() -> bool:

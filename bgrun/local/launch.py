@@ -8,9 +8,9 @@ import sys
 
 from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import contextmanager, signal, suppress
+from bgrun.local import kernel, programs
 from bgrun.local import plan as plans
-from bgrun.local import programs
-from bgrun.runs import clock, process
+from bgrun.runs import process
 from bgrun.runs.layout import MARK_RUN
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ def _may_fork(plan: Plan) -> bool:
 
 def _fork(plan: Plan) -> int:
     """Fork the supervisor of a plan and return the descriptor on which it answers."""
-    from bgrun.local import kernel, supervisor
+    from bgrun.local import supervisor
 
     # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
     kernel.find_prctl()
@@ -128,15 +128,24 @@ def _feed(fd: int, plan: Plan) -> None:
 
 
 def _answer(fd: int) -> str:
-    import select
-
-    clock.epoch("")  # loads what reads times: whoever tells of the run needs it, and now there is time for it
     try:
-        if not select.select([fd], [], [], READY_S)[0]:
-            return f"the supervisor did not answer within {READY_S:g} s"
-        return os.read(fd, 4096).decode("utf-8", "replace")
+        return _read(fd).decode("utf-8", "replace")
+    except kernel.TimeUpError:
+        return f"the supervisor did not answer within {READY_S:g} s"
     finally:
         os.close(fd)
+
+
+def _read(fd: int) -> bytes:
+    """Return what comes first; raise TimeUpError if that takes too long."""
+    if kernel.is_main_thread():
+        with kernel.time_limit(READY_S):
+            return os.read(fd, 4096)
+    import select
+
+    if not select.select([fd], [], [], READY_S)[0]:
+        raise kernel.TimeUpError
+    return os.read(fd, 4096)
 
 
 def _refusal(answer: str) -> BgrunError:

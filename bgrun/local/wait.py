@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import select
-import threading
 import time
 
-from bgrun.lean import contextmanager, signal, suppress
+from bgrun.lean import suppress
+from bgrun.local import kernel
 from bgrun.runs import lock, record
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bgrun.model import Run
 
 QUEUE_LOOK_S = 0.05
 """How often to look whether the turn of a queued run has come, which no lock tells."""
-
-
-class _TimeUpError(Exception):
-    """The bound of a wait came while it slept."""
 
 
 def wait_run(log_dir: str, run_id: str, timeout_s: float | None = None) -> Run | None:
@@ -40,10 +33,10 @@ def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
     """Sleep until something about the run may have changed."""
     at = RunFiles(log_dir, run.run_id)
     path = next(filter(lock.is_held, (at.hidden("pid"), at.pid)), "")
-    if threading.current_thread() is not threading.main_thread():
+    if not kernel.is_main_thread():
         time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
     elif path:
-        with suppress(_TimeUpError), _alarm(timeout_s):
+        with suppress(kernel.TimeUpError), kernel.time_limit(timeout_s):
             lock.wait_free(path)
     elif run.state == "running" and run.pid and not run.members:
         _wait_process(run.pid, timeout_s)
@@ -64,26 +57,9 @@ def _wait_process(pid: int, timeout_s: float | None) -> None:
 
 
 def _wait_pidfd(fd: int, timeout_s: float | None) -> None:
+    import select
+
     try:
         select.select([fd], [], [], timeout_s)
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _alarm(timeout_s: float | None) -> Iterator[None]:
-    """Raise _TimeUpError in the main thread when the time is up."""
-    if timeout_s is None:
-        yield
-        return
-
-    def time_up(*_: object) -> None:
-        raise _TimeUpError
-
-    before = signal.signal(signal.SIGALRM, time_up)
-    signal.setitimer(signal.ITIMER_REAL, max(timeout_s, 1e-6))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

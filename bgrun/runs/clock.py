@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+
 
 def iso(epoch: float) -> str:
     """Return seconds since the epoch as local time with offset: `2026-11-23T23:31:16.042+01:00`."""
@@ -16,12 +18,31 @@ def iso(epoch: float) -> str:
 
 
 def epoch(text: str) -> float | None:
-    """Return the seconds since the epoch of a time that `iso` wrote; None where it is not one."""
+    """Return the seconds since the epoch of a time in ISO 8601; None where it is not one."""
+    if (own := _own_epoch(text)) is not None:
+        return own
+    from datetime import datetime
+
     try:
-        from _datetime import datetime  # the compiled half of datetime, which does without the other: 0.2 ms, not 1.5
-    except ImportError:
-        from datetime import datetime
-    try:
-        return float(datetime.fromisoformat(text).timestamp())
+        return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _own_epoch(text: str) -> float | None:
+    """Return the time in just the form that `iso` writes, or None: loading datetime takes a tenth of a look."""
+    if len(text) != len("2026-11-23T23:31:16.042+01:00") or f"{text[4]}{text[7]}{text[10]}{text[19]}" != "--T.":
+        return None
+    try:
+        year, month, day = map(int, text[:10].split("-"))
+        hour, minute, second = map(int, text[11:19].split(":"))
+        ahead_h, ahead_min = map(int, text[24:].split(":"))
+        days = _DAYS_BEFORE[month - 1] + day - 1 + (1 if month > 2 and year % 4 == 0 else 0)
+        millis = int(text[20:23])
+    except (ValueError, IndexError):
+        return None
+    if not 1970 <= year < 2100:
+        return None  # within these years each fourth has a leap day
+    days += (year - 1970) * 365 + (year - 1969) // 4
+    ahead = (ahead_h * 60 + ahead_min) * (-60 if text[23] == "-" else 60)
+    return ((days * 24 + hour) * 60 + minute) * 60 + second - ahead + millis / 1000

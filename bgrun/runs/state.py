@@ -7,7 +7,6 @@ process, the exit code that the job script left. What none of them saw is lost.
 from __future__ import annotations
 
 from bgrun.lean import NamedTuple
-from bgrun.runs import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +109,11 @@ def success_codes(meta: Mapping[str, str]) -> tuple[int, ...]:
 
 def signal_name(exit_code: int) -> str | None:
     """Return the signal that an exit code above 128 stands for, by the shell's convention."""
-    return signals.name_of(exit_code - 128) if exit_code > 128 else None
+    if exit_code <= 128:
+        return None
+    from bgrun.runs import signals  # seldom needed
+
+    return signals.name_of(exit_code - 128)
 
 
 def parse_int(text: str) -> int | None:
