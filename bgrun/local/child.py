@@ -115,7 +115,7 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
         return os.posix_spawn(
             programs.find("bash") or "/bin/bash",
             words,
-            {**os.environ, **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir},
+            {**_own_environment(), **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir},
             file_actions=actions,
             setsid=True,
             setsigmask=(),
@@ -124,6 +124,13 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
     finally:
         for source, _ in moved:
             os.close(source)
+
+
+def _own_environment(known: dict[str, str] = {}) -> dict[str, str]:  # noqa: B006 - it is to last
+    """Return our environment as a plain mapping: os.environ decodes each variable at each look."""
+    if not known:
+        known.update(os.environ)
+    return known
 
 
 def _out_of_the_way(fd: int) -> int:

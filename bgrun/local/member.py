@@ -33,11 +33,13 @@ class Host(NamedTuple):
     """What a run has to know of its supervisor.
 
     `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all.
+    `facts` are the lines of a meta that tell of it.
     `helpers` are the supervisor's own children that are no part of any run: what keeps the machine awake,
     hooks, and who waits in line. `tell` takes an event.
     """
 
     log_dir: str
+    facts: dict[str, str]
     subreaper: bool
     alone: bool
     grouped: bool
@@ -86,8 +88,7 @@ class Member:
 
     def facts(self) -> dict[str, str]:
         """Return what its meta begins with."""
-        me = os.getpid()
-        return {**self.plan.facts, "supervisor_pid": str(me), "supervisor_start": process.start_of(me)}
+        return {**self.plan.facts, **self.host.facts}
 
     # --- its beginning ------------------------------------------------------------------------
 

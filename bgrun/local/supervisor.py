@@ -16,7 +16,7 @@ from bgrun.local import ledger, schedule
 from bgrun.local.kernel import Alarm, become_subreaper, close_all, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, of_plain, unpack
-from bgrun.runs import record
+from bgrun.runs import process, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class Supervisor:
         self.plan = plan
         self.subreaper = subreaper
         self.helpers: set[int] = set()
-        host = Host(plan.log_dir, subreaper, len(plan.runs) == 1, bool(plan.group), self.helpers, self._tell)
+        me = os.getpid()
+        facts = {"supervisor_pid": str(me), "supervisor_start": process.start_of(me)}
+        host = Host(plan.log_dir, facts, subreaper, len(plan.runs) == 1, bool(plan.group), self.helpers, self._tell)
         self.members = {run.run_id: Member(run, host) for run in plan.runs}
         self.active: dict[str, Member] = {}
         self.order = _order(plan)

@@ -29,7 +29,7 @@ def unpack(data: bytes) -> dict[str, str]:
 
 def escape(value: str) -> str:
     """Return `value` as one line."""
-    if not any(character in value for character in _ESCAPES):
+    if value.isprintable() and "\\" not in value:
         return value
     return "".join(_ESCAPES.get(character, character) for character in value)
 

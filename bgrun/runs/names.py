@@ -27,6 +27,7 @@ WORTH_KEEPING = 500
 """From how many runs on listing the folder costs more than reading the kept names."""
 LARGE = 1 << 16
 """From how many bytes on a folder has many names; file systems count some 20 to 60 for each."""
+MOST_WORDS = 20
 _KEPT, _WORD = "names", "last."
 
 
@@ -171,9 +172,12 @@ class Last:
         self._claimed[run_id.label] = run_id
 
     def keep(self) -> None:
-        """Leave word of what was claimed."""
+        """Leave word of what was claimed; of very many labels none, since to list the folder once takes less."""
         for label, run_id in self._claimed.items() if self._large else ():
-            cache.write(self._log_dir, f"{_WORD}{label}", str(run_id).encode())
+            if len(self._claimed) <= MOST_WORDS:
+                cache.write(self._log_dir, f"{_WORD}{label}", str(run_id).encode())
+            else:
+                cache.remove(self._log_dir, f"{_WORD}{label}")
 
     def _word(self, label: str) -> RunId | None:
         data = cache.read(self._log_dir, f"{_WORD}{label}") if self._large else None
