@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def start(project: Project, asked: Asked) -> int:
     """Handle `bgrun start`."""
+    _warn(project)
     bounds = runner.Bounds(asked.max_parallel, asked.fail_fast)
     started = runner.start(project, (asked.job, *asked.words), asked.tail, bounds)
     return _told(project, asked, started.run, joined=started.joined)
@@ -29,6 +30,7 @@ def run(project: Project, asked: Asked) -> int:
     """Handle `bgrun run`."""
     if not asked.tail:
         raise UsageError("no command is given", f"bgrun run {asked.label} -- COMMAND…")
+    _warn(project)
     return _told(project, asked, runner.run_command(project, asked.label, asked.tail, os.getcwd()))
 
 
@@ -36,6 +38,7 @@ def group(project: Project, asked: Asked) -> int:
     """Handle `bgrun group`."""
     bounds = runner.Bounds(asked.max_parallel, asked.fail_fast)
     only = (*asked.only, *_only(asked.tail))
+    _warn(project)
     return _told(project, asked, runner.start_group(project, asked.group, bounds, only, asked.param))
 
 
@@ -48,12 +51,17 @@ def _only(tail: Sequence[str]) -> Sequence[str]:
 
 def rerun(project: Project, asked: Asked) -> int:
     """Handle `bgrun rerun`."""
+    _warn(project)
     return _told(project, asked, runner.rerun(project, asked.ref, failed=asked.failed))
 
 
-def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = None) -> int:
+def _warn(project: Project) -> None:
+    """Tell what may be in the way of a run before it is started: behind the fork of a supervisor it takes longer."""
     for warning in runner.warnings(project):
         show.note(f"warning: {warning}")
+
+
+def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = None) -> int:
     wait = asked.wait or asked.timeout is not None or asked.exit_code
     if asked.quiet and not asked.json:
         show.out(begun.run_id)

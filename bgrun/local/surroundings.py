@@ -14,7 +14,7 @@ _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 def low_disk(log_dir: str) -> list[str]:
     """Return a warning where so little of the disk is free that a log may soon not fit."""
     try:
-        disk = os.statvfs(log_dir)
+        disk = os.statvfs(log_dir if os.path.exists(log_dir) else os.path.dirname(log_dir))
     except OSError:
         return []
     free = disk.f_bavail * disk.f_frsize
