@@ -33,13 +33,22 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
     """
     path = find.declared_in(project)
     text = jobfile.read(path) if raw is None else raw
-    # Not the text itself, which may hold a secret.
-    mark = jobfile.code_mark().encode() + packing.fingerprint(text)
-    known = not anew and cache.read(project.log_dir, _CHECKED) == mark
+    known = not anew and cache.read(project.log_dir, _CHECKED) == _mark(text)
     found = jobfile.parse(path, text, checked=known)
-    if not known and not matcher_files(found):
-        cache.write(project.log_dir, _CHECKED, mark)
+    if not known:
+        keep_checked(project, found, text)
     return found
+
+
+def keep_checked(project: Project, found: JobFile, raw: bytes) -> None:
+    """Keep, where there are runs to keep it beside, that these bytes have no errors."""
+    if not matcher_files(found):
+        cache.write(project.log_dir, _CHECKED, _mark(raw))
+
+
+def _mark(raw: bytes) -> bytes:
+    """Return what tells these bytes and this code from others; not the text, which may hold a secret."""
+    return jobfile.code_mark().encode() + packing.fingerprint(raw)
 
 
 def matcher_files(found: JobFile) -> list[str]:

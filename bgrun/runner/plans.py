@@ -71,6 +71,7 @@ def of(project: Project, wanted: Wanted) -> Made:
         around.reads(f"{project.root}/{one}")
     if around.repeats and not _has_chance(raw):
         files.ensure_log_dir(project.log_dir)
+        declared.keep_checked(project, job_file, raw)
         _keep(project, name, packing.pack((source, around.sight(), made)))
     return made
 

@@ -37,7 +37,7 @@ def write(log_dir: str, name: str, data: bytes) -> None:
     """Keep bytes under a name; where that cannot be, or nothing ran yet, it is done without."""
     path = f"{folder(log_dir)}/{name}"
     with suppress(OSError, StorageError):
-        if not files.check_log_dir(log_dir):
+        if not os.path.isdir(f"{log_dir}/jobs") or not files.check_log_dir(log_dir):
             return
         files.ensure_folder(folder(log_dir))
         files.replace(path, files.unique(path), data)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from bgrun.runs.git import GitFacts
 
 
+# What a word for the shell may hold without quotes.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")
+
+
 class Origin(NamedTuple):
     """Where a run is started: the project's folder, the commit, the machine and who."""
 
@@ -169,11 +173,12 @@ def _of_secrets(secrets: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _of_params(params: Sequence[tuple[str, str]]) -> dict[str, str]:
-    if not params:
-        return {}
-    import shlex
+    words = [f"{key}={value}" for key, value in params]
+    if not all(map(_PLAIN.issuperset, words)):
+        import shlex  # which takes as long to load as all else that is to be told
 
-    return {"params": shlex.join(f"{key}={value}" for key, value in params)}
+        words = [shlex.quote(word) for word in words]
+    return {"params": " ".join(words)} if words else {}
 
 
 def _params(text: str) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Cli
 
 JOBS = """
@@ -229,26 +231,36 @@ def test_a_job_file_is_checked_once_and_again_when_it_changes(bg: Cli) -> None:
     bg.jobs(good)
     for _ in range(3):
         bg("start", "a", "--wait")
-    mark = bg.logs / "jobs" / ".checked"
-    kept = mark.read_text()
+    mark = bg.logs / ".cache" / "checked"
+    kept = mark.read_bytes()
     bg.jobs(good.replace("command", "comand"))
     assert "unknown key" in bg("start", "a", code=2).err
-    assert mark.read_text() == kept
+    assert mark.read_bytes() == kept
     bg.jobs(good.replace("good", "new"))
     bg("start", "a", "--wait")
     assert bg("logs", "a").out == "new\n"
-    assert mark.read_text() != kept
+    assert mark.read_bytes() != kept
 
 
-@pytest.mark.parametrize("odd", ["", "x" * 64, "\xff", "link", "folder", "fifo"])
-def test_an_odd_mark_of_a_check_is_none(bg: Cli, odd: str) -> None:
+def spoil(path: Path, odd: str) -> None:
+    """Put something else in place of a file."""
+    data = path.read_bytes()
+    path.unlink()
+    makers = {"link": lambda: path.symlink_to("elsewhere"), "folder": path.mkdir, "fifo": lambda: os.mkfifo(path)}
+    makers["half"] = lambda: path.write_bytes(data[: len(data) // 2])
+    makers.get(odd, lambda: path.write_text(odd, encoding="latin-1"))()
+
+
+@pytest.mark.parametrize("odd", ["", "x" * 64, "\xff", "link", "folder", "fifo", "i\x01\x00\x00\x00", "half"])
+def test_what_is_odd_in_the_cache_is_not_used(bg: Cli, odd: str) -> None:
     bg.jobs("jobs: {a: {command: echo good}}\n")
     bg("start", "a", "--wait")
-    mark = bg.logs / "jobs" / ".checked"
-    mark.unlink(missing_ok=True)
-    make = {"link": lambda: mark.symlink_to("elsewhere"), "folder": mark.mkdir, "fifo": lambda: os.mkfifo(mark)}
-    make.get(odd, lambda: mark.write_text(odd))()
+    kept = list((bg.logs / ".cache").iterdir())
+    assert len(kept) == 2, kept
+    for path in kept:
+        spoil(path, odd)
     bg("start", "a", "--wait")
+    assert bg("logs", "a").out == "good\n"
     bg.jobs("jobs: {a: {comand: echo good}}\n")
     assert "unknown key" in bg("start", "a", code=2).err
 

@@ -69,7 +69,11 @@ def test_what_a_run_leaves_can_be_read_with_cat(project: Cli) -> None:
     assert keys[:9] == ["ts", "label", "repo_dir", "shell", "venv", "cmd", "git_sha", "git_branch", "pgid"]
     assert {"ended_at", "duration_s", "state", "max_rss_kb", "user_s", "sys_s", "boot_id", "host", "user"} <= set(keys)
     assert (project.logs / ".gitignore").read_text() == "*\n"
-    assert not [path for path in project.logs.iterdir() if path.name.startswith(".") and path.name != ".gitignore"]
+    assert not [
+        path
+        for path in project.logs.iterdir()
+        if path.name.startswith(".") and path.name not in (".gitignore", ".cache")
+    ]
 
 
 def test_the_job_script_runs_again_by_hand_and_leaves_the_record_alone(project: Cli) -> None:

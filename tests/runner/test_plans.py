@@ -1,0 +1,206 @@
+"""A plan is kept, and used only while all that it was made from is as it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bgrun.jobfile import world
+from tests.conftest import TOP, Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+JOBS = """
+defaults: {env_file: vars.env}
+jobs:
+  say:
+    command: echo {{ word }} "$FROM_FILE" {{ env.COLOUR }} {{ env.get('ABSENT', 'none') }} "$VIRTUAL_ENV"
+    params: {word: {default: hi}}
+  two: {command: [echo, "{{ matrix.n }}"], matrix: {n: [1, 2]}}
+  matched: {command: "echo x.c:1: bad; exit 1", problems: [m.json]}
+groups:
+  all: {jobs: [say, two], max_parallel: 1}
+"""
+MATCHER = '{"problemMatcher": [{"owner": "m", "pattern": [{"regexp": "%s", "file": 1, "line": 2, "message": 3}]}]}'
+HEAVY = ("yaml", "jinja2", "jsonschema", "click", "typing", "re", "json", "subprocess", "pathlib", "contextlib", "enum")
+
+
+@pytest.fixture
+def project(bg: Cli) -> Cli:
+    bg.jobs(JOBS)
+    (bg.folder / "vars.env").write_text("FROM_FILE=one\n")
+    (bg.folder / "m.json").write_text(MATCHER % r"^(.*):(\\d+): (.*)$")
+    age(bg.folder / "vars.env", bg.folder / "m.json")
+    return bg
+
+
+def age(*paths: Path) -> None:
+    """Have files look as if they had been written some time ago: of a fresh one nothing is kept."""
+    for path in paths:
+        then = time.time_ns() - 10 * world.CALM_NS
+        os.utime(path, ns=(then, then))
+
+
+def said(cli: Cli, *words: str, **env: str) -> str:
+    cli("start", "say", *words, "--wait", **{"COLOUR": "red", **env})
+    return cli("logs", "say").out.strip()
+
+
+def loaded(cli: Cli, *words: str, **env: str) -> set[str]:
+    """Return which modules a command loads, when all of its output and its run are done."""
+    look = "import sys, os, bgrun.cli as c; code = c.run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    python = Cli(cli.folder, [cli.command[0], "-c", look], cli.env)
+    return set(python(*words, **env).err.split())
+
+
+def test_a_kept_plan_gives_the_same_without_the_work(project: Cli) -> None:
+    assert said(project) == "hi one red none"
+    assert "jinja2" not in loaded(project, "start", "say", "--wait", COLOUR="red")
+    assert project("logs", "say").out.strip() == "hi one red none"
+    project("group", "all", "--wait", COLOUR="red")
+    assert "jinja2" not in loaded(project, "group", "all", "--wait", COLOUR="red")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda bg: bg.jobs(JOBS.replace("echo", "echo new")), "new hi one red none"),
+        (lambda bg: bg.jobs(JOBS.replace("default: hi", "default: ho")), "ho one red none"),
+        (lambda bg: (bg.folder / "vars.env").write_text("FROM_FILE=two\n"), "hi two red none"),
+        (lambda bg: bg.env.update(COLOUR="blue"), "hi one blue none"),
+        (lambda bg: bg.env.update(ABSENT="here"), "hi one red here"),
+        (lambda bg: make_venv(bg.folder / "venv"), "hi one red none {}/venv"),
+    ],
+    ids=["command", "default", "env_file", "variable", "new variable", "venv"],
+)
+def test_whatever_it_was_made_from_changes_it_is_made_anew(
+    project: Cli, change: Callable[[Cli], Any], told: str
+) -> None:
+    project.env["COLOUR"] = "red"
+    for _ in range(2):
+        project("start", "say", "--wait")
+    change(project)
+    for _ in range(2):
+        project("start", "say", "--wait")
+        assert project("logs", "say").out.strip() == told.format(project.folder)
+
+
+def make_venv(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "pyvenv.cfg").touch()
+
+
+def test_other_words_are_another_plan(project: Cli) -> None:
+    assert [said(project, *words) for words in ((), ("word=a",), ("b",), (), ("b",))] == [
+        f"{word} one red none" for word in ("hi", "a", "b", "hi", "b")
+    ]
+    assert said(project, "--", "--", "more") == "hi one red none -- more"
+
+
+def test_a_folder_that_is_gone_is_told_though_the_plan_was_kept(project: Cli) -> None:
+    project.jobs("jobs: {x: {command: pwd, working_dir: sub}}\n")
+    (project.folder / "sub").mkdir()
+    for _ in range(2):
+        project("start", "x", "--wait")
+    (project.folder / "sub").rmdir()
+    assert "is not a folder" in project("start", "x", code=2).err
+    (project.folder / "other").mkdir()
+    (project.folder / "sub").symlink_to("other")
+    project("start", "x", "--wait")
+    assert project("logs", "x").out == f"{project.folder}/other\n"
+
+
+def test_a_file_of_matchers_that_changes_is_read_again(project: Cli) -> None:
+    for regexp, found in ((r"^(.*):(\\d+): (.*)$", 1), ("^nothing (.*) (.*) (.*)$", 0)):
+        (project.folder / "m.json").write_text(MATCHER % regexp)
+        age(project.folder / "m.json")
+        for _ in range(2):
+            project("start", "matched", "--wait", code=1)
+            assert len(project.json("report", "matched")["digest"]["problems"]) == found
+    (project.folder / "m.json").write_text("{}")
+    assert "problemMatcher" in project("start", "matched", code=2).err
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        "{command: 'echo \"$TOKEN\"', secrets: [TOKEN]}",
+        "{command: 'echo {{ [1, 2, 3, 4, 5, 6, 7, 8, 9] | random }}'}",
+        "{command: 'echo {{ env | length }}'}",
+        "{command: 'true', env_file: fresh.env}",
+    ],
+    ids=["secret", "chance", "whole environment", "file just written"],
+)
+def test_what_cannot_be_looked_at_again_is_not_kept(bg: Cli, job: str) -> None:
+    bg.jobs(f"jobs: {{x: {job}}}\n")
+    (bg.folder / "fresh.env").write_text("A=1\n")
+    bg("start", "x", "--wait", TOKEN="tok-4711")
+    assert not list((bg.logs / ".cache").glob("plan.*"))
+
+
+def test_a_variable_is_kept_as_a_seal_only(project: Cli) -> None:
+    said(project, COLOUR="ultramarine-4711")
+    kept = [path.read_bytes() for path in (project.logs / ".cache").glob("plan.*")]
+    # What is in the job script is in the plan; the sight of the variable adds nothing to that.
+    assert [data.count(b"ultramarine-4711") for data in kept] == [2], kept  # script and cmd
+
+
+def test_only_so_many_are_kept(project: Cli) -> None:
+    from bgrun.runner import plans
+
+    project.jobs("jobs: {x: {command: 'true', params: {n: {}}}}\n")
+    project("start", "x", "n=0", "--wait")
+    cache = project.logs / ".cache"
+    for number in range(plans.MOST_KEPT):
+        (cache / f"plan.old{number}").touch()
+    project("start", "x", "n=1", "--wait")
+    assert len(list(cache.glob("plan.*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("start", "say"),
+        ("start", "say", "-q", "--wait"),
+        ("status", "say"),
+        ("list",),
+        ("wait", "say"),
+        ("latest", "say"),
+    ],
+    ids=" ".join,
+)
+def test_a_quick_command_loads_nothing_heavy(project: Cli, words: tuple[str, ...]) -> None:
+    project.env["COLOUR"] = "red"
+    for _ in range(2):
+        project("start", "say", "--wait")
+    assert not loaded(project, *words) & {*HEAVY, "signal", "select", "datetime", "threading", "shlex", "functools"}
+    project("wait", "say")
+
+
+def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) -> None:
+    allowed = {
+        "fcntl",
+        "errno",
+        "marshal",
+        "time",
+        "posix",
+        "os",
+        "stat",
+        "posixpath",
+        "genericpath",
+        "_collections_abc",
+    }
+    look = "import sys; before = set(sys.modules); import bgrun.local.supervisor; print(*set(sys.modules) - before)"
+    words = [bg.command[0], "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(TOP)!r}); {look}"]
+    new = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    foreign = {name for name in new if not name.startswith("bgrun") and not name.startswith("_")}
+    assert foreign <= allowed
+    ours = {name.removeprefix("bgrun.") for name in new if name.startswith("bgrun.")}
+    assert not {name for name in ours if name.split(".")[0] in ("cli", "jobfile", "runner", "tools")}
+    assert not ours & {"local.hooks", "local.turnstile", "local.slots", "local.stop", "local.wait", "runs.retention"}
