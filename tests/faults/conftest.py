@@ -61,7 +61,8 @@ def slimmed(bg: Cli) -> Callable[[dict[str, Any]], int]:
     def slim(run: dict[str, Any]) -> int:
         pid = int(bg.meta(run)["supervisor_pid"])
         words = psutil.Process(pid).cmdline
-        wait_until(lambda: words()[-1] == f"bgrun supervisor of {run['run_id']}", "the supervisor is slim")
+        # While it becomes another program it has no words at all.
+        wait_until(lambda: words()[-1:] == [f"bgrun supervisor of {run['run_id']}"], "the supervisor is slim")
         return pid
 
     return slim
