@@ -68,7 +68,7 @@ def _check_own(log_dir: str) -> None:
     except OSError:
         return  # not there yet; or what is wrong with it is told in a moment
     kinds = (".log", ".meta", ".exit", ".pid")
-    if names and not any(name.endswith(kinds) or name == ".gitignore" for name in names):
+    if names and "jobs" not in names and not any(name.endswith(kinds) or name == ".gitignore" for name in names):
         hint = f"name a folder of its own under `log_dir:`, for example {os.path.basename(log_dir)}/runs"
         raise StorageError(f"{log_dir} holds other things than runs", hint)
 
