@@ -23,7 +23,7 @@ READY_S = 30.0
 """How long a supervisor may take to launch, on however slow a machine, before it is given up."""
 
 
-_started: list[int] = []
+_started: set[int] = set()
 
 
 def hand_over(plan: Plan) -> None:
@@ -51,12 +51,15 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _reap() -> None:
-    """Take leave of the supervisors that ended since they were started, in a process that starts many."""
+    """Take leave of the supervisors that ended since they were started, in a process that starts many.
+
+    Each is taken out before it is asked for, so that of several threads only one does.
+    """
     for pid in tuple(_started):
-        with suppress(ChildProcessError):
+        with suppress(KeyError, ChildProcessError):
+            _started.remove(pid)
             if os.waitpid(pid, os.WNOHANG) == (0, 0):
-                continue
-        _started.remove(pid)
+                _started.add(pid)
 
 
 def _may_fork(plan: Plan) -> bool:
@@ -88,7 +91,7 @@ def _fork(plan: Plan) -> int:
     if pid == 0:
         supervisor.begin(plan, ready_fd)
     os.close(ready_fd)
-    _started.append(pid)
+    _started.add(pid)
     return answer_fd
 
 
@@ -100,7 +103,7 @@ def _spawn(plan: Plan) -> int:
     answer_fd, ready_fd = os.pipe()
     os.set_inheritable(ready_fd, True)
     try:
-        _started.append(slim.spawn(plan, plan_fd, ready_fd))
+        _started.add(slim.spawn(plan, plan_fd, ready_fd))
     except OSError as error:
         os.close(feed_fd)
         os.close(answer_fd)
