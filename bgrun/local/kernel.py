@@ -21,7 +21,7 @@ def steady_clock() -> float:
     return time.clock_gettime(kind)
 
 
-HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM)
+HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGIO)
 """The signals that a supervisor acts on."""
 
 

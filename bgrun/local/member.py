@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 SETTLE_AFTER_S = 0.02
 """How long a job is only minded: it, and whoever waits for its start, have better use for the processor by then."""
 
+UNKNOWN = -1
+"""The length of a log that was not looked at, or was written to since."""
+AFTER_A_WRITE = float("inf")
+"""When to look at a log that is not written to: once the kernel gives word that it may have been."""
+
 
 class Host(NamedTuple):
     """What a run has to know of its supervisor.
@@ -35,7 +40,8 @@ class Host(NamedTuple):
     `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all.
     `facts` are the lines of a meta that tell of it.
     `helpers` are the supervisor's own children that are no part of any run: what keeps the machine awake,
-    hooks, and who waits in line. `tell` takes an event.
+    hooks, and who waits in line. `tell` takes an event. `ask_for_writes` asks for word of what is written
+    in the log folder, and says whether it will come.
     """
 
     log_dir: str
@@ -45,6 +51,7 @@ class Host(NamedTuple):
     grouped: bool
     helpers: set[int]
     tell: Callable[[str], None]
+    ask_for_writes: Callable[[], bool]
 
 
 class Member:
@@ -63,6 +70,7 @@ class Member:
         self.inhibitor = 0
         self.settled = False
         self.look_at = 0.0
+        self.log_size = UNKNOWN
         self.stopping: Stopping | None = None
         self.exit: ledger.Exit | None = None
         self.ended: set[tuple[int, str]] = set()
@@ -136,16 +144,16 @@ class Member:
 
     def handed_on(self) -> Any:
         """Return what is to be known of it by whoever minds it next."""
-        return self.child, self.began, self.inhibitor, self.look_at
+        return self.child, self.began, self.inhibitor, self.look_at, self.log_size
 
-    def take_over(self, born: Any, began: float, inhibitor: int, look_at: float) -> None:
+    def take_over(self, born: Any, began: float, inhibitor: int, look_at: float, log_size: int) -> None:
         """Mind a run that somebody else has launched."""
         self.child = child.Child(*born)
         os.set_inheritable(self.child.lock_fd, False)
         from bgrun.local import escalate, logbound, tree  # noqa: F401 - as in `_settle_in`
 
         self.state, self.settled = "running", True
-        self.began, self.inhibitor, self.look_at = began, inhibitor, look_at
+        self.began, self.inhibitor, self.look_at, self.log_size = began, inhibitor, look_at, log_size
         if inhibitor:
             self.host.helpers.add(inhibitor)
 
@@ -199,9 +207,31 @@ class Member:
         most = self.plan.limits.max_log_bytes
         if not self.settled:
             self._settle_in()
-        elif not logbound.bound(self.at.log, most):
+            self.log_size = logbound.size(self.at.log)
+            self.look_at = now + logbound.SHORTEST_S
+            return
+        if not logbound.bound(self.at.log, most):
             self.stop(f"its log grew beyond {most} bytes")
-        self.look_at = now + logbound.next_look_s(logbound.on_disk(self.at.log), most)
+        if self._log_is_quiet():
+            self.look_at = AFTER_A_WRITE
+        else:
+            self.look_at = now + logbound.next_look_s(logbound.on_disk(self.at.log), most)
+
+    def _log_is_quiet(self) -> bool:
+        """Whether nothing came since the last look, and word of the next write will."""
+        from bgrun.local import logbound
+
+        before, self.log_size = self.log_size, logbound.size(self.at.log)
+        # Once more behind the asking: what came in between has given no word.
+        return before == self.log_size and self.host.ask_for_writes() and logbound.size(self.at.log) == before
+
+    def heard_of_writes(self) -> None:
+        """Look at its log again, which may be what was written to, and from then on by the clock until it is quiet.
+
+        So a log beside it that is written to all the time does not have this one looked at as often.
+        """
+        if self.look_at == AFTER_A_WRITE:
+            self.look_at, self.log_size = 0.0, UNKNOWN
 
     def _settle_in(self) -> None:
         """Have the machine stay awake, and load what a later stop needs while it is there to be loaded."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from bgrun.local.hooks import Hooks
+    from bgrun.local.logwatch import LogWatch
     from bgrun.local.turnstile import Turnstile
     from bgrun.model import Retention
 
@@ -33,8 +34,10 @@ SLIM_AFTER_S = 0.5
 """How long a forked supervisor stays as it is: a job that is over by then needs no slim one."""
 MOST_LAUNCHES = 16
 """How many runs are launched in one turn: in between, children that ended are seen, and the caller let go."""
-CLOCK_CHECK_S = 1.0
+CLOCK_CHECK_S = 2.0
 """The longest sleep before a deadline: a machine that slept in between is noticed within this."""
+
+NEVER = float("inf")
 
 
 class Supervisor:
@@ -46,13 +49,15 @@ class Supervisor:
         self.helpers: set[int] = set()
         me = os.getpid()
         facts = {"supervisor_pid": str(me), "supervisor_start": process.start_of(me)}
-        host = Host(plan.log_dir, facts, subreaper, len(plan.runs) == 1, bool(plan.group), self.helpers, self._tell)
+        alone, grouped = len(plan.runs) == 1, bool(plan.group)
+        host = Host(plan.log_dir, facts, subreaper, alone, grouped, self.helpers, self._tell, self._ask_for_writes)
         self.members = {run.run_id: Member(run, host) for run in plan.runs}
         self.active: dict[str, Member] = {}
         self.order = _order(plan)
         self.turnstile = _turnstile(plan, self.helpers)
         self.hooks = _hooks(plan, self.helpers)
         self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
+        self.log_watch: LogWatch | None = None
         self.asked_to_stop = False
         self.more_to_launch = False
 
@@ -76,6 +81,13 @@ class Supervisor:
     def _tell(self, event: str) -> None:
         if self.group:
             self.group.tell(event)
+
+    def _ask_for_writes(self) -> bool:
+        if not self.log_watch:
+            from bgrun.local.logwatch import LogWatch
+
+            self.log_watch = LogWatch(self.plan.log_dir)
+        return self.log_watch.ask()
 
     # --- going on in another interpreter ------------------------------------------------------
 
@@ -110,6 +122,9 @@ class Supervisor:
         if came == signal.SIGTERM:
             self.stop_all()
         self.asked_to_stop |= came == signal.SIGUSR1
+        if came == signal.SIGIO:
+            for member in self.active.values():
+                member.heard_of_writes()
         return self.advance()
 
     def advance(self) -> bool:
@@ -144,7 +159,8 @@ class Supervisor:
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
         if self.hooks and (late := self.hooks.next_look_at) is not None:
             looks.append(late - now)
-        return max(0.0, min(looks)) if looks else None
+        soonest = min(looks, default=NEVER)
+        return None if soonest == NEVER else max(0.0, soonest)
 
     def _schedule(self) -> bool:
         launched = 0

@@ -1,4 +1,4 @@
-"""The same engine without what only Linux has: no /proc, no pidfd, no subreaper, no boot clock.
+"""The same engine without what only Linux has: no /proc, no pidfd, no subreaper, no boot clock, no word of writes.
 
 This runs on Linux with those taken away, so that psutil and the other fallbacks do the work: what
 macOS will run, short of macOS itself.
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAKE_AWAY = """
-import _signal, os, sys, time
-for owner, name in ((os, "pidfd_open"), (_signal, "pidfd_send_signal"), (time, "CLOCK_BOOTTIME"), (os, "SEEK_DATA")):
+import _signal, fcntl, os, sys, time
+gone = ((os, "pidfd_open"), (_signal, "pidfd_send_signal"), (time, "CLOCK_BOOTTIME"), (os, "SEEK_DATA"))
+for owner, name in (*gone, (fcntl, "F_NOTIFY")):
     delattr(owner, name) if hasattr(owner, name) else None
 sys.path.insert(0, {top!r})
 from bgrun.runs import process
@@ -88,7 +89,8 @@ def test_a_group(elsewhere: Cli) -> None:
 
 
 def test_a_runaway_log_ends_the_run_and_says_why(elsewhere: Cli) -> None:
-    elsewhere.jobs("jobs: {x: {command: 'head -c 3000000 /dev/zero; sleep 300', log: {max_size: 1MiB}}}")
+    # It is quiet for longer than a look takes to come: that does not put an end to the looks.
+    elsewhere.jobs("jobs: {x: {command: 'sleep 3; head -c 3000000 /dev/zero; sleep 300', log: {max_size: 1MiB}}}")
     ended = elsewhere.json("start", "x", "--wait", code=1)
     assert ended["state"] == "stopped"
     assert ended["reason"].startswith("its log grew beyond 1048576 bytes")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from bgrun.local import logbound
@@ -47,6 +50,34 @@ def test_what_is_on_disk_is_bounded_while_head_and_tail_stay_readable(talker: Cl
     assert "\0" not in shown
     assert talker("logs", "talk", "-n", "1").out == "the last line\n"
     assert len(talker("logs", "talk", "-n", "100000000").out) < 8 * MOST
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_NOTIFY"), reason="logs are looked at by the clock here")
+def test_a_supervisor_sleeps_while_a_log_is_quiet_and_hears_when_it_is_written_to(talker: Cli) -> None:
+    talker.jobs(
+        "defaults: {inhibit_sleep: false, log: {max_size: 1MiB}}\n"
+        "jobs: {talk: {command: 'echo ready; until [ -e go ]; do sleep 0.05; done; python3 talk.py'}}"
+    )
+    run = talker.json("start", "talk")
+    supervisor = psutil.Process(int(talker.meta(run)["supervisor_pid"]))
+    wait_until(lambda: _watches(supervisor, talker.logs), "the supervisor has asked for word of writes")
+    quiet = sum(supervisor.num_ctx_switches())
+    other = talker.logs / "something_else"
+    for n in range(100):
+        other.write_text(f"{n}\n")
+    wait_until(lambda: sum(supervisor.num_ctx_switches()) > quiet, "another file is heard of")
+    assert sum(supervisor.num_ctx_switches()) - quiet < 50, "but not each time"
+    (talker.folder / "go").touch()
+    log = Path(run["log"])
+    wait_until(lambda: log.stat().st_size > 6 * MOST, "the log has grown far beyond its bound")
+    wait_until(lambda: log.stat().st_blocks * 512 < 5 * MOST, "it is brought back while the job runs")
+    assert supervisor.is_running()
+    (talker.folder / "enough").touch()
+    assert talker.ended("talk")["state"] == "succeeded"
+
+
+def _watches(supervisor: psutil.Process, folder: Path) -> bool:
+    return any(os.readlink(fd) == str(folder) for fd in Path(f"/proc/{supervisor.pid}/fd").iterdir())
 
 
 def test_a_log_within_its_bound_is_left_as_it_is(bg: Cli) -> None:
