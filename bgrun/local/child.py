@@ -15,7 +15,7 @@ import time
 from bgrun.errors import LaunchError
 from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import ledger, programs
-from bgrun.runs import clock, files, process
+from bgrun.runs import clock, files, meta, process
 from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
@@ -29,11 +29,11 @@ GATE = "BGRUN_GATE"
 
 
 class Child(NamedTuple):
-    """A launched job: its pid, the descriptor that holds its lock, and its meta so far."""
+    """A launched job: its pid, the descriptor that holds its lock, and the text of its meta so far."""
 
     pid: int
     lock_fd: int
-    facts: dict[str, str]
+    known: bytes
 
 
 class Held(NamedTuple):
@@ -76,9 +76,9 @@ def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], hel
     read_fd, gate_fd = os.pipe()
     try:
         pid = _spawn(at, {**environment, GATE: "1"}, (log_fd, read_fd, held.slot_fd))
-        born = _with_process(facts, pid, started_at)
+        known = meta.pack(_with_process(facts, pid, started_at))
         try:
-            ledger.publish(at, born, held.lock_fd)
+            ledger.publish(at, pid, known, held.lock_fd)
             os.write(gate_fd, b"\n")
         except OSError:
             _end(pid)
@@ -86,7 +86,7 @@ def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], hel
     finally:
         os.close(read_fd)
         os.close(gate_fd)
-    return Child(pid, held.lock_fd, born)
+    return Child(pid, held.lock_fd, known)
 
 
 def _end(pid: int) -> None:

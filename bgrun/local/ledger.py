@@ -92,24 +92,29 @@ def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int], locke
     return opened[0], opened[1]
 
 
-def publish(at: RunFiles, facts: Mapping[str, str], lock_fd: int) -> None:
+def publish(at: RunFiles, pid: int, known: bytes, lock_fd: int) -> None:
     """Bring the record of a process into view: first its pid, locked, then the meta.
 
     Raises:
         OSError: it cannot be written.
     """
-    files.write_all(lock_fd, f"{facts['pid']}\n".encode())
+    files.write_all(lock_fd, b"%d\n" % pid)
     os.rename(at.hidden("pid"), at.pid)
-    files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
+    files.replace(at.meta, at.hidden("meta.new"), known)
 
 
 def write_exit(at: RunFiles, code: int) -> None:
-    """Write the exit code, unless the job script has written the same; the supervisor saw it itself."""
-    with suppress(OSError):
-        if _witnessed(at) != code:
-            files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
-    for kind in ("exit", "exit.script"):
-        files.remove(at.hidden(kind))
+    """Bring the exit code into view: as the job script left it, or as the supervisor saw it where that is another."""
+    seen, script = f"{code}\n".encode(), at.hidden("exit.script")
+    if _witnessed(script) == seen:
+        with suppress(OSError):
+            os.rename(script, at.exit)
+    else:
+        with suppress(OSError):
+            if _witnessed(at.exit) != seen:
+                files.commit(at.exit, at.hidden("exit"), seen)
+        files.remove(script)
+    files.remove(at.hidden("exit"))
 
 
 def command_is_over(at: RunFiles) -> bool:
@@ -123,15 +128,16 @@ def command_is_over(at: RunFiles) -> bool:
 
 def attempts(at: RunFiles) -> dict[str, str]:
     """Return the line of the meta that tells how often a command with `retry` was tried; none without."""
-    tried = record.read_attempts(at)
+    if not (tried := record.read_attempts(at)):
+        return {}
     files.remove(at.hidden("attempt"))
-    return {"attempts": str(tried)} if tried else {}
+    return {"attempts": str(tried)}
 
 
-def _witnessed(at: RunFiles) -> int | None:
-    """Return the code that the job script has written; something odd in its place is as good as none."""
+def _witnessed(path: str) -> bytes | None:
+    """Return what the job script has written; something odd in its place is as good as nothing."""
     try:
-        return record.read_exit(at)
+        return files.read(path, 64)
     except BgrunError:
         return None
 
@@ -147,10 +153,11 @@ def stop_requested(at: RunFiles) -> str:
 
 def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Write the last words on a run and let go of its lock, in this order."""
-    words = {**child.facts, **seen.facts(), **verdict_facts(verdict), **more}
-    with suppress(OSError):
-        files.commit(at.meta, at.hidden("meta"), meta.pack(words))
-    files.remove(at.hidden("meta"))
+    words = meta.pack({**seen.facts(), **verdict_facts(verdict), **more})
+    try:
+        files.commit(at.meta, at.hidden("meta"), child.known + words)
+    except OSError:
+        files.remove(at.hidden("meta"))
     files.remove(at.stop)
     os.close(child.lock_fd)
 
@@ -247,7 +254,7 @@ class GroupLedger:
         }
         try:
             self.log_fd, self.lock_fd = claim_files(self.at, self.facts, [])
-            publish(self.at, self.facts, self.lock_fd)
+            publish(self.at, me, meta.pack(self.facts), self.lock_fd)
         except OSError as error:
             raise LaunchError(f"cannot keep a record of {self.at.run_id}: {error.strerror}") from error
 

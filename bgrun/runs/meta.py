@@ -16,8 +16,9 @@ _UNESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}
 
 def pack(facts: Mapping[str, str]) -> bytes:
     """Return the text of a `.meta` file; what is not UTF-8 in a value comes out as it went in."""
-    lines = [f"{key}={escape(value)}\n" for key, value in facts.items()]
-    return "".join(lines).encode("utf-8", "surrogateescape")
+    if not is_plain("".join(facts.values())):
+        facts = {key: escape(value) for key, value in facts.items()}
+    return "".join([f"{key}={value}\n" for key, value in facts.items()]).encode("utf-8", "surrogateescape")
 
 
 def unpack(data: bytes) -> dict[str, str]:
@@ -27,9 +28,14 @@ def unpack(data: bytes) -> dict[str, str]:
     return {key: unescape(value) for key, equals, value in pairs if key and equals}
 
 
+def is_plain(value: str) -> bool:
+    """Return whether a value can stand in a `.meta` file as it is."""
+    return value.isprintable() and "\\" not in value
+
+
 def escape(value: str) -> str:
     """Return `value` as one line."""
-    if value.isprintable() and "\\" not in value:
+    if is_plain(value):
         return value
     return "".join(_ESCAPES.get(character, character) for character in value)
 

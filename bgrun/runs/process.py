@@ -90,10 +90,15 @@ def _link(path: str) -> str:
 
 def _look_proc(pid: int) -> Process | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            data = file.read()
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
     # The command name is in parentheses and may hold spaces and parentheses itself.
     fields = data[data.rindex(b")") + 2 :].split()
     state, ppid, pgid, sid = fields[0], *map(int, fields[1:4])

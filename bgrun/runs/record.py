@@ -29,12 +29,6 @@ def read_meta(at: RunFiles) -> dict[str, str] | None:
     return None if data is None else meta.unpack(data)
 
 
-def read_exit(at: RunFiles) -> int | None:
-    """Return the exit code in the `.exit` file, or None where there is none."""
-    data = files.read(at.exit, 64)
-    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
-
-
 def seen_exit(at: RunFiles) -> int | None:
     """Return the exit code of a run that nobody minds any more, in view or not.
 
