@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from bgrun.runs.state import Verdict
 
 
-EXIT_RESERVE = 32
+EXIT_RESERVE = len(b"0\n")
 META_RESERVE = 1024
-"""Bytes kept on disk for the exit code, and for what the end adds to the meta (see `files.reserve`)."""
+"""Bytes kept on disk for the exit code, and for what the end adds to the meta (see `files.reserve`).
+
+A longer code has room in the block of the shortest one, which is not longer than any.
+"""
 
 
 class Exit(NamedTuple):
@@ -104,23 +107,13 @@ def publish(at: RunFiles, pid: int, known: bytes, lock_fd: int) -> None:
 
 
 def write_exit(at: RunFiles, code: int) -> None:
-    """Bring the exit code into view: as the job script left it, or as the supervisor saw it where that is another."""
-    seen, script = f"{code}\n".encode(), at.hidden("exit.script")
-    if _witnessed(script) == seen:
-        with suppress(OSError):
-            os.rename(script, at.exit)
-    else:
-        with suppress(OSError):
-            if _witnessed(at.exit) != seen:
-                files.commit(at.exit, at.hidden("exit"), seen)
-        files.remove(script)
-    files.remove(at.hidden("exit"))
+    """Write the exit code, over what the job script has written: the supervisor saw it itself."""
+    with suppress(OSError):
+        files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
 
 
 def command_is_over(at: RunFiles) -> bool:
     """Return whether the job script is past its command, and only writes down how that ended."""
-    if os.path.lexists(at.exit) or os.path.lexists(at.hidden("exit.script")):
-        return True
     with suppress(BgrunError):
         return record.seen_exit(at) is not None
     return False
@@ -132,14 +125,6 @@ def attempts(at: RunFiles) -> dict[str, str]:
         return {}
     files.remove(at.hidden("attempt"))
     return {"attempts": str(tried)}
-
-
-def _witnessed(path: str) -> bytes | None:
-    """Return what the job script has written; something odd in its place is as good as nothing."""
-    try:
-        return files.read(path, 64)
-    except BgrunError:
-        return None
 
 
 def stop_requested(at: RunFiles) -> str:
@@ -284,11 +269,11 @@ class GroupLedger:
             "duration_s": f"{time.monotonic() - self.began:.3f}",
             **verdict_facts(verdict),
         }
-        with suppress(OSError):
-            if verdict.exit_code is not None:
-                files.commit(self.at.exit, self.at.hidden("exit"), f"{verdict.exit_code}\n".encode())
+        if verdict.exit_code is None:
+            files.remove(self.at.hidden("exit"))
+        else:
+            write_exit(self.at, verdict.exit_code)
         with suppress(OSError):
             files.commit(self.at.meta, self.at.hidden("meta"), meta.pack(words))
-        for path in (self.at.stop, self.at.hidden("exit")):
-            files.remove(path)
+        files.remove(self.at.stop)
         os.close(self.lock_fd)

@@ -204,28 +204,30 @@ def commit(path: str, hidden: str, data: bytes) -> None:
     Raises:
         OSError: the reserve was too small, or gone and could not be made anew.
     """
-    fd = _open_reserve(hidden)
-    if fd is None:
+    fd, size = _open_reserve(hidden)
+    if fd < 0:
         replace(path, hidden, data)
         return
     try:
         write_all(fd, data)
-        os.ftruncate(fd, len(data))
+        if size > len(data):
+            os.ftruncate(fd, len(data))
     finally:
         os.close(fd)
     os.rename(hidden, path)
 
 
-def _open_reserve(hidden: str) -> int | None:
-    """Return a descriptor of the reserve, or None where something else is in its place."""
+def _open_reserve(hidden: str) -> tuple[int, int]:
+    """Return a descriptor of the reserve and its size, or -1 where something else is in its place."""
     try:
         fd = os.open(hidden, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return None
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
+        return -1, 0
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode):
+        return fd, found.st_size
     os.close(fd)
-    return None
+    return -1, 0
 
 
 def read(path: str, most: int = 1 << 20) -> bytes | None:

@@ -74,8 +74,7 @@ class RunFiles(NamedTuple):
     def all_hidden(self) -> tuple[str, ...]:
         """Every hidden path a run can leave behind if its supervisor is killed."""
         return tuple(
-            self.hidden(kind)
-            for kind in ("stop", "exit", "meta", "meta.new", "pid", "exit.script", "attempt", "attempt.new")
+            self.hidden(kind) for kind in ("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new")
         )
 
 

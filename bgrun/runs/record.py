@@ -32,10 +32,10 @@ def read_meta(at: RunFiles) -> dict[str, str] | None:
 def seen_exit(at: RunFiles) -> int | None:
     """Return the exit code of a run that nobody minds any more, in view or not.
 
-    A job script leaves it to its supervisor to bring the code into view. Should that be killed in the
-    moment between the two, the code is still hidden; on a full disk it is in the room kept for it.
+    A job script writes it into the room that was kept for it, and leaves it to its supervisor to bring it
+    into view. Should that be killed in the moment between the two, the code is still hidden.
     """
-    for path in (at.exit, at.hidden("exit.script"), at.hidden("exit")):
+    for path in (at.exit, at.hidden("exit")):
         data = files.read(path, 64)
         if data is not None and (code := state.parse_int(data.decode("ascii", "replace"))) is not None:
             return code
@@ -208,7 +208,7 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
         return None, round(max(0.0, time.time() - started), 3)
     if verdict.exit_code is None or started is None:
         return facts.get("ended_at"), None
-    written = min(files.modified(at.exit), files.modified(at.hidden("exit.script")))
+    written = min(files.modified(at.exit), files.modified(at.hidden("exit")))
     if written == float("inf"):
         return None, None
     return clock.iso(written), round(max(0.0, written - started), 3)

@@ -77,7 +77,7 @@ def test_stop_as_it_ends_by_itself(bg: Cli) -> None:
 def test_a_command_that_is_over_when_the_stop_comes_was_not_stopped(bg: Cli, supervised: bool) -> None:
     """The job script is only writing down the code by then: a signal to it would change no fate."""
     run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
-    (bg.logs / f".{run['run_id']}.exit.script").touch()  # as the script does once the command has ended
+    (bg.logs / f".{run['run_id']}.exit").write_text("3\n")  # as the script does once the command has ended
     if not supervised:
         os.kill(int(bg.meta(run)["supervisor_pid"]), signal.SIGKILL)
     stopping = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)

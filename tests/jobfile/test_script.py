@@ -120,7 +120,7 @@ def test_a_failure_in_a_pipe_is_not_hidden(tmp_path: Path) -> None:
     assert run(declared(tmp_path, "jobs: {job: {command: 'false | cat', shell: sh}}"), tmp_path).code == 0
 
 
-@pytest.mark.parametrize(("mark", "left"), [(RUN_ID, [f".{RUN_ID}.exit.script"]), ("other_run", []), ("", [])])
+@pytest.mark.parametrize(("mark", "left"), [(RUN_ID, [f".{RUN_ID}.exit"]), ("other_run", []), ("", [])])
 def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp_path: Path) -> None:
     """While its parent lives it leaves it to that to bring the code into view."""
     ran = run(adhoc(tmp_path, "bash", "-c", "exit 3"), tmp_path, BGRUN_RUN_ID=mark)
