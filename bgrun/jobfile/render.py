@@ -264,7 +264,9 @@ def _shell_words(job: JobSpec) -> list[str]:
 
 def _exec(argv: Sequence[str], settings: Settings) -> str:
     """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
-    return f"( exec -- {shlex.join(argv)} {_redirections(settings)} )"
+    # Not every shell knows `exec --`, as env(1) does everywhere.
+    options_end = "env -- " if argv[0].startswith("-") else ""
+    return f"( exec {options_end}{shlex.join(argv)} {_redirections(settings)} )"
 
 
 def _redirections(settings: Settings) -> str:

@@ -109,13 +109,13 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         *((os.POSIX_SPAWN_DUP2, source, target) for source, target in ((log_fd, 1), (log_fd, 2), *moved)),
     ]
-    # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
-    words = ["bash", "-p", at.script]
+    whole = {**_own_environment(), **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
+    shell = _shell(whole)
     try:
         return os.posix_spawn(
-            programs.find("bash") or "/bin/bash",
-            words,
-            {**_own_environment(), **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir},
+            shell[0],
+            [*shell, at.script],
+            whole,
             file_actions=actions,
             setsid=True,
             setsigmask=(),
@@ -124,6 +124,23 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
     finally:
         for source, _ in moved:
             os.close(source)
+
+
+def _shell(environment: dict[str, str]) -> tuple[str, ...]:
+    """Return the words that run a job script: with dash, which takes half of bash's time, where that does the same.
+
+    It does not where a variable has a name that no shell can give it, which only bash hands on, nor where
+    one would set its `getopts` (dash(1)).
+    """
+    plain = all(map(_is_shell_name, environment)) and "OPTIND" not in environment
+    if process.LINUX and plain and (dash := programs.find("dash")):
+        return (dash,)
+    # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
+    return programs.find("bash") or "/bin/bash", "-p"
+
+
+def _is_shell_name(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
 
 
 def _own_environment(known: dict[str, str] = {}) -> dict[str, str]:  # noqa: B006 - it is to last

@@ -80,7 +80,7 @@ def _fork(plan: Plan) -> int:
 
     # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
     kernel.find_prctl()
-    programs.find("bash")
+    programs.find("dash")
     answer_fd, ready_fd = os.pipe()
     try:
         pid = os.fork()

@@ -61,6 +61,7 @@ def test_a_project_folder_of_any_name(bg: Cli, name: str) -> None:
     [
         {"BASH_ENV": "trap.sh"}, {"SHELLOPTS": "braceexpand:errexit:noexec"}, {"BASH_FUNC_printf%%": "() { exit 0; }"},
         {"BASH_FUNC_exec%%": "() { exit 0; }"}, {"PATH": "/nonexistent"}, {"CDPATH": "/"}, {"POSIXLY_CORRECT": "1"}, {"IFS": "x"},
+        {"ENV": "trap.sh"}, {"OPTIND": "x"}, {"PPID": "1"}, {"a.b": "c"},
     ],
     ids=lambda odd: next(iter(odd)),
 )  # fmt: skip
@@ -75,6 +76,11 @@ def test_the_callers_shell_settings_change_no_verdict(bg: Cli, odd: dict[str, st
     (bg.folder / "go").touch()
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
+
+
+def test_a_variable_with_a_name_that_no_shell_can_give_it_reaches_the_command(bg: Cli) -> None:
+    bg("run", "x", "--wait", "--", "env", **{"a.b": "c"})
+    assert "a.b=c\n" in bg("logs", "x", "-n", "1000").out
 
 
 def test_a_command_too_long_for_the_system_fails_and_says_so(bg: Cli) -> None:

@@ -1,8 +1,9 @@
-"""Rendered job scripts, run by a real bash without any supervisor."""
+"""Rendered job scripts, run by each shell that bgrun runs them with, without any supervisor."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,6 +45,16 @@ ARGUMENTS = [
 ]
 
 
+@pytest.fixture(params=["bash", "dash"], autouse=True)
+def shell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the shell that runs the scripts of this test."""
+    name: str = request.param
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not here")
+    monkeypatch.setenv("SCRIPT_SHELL", name)
+    return name
+
+
 class Ran(NamedTuple):
     code: int
     out: bytes
@@ -62,7 +73,12 @@ def write(rendered: RenderedJob, folder: Path) -> Path:
 def run(rendered: RenderedJob, folder: Path, **env: str) -> Ran:
     script = write(rendered, folder)
     done = subprocess.run(
-        ["bash", script], cwd="/", env={**os.environ, **env}, capture_output=True, timeout=30, check=False
+        [os.environ["SCRIPT_SHELL"], script],
+        cwd="/",
+        env={**os.environ, **env},
+        capture_output=True,
+        timeout=30,
+        check=False,
     )
     left = sorted(path.name for path in script.parent.parent.iterdir() if path.name != "jobs")
     return Ran(done.returncode, done.stdout, done.stderr, left)
@@ -131,21 +147,21 @@ def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp
         assert exit_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_witness_brings_the_code_into_view_where_its_parent_is_gone(tmp_path: Path) -> None:
+def test_the_witness_brings_the_code_into_view_where_its_parent_is_gone(shell: str, tmp_path: Path) -> None:
     parent, up, code = tmp_path / "parent", tmp_path / "up", tmp_path / ".logs" / f"{RUN_ID}.exit"
     wait = f"touch {up}; until [ ! -d /proc/$(cat {parent}) ]; do sleep 0.01; done; exit 3"
     script = write(adhoc(tmp_path, "bash", "-c", wait), tmp_path)
-    start = f"echo $$ >{parent}; bash {script} & until [ -e {up} ]; do sleep 0.01; done; exit"
+    start = f"echo $$ >{parent}; {shell} {script} & until [ -e {up} ]; do sleep 0.01; done; exit"
     subprocess.run(["bash", "-c", start], env={**os.environ, "BGRUN_RUN_ID": RUN_ID}, check=True)
     wait_until(code.exists, "the code is in view")
     assert code.read_text() == "3\n"
     assert not list(code.parent.glob(".*"))
 
 
-def test_a_script_that_is_not_let_in_does_nothing(tmp_path: Path) -> None:
+def test_a_script_that_is_not_let_in_does_nothing(shell: str, tmp_path: Path) -> None:
     script = write(adhoc(tmp_path, "touch", "ran"), tmp_path)
     read_fd, write_fd = os.pipe()
-    command = ["bash", "-c", f"exec bash {script} 8<&{read_fd}"]
+    command = ["bash", "-c", f"exec {shell} {script} 8<&{read_fd}"]
     env = {**os.environ, "BGRUN_RUN_ID": RUN_ID, "BGRUN_GATE": "1"}
     with subprocess.Popen(command, env=env, pass_fds=[read_fd]) as job:
         os.close(write_fd)
@@ -155,10 +171,10 @@ def test_a_script_that_is_not_let_in_does_nothing(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / ".logs").iterdir()] == ["jobs"]
 
 
-def test_a_script_that_is_terminated_says_nothing(tmp_path: Path) -> None:
+def test_a_script_that_is_terminated_says_nothing(shell: str, tmp_path: Path) -> None:
     script = write(adhoc(tmp_path, "bash", "-c", "echo up > up; exec sleep 60"), tmp_path)
     env = {**os.environ, "BGRUN_RUN_ID": RUN_ID}
-    job = subprocess.Popen(["bash", script], env=env, start_new_session=True)
+    job = subprocess.Popen([shell, script], env=env, start_new_session=True)
     try:
         wait_until((tmp_path / "up").exists, "the command is up")
         os.killpg(job.pid, signal.SIGTERM)
@@ -168,6 +184,30 @@ def test_a_script_that_is_terminated_says_nothing(tmp_path: Path) -> None:
             os.killpg(job.pid, signal.SIGKILL)
             job.wait()
     assert [path.name for path in (tmp_path / ".logs").iterdir()] == ["jobs"]
+
+
+@pytest.mark.parametrize("more", ["", ", retry: {max: 3}"], ids=["once", "retried"])
+def test_a_command_that_sees_to_an_interrupt_itself_has_its_own_code(shell: str, more: str, tmp_path: Path) -> None:
+    command = 'trap "sleep 0.2; exit 7" INT; touch up; while :; do sleep 0.02; done'
+    script = write(declared(tmp_path, f"jobs: {{job: {{command: '{command}'{more}}}}}"), tmp_path)
+    job = subprocess.Popen([shell, script], start_new_session=True)
+    try:
+        wait_until((tmp_path / "up").exists, "the command is up")
+        (tmp_path / "up").unlink()
+        os.killpg(job.pid, signal.SIGINT)
+        assert job.wait(20) == 7
+        assert not (tmp_path / "up").exists(), "it was tried again"
+    finally:
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
+
+
+def test_a_program_whose_name_begins_with_a_dash(tmp_path: Path) -> None:
+    (tmp_path / "-x").write_text("#!/bin/sh\necho the program $1\n")
+    (tmp_path / "-x").chmod(0o755)
+    ran = run(adhoc(tmp_path, "-x", "-y"), tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert ran.out == b"the program -y\n"
 
 
 def test_the_command_starts_in_the_state_the_script_was_given(tmp_path: Path) -> None:
