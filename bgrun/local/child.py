@@ -36,6 +36,14 @@ class Child(NamedTuple):
     known: bytes
 
 
+class Around(NamedTuple):
+    """What all launches share: our environment as a plain mapping, and the words that each shell begins with."""
+
+    environment: dict[str, str]
+    bash: tuple[str, ...]
+    dash: tuple[str, ...]
+
+
 class Held(NamedTuple):
     """Descriptors of locks that a run has before its launch, or -1: that of the run, and that of its slot.
 
@@ -109,8 +117,9 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         *((os.POSIX_SPAWN_DUP2, source, target) for source, target in ((log_fd, 1), (log_fd, 2), *moved)),
     ]
-    whole = {**_own_environment(), **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
-    shell = _shell(whole)
+    around = look_around()
+    whole = {**around.environment, **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
+    shell = around.dash if around.dash and _is_plain(environment) else around.bash
     try:
         return os.posix_spawn(
             shell[0],
@@ -126,28 +135,25 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
             os.close(source)
 
 
-def _shell(environment: dict[str, str]) -> tuple[str, ...]:
-    """Return the words that run a job script: with dash, which takes half of bash's time, where that does the same.
+def look_around(known: list[Around] = []) -> Around:  # noqa: B006 - it is to last
+    """Return what all launches share, looked up once: os.environ decodes each variable at each look.
 
-    It does not where a variable has a name that no shell can give it, which only bash hands on, nor where
-    one would set its `getopts` (dash(1)).
+    dash takes half of bash's time, and runs a job script where it does the same. It does not where a
+    variable has a name that no shell can give it, which only bash hands on, nor where one would set its
+    `getopts` (dash(1)).
     """
-    plain = all(map(_is_shell_name, environment)) and "OPTIND" not in environment
-    if process.LINUX and plain and (dash := programs.find("dash")):
-        return (dash,)
-    # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
-    return programs.find("bash") or "/bin/bash", "-p"
-
-
-def _is_shell_name(name: str) -> bool:
-    return name.isascii() and name.isidentifier()
-
-
-def _own_environment(known: dict[str, str] = {}) -> dict[str, str]:  # noqa: B006 - it is to last
-    """Return our environment as a plain mapping: os.environ decodes each variable at each look."""
     if not known:
-        known.update(os.environ)
-    return known
+        environment = dict(os.environ)
+        dash = programs.find("dash") if process.LINUX and _is_plain(environment) else None
+        # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
+        bash = (programs.find("bash") or "/bin/bash", "-p")
+        known.append(Around(environment, bash, (dash,) if dash else ()))
+    return known[0]
+
+
+def _is_plain(environment: dict[str, str]) -> bool:
+    names = "".join(environment)
+    return "OPTIND" not in environment and names.isascii() and all(map(str.isidentifier, environment))
 
 
 def _out_of_the_way(fd: int) -> int:

@@ -8,7 +8,7 @@ import sys
 
 from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import contextmanager, signal, suppress
-from bgrun.local import kernel, programs
+from bgrun.local import kernel
 from bgrun.local import plan as plans
 from bgrun.runs import process
 from bgrun.runs.layout import MARK_RUN
@@ -26,8 +26,10 @@ READY_S = 30.0
 _started: set[int] = set()
 
 
-def hand_over(plan: Plan) -> None:
+def hand_over(plan: Plan) -> bytes:
     """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
+
+    Where the plan is of one run that runs, return the text of its meta; else nothing.
 
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
@@ -36,8 +38,9 @@ def hand_over(plan: Plan) -> None:
     _reap()
     with _undisturbed():
         answer = _answer(_fork(plan) if _may_fork(plan) else _spawn(plan))
-    if answer != "ok":
-        raise _refusal(answer)
+    if not answer.startswith(plans.LAUNCHED):
+        raise _refusal(answer.decode("utf-8", "replace"))
+    return answer.removeprefix(plans.LAUNCHED)
 
 
 @contextmanager
@@ -76,11 +79,11 @@ def _may_fork(plan: Plan) -> bool:
 
 def _fork(plan: Plan) -> int:
     """Fork the supervisor of a plan and return the descriptor on which it answers."""
-    from bgrun.local import supervisor
+    from bgrun.local import child, supervisor
 
     # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
     kernel.find_prctl()
-    programs.find("dash")
+    child.look_around()
     answer_fd, ready_fd = os.pipe()
     try:
         pid = os.fork()
@@ -130,11 +133,11 @@ def _feed(fd: int, plan: Plan) -> None:
         os.close(fd)
 
 
-def _answer(fd: int) -> str:
+def _answer(fd: int) -> bytes:
     try:
-        return _read(fd).decode("utf-8", "replace")
+        return _read(fd)
     except kernel.TimeUpError:
-        return f"the supervisor did not answer within {READY_S:g} s"
+        return f"the supervisor did not answer within {READY_S:g} s".encode()
     finally:
         os.close(fd)
 
@@ -143,12 +146,12 @@ def _read(fd: int) -> bytes:
     """Return what comes first; raise TimeUpError if that takes too long."""
     if kernel.is_main_thread():
         with kernel.time_limit(READY_S):
-            return os.read(fd, 4096)
+            return os.read(fd, plans.MOST_ANSWERED)
     import select
 
     if not select.select([fd], [], [], READY_S)[0]:
         raise kernel.TimeUpError
-    return os.read(fd, 4096)
+    return os.read(fd, plans.MOST_ANSWERED)
 
 
 def _refusal(answer: str) -> BgrunError:

@@ -10,6 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+LAUNCHED = b"ok\n"
+"""How a supervisor begins its answer that a plan was launched."""
+MOST_ANSWERED = 4096
+"""The most bytes of an answer: a pipe takes as many at once (pipe(7), PIPE_BUF)."""
+
 
 class RunPlan(NamedTuple):
     """One run to launch.
@@ -55,6 +60,11 @@ class Plan(NamedTuple):
 def pack(plan: Plan) -> bytes:
     """Return a plan as bytes for the supervisor."""
     return packing.pack(plan)
+
+
+def launched(known: bytes) -> bytes:
+    """Return a supervisor's answer that a plan was launched, with the text of a meta where that has room."""
+    return LAUNCHED + known if len(LAUNCHED + known) <= MOST_ANSWERED else LAUNCHED
 
 
 def unpack(data: bytes) -> Plan:

@@ -36,10 +36,14 @@ class Title(NamedTuple):
 
 
 class Launched(NamedTuple):
-    """What was launched: the run ids in the order of the plan, and that of the plan's own run, or ''."""
+    """What was launched: the run ids in the order of the plan, and that of the plan's own run, or ''.
+
+    `known` is the text of the meta, where it is a single run and runs.
+    """
 
     runs: tuple[str, ...]
     own: str = ""
+    known: bytes = b""
 
 
 def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = None) -> Launched:
@@ -53,11 +57,11 @@ def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = No
     claims: list[str] = []
     try:
         ready = _plan(log_dir, _origin(root), plan, title, claims)
-        hand_over.hand_over(ready)
+        known = hand_over.hand_over(ready)
     except BaseException:
         _clear(log_dir, claims)
         raise
-    return Launched(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "")
+    return Launched(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "", known)
 
 
 def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None, claims: list[str]) -> Plan:

@@ -15,7 +15,7 @@ from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import ledger, schedule
 from bgrun.local.kernel import Alarm, become_subreaper, close_all, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
-from bgrun.local.plan import Plan, of_plain, unpack
+from bgrun.local.plan import Plan, launched, of_plain, unpack
 from bgrun.runs import process, record
 
 TYPE_CHECKING = False
@@ -70,6 +70,12 @@ class Supervisor:
         for member in self.members.values():
             if member.plan.skip:
                 member.never_run("skipped", member.plan.skip, waived=True)
+
+    @property
+    def known(self) -> bytes:
+        """The text of the meta, where the plan is of one run that runs."""
+        born = [one.child for one in self.members.values()]
+        return born[0].known if len(born) == 1 and born[0] and not self.group else b""
 
     def withdraw(self) -> None:
         """Remove every record again: nothing was launched."""
@@ -313,7 +319,7 @@ def _order(plan: Plan) -> schedule.Order:
 
 
 def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
-    """Carry out a plan; on `ready_fd` say `ok` once its record exists, or what went wrong."""
+    """Carry out a plan; on `ready_fd` tell that its record exists and its first runs run, or what went wrong."""
     alarm = Alarm()
     supervisor = Supervisor(plan, become_subreaper())
     try:
@@ -323,7 +329,7 @@ def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
         supervisor.withdraw()
         os.write(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
         return
-    os.write(ready_fd, b"ok")
+    os.write(ready_fd, launched(supervisor.known))
     os.close(ready_fd)
     if slim_later and not done and supervisor.only_waits:
         done = _while_quick(supervisor, alarm)

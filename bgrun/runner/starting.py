@@ -59,9 +59,14 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
 
 def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
     launched = launch(project, plan, _title(names, plan), f"bgrun start {' '.join(names)}")
-    if len(plan.wanted) == 1:
-        return record.existing(project.log_dir, launched.runs[plan.wanted[0]])
-    return record.existing(project.log_dir, launched.own)
+    return _begun(project, launched, launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own)
+
+
+def _begun(project: Project, launched: prepare.Launched, run_id: str) -> Run:
+    """Return a run that was launched as its supervisor told it, or else as its files do."""
+    if launched.known:
+        return record.launched(project.log_dir, run_id, launched.known)
+    return record.existing(project.log_dir, run_id)
 
 
 def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
@@ -136,7 +141,8 @@ def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
 def launch_node(project: Project, node: Node) -> Run:
     """Launch a single job and return its run."""
     plan = RenderedPlan((_timed(project, node),), (0,))
-    return record.existing(project.log_dir, prepare.launch(project.log_dir, project.root, plan).runs[0])
+    launched = prepare.launch(project.log_dir, project.root, plan)
+    return _begun(project, launched, launched.runs[0])
 
 
 def launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False) -> prepare.Launched:

@@ -11,7 +11,7 @@ from bgrun.lean import NamedTuple
 from bgrun.model import RunId
 
 STAMP_FORMAT = "%Y%m%d_%H%M%S"
-_STAMP_LENGTH = 15
+STAMP_LENGTH = 15
 MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
 """The variables by which the processes of a run are known: its run id, and its log folder."""
 KINDS = ("log", "pid", "exit", "meta")
@@ -111,9 +111,9 @@ def next_run_id(label: str, epoch: float, newest: RunId | None) -> RunId:
 
 
 def _split_stamp(stem: str) -> tuple[str, str] | None:
-    label, ts = stem[: -_STAMP_LENGTH - 1], stem[-_STAMP_LENGTH:]
-    well_formed = len(ts) == _STAMP_LENGTH and ts[8] == "_" and _is_digits(ts[:8]) and _is_digits(ts[9:])
-    if not label or not well_formed or stem[-_STAMP_LENGTH - 1] != "_":
+    label, ts = stem[: -STAMP_LENGTH - 1], stem[-STAMP_LENGTH:]
+    well_formed = len(ts) == STAMP_LENGTH and ts[8] == "_" and _is_digits(ts[:8]) and _is_digits(ts[9:])
+    if not label or not well_formed or stem[-STAMP_LENGTH - 1] != "_":
         return None
     return label, ts
 

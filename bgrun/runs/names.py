@@ -18,17 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bgrun.model import RunId
-
 QUIET_S = 2.0
 """For how long a folder must not have changed before its names are kept: two changes within one tick of the
 file system's clock (2 s at worst, on FAT) leave the same time of change."""
 WORTH_KEEPING = 500
 """From how many runs on listing the folder costs more than reading the kept names."""
-LARGE = 1 << 16
-"""From how many bytes on a folder has many names; file systems count some 20 to 60 for each."""
-MOST_WORDS = 20
-_KEPT, _WORD = "names", "last."
+_KEPT = "names"
 
 
 class Names(NamedTuple):
@@ -148,53 +143,6 @@ def resolve(log_dir: str, ref: str) -> str | None:
     if parse_run_id(ref) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta):
         return ref
     return of(log_dir).newest_of(ref)
-
-
-class Last:
-    """The last run of each label that was claimed in a log folder, which the next one must not sort before.
-
-    In a folder so large that listing it would take longer than all else in a start, each claim leaves word
-    of itself for the next, and the folder is listed only where there is no word.
-    """
-
-    def __init__(self, log_dir: str) -> None:
-        self._log_dir = log_dir
-        self._large = _size(log_dir) > LARGE
-        self._names: Names | None = None
-        self._claimed: dict[str, RunId] = {}
-
-    def of(self, label: str) -> RunId | None:
-        """Return the last run of a label, or None where there is none."""
-        return self._claimed.get(label) or self._word(label) or parse_run_id(self._listed().newest_of(label) or "")
-
-    def note(self, run_id: RunId) -> None:
-        """Take note of a run that was claimed."""
-        self._claimed[run_id.label] = run_id
-
-    def keep(self) -> None:
-        """Leave word of what was claimed; of very many labels none, since to list the folder once takes less."""
-        for label, run_id in self._claimed.items() if self._large else ():
-            if len(self._claimed) <= MOST_WORDS:
-                cache.write(self._log_dir, f"{_WORD}{label}", str(run_id).encode())
-            else:
-                cache.remove(self._log_dir, f"{_WORD}{label}")
-
-    def _word(self, label: str) -> RunId | None:
-        data = cache.read(self._log_dir, f"{_WORD}{label}") if self._large else None
-        found = parse_run_id((data or b"").decode("ascii", "replace"))
-        return found if found and found.label == label else None
-
-    def _listed(self) -> Names:
-        if self._names is None:
-            self._names = of(self._log_dir)
-        return self._names
-
-
-def _size(folder: str) -> int:
-    try:
-        return os.stat(folder).st_size
-    except OSError:
-        return 0
 
 
 def stamp_of(run_id: str) -> str:

@@ -90,6 +90,12 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
     return _as_run(at, facts, verdict)
 
 
+def launched(log_dir: str, run_id: str, known: bytes) -> Run:
+    """Return a run that its supervisor has just now said to run, with this text of its meta."""
+    facts = meta.unpack(known)
+    return _as_run(RunFiles(log_dir, run_id), facts, state.derive(state.Evidence(facts, locked=True)))
+
+
 def existing(log_dir: str, run_id: str) -> Run:
     """Return a run as it is now.
 

@@ -1,0 +1,78 @@
+"""Which run id is claimed next: after the last one of its label, whoever claimed that and however many there are."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgrun.model import RunId
+from bgrun.runs import cache, claim
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = st.sampled_from(["a", "a_b", "ab", "a-2", "a_20260101_000000", "x.y"])
+RUNS = st.lists(st.tuples(LABELS, st.sampled_from(["20260101_000000", "20260101_000001"]), st.integers(1, 12)))
+FUTURE = "20990101_000000"
+
+
+@given(RUNS)
+def test_the_newest_script_is_found_as_a_plain_search_finds_it(runs: list[tuple[str, str, int]]) -> None:
+    ids = [RunId(*run) for run in runs]
+    scripts = [f"{one}.sh" for one in ids] + ["notes", "a_notes.sh", f".a_{FUTURE}.sh", f"a_{FUTURE}.hooks.log"]
+    for label in ("a", "a_b", "ab", "a-2", "a_20260101_000000", "x.y", "b"):
+        own = [one for one in ids if one.label == label]
+        assert claim.newest(label, scripts) == max(own, key=lambda one: (one.ts, one.serial), default=None)
+
+
+@pytest.fixture(params=["few", "many"])
+def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A log folder with few scripts, or with so many that it is not listed each time."""
+    jobs = tmp_path / ".logs" / "jobs"
+    jobs.mkdir(parents=True)
+    if request.param == "many":
+        serial = 2
+        while jobs.stat().st_size <= claim.LARGE:
+            (jobs / f"other_20260101_000000-{serial}.sh").touch()
+            serial += 1
+    return jobs.parent
+
+
+def claimed(logs: Path, *labels: str) -> list[str]:
+    return [str(one) for one in claim.claim_all(str(logs), [(label, b"") for label in labels])]
+
+
+def test_a_clock_that_was_set_back_makes_no_older_run_the_newest(logs: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}-4", f"a_{FUTURE}-5"]
+    assert claimed(logs, "a") == [f"a_{FUTURE}-6"]
+    (logs / "jobs" / f"a_{FUTURE}-7.sh").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}-8"]
+
+
+def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    (logs / f"a_{FUTURE}-4.meta").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}-5"]
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
+def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(logs: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    claimed(logs, "a")
+    word = logs / ".cache" / "last.a"
+    assert os.readlink(word) == f"a_{FUTURE}-4"
+    for odd in (f"b_{FUTURE}-9", "/etc/passwd", "x"):
+        word.unlink()
+        word.symlink_to(odd)
+        before = claim.newest("a", os.listdir(logs / "jobs"))
+        assert before
+        assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1))]
+    assert cache.read_word(str(logs), "last.a").startswith("a_")
+    word.unlink()
+    word.write_text("not a link")
+    assert cache.read_word(str(logs), "last.a") == ""
