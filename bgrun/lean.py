@@ -83,18 +83,21 @@ else:
 
     def _filled(cls, given, named):
         """Return the values of all fields, in order, as a call with these arguments means them."""
-        left = cls._fields[len(given) :]
-        if len(given) > len(cls._fields) or not named.keys() <= set(left):
+        defaults = cls._field_defaults
+        try:
+            rest = [named.pop(field) if field in named else defaults[field] for field in cls._fields[len(given) :]]
+        except KeyError as missing:
+            raise TypeError(f"{cls.__name__} is missing {missing}") from None
+        if named or len(given) > len(cls._fields):
             raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}; got {given!r} and {named!r}")
-        values = {**cls._field_defaults, **named}
-        if missing := [field for field in left if field not in values]:
-            raise TypeError(f"{cls.__name__} is missing {', '.join(missing)}")
-        return (*given, *(values[field] for field in left))
+        return (*given, *rest)
 
     def _replace(self, /, **named):
         """Return the same with other values for these fields."""
-        values = {**dict(zip(self._fields, self, strict=True)), **named}
-        return type(self)(**values)
+        changed = tuple.__new__(type(self), map(named.pop, self._fields, self))
+        if named:
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}; got {named!r}")
+        return changed
 
     def _asdict(self):
         """Return the fields by name."""

@@ -84,6 +84,7 @@ def _fork(plan: Plan) -> int:
     # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
     kernel.find_prctl()
     child.look_around()
+    made = supervisor.Supervisor(plan)
     answer_fd, ready_fd = os.pipe()
     try:
         pid = os.fork()
@@ -92,7 +93,7 @@ def _fork(plan: Plan) -> int:
         os.close(ready_fd)
         raise _no_supervisor(error) from error
     if pid == 0:
-        supervisor.begin(plan, ready_fd)
+        supervisor.begin(made, ready_fd)
     os.close(ready_fd)
     _started.add(pid)
     return answer_fd

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from bgrun.lean import NamedTuple, signal, suppress
+from bgrun.lean import signal, suppress
 from bgrun.local import child, ledger
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import process, record, state
@@ -34,24 +34,24 @@ AFTER_A_WRITE = float("inf")
 """When to look at a log that is not written to: once the kernel gives word that it may have been."""
 
 
-class Host(NamedTuple):
+class Host:
     """What a run has to know of its supervisor.
 
     `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all.
-    `facts` are the lines of a meta that tell of it.
+    `facts` are the lines of a meta that tell of the process that it is, and `subreaper` whether orphans
+    come to that; both are known once there is one.
     `helpers` are the supervisor's own children that are no part of any run: what keeps the machine awake,
     hooks, and who waits in line. `tell` takes an event. `ask_for_writes` asks for word of what is written
     in the log folder, and says whether it will come.
     """
 
-    log_dir: str
-    facts: dict[str, str]
-    subreaper: bool
-    alone: bool
-    grouped: bool
-    helpers: set[int]
-    tell: Callable[[str], None]
-    ask_for_writes: Callable[[], bool]
+    def __init__(self, log_dir: str, tell: Callable[[str], None], ask_for_writes: Callable[[], bool]) -> None:
+        self.log_dir = log_dir
+        self.tell = tell
+        self.ask_for_writes = ask_for_writes
+        self.alone = self.grouped = self.subreaper = False
+        self.facts: dict[str, str] = {}
+        self.helpers: set[int] = set()
 
 
 class Member:

@@ -12,7 +12,7 @@ import sys
 from bgrun import packing
 from bgrun.errors import BgrunError
 from bgrun.lean import contextmanager, signal, suppress
-from bgrun.local import ledger, schedule
+from bgrun.local import ledger
 from bgrun.local.kernel import Alarm, become_subreaper, close_all, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, launched, of_plain, unpack
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, NoReturn
 
+    from bgrun.local import schedule
     from bgrun.local.hooks import Hooks
     from bgrun.local.logwatch import LogWatch
     from bgrun.local.turnstile import Turnstile
@@ -41,25 +42,26 @@ NEVER = float("inf")
 
 
 class Supervisor:
-    """Carries out one plan."""
+    """Carries out one plan; made before the process that does so, which then says who it is."""
 
-    def __init__(self, plan: Plan, subreaper: bool) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.subreaper = subreaper
-        self.helpers: set[int] = set()
-        me = os.getpid()
-        facts = {"supervisor_pid": str(me), "supervisor_start": process.start_of(me)}
-        alone, grouped = len(plan.runs) == 1, bool(plan.group)
-        host = Host(plan.log_dir, facts, subreaper, alone, grouped, self.helpers, self._tell, self._ask_for_writes)
-        self.members = {run.run_id: Member(run, host) for run in plan.runs}
+        self.host = Host(plan.log_dir, self._tell, self._ask_for_writes)
+        self.host.alone, self.host.grouped = len(plan.runs) == 1, bool(plan.group)
+        self.members = {run.run_id: Member(run, self.host) for run in plan.runs}
         self.active: dict[str, Member] = {}
-        self.order = _order(plan)
-        self.turnstile = _turnstile(plan, self.helpers)
-        self.hooks = _hooks(plan, self.helpers)
+        self.order = _order(plan) if len(plan.runs) > 1 else None
+        self.turnstile = _turnstile(plan, self.host.helpers)
+        self.hooks = _hooks(plan, self.host.helpers)
         self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
         self.log_watch: LogWatch | None = None
         self.asked_to_stop = False
         self.more_to_launch = False
+
+    def be(self, pid: int, *, subreaper: bool) -> None:
+        """Take note of the process that carries out the plan: this one."""
+        self.host.facts |= {"supervisor_pid": str(pid), "supervisor_start": process.start_of(pid)}
+        self.host.subreaper = subreaper
 
     def open(self) -> None:
         """Make the records that exist before anything runs: the group's, and those of who waits."""
@@ -109,13 +111,14 @@ class Supervisor:
 
     def handed_on(self) -> Any:
         """Return what the next interpreter has to know: of a plan whose runs only run."""
-        return self.plan, (self.subreaper, [one.handed_on() for one in self.members.values()])
+        return self.plan, (self.host.subreaper, [one.handed_on() for one in self.members.values()])
 
     @classmethod
     def taking_over(cls, plan: Plan, state: Any) -> Supervisor:
         """Return the supervisor that goes on where another one stood."""
         subreaper, members = state
-        supervisor = cls(plan, subreaper)
+        supervisor = cls(plan)
+        supervisor.be(os.getpid(), subreaper=subreaper)
         for member, raw in zip(supervisor.members.values(), members, strict=True):
             member.take_over(*raw)
             supervisor.active[member.plan.run_id] = member
@@ -169,12 +172,23 @@ class Supervisor:
         return None if soonest == NEVER else max(0.0, soonest)
 
     def _schedule(self) -> bool:
+        """Launch what is due, and return whether the plan is over; one of a single run needs no schedule for that."""
+        if self.order:
+            return self._schedule_many(self.order)
+        for member in self.members.values():
+            if member.state == "queued" and not (self.turnstile and self.turnstile.holds_back(member.plan.run_id)):
+                self._launch(member)
+        return not self.active and not any(member.state == "queued" for member in self.members.values())
+
+    def _schedule_many(self, order: schedule.Order) -> bool:
+        from bgrun.local import schedule
+
         launched = 0
         while True:
             states = {run_id: member.state for run_id, member in self.members.items()}
             waived = {run_id for run_id, member in self.members.items() if member.waived}
             held_back = self.turnstile.held_back() if self.turnstile else ()
-            step = schedule.decide(states, self.order, waived, held_back)
+            step = schedule.decide(states, order, waived, held_back)
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
@@ -224,7 +238,7 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            self.helpers.discard(pid)
+            self.host.helpers.discard(pid)
             if self.hooks:
                 self.hooks.ended(pid)
             if self.turnstile:
@@ -314,14 +328,16 @@ def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:
 
 
 def _order(plan: Plan) -> schedule.Order:
+    from bgrun.local import schedule
+
     needs = {run.run_id: run.needs for run in plan.runs if run.needs}
     return schedule.Order(needs, plan.group.max_parallel, plan.group.fail_fast) if plan.group else schedule.Order(needs)
 
 
-def supervise(plan: Plan, ready_fd: int, *, slim_later: bool) -> None:
-    """Carry out a plan; on `ready_fd` tell that its record exists and its first runs run, or what went wrong."""
+def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> None:
+    """Carry out its plan; on `ready_fd` tell that its record exists and its first runs run, or what went wrong."""
     alarm = Alarm()
-    supervisor = Supervisor(plan, become_subreaper())
+    supervisor.be(os.getpid(), subreaper=become_subreaper())
     try:
         supervisor.open()
         done = supervisor.advance()
@@ -358,13 +374,13 @@ def _to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
         alarm.sleep(supervisor.next_look())
 
 
-def begin(plan: Plan, ready_fd: int) -> NoReturn:
-    """Become the supervisor of a plan, in a fork of the command line that never returns there."""
+def begin(supervisor: Supervisor, ready_fd: int) -> NoReturn:
+    """Be this supervisor, in a fork of the command line that never returns there."""
     code = 1
     try:
         _let_go(ready_fd)
-        with _faults_noted(plan):
-            supervise(plan, ready_fd, slim_later=True)
+        with _faults_noted(supervisor.plan):
+            supervise(supervisor, ready_fd, slim_later=True)
             code = 0
     finally:
         os._exit(code)
@@ -399,7 +415,7 @@ def main() -> None:
     _let_go(fd)
     sys.path.extend(plan.module_path)
     with _faults_noted(plan):
-        supervise(plan, fd, slim_later=False)
+        supervise(Supervisor(plan), fd, slim_later=False)
 
 
 def _go_on(state_fd: int) -> None:
