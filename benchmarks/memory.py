@@ -52,7 +52,7 @@ def own_one(bench: Workbench, folder: Path) -> list[Figure]:
     time.sleep(SETTLE_S)
     (pid,) = supervisors(folder)
     own = procfs.memory(pid)
-    shells = total(one.pid for one in bench.started("bash"))
+    shells = total(one.pid for shell in ("bash", "dash") for one in bench.started(shell))
     stop(bench, folder)
     note = f"RSS {own.rss:.1f}; the benchmark itself shares the interpreter's pages"
     return [Figure(ONE, own.pss, "MiB", note=note), Figure("  and the shells of its job", shells, "MiB")]

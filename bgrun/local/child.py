@@ -28,14 +28,6 @@ GATE_FD, SLOT_FD = 8, 9
 GATE = "BGRUN_GATE"
 
 
-class Child(NamedTuple):
-    """A launched job: its pid, the descriptor that holds its lock, and the text of its meta so far."""
-
-    pid: int
-    lock_fd: int
-    known: bytes
-
-
 class Around(NamedTuple):
     """What all launches share: our environment as a plain mapping, and the words that each shell begins with."""
 
@@ -54,7 +46,7 @@ class Held(NamedTuple):
     slot_fd: int = -1
 
 
-def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held) -> Child:
+def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held) -> ledger.Child:
     """Start a job script as a child of this process and the leader of a session of its own.
 
     Raises:
@@ -78,7 +70,7 @@ def _withdraw(at: RunFiles, opened: list[int]) -> None:
         files.remove(path)
 
 
-def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held, log_fd: int) -> Child:
+def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held, log_fd: int) -> ledger.Child:
     """Spawn the script, bring its record into view, and open its gate."""
     started_at = clock.iso(time.time())
     read_fd, gate_fd = os.pipe()
@@ -94,7 +86,7 @@ def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], hel
     finally:
         os.close(read_fd)
         os.close(gate_fd)
-    return Child(pid, held.lock_fd, known)
+    return ledger.Child(pid, held.lock_fd, known)
 
 
 def _end(pid: int) -> None:

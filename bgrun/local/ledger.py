@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import resource
     from collections.abc import Iterable, Mapping
 
-    from bgrun.local.child import Child
     from bgrun.local.plan import GroupPlan
     from bgrun.model import State
     from bgrun.runs.state import Verdict
@@ -27,6 +26,14 @@ META_RESERVE = 1024
 
 A longer code has room in the block of the shortest one, which is not longer than any.
 """
+
+
+class Child(NamedTuple):
+    """A launched job: its pid, the descriptor that holds its lock, and the text of its meta so far."""
+
+    pid: int
+    lock_fd: int
+    known: bytes
 
 
 class Exit(NamedTuple):

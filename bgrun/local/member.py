@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from bgrun.lean import signal, suppress
-from bgrun.local import child, ledger
+from bgrun.local import ledger
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import process, record, state
 from bgrun.runs.layout import RunFiles
@@ -63,7 +63,7 @@ class Member:
         self.at = RunFiles(host.log_dir, plan.run_id)
         self.state: State = "queued"
         self.waived = False
-        self.child: child.Child | None = None
+        self.child: ledger.Child | None = None
         self.lock_fd = -1
         self.recorded = False
         self.began = 0.0
@@ -118,6 +118,8 @@ class Member:
         Raises:
             LaunchError: it does not run.
         """
+        from bgrun.local import child  # one that takes a run over launches none
+
         held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1
         self.child = child.launch(self.at, self.facts(), self.plan.environment, held)
         self.state = "running"
@@ -148,7 +150,7 @@ class Member:
 
     def take_over(self, born: Any, began: float, inhibitor: int, look_at: float, log_size: int) -> None:
         """Mind a run that somebody else has launched."""
-        self.child = child.Child(*born)
+        self.child = ledger.Child(*born)
         os.set_inheritable(self.child.lock_fd, False)
         from bgrun.local import escalate, logbound, tree  # noqa: F401 - as in `_settle_in`
 

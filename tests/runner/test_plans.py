@@ -194,3 +194,4 @@ def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) ->
     ours = {name.removeprefix("bgrun.") for name in new if name.startswith("bgrun.")}
     assert not {name for name in ours if name.split(".")[0] in ("cli", "jobfile", "runner", "tools")}
     assert not ours & {"local.hooks", "local.turnstile", "local.slots", "local.stop", "local.wait", "runs.retention"}
+    assert not ours & {"local.child", "local.schedule"}
