@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any, NamedTuple
 import jinja2
 
 from bgrun.errors import UnknownNameError, UsageError
+from bgrun.jobfile import adhoc, matchers, matrix, quoting, template
 from bgrun.jobfile import environ as environment
-from bgrun.jobfile import matchers, matrix, quoting, template
 from bgrun.jobfile.labels import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
@@ -132,9 +131,19 @@ def render_command(
     Raises:
         UsageError: the label is none, or an env file of the defaults cannot be read.
     """
+    blank = render_blank(working_dir=working_dir, root=root, job_file=job_file, world=world)
+    return adhoc.fill(blank, label, argv)
+
+
+def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, world: World) -> RenderedJob:
+    """Return the job of any command that is declared nowhere, with holes where its words are to stand.
+
+    Raises:
+        UsageError: an env file of the defaults cannot be read.
+    """
     settings = (job_file.defaults if job_file else Settings())._replace(working_dir=str(working_dir))
     rendered = _rendered(settings, root, {"env": world.env, "job": ""}, "defaults: ", world)
-    return _finish(rendered, check_label(label), _exec(argv, settings), shlex.join(argv), None)
+    return _finish(rendered, adhoc.LABEL, _exec(adhoc.WORDS, settings), adhoc.SHOWN, None)
 
 
 class _Surroundings(NamedTuple):
@@ -206,7 +215,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         retry_codes=settings.retry.exit_codes,
         success_codes=settings.limits.success_exit_codes,
     )
-    _keep_out(around.secrets, "\n".join([text, *(hook.command for hook in around.hooks)]))
+    adhoc.keep_out(around.secrets, "\n".join([text, *(hook.command for hook in around.hooks)]))
     return RenderedJob(
         label=label,
         script=text,
@@ -226,17 +235,11 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
     )
 
 
-def _keep_out(secrets: Mapping[str, str], script: str) -> None:
-    """Refuse a command that would carry a secret into the files of its run."""
-    for name, value in secrets.items():
-        if len(value) > 3 and value in script:
-            hint = f'write "${name}" in the command: the job has it in its environment'
-            raise UsageError(f"the value of the secret {name} would stand in the job script", hint)
-
-
 def _comments(shown: str, job: JobSpec | None) -> list[str]:
-    told = [f"Job: {job.name}" + (f" - {job.description}" if job.description else "")] if job else []
-    return [re.sub(r"[\x00-\x1f\x7f]+", " ", line)[:200] for line in (*told, f"Command: {shown}")]
+    if job is None:
+        return [shown]
+    told = f"Job: {job.name}" + (f" - {job.description}" if job.description else "")
+    return [adhoc.comment(line) for line in (told, f"Command: {shown}")]
 
 
 def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> tuple[str, str]:
@@ -244,7 +247,7 @@ def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> t
     where = f"{job.name}: command"
     if not isinstance(job.command, str):
         argv = [template.render(word, values, where) for word in job.command] + list(extra)
-        return _exec(argv, job.settings), shlex.join(argv)
+        return _exec(adhoc.exec_words(argv), job.settings), adhoc.join(argv)
     shell = _shell_words(job)
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
     text = (template.render_shell if posix else template.render_raw)(job.command, values, where)
@@ -262,11 +265,9 @@ def _shell_words(job: JobSpec) -> list[str]:
     return words or shlex.split(DEFAULT_SHELL)
 
 
-def _exec(argv: Sequence[str], settings: Settings) -> str:
+def _exec(words: str, settings: Settings) -> str:
     """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
-    # Not every shell knows `exec --`, as env(1) does everywhere.
-    options_end = "env -- " if argv[0].startswith("-") else ""
-    return f"( exec {options_end}{shlex.join(argv)} {_redirections(settings)} )"
+    return f"( exec {words} {_redirections(settings)} )"
 
 
 def _redirections(settings: Settings) -> str:

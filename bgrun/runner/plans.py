@@ -29,9 +29,10 @@ _PREFIX = "plan."
 
 
 class Wanted(NamedTuple):
-    """What is to be planned: a `start` of these words with these behind `--`, or a `group`.
+    """What is to be planned: a `start` of these words with these behind `--`, a `group`, or a `run`.
 
-    A group's words are its name and the jobs of it that alone are wanted, `more` its parameters.
+    A group's words are its name and the jobs of it that alone are wanted, `more` its parameters. Those of
+    a `run` are the folder it is in: its plan is the blank of a command, which is filled in afterwards.
     """
 
     kind: str
@@ -55,7 +56,8 @@ def of(project: Project, wanted: Wanted) -> Made:
         JobFileError: it has errors.
         UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
     """
-    raw = jobfile.read(find.declared_in(project))
+    undeclared = wanted.kind == "run" and not project.job_file
+    raw = b"" if undeclared else jobfile.read(find.declared_in(project))
     # Not the job file itself, which may hold a secret.
     made_from = (packing.fingerprint(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
     source: tuple[Any, ...] = (*made_from, tuple(wanted))
@@ -65,18 +67,21 @@ def of(project: Project, wanted: Wanted) -> Made:
     from bgrun.runner import declared
 
     around = world.World(os.environ)
-    job_file = declared.load(project, raw=raw)
-    made = _make(job_file, wanted, around)
-    for one in declared.matcher_files(job_file):
+    job_file = None if undeclared else declared.load(project, raw=raw)
+    made = _make(project, job_file, wanted, around)
+    for one in declared.matcher_files(job_file) if job_file else ():
         around.reads(f"{project.root}/{one}")
     if around.repeats and not _has_chance(raw):
         files.ensure_log_dir(project.log_dir)
-        declared.keep_checked(project, job_file, raw)
+        if job_file:
+            declared.keep_checked(project, job_file, raw)
         _keep(project, name, packing.pack((source, around.sight(), made)))
     return made
 
 
-def _make(job_file: JobFile, wanted: Wanted, around: World) -> Made:
+def _make(project: Project, job_file: JobFile | None, wanted: Wanted, around: World) -> Made:
+    if wanted.kind == "run" or not job_file:
+        return Made((), RenderedPlan((Node(_blank(project, job_file, wanted.words[0], around)),), (0,)))
     from bgrun.jobfile import expand
 
     if wanted.kind == "group":
@@ -84,6 +89,14 @@ def _make(job_file: JobFile, wanted: Wanted, around: World) -> Made:
         return Made((name,), expand.expand_group(job_file, name, around, only, wanted.more))
     requests = expand.requests_of(job_file, wanted.words, wanted.more)
     return Made(tuple(one.name for one in requests), expand.expand_jobs(job_file, requests, around))
+
+
+def _blank(project: Project, job_file: JobFile | None, folder: str, around: World) -> RenderedJob:
+    from pathlib import Path
+
+    from bgrun.jobfile.render import render_blank
+
+    return render_blank(working_dir=Path(folder), root=Path(project.root), job_file=job_file, world=around)
 
 
 def _has_chance(raw: bytes) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from bgrun.lean import NamedTuple, contextmanager
 from bgrun.local import prepare
 from bgrun.model import Node, RenderedPlan
@@ -107,16 +105,10 @@ def _title(names: Sequence[str], plan: RenderedPlan) -> str:
 
 def run_command(project: Project, label: str, argv: Sequence[str], folder: str) -> Run:
     """Launch a command that is declared nowhere, in `folder`, and return its run."""
-    from pathlib import Path
+    from bgrun.jobfile import adhoc
 
-    from bgrun.jobfile.render import render_command
-    from bgrun.jobfile.world import World
-    from bgrun.runner.declared import load
-
-    job_file = load(project) if project.job_file else None
-    here, root, world = Path(folder), Path(project.root), World(os.environ)
-    job = render_command(label, argv, working_dir=here, root=root, job_file=job_file, world=world)
-    return launch_node(project, Node(job))
+    blank = plans.of(project, plans.Wanted("run", (folder,))).plan.nodes[0].job
+    return launch_node(project, Node(adhoc.fill(blank, label, argv)))
 
 
 def start_group(

@@ -91,6 +91,36 @@ def test_whatever_it_was_made_from_changes_it_is_made_anew(
         assert project("logs", "say").out.strip() == told.format(project.folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda bg: bg.jobs(JOBS.replace("{env_file", "{env: {COLOUR: green}, env_file")), "one green "),
+        (lambda bg: (bg.folder / "vars.env").write_text("FROM_FILE=two\n"), "two red "),
+        (lambda bg: make_venv(bg.folder / "venv"), "one red {}/venv"),
+        (lambda bg: (bg.folder / "bgjobs.yaml").unlink(), " red "),
+    ],
+    ids=["defaults", "env_file", "venv", "no job file"],
+)
+def test_the_blank_of_a_command_is_made_anew_as_well(project: Cli, change: Callable[[Cli], Any], told: str) -> None:
+    project.env["COLOUR"] = "red"
+    look = 'echo "$FROM_FILE $COLOUR $VIRTUAL_ENV"'
+    for label in ("a", "b"):
+        project("run", label, "--wait", "--", "bash", "-c", look)
+        assert project("logs", label).out == "one red \n"
+    change(project)
+    for label in ("a", "b"):
+        project("run", label, "--wait", "--", "bash", "-c", look)
+        assert project("logs", label).out.removesuffix("\n") == told.format(project.folder)
+
+
+def test_each_folder_has_a_blank_of_its_own(project: Cli) -> None:
+    (project.folder / "sub").mkdir()
+    for _ in range(2):
+        for folder in (project.folder, project.folder / "sub"):
+            project("run", "x", "--wait", "--", "pwd", cwd=folder)
+            assert project("logs", "x").out == f"{folder}\n"
+
+
 def make_venv(folder: Path) -> None:
     folder.mkdir()
     (folder / "pyvenv.cfg").touch()
@@ -169,6 +199,7 @@ def test_only_so_many_are_kept(project: Cli) -> None:
     [
         ("start", "say"),
         ("start", "say", "-q", "--wait"),
+        ("run", "x", "-q", "--wait", "--", "echo", "it's", "a b"),
         ("status", "say"),
         ("list",),
         ("wait", "say"),
@@ -180,6 +211,7 @@ def test_a_quick_command_loads_nothing_heavy(project: Cli, words: tuple[str, ...
     project.env["COLOUR"] = "red"
     for _ in range(2):
         project("start", "say", "--wait")
+        project("run", "x", "--wait", "--", "true")
     assert not loaded(project, *words) & {*HEAVY, "signal", "select", "datetime", "threading", "shlex", "functools"}
     project("wait", "say")
 
