@@ -29,7 +29,10 @@ MOST_MEANT = 200
 
 
 class Outlook(NamedTuple):
-    """How far a running run is, what it usually takes, in how many seconds it may end, and its last line."""
+    """How far a running run is, what it usually takes, and in how many seconds it may end.
+
+    `last_line` is told only where it was asked for.
+    """
 
     progress: Progress | None = None
     median_s: float | None = None
@@ -111,18 +114,24 @@ def usual_s(project: Project, label: str) -> float | None:
 
 def outlook_on(project: Project, run: Run) -> Outlook:
     """Return what can be said of the rest of a run; nothing of one that does not run."""
-    return outlook_with(project, run, usual_s(project, run.label)) if run.state == "running" else Outlook()
+    return _outlook(project, run, usual_s(project, run.label)) if run.state == "running" else Outlook()
 
 
 def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
-    """Return what can be said of a running run whose label usually takes `median_s`."""
+    """Return what can be said of a running run whose label usually takes `median_s`, its last line included."""
     from bgrun.runner.reading import read_log
-    from bgrun.runs import facts, logs, outlook
+    from bgrun.runs import logs
+
+    last = b"".join(read_log(project, run, 1))
+    return _outlook(project, run, median_s)._replace(last_line=logs.clean(logs.decode(last)))
+
+
+def _outlook(project: Project, run: Run, median_s: float | None) -> Outlook:
+    from bgrun.runs import facts, outlook
 
     at = RunFiles(project.log_dir, run.run_id)
     seen = outlook.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
-    last = b"".join(read_log(project, run, 1))
-    return Outlook(seen, median_s, outlook.left_s(run, seen, median_s), logs.clean(logs.decode(last)))
+    return Outlook(seen, median_s, outlook.left_s(run, seen, median_s))
 
 
 def stalled(project: Project, run: Run) -> str | None:

@@ -72,6 +72,14 @@ def write_word(log_dir: str, name: str, word: str) -> None:
             os.rename(hidden, path)
 
 
+def open_lock(log_dir: str, name: str) -> int:
+    """Open a file to lock, which holds nothing, and return its descriptor, or -1 where nothing can be kept."""
+    with suppress(OSError, StorageError):
+        if path := _place(log_dir, name):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
+    return -1
+
+
 def names(log_dir: str, prefix: str) -> list[str]:
     """Return the names that begin like this under which something is kept."""
     with suppress(OSError):

@@ -6,8 +6,9 @@ import os
 import time
 
 from bgrun.errors import StorageError
-from bgrun.runs import cache, files
-from bgrun.runs.layout import STAMP_LENGTH, RunFiles, next_run_id, parse_run_id
+from bgrun.runs import files
+from bgrun.runs.last import Last
+from bgrun.runs.layout import RunFiles, next_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,68 +16,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import RunId
 
-LARGE = 1 << 14
-"""From how many bytes on the folder of job scripts has many names; file systems count some 20 to 60 for each."""
-MOST_WORDS = 20
 _MOST_AT_ONCE = 10_000
-_SCRIPT, _WORD = ".sh", "last."
-
-
-class Last:
-    """The last run of each label that was claimed in a log folder, which the next one must not sort before.
-
-    In a folder so large that listing it would take longer than all else in a start, each claim leaves word
-    of itself for the next, and the folder is listed only where there is no word.
-    """
-
-    def __init__(self, log_dir: str) -> None:
-        self._log_dir = log_dir
-        self._jobs = f"{log_dir}/jobs"
-        self._large = os.stat(self._jobs).st_size > LARGE
-        self._names: list[str] | None = None
-        self._claimed: dict[str, RunId] = {}
-
-    def of(self, label: str) -> RunId | None:
-        """Return the last run of a label, or None where there is none."""
-        return self._claimed.get(label) or self._word(label) or newest(label, self._listed())
-
-    def note(self, run_id: RunId) -> None:
-        """Take note of a run that was claimed."""
-        self._claimed[run_id.label] = run_id
-
-    def keep(self) -> None:
-        """Leave word of what was claimed; of very many labels none, since to list the folder once takes less."""
-        for label, run_id in self._claimed.items() if self._large else ():
-            if len(self._claimed) <= MOST_WORDS:
-                cache.write_word(self._log_dir, f"{_WORD}{label}", str(run_id))
-            else:
-                cache.remove(self._log_dir, f"{_WORD}{label}")
-
-    def _word(self, label: str) -> RunId | None:
-        found = parse_run_id(cache.read_word(self._log_dir, f"{_WORD}{label}")) if self._large else None
-        return found if found and found.label == label else None
-
-    def _listed(self) -> list[str]:
-        if self._names is None:
-            with files.storage(self._jobs, "list"):
-                self._names = os.listdir(self._jobs)
-        return self._names
-
-
-def newest(label: str, scripts: Iterable[str]) -> RunId | None:
-    """Return the newest run of exactly this label that one of these job scripts belongs to, or None; pure."""
-    begin = len(label) + 1
-    stamp = slice(begin, begin + STAMP_LENGTH)
-    own = [name for name in scripts if name.startswith(f"{label}_") and name.endswith(_SCRIPT)]
-    own.sort(key=lambda name: name[stamp], reverse=True)
-    last: RunId | None = None
-    for name in own:
-        if last and name[stamp] != last.ts:
-            break
-        found = parse_run_id(name.removesuffix(_SCRIPT))
-        if found and found.label == label and (last is None or found.serial > last.serial):
-            last = found
-    return last
 
 
 def claim_all(log_dir: str, wanted: Iterable[tuple[str, bytes]]) -> Iterator[RunId]:
@@ -85,12 +25,11 @@ def claim_all(log_dir: str, wanted: Iterable[tuple[str, bytes]]) -> Iterator[Run
     Raises:
         StorageError: a script cannot be written; nothing is left of it.
     """
-    last = Last(log_dir)
-    for label, script in wanted:
-        claimed = _claim(log_dir, label, script, last.of(label))
-        last.note(claimed)
-        yield claimed
-    last.keep()
+    with Last(log_dir) as last:
+        for label, script in wanted:
+            claimed = _claim(log_dir, label, script, last.of(label))
+            last.note(claimed)
+            yield claimed
 
 
 def _claim(log_dir: str, label: str, script: bytes, newest: RunId | None) -> RunId:

@@ -159,7 +159,8 @@ def replace(path: str, hidden: str, data: bytes) -> None:
     try:
         fd = create(hidden)
     except FileExistsError:
-        os.unlink(hidden)
+        if not remove(hidden):
+            hidden = unique(hidden)  # a folder is in its place
         fd = create(hidden)
     try:
         write_all(fd, data)

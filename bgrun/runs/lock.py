@@ -21,6 +21,15 @@ def hold(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def hold_in_turn(fd: int) -> None:
+    """Take the lock once nobody else has it, sleeping in the kernel till then.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
 def is_held(path: str) -> bool:
     """Return whether somebody holds the lock on this file; False where there is no file."""
     try:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.errors import StorageError
 from bgrun.lean import NamedTuple
-from bgrun.runs import cache, files
-from bgrun.runs.layout import RunFiles, parse_run_id, split_run_id
+from bgrun.runs import cache, files, last
+from bgrun.runs.layout import RunFiles, newest_first, parse_run_id, split_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,13 +80,10 @@ def _label(run_id: str) -> str:
 
 def sort(names: Iterable[str]) -> Names:
     """Return the runs that are named by the names of files; pure."""
-    ended: set[str] = set()
-    found: list[tuple[str, int, str, str]] = []
-    for name in names:
-        if name.endswith(".exit"):
-            ended.add(name[:-5])
-        elif name.endswith(".meta") and name[0] != "." and (parts := split_run_id(name[:-5])):
-            found.append((parts[1], parts[2], parts[0], name[:-5]))
+    known = list(names)
+    ended = {name[:-5] for name in known if name.endswith(".exit")}
+    run_ids = [name[:-5] for name in known if name.endswith(".meta") and name[0] != "."]
+    found = [(parts[1], parts[2], parts[0], run_id) for run_id in run_ids if (parts := split_run_id(run_id))]
     found.sort(reverse=True)
     latest: dict[str, str] = {}
     for _, _, label, run_id in found:
@@ -111,10 +107,7 @@ def of(log_dir: str) -> Names:
     mark = _mark(log_dir)
     if kept := _kept(log_dir, mark):
         return kept
-    try:
-        found = sort(os.listdir(log_dir))
-    except OSError as error:
-        raise StorageError(f"cannot list {log_dir}: {error.strerror}") from error
+    found = sort(_listed(log_dir))
     if found.every.count("\n") > WORTH_KEEPING and _is_quiet(log_dir) and _mark(log_dir) == mark:
         cache.write(log_dir, _KEPT, "\0".join([mark, *found]).encode("utf-8", "surrogateescape"))
     return found
@@ -139,10 +132,34 @@ def _kept(log_dir: str, mark: str) -> Names | None:
 
 
 def resolve(log_dir: str, ref: str) -> str | None:
-    """Return the run id that `ref` means: itself, or the newest run of exactly that label."""
+    """Return the run id that `ref` means: itself, or the newest run of exactly that label.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
     if parse_run_id(ref) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta):
         return ref
-    return of(log_dir).newest_of(ref)
+    if not files.check_log_dir(log_dir):
+        return None
+    found = last.of_word(log_dir, ref)
+    return str(found) if found else next(of_label(log_dir, ref), None)
+
+
+def of_label(log_dir: str, label: str) -> Iterator[str]:
+    """Give the runs of exactly this label, the newest first, without sorting all others.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if kept := _kept(log_dir, _mark(log_dir)):
+        yield from kept.newest_first(label)
+    else:
+        yield from map(str, newest_first(label, _listed(log_dir), ".meta"))
+
+
+def _listed(log_dir: str) -> list[str]:
+    with files.storage(log_dir, "list"):
+        return os.listdir(log_dir)
 
 
 def stamp_of(run_id: str) -> str:

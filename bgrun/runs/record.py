@@ -6,7 +6,7 @@ import os
 import time
 
 from bgrun.errors import StorageError, UnknownNameError
-from bgrun.lean import NamedTuple
+from bgrun.lean import NamedTuple, suppress
 from bgrun.model import Run
 from bgrun.runs import clock, files, lock, meta, process, state
 from bgrun.runs.layout import RunFiles
@@ -35,11 +35,15 @@ def seen_exit(at: RunFiles) -> int | None:
     A job script writes it into the room that was kept for it, and leaves it to its supervisor to bring it
     into view. Should that be killed in the moment between the two, the code is still hidden.
     """
-    for path in (at.exit, at.hidden("exit")):
-        data = files.read(path, 64)
-        if data is not None and (code := state.parse_int(data.decode("ascii", "replace"))) is not None:
-            return code
-    return None
+    code = _code_in(files.read(at.exit, 64))
+    if code is None:
+        with suppress(StorageError):  # whatever is in its place is none of a run's files
+            code = _code_in(files.read(at.hidden("exit"), 64))
+    return code
+
+
+def _code_in(data: bytes | None) -> int | None:
+    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
 
 
 def read_attempts(at: RunFiles) -> int | None:
@@ -48,7 +52,7 @@ def read_attempts(at: RunFiles) -> int | None:
         data = files.read(at.hidden("attempt"), 64)
     except StorageError:
         return None
-    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
+    return _code_in(data)
 
 
 def read_stop(at: RunFiles) -> StopRequest | None:

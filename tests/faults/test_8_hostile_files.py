@@ -75,6 +75,8 @@ def test_the_supervisor_lives_through_odd_files_in_its_way(bg: Cli, kind: str, n
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
     assert not (tmp_path / "elsewhere").exists()
     assert not (bg.logs / ".supervisor.err").exists()
+    if name != "{}.exit":
+        assert (bg.logs / f"{run['run_id']}.exit").read_text() == "3\n"
 
 
 def test_a_fifo_in_the_place_of_a_log_hangs_nobody(bg: Cli) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.model import RunId
-from bgrun.runs import cache, claim
+from bgrun.runs import cache, claim, last
+from bgrun.runs.layout import newest_first
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +22,13 @@ FUTURE = "20990101_000000"
 
 
 @given(RUNS)
-def test_the_newest_script_is_found_as_a_plain_search_finds_it(runs: list[tuple[str, str, int]]) -> None:
+def test_the_scripts_of_a_label_are_found_as_a_plain_search_finds_them(runs: list[tuple[str, str, int]]) -> None:
     ids = [RunId(*run) for run in runs]
     scripts = [f"{one}.sh" for one in ids] + ["notes", "a_notes.sh", f".a_{FUTURE}.sh", f"a_{FUTURE}.hooks.log"]
     for label in ("a", "a_b", "ab", "a-2", "a_20260101_000000", "x.y", "b"):
         own = [one for one in ids if one.label == label]
-        assert claim.newest(label, scripts) == max(own, key=lambda one: (one.ts, one.serial), default=None)
+        ordered = sorted(own, key=lambda one: (one.ts, one.serial), reverse=True)
+        assert list(newest_first(label, scripts, ".sh")) == ordered
 
 
 @pytest.fixture(params=["few", "many"])
@@ -36,7 +38,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     jobs.mkdir(parents=True)
     if request.param == "many":
         serial = 2
-        while jobs.stat().st_size <= claim.LARGE:
+        while jobs.stat().st_size <= last.LARGE:
             (jobs / f"other_20260101_000000-{serial}.sh").touch()
             serial += 1
     return jobs.parent
@@ -69,8 +71,7 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
     for odd in (f"b_{FUTURE}-9", "/etc/passwd", "x"):
         word.unlink()
         word.symlink_to(odd)
-        before = claim.newest("a", os.listdir(logs / "jobs"))
-        assert before
+        before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
         assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1))]
     assert cache.read_word(str(logs), "last.a").startswith("a_")
     word.unlink()

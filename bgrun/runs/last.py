@@ -1,0 +1,107 @@
+"""The last run of each label that was claimed in a log folder.
+
+In a folder so large that listing it would take longer than all else in a start or a look, each claim leaves
+word of itself, and the folder is listed only where there is no word.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.runs import cache, files, lock
+from bgrun.runs.layout import RunFiles, newest_first, parse_run_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from bgrun.model import RunId
+
+LARGE = 1 << 14
+"""From how many bytes on the folder of job scripts has many names; file systems count some 20 to 60 for each."""
+MOST_WORDS = 20
+"""Of how many labels at once word is left; to list the folder once takes less than more of them."""
+_WORD, _LOCK = "last.", "claims"
+
+
+def of_word(log_dir: str, label: str) -> RunId | None:
+    """Return the last run of a label that was claimed, if it exists, where there is word of it."""
+    if not _is_large(log_dir):
+        return None
+    found = _word(log_dir, label)
+    return found if found and os.path.lexists(RunFiles(log_dir, str(found)).meta) else None
+
+
+def _word(log_dir: str, label: str) -> RunId | None:
+    found = parse_run_id(cache.read_word(log_dir, f"{_WORD}{label}"))
+    return found if found and found.label == label else None
+
+
+def _is_large(log_dir: str) -> bool:
+    try:
+        return os.stat(f"{log_dir}/jobs").st_size > LARGE
+    except OSError:
+        return False
+
+
+class Last:
+    """The last claims, which the next one must not sort before; a block in which to add to them.
+
+    Where words are left, only one process at a time is in the block, so that the word is of the last one
+    indeed. Where none are, an old one is taken away before the run that it does not know of can begin.
+    """
+
+    def __init__(self, log_dir: str) -> None:
+        self._log_dir = log_dir
+        self._jobs = f"{log_dir}/jobs"
+        self._large = _is_large(log_dir)
+        self._lock_fd = -1
+        self._names: list[str] | None = None
+        self._claimed: dict[str, RunId] = {}
+
+    def __enter__(self) -> Last:
+        """Begin to claim."""
+        if self._large:
+            self._lock_fd = self._take_turn()
+            self._large = self._lock_fd >= 0
+        return self
+
+    def _take_turn(self) -> int:
+        fd = cache.open_lock(self._log_dir, _LOCK)
+        try:
+            lock.hold_in_turn(fd)
+        except OSError:
+            return -1
+        return fd
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave word of what was claimed, whatever came of it."""
+        try:
+            for label, run_id in self._claimed.items():
+                self._leave_word(label, str(run_id))
+        finally:
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+
+    def _leave_word(self, label: str, run_id: str) -> None:
+        if self._large and len(self._claimed) <= MOST_WORDS:
+            cache.write_word(self._log_dir, f"{_WORD}{label}", run_id)
+        else:
+            cache.remove(self._log_dir, f"{_WORD}{label}")
+
+    def of(self, label: str) -> RunId | None:
+        """Return the last run of a label, or None where there is none."""
+        word = _word(self._log_dir, label) if self._large else None
+        return self._claimed.get(label) or word or next(newest_first(label, self._listed(), ".sh"), None)
+
+    def note(self, run_id: RunId) -> None:
+        """Take note of a run that was claimed."""
+        self._claimed[run_id.label] = run_id
+
+    def _listed(self) -> list[str]:
+        if self._names is None:
+            with files.storage(self._jobs, "list"):
+                self._names = os.listdir(self._jobs)
+        return self._names
