@@ -105,8 +105,9 @@ def _title(names: Sequence[str], plan: RenderedPlan) -> str:
 
 def run_command(project: Project, label: str, argv: Sequence[str], folder: str) -> Run:
     """Launch a command that is declared nowhere, in `folder`, and return its run."""
-    from bgrun.jobfile import adhoc
+    from bgrun.jobfile import adhoc, labels
 
+    labels.check_label(label)  # before anything is written
     blank = plans.of(project, plans.Wanted("run", (folder,))).plan.nodes[0].job
     return launch_node(project, Node(adhoc.fill(blank, label, argv)))
 
