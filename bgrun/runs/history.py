@@ -64,6 +64,6 @@ def sparkline(values: Sequence[float]) -> str:
 
 def usual_s(log_dir: str, label: str) -> float | None:
     """Return the median duration of the label's newest runs that succeeded, in seconds; None where none has."""
-    newest = itertools.islice(names.of_label(log_dir, label), ENOUGH)
-    runs = [run for run_id in newest if (run := record.read_run(log_dir, run_id))]
-    return summarize(label, runs).median_s
+    read = (record.read_run(log_dir, run_id) for run_id in names.claimed_of_label(log_dir, label))
+    runs = itertools.islice((run for run in read if run), ENOUGH)
+    return summarize(label, list(runs)).median_s

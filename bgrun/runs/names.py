@@ -38,11 +38,11 @@ class Names(NamedTuple):
 
     def newest_of(self, label: str) -> str | None:
         """Return the newest run of exactly this label, never of one that only begins like it."""
-        return next(_of_label(self.latest, label), None)
+        return next(_lines_of(self.latest, label), None)
 
     def newest_first(self, label: str | None = None) -> Iterator[str]:
         """Give the run ids of one label, or of all, the newest first."""
-        return _lines(self.every) if label is None else _of_label(self.every, label)
+        return _lines(self.every) if label is None else _lines_of(self.every, label)
 
     def newest_of_each(self) -> Iterator[str]:
         """Give the newest run of every label."""
@@ -65,7 +65,7 @@ def _lines(block: str) -> Iterator[str]:
         begin = end + 1
 
 
-def _of_label(block: str, label: str) -> Iterator[str]:
+def _lines_of(block: str, label: str) -> Iterator[str]:
     at = -1
     while (at := block.find(f"\n{label}_", at + 1)) >= 0:
         run_id = block[at + 1 : block.find("\n", at + 1)]
@@ -151,10 +151,24 @@ def of_label(log_dir: str, label: str) -> Iterator[str]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    if kept := _kept(log_dir, _mark(log_dir)):
-        yield from kept.newest_first(label)
+    return _of_label(log_dir, label, log_dir, ".meta")
+
+
+def claimed_of_label(log_dir: str, label: str) -> Iterator[str]:
+    """Give the same from the job scripts, a quarter of the names: some may be gone, or never have run.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    jobs = f"{log_dir}/jobs"
+    return _of_label(log_dir, label, jobs, ".sh") if os.path.isdir(jobs) else of_label(log_dir, label)
+
+
+def _of_label(log_dir: str, label: str, folder: str, suffix: str) -> Iterator[str]:
+    if not files.check_log_dir(log_dir) or _is_quiet(log_dir):
+        yield from of(log_dir).newest_first(label)
     else:
-        yield from map(str, newest_first(label, _listed(log_dir), ".meta"))
+        yield from map(str, newest_first(label, _listed(folder), suffix))
 
 
 def _listed(log_dir: str) -> list[str]:

@@ -100,3 +100,28 @@ def test_what_others_could_have_written_is_not_read(logs: Path) -> None:
     path.unlink()
     path.symlink_to(logs / "jobs")
     assert kept(logs) is None
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, quiet: bool) -> None:
+    (logs / "b_20260101_000000.meta").touch()
+    for path in logs.glob("*.meta"):
+        (logs / "jobs" / f"{path.stem}.sh").touch()
+    if quiet:
+        calm(logs)
+    for label in ("a", "b", "c"):
+        expected = list(names.of(str(logs)).newest_first(label))
+        assert list(names.of_label(str(logs), label)) == expected
+        assert list(names.claimed_of_label(str(logs), label)) == expected
+        assert names.resolve(str(logs), label) == next(iter(expected), None)
+
+
+def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / ".logs")
+    assert list(names.of_label(nowhere, "a")) == list(names.claimed_of_label(nowhere, "a")) == []
+    assert names.resolve(nowhere, "a") is None
+
+
+def test_runs_without_job_scripts_are_found_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a_20260101_000000.meta").touch()
+    assert list(names.claimed_of_label(str(tmp_path), "a")) == ["a_20260101_000000"]
