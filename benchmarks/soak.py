@@ -100,7 +100,8 @@ class Soak:
 
     def _start(self, place: int, fate: Fate, rng: random.Random) -> str | None:
         label = f"l{place}"
-        if fate.act == "kill the command line":
+        # Most through the command line, which forks its supervisor; from threads, which may not, it is spawned.
+        if fate.act == "kill the command line" or (fate.act != "timeout" and place % 3):
             return self._start_by_command_line(label, fate, rng)
         limits = Limits(timeout_s=0.1 if fate.act == "timeout" else None, stop_grace_s=5.0)
         job = _job(label, fate.command, str(self.folder), limits)
@@ -111,12 +112,13 @@ class Soak:
         command = [sys.executable, "-m", "bgrun", "run", label, "--", "bash", "-c", fate.command]
         caller = subprocess.Popen(command, cwd=self.folder, start_new_session=True, stdout=subprocess.DEVNULL)
         if fate.act == "kill the command line":
-            time.sleep(rng.random() * 0.6)
+            time.sleep(rng.random() * 0.1)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(caller.pid, signal.SIGKILL)
-        caller.wait()
+        if caller.wait() and fate.act != "kill the command line":
+            self.lies.append(f"{label} ({fate.act}): it was not started, exit {caller.returncode}")
         time.sleep(0.2 if fate.act == "kill the command line" else 0)
-        return next(names.of(self.log_dir).newest_first(label), None)
+        return names.resolve(self.log_dir, label)
 
     def _act(self, run_id: str, fate: Fate, rng: random.Random) -> None:
         time.sleep(rng.random() * 0.05)
