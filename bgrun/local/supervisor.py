@@ -230,6 +230,8 @@ class Supervisor:
     # --- children that ended ------------------------------------------------------------------
 
     def _reap(self) -> None:
+        if not self.active and not self.host.helpers:
+            return
         by_pid = {member.pid: member for member in self.active.values() if not member.exit}
         while True:
             try:
