@@ -67,7 +67,8 @@ def peer_starts(bench: Workbench) -> list[Row]:
 def own(bench: Workbench, count: int) -> list[Row]:
     """Return bgrun's commands among so many runs.
 
-    Starts have a project of their own: looks are measured among exactly so many runs.
+    Starts have a project of their own: looks are measured among exactly so many runs, in a folder that is
+    as it was. The look at a running job is in the other one, which each start has just changed.
     """
     looks = project.make_with_history(bench, f"looks_{count}", count)
     starts = project.make_with_history(bench, f"starts_{count}", count)
@@ -75,11 +76,14 @@ def own(bench: Workbench, count: int) -> list[Row]:
     def row(command: str, words: list[str], folder: Path) -> Row:
         return Row(named(command, count), lambda: bench.call([bench.bgrun, *words], folder), ours=True)
 
+    bench.call([bench.bgrun, "start", "rest"], starts)
     start = row("start", ["start", "nap"], starts)
     return [
         start._replace(settle=lambda: see_it_run(bench, starts)),
         row("start --wait", ["start", "quick", "--wait"], starts),
         row("status", ["status", "quick"], looks),
+        row("status of a running job", ["status", "rest"], starts),
+        row("run", ["run", "adhoc", "-q", "--", "true"], starts),
         row("list", ["list"], looks),
     ]
 

@@ -3,7 +3,10 @@
 What is compared is measured in turns; tables give medians, and their ratio to `python -c pass` of the same
 interpreter. Everything happens in a temporary folder. What is not installed is named with its Debian package.
 
-Usage: python benchmarks/compare.py [--rounds N] [--only PART]… [--histories 1,1000,10000] [--check]
+Usage: python benchmarks/compare.py [--rounds N] [--only PART]… [--histories 1,1000,10000] [--times N] [--check]
+
+What was measured before is removed only at the very end. A file system may take longer to make new files for
+minutes after many were removed (ext4 without a journal: six), so let that time pass before the next measurement.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,13 +76,20 @@ def table(part: Part, found: Sequence[Figure]) -> list[str]:
     return lines
 
 
-def verdicts(every: Sequence[Verdict]) -> list[str]:
-    """Return the lines of the table of targets."""
+def verdicts(times: Sequence[Sequence[Verdict]]) -> list[str]:
+    """Return the lines of the table of targets, with what was measured each time."""
     lines = [f"{'Targets':48}{'at most':>9}{'measured':>10}"]
-    for one in every:
-        measured = "-" if one.measured is None else f"{one.measured:.2f}"
-        lines.append(f"{one.target.what:48}{one.target.most:9.2f}{measured:>10}  {one.target.unit:20}{one.word}")
+    for judged in zip(*times, strict=True):
+        target = judged[0].target
+        measured = "".join(f"{'-' if one.measured is None else f'{one.measured:.2f}':>10}" for one in judged)
+        lines.append(f"{target.what:48}{target.most:9.2f}{measured}  {target.unit:20}{word(judged)}")
     return lines
+
+
+def word(judged: Sequence[Verdict]) -> str:
+    """Return what is said of a target that was measured several times: it is met if it was each time."""
+    words = [one.word for one in judged]
+    return next((one for one in ("NOT MET", "not measured") if one in words), words[0])
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -96,6 +107,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--log-size", type=_size, default=1 << 30, help="how long the long log is, such as 64M")
     parser.add_argument("--asleep", type=float, default=20.0, help="seconds over which wake-ups are counted")
+    parser.add_argument("--times", type=int, default=1, help="how often all of it is measured, one after the other")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target that was measured is not met")
     return parser.parse_args(words)
 
@@ -126,16 +138,20 @@ def main() -> int:
     """Measure and print."""
     asked = parse()
     options = Options(asked.rounds, asked.histories, asked.log_size, asked.asleep)
-    print(machine(), flush=True)
-    with opened() as bench:
-        found = measure(bench, options, [name for name in PARTS if name in (asked.only or PARTS)])
-    every = targets.judge(found)
-    print("\n".join(["", *verdicts(every), ""]))
-    for note in bench.notes:
+    names = [name for name in PARTS if name in (asked.only or PARTS)]
+    judged, notes = [], set()
+    with ExitStack() as stack:
+        for _ in range(asked.times):
+            print(machine(), flush=True)
+            bench = stack.enter_context(opened())
+            judged.append(targets.judge(measure(bench, options, names)))
+            notes |= set(bench.notes)
+            print("\n".join(["", *verdicts(judged[-1:]), ""]), flush=True)
+        if asked.times > 1:
+            print("\n".join([*verdicts(judged), ""]))
+    for note in (*sorted(notes), *(f"missing: {name}" for name in peers.missing())):
         print(note)
-    for name in peers.missing():
-        print(f"missing: {name}")
-    return int(asked.check and any(one.word == "NOT MET" for one in every))
+    return int(asked.check and any(one.word == "NOT MET" for every in judged for one in every))
 
 
 if __name__ == "__main__":

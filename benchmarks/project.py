@@ -21,6 +21,7 @@ HISTORY_JOBS = "\n".join(
         "defaults: {inhibit_sleep: false}",
         "jobs:",
         "  nap: {command: sleep 0.2}",
+        "  rest: {command: sleep 600}",
         *(f"  {label}: {{command: 'true'}}" for label in LABELS),
         "",
     ]
