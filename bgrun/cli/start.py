@@ -66,7 +66,7 @@ def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = N
     if asked.quiet and not asked.json:
         show.out(begun.run_id)
     elif not asked.json:
-        for line in show.started_lines(begun, runner.members(project, begun), joined=bool(joined)):
+        for line in show.started_lines(begun, _members(project, begun), joined=bool(joined)):
             show.out(line)
     more = {} if joined is None else {"joined": joined}
     if wait:
@@ -74,6 +74,11 @@ def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = N
     if asked.json:
         _as_json(project, begun, more)
     return EXIT_OK
+
+
+def _members(project: Project, run: Run) -> list[Run]:
+    """Return the runs of a group's run; of any other there are none, and nothing is imported to say so."""
+    return runner.members(project, run) if run.members else []
 
 
 def _waited(project: Project, asked: Asked, begun: Run, more: Mapping[str, Any]) -> int:
@@ -84,7 +89,7 @@ def _waited(project: Project, asked: Asked, begun: Run, more: Mapping[str, Any])
     if asked.json:
         _as_json(project, ended, {**more, **report.digested(project, ended)})
     if not asked.json and not asked.quiet:
-        for one in (*runner.members(project, ended), ended):
+        for one in (*_members(project, ended), ended):
             show.out(show.verdict_line(one))
         for line in report.lines_of_failure(project, ended):
             show.out(line)
@@ -101,5 +106,5 @@ def _ended(project: Project, asked: Asked, begun: Run) -> Run:
 
 
 def _as_json(project: Project, one: Run, more: Mapping[str, Any]) -> None:
-    runs = [show.run_fields(member) for member in runner.members(project, one)]
+    runs = [show.run_fields(member) for member in _members(project, one)]
     show.document({**show.run_fields(one), **more, **({"runs": runs} if one.members else {})})

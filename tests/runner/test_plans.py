@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -227,3 +228,17 @@ def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) ->
     assert not {name for name in ours if name.split(".")[0] in ("cli", "jobfile", "runner", "tools")}
     assert not ours & {"local.hooks", "local.turnstile", "local.slots", "local.stop", "local.wait", "runs.retention"}
     assert not ours & {"local.child", "local.schedule"}
+
+
+def test_who_starts_a_run_is_told_by_the_system_where_no_variable_does(project: Cli) -> None:
+    own = pwd.getpwuid(os.getuid()).pw_name
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        project.env.pop(name, None)
+    word = project.logs / ".cache" / "user"
+    for _ in range(2):
+        assert project.meta(project.json("run", "x", "--wait", "--", "true"))["user"] == own
+        assert os.readlink(word).endswith(f" {own}")
+    word.unlink()
+    word.symlink_to("0 1.0 somebody")
+    assert project.meta(project.json("run", "x", "--wait", "--", "true"))["user"] == own
+    assert project.meta(project.json("run", "x", "--wait", "--", "true", USER="named"))["user"] == "named"
