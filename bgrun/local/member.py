@@ -11,7 +11,7 @@ import os
 from bgrun.lean import signal, suppress
 from bgrun.local import ledger
 from bgrun.local.kernel import steady_clock
-from bgrun.runs import process, record, state
+from bgrun.runs import state
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bgrun.local import tree
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
     from bgrun.model import State
@@ -152,7 +151,7 @@ class Member:
         """Mind a run that somebody else has launched."""
         self.child = ledger.Child(*born)
         os.set_inheritable(self.child.lock_fd, False)
-        from bgrun.local import escalate, logbound, tree  # noqa: F401 - as in `_settle_in`
+        from bgrun.local import logbound, pursuit  # noqa: F401 - as in `_settle_in`
 
         self.state, self.settled = "running", True
         self.began, self.inhibitor, self.look_at, self.log_size = began, inhibitor, look_at, log_size
@@ -237,7 +236,7 @@ class Member:
 
     def _settle_in(self) -> None:
         """Have the machine stay awake, and load what a later stop needs while it is there to be loaded."""
-        from bgrun.local import awake, escalate, tree  # noqa: F401
+        from bgrun.local import awake, pursuit  # noqa: F401
 
         self.settled = True
         if self.plan.inhibit_sleep and (pid := awake.keep_awake(self.pid, self.plan.label)):
@@ -261,77 +260,16 @@ class Member:
 
     def pursue(self) -> None:
         """Take its stop a step further."""
-        stopping = self.stopping
-        if not stopping:
-            return
-        from bgrun.local import escalate, tree
+        if self.stopping:
+            from bgrun.local import pursuit
 
-        found = tree.find(self._claim())
-        if not found and self.exit:
-            self._stop_over()
-            return
-        phase = escalate.phase(stopping, steady_clock())
-        if phase == "ask" and found:
-            self._ask(stopping, found)
-        elif phase == "kill":
-            self._kill(stopping, found)
-        elif phase == "give up" and self.exit:
-            self._stop_over(left=len(found))
+            pursuit.pursue(self, self.stopping)
 
-    def _ask(self, stopping: Stopping, found: list[process.Process]) -> None:
-        """Send the stop signal to all but the job script, which then ends with the command's own code."""
-        if not self.exit and ledger.command_is_over(self.at):
-            return  # it ends by itself, and is about to say how
-        from bgrun.local import tree
-
-        self._record_stop(stopping)
-        below = [one for one in found if one.pid != self.pid]
-        reached = tree.ask(below or found, stopping.signal)
-        self._note(reached)
-        tree.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
-        self.stopping = stopping._replace(asked=bool(reached))
-
-    def _kill(self, stopping: Stopping, found: list[process.Process]) -> None:
-        """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
-        from bgrun.local import tree
-
-        self._record_stop(stopping)
-        known: dict[tuple[int, str], process.Process] = {}
-        while found and steady_clock() < stopping.give_up_at:
-            tree.send(found, "SIGSTOP")
-            known |= {one.key: one for one in found}
-            found = [one for one in tree.find(self._claim()) if one.key not in known]
-        self._note(tree.send(known.values(), "SIGKILL"))
-
-    def _record_stop(self, stopping: Stopping) -> None:
-        """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
-        if stopping.reason:
-            with suppress(OSError):
-                record.write_stop(self.at, stopping.reason, signalled=True)
-
-    def _note(self, reached: list[process.Process]) -> None:
-        """Keep what our signals reached: it tells a run that was ended from one that ended by itself."""
-        self.ended.update(one.key for one in reached)
-        if not self.exit and any(one.pid != self.pid for one in reached):
-            self.command_was_hit = True
-
-    def _stop_over(self, left: int = 0) -> None:
+    def stop_over(self, left: int = 0) -> None:
+        """Take note that nothing of it is left, or that this many processes could not be ended."""
         if self.state == "running":
             self._conclude(left)
         self.stopping = None
-
-    def _claim(self) -> tree.Claim:
-        from bgrun.local import tree
-
-        return tree.Claim(
-            mark=tree.mark_of(self.at.log_dir, self.plan.run_id),
-            log=self.at.log,
-            # Once it is reaped its pid may be somebody else's: then only descent and marks count.
-            leader=self.pid if self.host.subreaper or not self.exit else 0,
-            ancestor=os.getpid() if self.host.subreaper else 0,
-            whole=self.host.subreaper and self.host.alone,
-            not_these=frozenset(self.host.helpers),
-        )
 
 
 def _stop_told(reason: str | None, ended: int, left: int) -> str:
