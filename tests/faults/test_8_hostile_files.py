@@ -98,7 +98,9 @@ def test_files_are_0600_and_folders_0700_whatever_the_umask(bg: Cli, umask: int)
         bg("stop", "x")
     finally:
         os.umask(before)
-    modes = {path: path.stat().st_mode & 0o777 for path in [bg.logs, *bg.logs.rglob("*")]}
+    # A symbolic link has no mode of its own, and the folder that some are in is closed.
+    paths = [path for path in [bg.logs, *bg.logs.rglob("*")] if not path.is_symlink()]
+    modes = {path: path.stat().st_mode & 0o777 for path in paths}
     wrong = {str(p): oct(m) for p, m in modes.items() if m != (0o700 if p.is_dir() else 0o600)}
     assert wrong == {}
     assert len(modes) > 10
