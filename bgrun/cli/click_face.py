@@ -97,7 +97,10 @@ def call(words: Sequence[str], tail: Sequence[str] | None) -> int:
 
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{context.get_usage()}\nbgrun --help tells more" if context else ""
+    if not context:
+        return ""
+    forgotten = "the command stands behind --, as in: bgrun run tests -- make test\n"
+    return f"{forgotten if context.info_name == 'run' else ''}{context.get_usage()}\nbgrun --help tells more"
 
 
 def build() -> click.Group:

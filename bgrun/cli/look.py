@@ -181,7 +181,10 @@ def list_runs(project: Project, asked: Asked) -> int:
 
     wanted = select.of_words(asked.state, asked.tag, runner.moment(asked.since))
     limit = None if asked.all else asked.lines or DEFAULT_RUNS
-    runs = select.in_order(runner.list_runs(project, asked.label, limit, wanted), asked.sort or "newest")
+    order = asked.sort or "newest"
+    # The newest few are found without reading the rest; which are the oldest or longest only all can tell.
+    read = runner.list_runs(project, asked.label, limit if order == "newest" else None, wanted)
+    runs = select.in_order(read, order)[:limit]
     if asked.json:
         show.runs_document(runs)
         return EXIT_OK

@@ -92,8 +92,8 @@ def _wrong_form(error: Any) -> tuple[str, str]:
 
 
 def _beyond_limit(error: Any) -> tuple[str, str]:
-    limit = "at least" if error.validator == "minimum" else "at most"
-    return f"must be {limit} {error.validator_value}, not {_shown(error.instance)}", ""
+    limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+    return f"must be {limits[error.validator]} {error.validator_value}, not {_shown(error.instance)}", ""
 
 
 def _type_hint(kinds: list[str], found: Any) -> str:
@@ -123,4 +123,5 @@ _WORDS = {
     "uniqueItems": lambda _: ("has an entry twice", "remove one of the two"),
     "minimum": _beyond_limit,
     "maximum": _beyond_limit,
+    "exclusiveMinimum": _beyond_limit,
 }

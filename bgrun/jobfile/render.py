@@ -141,8 +141,8 @@ def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, wor
     Raises:
         UsageError: an env file of the defaults cannot be read.
     """
-    settings = (job_file.defaults if job_file else Settings())._replace(working_dir=str(working_dir))
-    rendered = _rendered(settings, root, {"env": world.env, "job": ""}, "defaults: ", world)
+    settings = job_file.defaults if job_file else Settings()
+    rendered = _rendered(settings, root, {"env": world.env, "job": ""}, "defaults: ", world, working_dir)
     return _finish(rendered, adhoc.LABEL, _exec(adhoc.WORDS, settings), adhoc.SHOWN, None)
 
 
@@ -161,8 +161,10 @@ class _Surroundings(NamedTuple):
     concurrency: Concurrency | None
 
 
-def _rendered(settings: Settings, root: Path, values: Mapping[str, Any], where: str, world: World) -> _Surroundings:
-    folder = root / template.render(settings.working_dir, values, f"{where}working_dir")
+def _rendered(
+    settings: Settings, root: Path, values: Mapping[str, Any], where: str, world: World, folder: Path | None = None
+) -> _Surroundings:
+    folder = folder or root / template.render(settings.working_dir, values, f"{where}working_dir")
     if not world.is_dir(folder):
         hint = f"make it, or mend working_dir, which is relative to {root}"
         raise UsageError(f"{where}working_dir {folder} is not a folder", hint)

@@ -11,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bgrun.errors import UsageError
 from bgrun.jobfile import quoting, shelltext
+from bgrun.jobfile.world import Variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ _FAULTS = (
 )
 
 
+class _Undefined(jinja2.StrictUndefined):
+    """A value that is not there, told in the words of a job file."""
+
+    @property
+    def _undefined_message(self) -> str:
+        """The message of the error that any use of it raises."""
+        name, owner = self._undefined_name, self._undefined_obj
+        if isinstance(owner, Variables):
+            return f"the variable {name} is not set"
+        if isinstance(owner, dict):
+            return f"there is no {name!r} here; there is {', '.join(map(repr, owner)) or 'nothing'}"
+        return super()._undefined_message
+
+
 class _Raw(str):
     """A value that is meant to be shell text."""
 
@@ -49,7 +64,7 @@ def _plain() -> jinja2.Environment:
 
 def _environment(finalize: Any) -> jinja2.Environment:
     environment = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, finalize=finalize, keep_trailing_newline=True, autoescape=False
+        undefined=_Undefined, finalize=finalize, keep_trailing_newline=True, autoescape=False
     )
     environment.filters["raw"] = lambda value: _Raw(_text(value))
     return environment
@@ -122,8 +137,8 @@ def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"{where}: line {error.lineno} of the template: {error.message}") from error
     except jinja2.UndefinedError as error:
-        known = ", ".join(name for name in values if name not in ("env", "job")) or "none"
-        raise UsageError(f"{where}: {error.message}", f"declared parameters: {known}") from error
+        known = ", ".join(name for name in values if name not in ("env", "job", "matrix")) or "none"
+        raise UsageError(f"{where}: {error.message}", _hint(error) or f"declared parameters: {known}") from error
     except _FAULTS as error:
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
     return _bounded(rendered, where)
@@ -138,10 +153,16 @@ def evaluate(expression: str, values: Mapping[str, Any], where: str) -> bool:
     try:
         return bool(_plain().compile_expression(expression, undefined_to_none=False)(**values))
     except jinja2.UndefinedError as error:
-        hint = "a variable that may be missing: env.get('NAME'), or `env.NAME is defined`"
-        raise UsageError(f"{where}: {error.message}", hint) from error
+        raise UsageError(f"{where}: {error.message}", _hint(error)) from error
     except _FAULTS as error:
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _hint(error: jinja2.UndefinedError) -> str:
+    message = error.message or ""
+    if message.startswith("the variable "):
+        return "one that may be missing: env.get('NAME', 'default'), or `env.NAME is defined` in an `if`"
+    return "mend the name" if message.startswith("there is no ") else ""
 
 
 def _bounded(rendered: str, where: str) -> str:

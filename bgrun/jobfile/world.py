@@ -34,7 +34,7 @@ class World:
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self.env: Mapping[str, str] = _Environ(environ, self)
+        self.env: Mapping[str, str] = Variables(environ, self)
         self.repeats = True
         self._seen: dict[tuple[str, str], Any] = {}
 
@@ -70,7 +70,7 @@ class World:
         return [(kind, what, found) for (kind, what), found in self._seen.items()]
 
 
-class _Environ(Mapping[str, str]):
+class Variables(Mapping[str, str]):
     """Environment variables; each that is asked for is noted."""
 
     def __init__(self, environ: Mapping[str, str], world: World) -> None:
@@ -78,6 +78,7 @@ class _Environ(Mapping[str, str]):
         self._world = world
 
     def __getitem__(self, name: str) -> str:
+        """Return the value of a variable."""
         value = self._environ.get(name) if isinstance(name, str) else None
         self._world.note_variable(str(name), value)
         if value is None:
@@ -85,14 +86,17 @@ class _Environ(Mapping[str, str]):
         return value
 
     def __iter__(self) -> Iterator[str]:
+        """Give the names of all."""
         self._world.repeats = False
         return iter(self._environ)
 
     def __len__(self) -> int:
+        """Return how many there are."""
         self._world.repeats = False
         return len(self._environ)
 
     def __repr__(self) -> str:
+        """Return all of them as text."""
         return repr(dict(self))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GATE_FD, SLOT_FD = 8, 9
 """Where a job script finds its gate, and the lock of its slot: descriptors that bash leaves alone (see job.sh.j2)."""
 GATE = "BGRUN_GATE"
+_DASH = ("/bin/dash", "/usr/bin/dash")
 
 
 class Around(NamedTuple):
@@ -46,7 +47,14 @@ class Held(NamedTuple):
     slot_fd: int = -1
 
 
-def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held) -> ledger.Child:
+class Start(NamedTuple):
+    """What a job script is started with: variables of its own, and whether any POSIX shell does the same with it."""
+
+    environment: dict[str, str]
+    any_shell: bool = False
+
+
+def launch(at: RunFiles, facts: dict[str, str], start: Start, held: Held) -> ledger.Child:
     """Start a job script as a child of this process and the leader of a session of its own.
 
     Raises:
@@ -55,7 +63,7 @@ def launch(at: RunFiles, facts: dict[str, str], environment: dict[str, str], hel
     opened: list[int] = []
     try:
         log_fd, lock_fd = ledger.claim_files(at, facts, opened, held.lock_fd)
-        child = _begin(at, facts, environment, held._replace(lock_fd=lock_fd), log_fd)
+        child = _begin(at, facts, start, held._replace(lock_fd=lock_fd), log_fd)
         os.close(log_fd)
     except OSError as error:
         _withdraw(at, opened)
@@ -70,12 +78,12 @@ def _withdraw(at: RunFiles, opened: list[int]) -> None:
         files.remove(path)
 
 
-def _begin(at: RunFiles, facts: dict[str, str], environment: dict[str, str], held: Held, log_fd: int) -> ledger.Child:
+def _begin(at: RunFiles, facts: dict[str, str], start: Start, held: Held, log_fd: int) -> ledger.Child:
     """Spawn the script, bring its record into view, and open its gate."""
     started_at = clock.iso(time.time())
     read_fd, gate_fd = os.pipe()
     try:
-        pid = _spawn(at, {**environment, GATE: "1"}, (log_fd, read_fd, held.slot_fd))
+        pid = _spawn(at, start, (log_fd, read_fd, held.slot_fd))
         known = meta.pack(_with_process(facts, pid, started_at))
         try:
             ledger.publish(at, pid, known, held.lock_fd)
@@ -101,7 +109,7 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str,
     return {**facts, **born}
 
 
-def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int]) -> int:
+def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:
     """Spawn the script with nothing of ours: its log as stdout and stderr, no stdin, signals as at boot."""
     log_fd, gate_fd, slot_fd = fds
     moved = [(_out_of_the_way(fd), target) for fd, target in ((slot_fd, SLOT_FD), (gate_fd, GATE_FD)) if fd >= 0]
@@ -110,13 +118,13 @@ def _spawn(at: RunFiles, environment: dict[str, str], fds: tuple[int, int, int])
         *((os.POSIX_SPAWN_DUP2, source, target) for source, target in ((log_fd, 1), (log_fd, 2), *moved)),
     ]
     around = look_around()
-    whole = {**around.environment, **environment, MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
-    shell = around.dash if around.dash and _is_plain(environment) else around.bash
+    environment = {**around.environment, **start.environment, GATE: "1", MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
+    shell = around.dash if around.dash and start.any_shell and _is_plain(start.environment) else around.bash
     try:
         return os.posix_spawn(
             shell[0],
             [*shell, at.script],
-            whole,
+            environment,
             file_actions=actions,
             setsid=True,
             setsigmask=(),
@@ -136,10 +144,11 @@ def look_around(known: list[Around] = []) -> Around:  # noqa: B006 - it is to la
     """
     if not known:
         environment = dict(os.environ)
-        dash = programs.find("dash") if process.LINUX and _is_plain(environment) else None
+        # Not from the PATH: any program there may be called dash.
+        dash = [path for path in _DASH if os.access(path, os.X_OK)] if process.LINUX and _is_plain(environment) else []
         # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
         bash = (programs.find("bash") or "/bin/bash", "-p")
-        known.append(Around(environment, bash, (dash,) if dash else ()))
+        known.append(Around(environment, bash, tuple(dash[:1])))
     return known[0]
 
 

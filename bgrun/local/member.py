@@ -120,7 +120,8 @@ class Member:
         from bgrun.local import child  # one that takes a run over launches none
 
         held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1
-        self.child = child.launch(self.at, self.facts(), self.plan.environment, held)
+        start = child.Start(self.plan.environment, self.plan.any_shell)
+        self.child = child.launch(self.at, self.facts(), start, held)
         self.state = "running"
         self.began = steady_clock()
         self.look_at = self.began + SETTLE_AFTER_S
@@ -155,6 +156,7 @@ class Member:
 
         self.state, self.settled = "running", True
         self.began, self.inhibitor, self.look_at, self.log_size = began, inhibitor, look_at, log_size
+        self.heard_of_writes()  # the word that was asked for does not come to another program
         if inhibitor:
             self.host.helpers.add(inhibitor)
 

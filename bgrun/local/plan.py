@@ -22,6 +22,7 @@ class RunPlan(NamedTuple):
     `facts` are the lines of its meta that are known before it starts; `environment` are variables of
     its own, which go from here into the job and into no file. `needs` are the run ids that have to
     succeed first, all of which stand before this one; `skip` says why it is not to run, or is empty.
+    `any_shell`: its script says the same to each POSIX shell.
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class RunPlan(NamedTuple):
     skip: str = ""
     hooks: tuple[Hook, ...] = ()
     concurrency: Concurrency | None = None
+    any_shell: bool = False
 
 
 class GroupPlan(NamedTuple):

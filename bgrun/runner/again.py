@@ -30,19 +30,28 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     its own condition stays out.
 
     Raises:
-        UsageError: it was no group's run, it still goes on, or all of it succeeded.
+        UsageError: it was no group's run, it still goes on, all of it succeeded, or it never ran for want of
+            another one.
     """
     run_id = resolve(project, ref)
     old = facts_of(project, run_id)
     if not record.is_group(old):
         if failed:
             raise UsageError(f"{run_id} is not the run of a group", f"bgrun rerun {run_id}")
+        _refuse_skipped(read(project, run_id), old)
         return starting.launch_node(project, _again(project, run_id))
     again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()
     place = {member: index for index, member in enumerate(again)}
     nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
     plan = prepare.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
     return read(project, starting.launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
+
+
+def _refuse_skipped(run: Run, known: Mapping[str, str]) -> None:
+    """Refuse to run alone what was skipped since something that it needs did not succeed."""
+    if run.state == "skipped" and known.get("needs") and not record.is_waived(known):
+        hint = f"bgrun rerun {run.group_run} --failed starts that again, and then this"
+        raise UsageError(f"{run.run_id} was skipped: {run.reason}", hint)
 
 
 def _again(project: Project, run_id: str) -> Node:

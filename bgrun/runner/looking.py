@@ -145,13 +145,24 @@ def stalled(project: Project, run: Run) -> str | None:
 
 
 def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> digests.Digest:
-    """Return the digest of a run, of a group's run with those of its runs that did not succeed."""
+    """Return the digest of a run, of a group's run with those of its runs that did not succeed.
+
+    That of a run which was skipped, since what it needs did not succeed, tells of what did not.
+    """
     from bgrun.runs import digest as digests
 
-    if not run.members:
+    whole = run if run.members else _spoiled_by(project, run)
+    if whole is None:
         return _digest(project, run, most)
-    bad = [one for one in members(project, run) if not one.live and one.state not in ("succeeded", "skipped")]
+    bad = [one for one in members(project, whole) if not one.live and one.state not in ("succeeded", "skipped")]
     return digests.of_group(run, [_digest(project, one, most) for one in bad], most)
+
+
+def _spoiled_by(project: Project, run: Run) -> Run | None:
+    """Return the run of the plan that a skipped run was skipped in for the sake of another."""
+    if run.state != "skipped" or not run.group_run or record.is_waived(facts_of(project, run.run_id)):
+        return None
+    return record.read_run(project.log_dir, run.group_run)
 
 
 def _digest(project: Project, run: Run, most: int) -> digests.Digest:
@@ -169,15 +180,23 @@ def latest(project: Project, ref: str) -> Run:
 
 
 def resolve(project: Project, ref: str) -> str:
-    """Return the run id that a run id or a label stands for.
+    """Return the run id that a run id or a label stands for, or else the name of a job whose label is another.
 
     Raises:
         UnknownNameError: there is no such run.
     """
-    run_id = names.resolve(project.log_dir, ref)
+    run_id = names.resolve(project.log_dir, ref) or _of_job(project, ref)
     if run_id is None:
         raise UnknownNameError("run or label", ref, _known(project), _never_ran(project, ref))
     return run_id
+
+
+def _of_job(project: Project, name: str) -> str | None:
+    """Return the newest run of a job, if one of the newest runs is."""
+    for run_id in itertools.islice(names.of(project.log_dir).newest_first(), MOST_MEANT):
+        if (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job") == name:
+            return run_id
+    return None
 
 
 def _known(project: Project) -> list[str]:

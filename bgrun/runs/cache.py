@@ -60,8 +60,10 @@ def read_word(log_dir: str, name: str) -> str:
     return ""
 
 
-def write_word(log_dir: str, name: str, word: str) -> None:
-    """Keep a word, as what a symbolic link says: one takes the place of another in a quarter of a file's time.
+def write_word(log_dir: str, name: str, word: str) -> bool:
+    """Keep a word, and return whether that could be; as what a symbolic link says.
+
+    One takes the place of another in a quarter of a file's time.
 
     A file has blocks on disk to be chosen, written and given back for it (ext4(5), auto_da_alloc).
     """
@@ -70,6 +72,8 @@ def write_word(log_dir: str, name: str, word: str) -> None:
             hidden = files.unique(path)
             os.symlink(word, hidden)
             os.rename(hidden, path)
+            return True
+    return False
 
 
 def open_lock(log_dir: str, name: str) -> int:
@@ -78,6 +82,13 @@ def open_lock(log_dir: str, name: str) -> int:
         if path := _place(log_dir, name):
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
     return -1
+
+
+def is_open(log_dir: str, name: str, fd: int) -> bool:
+    """Return whether a file that was opened is still the one of this name: somebody may have removed it."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(fd), os.lstat(f"{folder(log_dir)}/{name}"))
+    return False
 
 
 def names(log_dir: str, prefix: str) -> list[str]:

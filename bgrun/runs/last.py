@@ -26,10 +26,19 @@ _WORD, _LOCK = "last.", "claims"
 
 def of_word(log_dir: str, label: str) -> RunId | None:
     """Return the last run of a label that was claimed, if it exists, where there is word of it."""
-    if not _is_large(log_dir):
+    if not _is_large(log_dir) or not _is_latest(log_dir, label):
         return None
     found = _word(log_dir, label)
     return found if found and os.path.lexists(RunFiles(log_dir, str(found)).meta) else None
+
+
+def _is_latest(log_dir: str, label: str) -> bool:
+    """Whether no job script has come since the word was left: one of this label might have, without a word."""
+    try:
+        left = os.lstat(f"{cache.folder(log_dir)}/{_WORD}{label}")
+        return left.st_mtime_ns >= os.stat(f"{log_dir}/jobs").st_mtime_ns
+    except OSError:
+        return False
 
 
 def _word(log_dir: str, label: str) -> RunId | None:
@@ -69,8 +78,10 @@ class Last:
     def _take_turn(self) -> int:
         fd = cache.open_lock(self._log_dir, _LOCK)
         try:
-            lock.hold_in_turn(fd)
+            if fd >= 0:
+                lock.hold_in_turn(fd)
         except OSError:
+            os.close(fd)
             return -1
         return fd
 
@@ -79,17 +90,15 @@ class Last:
     ) -> None:
         """Leave word of what was claimed, whatever came of it."""
         try:
+            has_turn = self._large and cache.is_open(self._log_dir, _LOCK, self._lock_fd)
+            leaves = has_turn and len(self._claimed) <= MOST_WORDS
             for label, run_id in self._claimed.items():
-                self._leave_word(label, str(run_id))
+                word = f"{_WORD}{label}"
+                if not leaves or not cache.write_word(self._log_dir, word, str(run_id)):
+                    cache.remove(self._log_dir, word)
         finally:
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
-
-    def _leave_word(self, label: str, run_id: str) -> None:
-        if self._large and len(self._claimed) <= MOST_WORDS:
-            cache.write_word(self._log_dir, f"{_WORD}{label}", run_id)
-        else:
-            cache.remove(self._log_dir, f"{_WORD}{label}")
 
     def of(self, label: str) -> RunId | None:
         """Return the last run of a label, or None where there is none."""

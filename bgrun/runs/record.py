@@ -140,7 +140,17 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
         return _look(at, fresh)
     request = read_stop(at)
     reason = request.reason if request and (request.carried_out or not state.has_started(facts)) else ""
-    return fresh, state.Evidence(fresh or facts, False, False, seen_exit(at), reason, away)
+    code = seen_exit(at)
+    if code is not None and fresh is not None:
+        _bring_into_view(at)
+    return fresh, state.Evidence(fresh or facts, False, False, code, reason, away)
+
+
+def _bring_into_view(at: RunFiles) -> None:
+    """Do what a supervisor was killed before it could: rename a code that its job script has left."""
+    if not os.path.lexists(at.exit):
+        with suppress(OSError):
+            os.rename(at.hidden("exit"), at.exit)
 
 
 def _is_minded(at: RunFiles, facts: Mapping[str, str]) -> bool:

@@ -255,7 +255,7 @@ def spoil(path: Path, odd: str) -> None:
 def test_what_is_odd_in_the_cache_is_not_used(bg: Cli, odd: str) -> None:
     bg.jobs("jobs: {a: {command: echo good}}\n")
     bg("start", "a", "--wait")
-    kept = list((bg.logs / ".cache").iterdir())
+    kept = [path for path in (bg.logs / ".cache").iterdir() if not path.is_symlink()]
     assert len(kept) == 2, kept
     for path in kept:
         spoil(path, odd)

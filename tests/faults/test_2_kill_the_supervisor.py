@@ -44,6 +44,7 @@ def test_killed_between_the_words_of_the_script_and_its_own(bg: Cli, supervisor_
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("failed", 4)
     assert ended["duration_s"] is not None
+    assert Path(run["log"].removesuffix(".log") + ".exit").read_text() == "4\n", "whoever looks brings it into view"
 
 
 def test_once_it_is_slim_it_is_still_the_first_witness(bg: Cli, slimmed: SupervisorOf) -> None:

@@ -83,6 +83,39 @@ def test_a_variable_with_a_name_that_no_shell_can_give_it_reaches_the_command(bg
     assert "a.b=c\n" in bg("logs", "x", "-n", "1000").out
 
 
+def test_a_program_without_a_first_line_is_run_as_by_bash(bg: Cli) -> None:
+    script = bg.folder / "check"
+    script.write_text("a=(1 2 3)\nif [[ -e check ]]; then exit ${#a[@]}; fi\n")
+    script.chmod(0o755)
+    bg("run", "x", "--exit-code", "--", "./check", code=3)
+    bg.jobs("jobs: {x: {command: [./check]}, y: {command: ./check}}")
+    for job in ("x", "y"):
+        bg("start", job, "--exit-code", code=3)
+
+
+def test_another_program_of_the_name_of_a_shell_is_not_taken_for_it(bg: Cli) -> None:
+    away = bg.folder / "bin"
+    away.mkdir()
+    (away / "dash").write_text("#!/bin/sh\nexit 0\n")
+    (away / "dash").chmod(0o755)
+    bg.jobs("jobs: {x: {command: 'exit 7'}}")
+    bg("start", "x", "--exit-code", code=7, PATH=f"{away}:{bg.env['PATH']}")
+
+
+@pytest.mark.parametrize("name", ["OPTIND", "LINENO", "PS4", "ENV", "IFS", "_", "RANDOM"])
+def test_a_declared_variable_that_means_something_to_a_shell_ends_no_job(bg: Cli, name: str) -> None:
+    bg.jobs(f"jobs: {{x: {{command: 'exit 7', env: {{{name}: odd}}}}}}")
+    bg("start", "x", "--exit-code", code=7)
+
+
+def test_a_folder_whose_name_looks_like_a_template(bg: Cli) -> None:
+    bg.jobs("jobs: {}")
+    for name in ("{{ 7*7 }}", "{% raw %}"):
+        (bg.folder / name).mkdir()
+        bg("run", "x", "--wait", "--", "pwd", cwd=bg.folder / name)
+        assert bg("logs", "x").out == f"{bg.folder / name}\n"
+
+
 def test_a_command_too_long_for_the_system_fails_and_says_so(bg: Cli) -> None:
     bg.jobs("jobs: {x: {command: 'echo {{ \"x\" * 200000 }}'}}")
     assert bg.json("start", "x", "--wait", code=1)["exit_code"] == 126

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,6 +64,26 @@ def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
+@pytest.mark.parametrize("odd", ["file", "link", "closed"])
+def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    claimed(logs, "a")
+    shutil.rmtree(logs / ".cache")
+    make = {"file": (logs / ".cache").touch, "link": lambda: (logs / ".cache").symlink_to(tmp_path)}
+    make.get(odd, lambda: (logs / ".cache").mkdir(0o500))()
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}-5", f"a_{FUTURE}-6"]
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
+def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
+    with last.Last(str(logs)) as claims:
+        claims.note(RunId("a", FUTURE))
+        shutil.rmtree(logs / ".cache")
+        claimed(logs, "a")
+    assert cache.read_word(str(logs), "last.a") == ""
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
     claimed(logs, "a")
@@ -74,6 +95,12 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
         before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
         assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1))]
     assert cache.read_word(str(logs), "last.a").startswith("a_")
+    assert last.of_word(str(logs), "a") is None, "it has no meta"
+    newest = os.readlink(word)
+    (logs / f"{newest}.meta").touch()
+    assert str(last.of_word(str(logs), "a")) == newest
+    (logs / "jobs" / f"a_{FUTURE}-99.sh").touch()
+    assert last.of_word(str(logs), "a") is None, "a script came without a word"
     word.unlink()
     word.write_text("not a link")
     assert cache.read_word(str(logs), "last.a") == ""
