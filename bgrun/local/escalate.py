@@ -11,30 +11,37 @@ if TYPE_CHECKING:
     Phase = Literal["ask", "wait", "kill", "give up"]
 
 KILL_S = 2.0
-"""Seconds after the grace period within which nothing of the run is left."""
+"""Seconds after the first SIGKILL within which nothing of the run is left."""
 
 
 class Stopping(NamedTuple):
     """A stop under way; times are those of one steady clock, in seconds.
 
-    `reason` is what the stop request says (`stop`, `timeout`, or words for a person).
+    `reason` is what the stop request says (`stop`, `timeout`, or words for a person). `asked` once the
+    signal has reached something, `killing_since` the first SIGKILL: nothing is given up before that, however
+    late whoever stops it comes to it.
     """
 
     reason: str
     signal: str
-    since: float
     kill_at: float
     asked: bool = False
+    killing_since: float | None = None
 
     @property
     def give_up_at(self) -> float:
         """When it is told that something could not be ended."""
-        return self.kill_at + KILL_S
+        return float("inf") if self.killing_since is None else self.killing_since + KILL_S
 
 
 def begin(reason: str, signal: str, grace_s: float, now: float) -> Stopping:
     """Return the stop that begins now."""
-    return Stopping(reason, signal, now, now + grace_s)
+    return Stopping(reason, signal, now + grace_s)
+
+
+def killing(stopping: Stopping, now: float) -> Stopping:
+    """Return a stop in which SIGKILL is sent now, perhaps not for the first time."""
+    return stopping if stopping.killing_since is not None else stopping._replace(killing_since=now)
 
 
 def phase(stopping: Stopping, now: float) -> Phase:

@@ -260,13 +260,6 @@ class Member:
         limits = self.plan.limits
         self.stopping = escalate.begin(reason, limits.stop_signal, limits.stop_grace_s, steady_clock())
 
-    def pursue(self) -> None:
-        """Take its stop a step further."""
-        if self.stopping:
-            from bgrun.local import pursuit
-
-            pursuit.pursue(self, self.stopping)
-
     def stop_over(self, left: int = 0) -> None:
         """Take note that nothing of it is left, or that this many processes could not be ended."""
         if self.state == "running":

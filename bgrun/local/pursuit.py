@@ -11,13 +11,26 @@ from bgrun.runs import process, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bgrun.local.escalate import Stopping
     from bgrun.local.member import Member
 
 
-def pursue(member: Member, stopping: Stopping) -> None:
-    """Take a stop a step further."""
-    found = tree.find(_claim(member))
+def pursue(members: Iterable[Member]) -> None:
+    """Take the stop of each of these runs a step further.
+
+    One look at all processes is for all of them: of a plan of hundreds each would take its time anew. What
+    is forked after it is found the next time, which comes as long as anything is found.
+    """
+    view = tree.View()
+    for member in members:
+        if member.stopping:
+            _pursue(member, member.stopping, view)
+
+
+def _pursue(member: Member, stopping: Stopping, view: tree.View) -> None:
+    found = tree.find(_claim(member), view)
     if not found and member.exit:
         member.stop_over()
         return
@@ -45,6 +58,7 @@ def _ask(member: Member, stopping: Stopping, found: list[process.Process]) -> No
 def _kill(member: Member, stopping: Stopping, found: list[process.Process]) -> None:
     """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
     _record(member, stopping)
+    member.stopping = stopping = escalate.killing(stopping, steady_clock())
     known: dict[tuple[int, str], process.Process] = {}
     while found and steady_clock() < stopping.give_up_at:
         tree.send(found, "SIGSTOP")

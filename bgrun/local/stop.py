@@ -165,6 +165,7 @@ def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[float
                 record.write_stop(at, reason, signalled=False)  # they were on their way out by themselves
             plan = plan._replace(asked=bool(reached))
         elif phase == "kill":
+            plan = escalate.killing(plan, time.monotonic())
             tree.send(found, "SIGKILL")
         elif phase == "give up":
             left = ", ".join(str(one.pid) for one in found)

@@ -147,7 +147,7 @@ class Supervisor:
             if member.deadline is not None and now >= member.deadline:
                 member.stop("timeout")
             member.look(now)
-            member.pursue()
+        self._pursue()
         self._settle()
         if self.hooks:
             self.hooks.kill_late()
@@ -279,6 +279,12 @@ class Supervisor:
         for member in self._unfinished():
             if why := whole or ledger.stop_requested(member.at):
                 member.stop(why)
+
+    def _pursue(self) -> None:
+        if being_stopped := [member for member in self.active.values() if member.stopping]:
+            from bgrun.local import pursuit
+
+            pursuit.pursue(being_stopped)
 
     def _unfinished(self) -> Iterable[Member]:
         return [member for member in self.members.values() if member.state in ("queued", "running")]

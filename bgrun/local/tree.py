@@ -91,16 +91,24 @@ def _below(root: int, children: Mapping[int, list[int]]) -> list[int]:
     return found
 
 
-def find(claim: Claim) -> list[Process]:
-    """Return the living processes of a run as they are now."""
-    found: dict[int, str] = {}
+class View:
+    """All processes at one moment, and the mark of each that is asked for: one look serves many runs."""
 
-    def marks(pid: int) -> str:
-        if pid not in found:
-            found[pid] = read_mark(pid)
-        return found[pid]
+    def __init__(self) -> None:
+        self.table = process.snapshot()
+        self._marks: dict[int, str] = {}
 
-    return members(claim, process.snapshot(), marks, lambda pid: process.has_open(pid, claim.log))
+    def mark(self, pid: int) -> str:
+        """Return the mark of the run that a process was started in, or ''."""
+        if pid not in self._marks:
+            self._marks[pid] = read_mark(pid)
+        return self._marks[pid]
+
+
+def find(claim: Claim, view: View | None = None) -> list[Process]:
+    """Return the living processes of a run as they are now, or as they were at a moment."""
+    seen = view or View()
+    return members(claim, seen.table, seen.mark, lambda pid: process.has_open(pid, claim.log))
 
 
 def send(targets: Iterable[Process], signal_name: str) -> list[Process]:

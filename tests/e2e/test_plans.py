@@ -275,3 +275,20 @@ def test_each_combination_of_a_matrix_is_a_run_of_its_own_label(bg: Cli) -> None
     assert "label same_a-b" in bg("start", "same", code=2).err
     assert "pick one" in bg("render", "unit", code=2).err
     assert "echo 3.12 pg" in bg("render", "unit", "python=3.12", "db=pg").out
+
+
+def test_a_large_plan_is_stopped_as_a_small_one_is(bg: Cli) -> None:
+    """One look at all processes serves all of its runs: none of them has to wait for its grace to be over."""
+    count = 150
+    bg.jobs(f"jobs: {{nap: {{command: sleep 300, matrix: {{n: {list(range(count))}}}}}}}")
+    run = bg.json("start", "nap")
+
+    def all_run() -> bool:
+        return all(one["state"] == "running" for one in bg.json("status", *members)["runs"])
+
+    members = run["members"] if "members" in run else bg.meta(run)["members"].split()
+    assert len(members) == count
+    wait_until(all_run, "all of them run")
+    assert bg.json("stop", "nap")["runs"][0]["state"] == "stopped"
+    ended = {(one["state"], one["exit_code"]) for one in bg.json("status", *members)["runs"]}
+    assert ended == {("stopped", 143)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.local.escalate import KILL_S, begin, phase
+from bgrun.local.escalate import KILL_S, begin, killing, phase
 
 
 def phases(signal: str, grace_s: float, times: list[float]) -> list[str]:
@@ -12,6 +12,7 @@ def phases(signal: str, grace_s: float, times: list[float]) -> list[str]:
     for now in times:
         seen.append(phase(stopping, now))
         stopping = stopping._replace(asked=stopping.asked or seen[-1] == "ask")
+        stopping = killing(stopping, now) if seen[-1] == "kill" else stopping
     return seen
 
 
@@ -26,3 +27,9 @@ def test_without_grace_it_kills_at_once() -> None:
 
 def test_sigkill_as_the_stop_signal_needs_no_grace() -> None:
     assert phases("SIGKILL", 10, [100.0, 100.1]) == ["kill", "kill"]
+
+
+def test_who_comes_late_kills_before_giving_up() -> None:
+    """The machine slept, or hundreds were to be stopped before."""
+    times = [100.0, 300.0, 300.1, 300.0 + KILL_S]
+    assert phases("SIGTERM", 10, times) == ["ask", "kill", "kill", "give up"]
