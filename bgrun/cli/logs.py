@@ -30,7 +30,8 @@ def logs(project: Project, asked: Asked) -> int:
     cursor = reading.pack(reading.Cursor(run.run_id, found.next_offset))
     if asked.json:
         size = log_files.size(run.log)
-        end = {"next_cursor": cursor, "eof": not run.live and found.next_offset >= size, "truncated": found.truncated}
+        truncated = found.truncated or _has_more_before(run.log, asked)
+        end = {"next_cursor": cursor, "eof": not run.live and found.next_offset >= size, "truncated": truncated}
         show.document({"run": show.run_fields(run), "lines": found.lines, "size": size, **end})
         return EXIT_OK
     for line in found.lines:
@@ -40,6 +41,12 @@ def logs(project: Project, asked: Asked) -> int:
     elif found.truncated and asked.grep:
         show.note(f"there is more: bgrun logs {run.run_id} --since {cursor}")
     return EXIT_OK
+
+
+def _has_more_before(log: str, asked: Asked) -> bool:
+    """Whether lines were left out that nobody asked to leave out."""
+    is_default = not (asked.lines or asked.head or asked.since or asked.grep or asked.since_start)
+    return is_default and log_files.tail_offset(log, DEFAULT_LINES) > 0
 
 
 def wanted_of(asked: Asked) -> reading.Wanted:

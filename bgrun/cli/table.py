@@ -123,7 +123,8 @@ COMMANDS = (
         "bgrun.cli.look:status",
         (Argument("refs", "any", "ref"),),
         (Option("watch", ("-w", "--watch"), "Until they have ended; live on a terminal."), JSON, QUIET, EXIT_CODE),
-        epilog="REF is a run id, or a label (its newest run). Without any: live runs and the newest of each label.",
+        epilog="REF is a run id, a label (its newest run), or the name of a job whose label is another. Without any: "
+        "live runs and the newest of each label.",
     ),
     Command(
         "follow",

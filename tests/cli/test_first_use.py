@@ -72,3 +72,12 @@ def test_what_is_not_there_is_named_in_the_words_of_the_job_file(bg: Cli, job: s
 
 def test_a_forgotten_double_dash_is_told(bg: Cli) -> None:
     assert "stands behind --" in bg("run", "x", "echo", "hi", code=2).err
+
+
+def test_json_says_that_there_are_lines_before_the_last_hundred(bg: Cli) -> None:
+    bg("run", "x", "--wait", "--", "seq", "100")
+    bg("run", "y", "--wait", "--", "seq", "101")
+    assert bg.json("logs", "x")["truncated"] is False
+    assert bg.json("logs", "y")["truncated"] is True
+    assert bg.json("logs", "y", "-n", "100")["truncated"] is False
+    assert bg("logs", "y", "--json", "--since-start").json["truncated"] is False
