@@ -26,17 +26,20 @@ _WORD, _LOCK = "last.", "claims"
 
 def of_word(log_dir: str, label: str) -> RunId | None:
     """Return the last run of a label that was claimed, if it exists, where there is word of it."""
-    if not _is_large(log_dir) or not _is_latest(log_dir, label):
+    found = _word(log_dir, label) if _is_large(log_dir) else None
+    if found is None or not os.path.lexists(RunFiles(log_dir, str(found)).meta):
         return None
-    found = _word(log_dir, label)
-    return found if found and os.path.lexists(RunFiles(log_dir, str(found)).meta) else None
+    return found if _is_latest(log_dir, found) else None
 
 
-def _is_latest(log_dir: str, label: str) -> bool:
-    """Whether no job script has come since the word was left: one of this label might have, without a word."""
+def _is_latest(log_dir: str, claimed: RunId) -> bool:
+    """Whether no job script of its label has come since, which one might without a word."""
+    jobs = f"{log_dir}/jobs"
     try:
-        left = os.lstat(f"{cache.folder(log_dir)}/{_WORD}{label}")
-        return left.st_mtime_ns >= os.stat(f"{log_dir}/jobs").st_mtime_ns
+        left = os.lstat(f"{cache.folder(log_dir)}/{_WORD}{claimed.label}")
+        if left.st_mtime_ns >= os.stat(jobs).st_mtime_ns:
+            return True
+        return next(newest_first(claimed.label, os.listdir(jobs), ".sh"), None) == claimed
     except OSError:
         return False
 

@@ -99,6 +99,8 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
     newest = os.readlink(word)
     (logs / f"{newest}.meta").touch()
     assert str(last.of_word(str(logs), "a")) == newest
+    (logs / "jobs" / f"b_{FUTURE}-99.sh").touch()
+    assert str(last.of_word(str(logs), "a")) == newest, "one of another label changes nothing"
     (logs / "jobs" / f"a_{FUTURE}-99.sh").touch()
     assert last.of_word(str(logs), "a") is None, "a script came without a word"
     word.unlink()
