@@ -13,7 +13,7 @@ from bgrun import packing
 from bgrun.errors import BgrunError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import ledger
-from bgrun.local.kernel import Alarm, become_subreaper, close_all, leave_streams, steady_clock
+from bgrun.local.kernel import Alarm, become_subreaper, child_has_ended, close_all, leave_streams, steady_clock
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, launched, of_plain, unpack
 from bgrun.runs import process, record
@@ -230,7 +230,7 @@ class Supervisor:
     # --- children that ended ------------------------------------------------------------------
 
     def _reap(self) -> None:
-        if not self.active and not self.host.helpers:
+        if not (self.active or self.host.helpers) or not child_has_ended():
             return
         by_pid = {member.pid: member for member in self.active.values() if not member.exit}
         while True:
