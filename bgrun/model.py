@@ -70,6 +70,7 @@ class RenderedJob(NamedTuple):
     reports that it writes, a glob relative to its folder.
     `progress` are names of built-ins and regular expressions that tell from the log how far it is.
     Two starts with the same `join_key`, unless that is empty, mean the same work.
+    `any_shell`: the script was rendered just now, and says the same to each POSIX shell.
     """
 
     label: str
@@ -92,6 +93,7 @@ class RenderedJob(NamedTuple):
     progress: tuple[str, ...] = ()
     problems: tuple[Any, ...] = ()
     junit: str = ""
+    any_shell: bool = False
 
 
 class Node(NamedTuple):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from bgrun.model import RenderedJob
 
-LABEL, SHOWN, WORDS = "\0label\0", "\0shown\0", "\0words\0"
-"""What stands in a blank for the label, the comment on the command, and its words: no text can hold a NUL."""
+LABEL, SHOWN, WORDS = "\0l\0", "\0s\0", "\0w\0"
+"""What stands in a blank for the label, the comment on the command, and its words: nothing has a NUL."""
 _MOST_SHOWN = 200
 _NEEDS_NO_QUOTES = str.maketrans("", "", "@%+=:,./-_")
 

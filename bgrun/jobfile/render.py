@@ -60,10 +60,20 @@ def render_job(
     return _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
+        any_shell=_suits_any_shell(job, rendered),
         progress=job.progress,
         problems=tuple(one for named in job.problems for one in matchers.resolve(job_file.root, named, world)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
     )
+
+
+def _suits_any_shell(job: JobSpec, around: _Surroundings) -> bool:
+    """Whether each POSIX shell does the same with the job script.
+
+    Not with one that runs a program by its own words: that may be a script without a first line that says
+    what runs it, of which each shell takes itself to be meant. Nor where it sets what getopts(1) counts by.
+    """
+    return isinstance(job.command, str) and "OPTIND" not in around.exports
 
 
 def _label(job: JobSpec, values: Mapping[str, Any], combination: Mapping[str, Scalar] | None) -> str:

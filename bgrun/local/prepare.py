@@ -105,17 +105,8 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
         skip=node.skip,
         hooks=job.hooks,
         concurrency=job.concurrency,
-        any_shell=_suits_any_shell(job),
+        any_shell=job.any_shell,
     )
-
-
-def _suits_any_shell(job: RenderedJob) -> bool:
-    """Whether each POSIX shell does the same with a job script.
-
-    Not with one that runs a program by its own words: that may be a script without a first line that says
-    what runs it, of which each shell takes itself to be meant. Nor where it sets what getopts(1) counts by.
-    """
-    return bool(job.shell) and "export OPTIND=" not in job.script
 
 
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:

@@ -21,6 +21,8 @@ LARGE = 1 << 14
 """From how many bytes on the folder of job scripts has many names; file systems count some 20 to 60 for each."""
 MOST_WORDS = 20
 """Of how many labels at once word is left; to list the folder once takes less than more of them."""
+TURN_S = 1.0
+"""How long a claim waits for its turn: without one it leaves no word, and takes away what there is."""
 _WORD, _LOCK = "last.", "claims"
 
 
@@ -70,6 +72,7 @@ class Last:
         self._lock_fd = -1
         self._names: list[str] | None = None
         self._claimed: dict[str, RunId] = {}
+        self._changed = 0
 
     def __enter__(self) -> Last:
         """Begin to claim."""
@@ -82,7 +85,7 @@ class Last:
         fd = cache.open_lock(self._log_dir, _LOCK)
         try:
             if fd >= 0:
-                lock.hold_in_turn(fd)
+                lock.hold_in_turn(fd, TURN_S)
         except OSError:
             os.close(fd)
             return -1
@@ -93,7 +96,9 @@ class Last:
     ) -> None:
         """Leave word of what was claimed, whatever came of it."""
         try:
-            has_turn = self._large and cache.is_open(self._log_dir, _LOCK, self._lock_fd)
+            # One that waited in vain has claimed meanwhile, if this one was suspended for so long.
+            undisturbed = self._large and self._mark() == self._changed
+            has_turn = undisturbed and cache.is_open(self._log_dir, _LOCK, self._lock_fd)
             leaves = has_turn and len(self._claimed) <= MOST_WORDS
             for label, run_id in self._claimed.items():
                 word = f"{_WORD}{label}"
@@ -111,6 +116,14 @@ class Last:
     def note(self, run_id: RunId) -> None:
         """Take note of a run that was claimed."""
         self._claimed[run_id.label] = run_id
+        if self._large:
+            self._changed = self._mark()
+
+    def _mark(self) -> int:
+        try:
+            return os.stat(self._jobs).st_mtime_ns
+        except OSError:
+            return 0  # somebody has removed it: nothing can be kept either
 
     def _listed(self) -> list[str]:
         if self._names is None:

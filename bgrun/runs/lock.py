@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 from bgrun.runs import files
+
+_AGAIN_S = 0.001
 
 
 def hold(fd: int) -> None:
@@ -21,13 +24,26 @@ def hold(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def hold_in_turn(fd: int) -> None:
-    """Take the lock once nobody else has it, sleeping in the kernel till then.
+def hold_in_turn(fd: int, within_s: float) -> None:
+    """Take the lock once nobody else has it.
 
     Raises:
+        BlockingIOError: that did not come in time, since its holder was suspended.
         OSError: the file system has no locks.
     """
-    fcntl.flock(fd, fcntl.LOCK_EX)
+    until = time.monotonic() + within_s
+    # Asked again and again, since flock(2) has no bound, and holders are through within a millisecond.
+    while not _is_taken(fd) and time.monotonic() < until:
+        time.sleep(_AGAIN_S)
+    hold(fd)
+
+
+def _is_taken(fd: int) -> bool:
+    try:
+        hold(fd)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_held(path: str) -> bool:

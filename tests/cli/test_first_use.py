@@ -35,8 +35,8 @@ def test_what_was_skipped_for_want_of_another_is_not_run_alone(project: Cli) -> 
     told = project("rerun", "deploy", code=2).err
     assert "was skipped: it needs test_" in told
     assert "bgrun rerun plan_deploy_" in told
-    project("start", "maybe", "--wait", code=None)
-    project("rerun", "maybe", "--wait", code=None)  # its own condition still rules it out
+    project("start", "maybe", "--wait", code=1)
+    project("rerun", "maybe", "--wait", code=1)  # its own condition still rules it out
     assert project.state("maybe")["state"] == "skipped"
 
 

@@ -75,6 +75,16 @@ def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: 
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
+def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last, "TURN_S", 0.05)
+    with last.Last(str(logs)) as suspended:
+        suspended.note(RunId("a", "20260101_000000"))
+        newer = claimed(logs, "a")
+        assert cache.read_word(str(logs), "last.a") == "", "it had no turn"
+    assert cache.read_word(str(logs), "last.a") in ("", *newer), "and its word is not overwritten by an older one"
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
     with last.Last(str(logs)) as claims:
         claims.note(RunId("a", FUTURE))
