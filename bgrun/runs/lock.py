@@ -16,9 +16,10 @@ _AGAIN_S = 0.001
 
 
 def hold(fd: int) -> None:
-    """Take the lock; the file must not be in view yet, so that nobody can be in the way.
+    """Take the lock, at once or not at all; nobody is in the way while the file is not in view yet.
 
     Raises:
+        BlockingIOError: somebody else has it.
         OSError: the file system has no locks.
     """
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
