@@ -7,7 +7,8 @@ head and the tail stay, and so does every offset.
 from __future__ import annotations
 
 import os
-import sys
+
+from bgrun.runs import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _punch(fd: int, offset: int, length: int) -> bool:
 
 
 def _fallocate() -> Any:
-    if not sys.platform.startswith("linux"):
+    if not process.LINUX:
         return None
     import ctypes
 

@@ -18,10 +18,13 @@ class LogWatch:
 
         Whoever asks has SIGIO blocked, which would end this process otherwise (see `kernel.Alarm`).
         """
+        asked = getattr(fcntl, "F_NOTIFY", None)
+        if asked is None:
+            return False
         try:
             if self._fd < 0:
                 self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.fcntl(self._fd, fcntl.F_NOTIFY, fcntl.DN_MODIFY)
-        except (OSError, AttributeError):
+            fcntl.fcntl(self._fd, asked, getattr(fcntl, "DN_MODIFY", 0))
+        except OSError:
             return False
         return True

@@ -39,8 +39,11 @@ def become(plan: Plan, state: Any, kept_fds: tuple[int, ...]) -> None:
 
     Children stay children, and a subreaper one (execve(2)). It returns only if that cannot be.
     """
+    memfd_create = getattr(os, "memfd_create", None)
+    if memfd_create is None:
+        return
     with suppress(OSError):
-        state_fd = os.memfd_create("bgrun", 0)
+        state_fd = memfd_create("bgrun", 0)
         try:
             os.write(state_fd, packing.pack(state))
             os.lseek(state_fd, 0, os.SEEK_SET)

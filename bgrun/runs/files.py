@@ -190,10 +190,11 @@ def _allocate(fd: int, size: int) -> None:
     Else ext4 does so when the file takes the place of another one, and writes it out at once: that takes
     as long again as all else in a `commit`, and far longer on a busy disk (ext4(5), auto_da_alloc).
     """
-    try:
-        os.posix_fallocate(fd, 0, size)
-    except AttributeError:
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is None:
         return
+    try:
+        allocate(fd, 0, size)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
