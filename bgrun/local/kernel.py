@@ -37,7 +37,8 @@ class Alarm:
         for number in self._awaited:
             # Never called, for they are blocked; but a signal that is ignored may not even be kept (SIGCHLD on macOS).
             signal.signal(number, lambda *_: None)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        # SIGPIPE: the caller may be killed before it is answered.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._awaited)
 

@@ -7,6 +7,7 @@ import time
 
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.lean import NamedTuple, suppress
+from bgrun.local.kernel import steady_clock
 from bgrun.runs import clock, files, lock, meta, process, record, state
 from bgrun.runs.layout import RunFiles
 
@@ -234,7 +235,7 @@ class GroupLedger:
             LaunchError: the record cannot be kept.
         """
         me = os.getpid()
-        self.began = time.monotonic()
+        self.began = steady_clock()
         self.facts |= {
             "pgid": str(os.getpgid(0)),
             "pid": str(me),
@@ -273,7 +274,7 @@ class GroupLedger:
         words = {
             **self.facts,
             "ended_at": clock.iso(time.time()),
-            "duration_s": f"{time.monotonic() - self.began:.3f}",
+            "duration_s": f"{steady_clock() - self.began:.3f}",
             **verdict_facts(verdict),
         }
         if verdict.exit_code is None:

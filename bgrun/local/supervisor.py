@@ -351,13 +351,20 @@ def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> Non
         done = supervisor.advance()
     except BgrunError as error:
         supervisor.withdraw()
-        os.write(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
+        _answer(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
         return
-    os.write(ready_fd, launched(supervisor.known))
-    os.close(ready_fd)
+    _answer(ready_fd, launched(supervisor.known))
     if slim_later and not done and supervisor.only_waits:
         done = _while_quick(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
+
+
+def _answer(ready_fd: int, told: bytes) -> None:
+    """Tell the caller how the launch went; one that was killed meanwhile (EPIPE) takes no part of the plan along."""
+    with suppress(OSError):
+        os.write(ready_fd, told)
+    with suppress(OSError):
+        os.close(ready_fd)
 
 
 def _while_quick(supervisor: Supervisor, alarm: Alarm) -> bool:
