@@ -71,8 +71,9 @@ def code_mark() -> str:
     Code that was installed changes only as a whole; in a checkout each file is looked at.
     """
     from bgrun import __version__
+    from bgrun.jobfile import world
 
-    stamps = (f"{path} {found.st_mtime_ns} {found.st_size}" for path in _code() for found in (os.stat(path),))
+    stamps = (f"{path} {world.stamp(path)}" for path in _code())
     return "\n".join([__version__, sys.version, *stamps])
 
 

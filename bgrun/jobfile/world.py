@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 _SALT_BYTES = 8
 
 
-CALM_NS = 2_000_000_000
-"""How long ago a file must have changed for its time of change to tell it from the next (2 s, on FAT), in ns."""
+CALM_NS = 100_000_000
+COARSE_CALM_NS = 2_000_000_000
+"""How long ago a file must have changed for its time of change to tell it from the next, in ns.
+
+A kernel's clock for files moves every 1 to 10 ms. Some file systems keep fewer digits (FAT: 2 s); their
+times are recognised by the zeros at the end.
+"""
+_COARSE_NS = 10_000_000
 
 
 class World:
@@ -52,13 +58,15 @@ class World:
 
     def reads(self, path: str | os.PathLike[str]) -> None:
         """Remember that what a file holds is about to be read."""
-        stamp = self._look("stamp", path)
-        if stamp and stamp[0] > time.time_ns() - CALM_NS:
+        found = self._look("stamp", path)
+        if found and not _is_calm(found[0], time.time_ns()):
             self.repeats = False  # it may change once more without another time of change
 
     def _look(self, kind: str, path: str | os.PathLike[str]) -> Any:
         what = os.fspath(path)
-        self._seen[kind, what] = found = _LOOKS[kind](what)
+        found = _LOOKS[kind](what)
+        if self._seen.setdefault((kind, what), found) != found:
+            self.repeats = False  # it changed while it was read: nobody knows which of the two was used
         return found
 
     def note_variable(self, name: str, value: str | None) -> None:
@@ -108,20 +116,29 @@ def holds(sight: list[Sight], environ: Mapping[str, str]) -> bool:
     )
 
 
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    """Return what changes with what a file holds, or None where there is none."""
+def _is_calm(changed_ns: int, now_ns: int) -> bool:
+    """Return whether a change after this one would have another time."""
+    return changed_ns < now_ns - (CALM_NS if changed_ns % _COARSE_NS else COARSE_CALM_NS)
+
+
+def stamp(path: str) -> tuple[int, ...] | None:
+    """Return what changes with what a file holds, or None where there is none.
+
+    Its time of change (stat(2), st_ctime) comes first: whoever swaps two files, or sets their times as `cp -p`
+    and `touch -d` do, can give another file the same of all the rest, but nobody can set that.
+    """
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 _LOOKS: Mapping[str, Callable[[str], Any]] = {
     "is_dir": os.path.isdir,
     "is_file": os.path.isfile,
     "real": os.path.realpath,
-    "stamp": _stamp,
+    "stamp": stamp,
 }
 
 

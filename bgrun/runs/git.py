@@ -34,7 +34,7 @@ def facts(folder: str) -> GitFacts:
 
 
 def state_of(folder: str) -> bytes:
-    """Return bytes that differ when the files of the work tree do: commit, changed files, their sizes and times.
+    """Return bytes that differ when the files of the work tree do: commit, changed files, their sizes, times, inodes.
 
     Empty outside a repository; where git cannot tell, like no other state.
     """
@@ -53,7 +53,7 @@ def _stamp(path: str) -> str:
         found = os.lstat(path)
     except OSError:
         return ""
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
 def _top(folder: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
-import time
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bgrun.jobfile import world
-from tests.conftest import TOP, Cli
+from tests.conftest import TOP, Cli, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +43,15 @@ def project(bg: Cli) -> Cli:
 
 
 def age(*paths: Path) -> None:
-    """Have files look as if they had been written some time ago: of a fresh one nothing is kept."""
+    """Wait until files were written some time ago: of a fresh one nothing is kept."""
+
+    def calm(path: Path) -> bool:
+        world_around = world.World({})
+        world_around.reads(path)
+        return world_around.repeats
+
     for path in paths:
-        then = time.time_ns() - 10 * world.CALM_NS
-        os.utime(path, ns=(then, then))
+        wait_until(lambda path=path: calm(path), f"{path.name} is no longer fresh")
 
 
 def said(cli: Cli, *words: str, **env: str) -> str:
@@ -159,21 +165,91 @@ def test_a_file_of_matchers_that_changes_is_read_again(project: Cli) -> None:
     assert "problemMatcher" in project("start", "matched", code=2).err
 
 
+def swap(one: Path, other: Path) -> None:
+    """Put one file in place of the other as `cp -p` does: into the same file, with the same times."""
+    before = one.stat()
+    assert before.st_size == other.stat().st_size
+    one.write_bytes(other.read_bytes())
+    os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = one.stat()
+    assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
+    age(one)
+
+
+def test_a_file_of_the_same_size_and_time_is_another_one(project: Cli) -> None:
+    other = project.folder / "other"
+    assert [said(project) for _ in range(2)] == ["hi one red none"] * 2
+    other.write_text("FROM_FILE=two\n")
+    swap(project.folder / "vars.env", other)
+    assert [said(project) for _ in range(2)] == ["hi two red none"] * 2
+
+    (project.folder / "m.json").write_text(MATCHER % r"^(.*):(\\d+): (.*)$")
+    age(project.folder / "m.json")
+    for _ in range(2):
+        project("start", "matched", "--wait", code=1)
+        assert len(project.json("report", "matched")["digest"]["problems"]) == 1
+    other.write_text(MATCHER % r"^(.*);(\\d+): (.*)$")
+    swap(project.folder / "m.json", other)
+    for _ in range(2):
+        project("start", "matched", "--wait", code=1)
+        assert not project.json("report", "matched")["digest"]["problems"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("one")
+    age(path)
+    around = world.World({})
+    around.reads(path)
+    other = tmp_path / "other"
+    other.write_text("two")
+    swap(path, other)
+    around.reads(path)
+    assert not around.repeats
+
+
+def test_code_of_the_same_size_and_time_is_other_code(tmp_path: Path) -> None:
+    """The schema, a template or a module of a checkout: what was made or checked by it is worth nothing then."""
+    shutil.copytree(TOP / "bgrun", tmp_path / "bgrun")
+    shutil.copytree(TOP / "schemas", tmp_path / "schemas")
+    look = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun import jobfile; print(jobfile.code_mark())"
+    marks = set()
+    changes = ("schemas/bgjobs.schema.json", "bgrun/jobfile/templates/job.sh.j2", "bgrun/jobfile/check.py")
+    for name in ("", *changes):
+        if name:
+            (tmp_path / "other").write_bytes((tmp_path / name).read_bytes()[::-1])
+            swap(tmp_path / name, tmp_path / "other")
+            (tmp_path / "other").write_bytes((tmp_path / name).read_bytes()[::-1])
+            swap(tmp_path / name, tmp_path / "other")  # so that it can be read once more
+        words = [sys.executable, "-I", "-B", "-c", look, str(tmp_path)]
+        marks.add(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert len(marks) == 1 + len(changes)
+
+
 @pytest.mark.parametrize(
     "job",
     [
         "{command: 'echo \"$TOKEN\"', secrets: [TOKEN]}",
         "{command: 'echo {{ [1, 2, 3, 4, 5, 6, 7, 8, 9] | random }}'}",
         "{command: 'echo {{ env | length }}'}",
-        "{command: 'true', env_file: fresh.env}",
     ],
-    ids=["secret", "chance", "whole environment", "file just written"],
+    ids=["secret", "chance", "whole environment"],
 )
 def test_what_cannot_be_looked_at_again_is_not_kept(bg: Cli, job: str) -> None:
     bg.jobs(f"jobs: {{x: {job}}}\n")
-    (bg.folder / "fresh.env").write_text("A=1\n")
     bg("start", "x", "--wait", TOKEN="tok-4711")
     assert not list((bg.logs / ".cache").glob("plan.*"))
+
+
+def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path) -> None:
+    def just_written() -> bool:
+        (tmp_path / "file").write_text("A=1\n")
+        around = world.World({})
+        around.reads(tmp_path / "file")
+        return not around.repeats
+
+    wait_until(just_written, "a look at a file just after it was written")
+    age(tmp_path / "file")
 
 
 def test_a_variable_is_kept_as_a_seal_only(project: Cli) -> None:
