@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests import surroundings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TOP = Path(__file__).resolve().parent.parent
 DEADLINE_S = 20.0
+
+surroundings.settle()
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = DEADLINE_S) -> Any:
@@ -122,6 +126,18 @@ def clean_env(tmp_path: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing that a test starts may fill the real home, or go by what is there."""
+    surroundings.move_in(tmp_path_factory.mktemp("home"), _shared(tmp_path_factory))
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this session, the same for all its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
 @pytest.fixture
 def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
     """Bgrun from this checkout, in an empty project folder."""
@@ -133,8 +149,7 @@ def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
 @pytest.fixture(scope="session")
 def bgrun_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with a `bgrun` that was installed from a wheel into a fresh venv."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    shared = _shared(tmp_path_factory)
     venv = shared / "installed"
     with (shared / "installed.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,7 +169,13 @@ def build_wheel(folder: Path) -> Path:
 def install_wheel(python: Path, venv: Path, wheel: Path) -> None:
     """Make a venv and install a wheel into it, with its dependencies."""
     subprocess.run([python, "-m", "venv", str(venv)], check=True, capture_output=True)
-    subprocess.run([venv / "bin" / "pip", "install", "-q", f"{wheel}[mcp]"], check=True, capture_output=True)
+    pip_install(venv, f"{wheel}[mcp]")
+
+
+def pip_install(venv: Path, *what: str) -> None:
+    """Install into a venv; what pip says is told if it fails."""
+    done = subprocess.run([venv / "bin" / "pip", "install", "-q", *what], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # --- guards -----------------------------------------------------------------------------------
@@ -185,18 +206,22 @@ def _marked(folder: Path) -> list[psutil.Process]:
 
 @pytest.fixture(autouse=True)
 def _nothing_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail a test that makes or removes anything at the top of this checkout or of the real home."""
-    watched = (TOP, Path.home())
-    before = [_names(folder) for folder in watched]
+    """Fail a test that makes or removes anything at the top of this checkout, or a file of bgrun's in the real home."""
+    before = _outside()
     monkeypatch.chdir(tmp_path)
     yield
-    after = [_names(folder) for folder in watched]
-    assert after == before, "the test changed something outside its tmp_path"
+    assert _outside() == before, "the test changed something outside its tmp_path"
+
+
+def _outside() -> list[set[str]]:
+    """In the real home any other program of this user may come and go: there only what bgrun could make counts."""
+    at_home = {name for name in _names(surroundings.real_home()) if name in (".logs", "bgjobs.yaml") or "bgrun" in name}
+    return [_names(TOP) - {".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}, at_home]
 
 
 def _names(folder: Path) -> set[str]:
     try:
-        return set(os.listdir(folder)) - {".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+        return set(os.listdir(folder))
     except OSError:
         return set()
 
@@ -204,8 +229,9 @@ def _names(folder: Path) -> set[str]:
 @pytest.fixture(scope="session")
 def clients() -> Path:
     """The folder of the programs of other people's clients (see tests/clients/package.json), put there by .ci/run."""
-    programs = Path(os.environ.get("BGRUN_CLIENTS", TOP / ".ci" / "clients")).resolve() / "node_modules" / ".bin"
+    folder = surroundings.setting("BGRUN_CLIENTS") or TOP / ".ci" / "clients"
+    programs = Path(folder).resolve() / "node_modules" / ".bin"
     if not (programs / "mcp-inspector").exists():
         told = f"no clients in {programs}: bash scripts/install_clients.sh .ci/clients"
-        pytest.fail(told) if os.environ.get("BGRUN_REQUIRE_CLIENTS") else pytest.skip(told)
+        pytest.fail(told) if surroundings.setting("BGRUN_REQUIRE_CLIENTS") else pytest.skip(told)
     return programs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import time
@@ -234,6 +235,18 @@ def test_follow_of_a_group_names_who_says_what(project: Cli) -> None:
     assert "failed all_" in done.err
 
 
+def _read_until(fd: int, word: bytes) -> None:
+    """Read a terminal until it has shown a word."""
+    shown = bytearray()
+
+    def there() -> bool:
+        if select.select([fd], [], [], 0)[0]:
+            shown.extend(os.read(fd, 1000))
+        return word in shown
+
+    wait_until(there, f"{word!r} on the terminal")
+
+
 def test_ctrl_c_ends_the_following_and_not_the_job(project: Cli) -> None:
     project.start("talks", "echo begun; sleep 300")
     master, slave = pty.openpty()
@@ -242,14 +255,15 @@ def test_ctrl_c_ends_the_following_and_not_the_job(project: Cli) -> None:
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
     )  # fmt: skip
     os.close(slave)
-    shown = b""
-    while b"begun" not in shown:
-        shown += os.read(master, 1000)
-    os.killpg(following.pid, signal.SIGINT)
-    while b"goes on" not in shown:
-        shown += os.read(master, 1000)
-    assert following.wait(10) == 130
-    os.close(master)
+    try:
+        _read_until(master, b"begun")
+        os.killpg(following.pid, signal.SIGINT)
+        _read_until(master, b"goes on")
+        assert following.wait(10) == 130
+    finally:
+        following.kill()
+        following.wait()
+        os.close(master)
     assert project.state("talks")["state"] == "running"
     project("stop", "talks")
 
@@ -266,12 +280,14 @@ def test_ctrl_c_while_waiting(project: Cli) -> None:
     waiting = subprocess.Popen(
         [*project.command, "wait", "slow"], cwd=project.folder, env=project.env, stderr=subprocess.PIPE
     )
-    wait_until(lambda: _waits(waiting.pid), "it waits")
-    waiting.send_signal(signal.SIGINT)
-    assert waiting.wait(10) == 130
-    assert waiting.stderr
-    assert b"goes on" in waiting.stderr.read()
-    waiting.stderr.close()
+    try:
+        wait_until(lambda: _waits(waiting.pid), "it waits")
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(10) == 130
+    finally:
+        waiting.kill()
+        _, told = waiting.communicate()
+    assert b"goes on" in told
     project("stop", "slow")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TOP, Cli, build_wheel, install_wheel
+from tests.conftest import TOP, Cli, build_wheel, install_wheel, pip_install
+from tests.surroundings import real_home
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 
@@ -17,7 +18,7 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 def pythons() -> dict[str, Path]:
     """Return each supported CPython that is to be found: on PATH, or where pyenv keeps them."""
     roots = [Path(folder) for folder in os.get_exec_path()]
-    roots += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin"))
+    roots += sorted(Path(os.environ.get("PYENV_ROOT", real_home() / ".pyenv")).glob("versions/*/bin"))
     found: dict[str, Path] = {}
     for version in VERSIONS:
         named = (root / f"python{version}" for root in roots)
@@ -78,8 +79,7 @@ def test_other_ways_to_have_it(kind: str, tmp_path: Path, clean_env: dict[str, s
             (tmp_path / name).write_bytes((TOP / name).read_bytes())
         venv = tmp_path / "venv"
         subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(venv)], check=True)
-        pip = [venv / "bin" / "pip", "install", "-q", "-e", str(source)]
-        subprocess.run(pip, check=True, capture_output=True)
+        pip_install(venv, "-e", str(source))
         command = [str(venv / "bin" / "bgrun")]
     else:
         env["PYTHONPATH"] = str(source)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, pip_install
+from tests.surroundings import setting
 
 # Its sdist carries its test suite, which needs nothing but pytest and takes seconds.
 PROJECT = "jinja2==3.1.4"
@@ -32,14 +33,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
     fetched = subprocess.run([*fetch, "-d", str(folder), PROJECT], capture_output=True, text=True, check=False)
     if fetched.returncode:
-        assert not os.environ.get("CI"), f"in CI {PROJECT} has to be there:\n{fetched.stderr}"
+        assert not setting("CI"), f"in CI {PROJECT} has to be there:\n{fetched.stderr}"
         pytest.skip(f"{PROJECT} cannot be fetched: {fetched.stderr.strip().splitlines()[-1]}")
     archive = next(folder.glob("*.tar.gz"))
     subprocess.run(["tar", "-xzf", str(archive), "-C", str(folder)], check=True)
     source = folder / archive.name.removesuffix(".tar.gz")
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-    pip = [folder / "venv" / "bin" / "pip", "install", "-q", "pytest", str(source)]
-    subprocess.run(pip, check=True, capture_output=True)
+    pip_install(folder / "venv", "pytest", str(source))
     (source / "bgjobs.yaml").write_text(JOBS)
     return source
 

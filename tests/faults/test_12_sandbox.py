@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -29,4 +30,7 @@ def test_a_start_in_such_a_sandbox_says_so_and_the_run_is_lost_not_succeeded(bg:
 
 
 def test_elsewhere_nothing_is_said(bg: Cli) -> None:
+    # The first PID namespace of a machine has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO).
+    if os.stat("/proc/self/ns/pid").st_ino != 0xEFFFFFFC:
+        pytest.skip("these tests run inside a PID namespace, where it is said, and rightly")
     assert "sandbox" not in bg("run", "x", "--wait", "--", "true").err
