@@ -167,9 +167,11 @@ def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str)
 
 def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> None:
     """Write the last words on a run that was stopped after its supervisor had died."""
-    words = {**facts, "ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
+    words = {"ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
+    # What an older script wrote is not escaped as ours is: its lines stay as they are.
+    known = files.read(at.meta, record.MOST_META) or b"" if record.is_foreign(facts) else meta.pack(facts)
     with files.storage(at.meta, "write"):
-        files.commit(at.meta, at.hidden("meta"), meta.pack(words))
+        files.commit(at.meta, at.hidden("meta"), known + meta.pack(words))
 
 
 def enqueue(at: RunFiles, facts: dict[str, str], waits_for: str = "") -> None:

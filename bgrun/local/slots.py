@@ -261,6 +261,6 @@ def _say(fd: int, owner: Owner) -> None:
 def _owners(paths: Iterable[str]) -> Iterator[Owner]:
     """Give who holds these files, as far as they are held."""
     for path in paths:
-        if lock.is_held(path) and (text := files.read(path, 8192)):
+        if lock.is_held(path) and (text := files.head(path, 8192)):
             run_id, _, rest = text.decode("utf-8", "surrogateescape").partition("\n")
             yield Owner(run_id, rest.removesuffix("\n"))

@@ -175,4 +175,8 @@ def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[float
 
 def _claim(at: RunFiles, run: Run, facts: Mapping[str, str]) -> tree.Claim:
     leader = run.pid if run.pid and process.is_running(run.pid, facts.get("pid_start", "")) else 0
+    if record.is_foreign(facts):
+        # Never its `pgid=`: that is the process group of whoever called the old script, an agent's shell perhaps.
+        mark = tree.read_mark(leader) if leader else ""
+        return tree.Claim(mark, at.log, leader, not_these=frozenset({os.getpid()}), marked=False)
     return tree.Claim(tree.mark_of(at.log_dir, at.run_id), at.log, leader)

@@ -32,6 +32,8 @@ class Claim(NamedTuple):
 
     `leader` is 0 where the leader is gone and its pid proves nothing any more. `ancestor` is the
     supervisor where it is a subreaper, else 0; `whole` says that all its descendants are this run's.
+    Without `marked` its processes were started without a mark of their own: `mark` is then that of its leader,
+    another run's perhaps, and makes nobody a part of it.
     """
 
     mark: str
@@ -40,6 +42,7 @@ class Claim(NamedTuple):
     ancestor: int = 0
     whole: bool = False
     not_these: frozenset[int] = frozenset()
+    marked: bool = True
 
 
 def mark_of(log_dir: str, run_id: str) -> str:
@@ -71,6 +74,8 @@ def _is_root(claim: Claim, one: Process, marks: Marks, writes: Writes) -> bool:
     if claim.whole or (claim.leader and claim.leader in (one.pid, one.sid, one.pgid)):
         return True
     found = marks(one.pid)
+    if not claim.marked:
+        return found in ("", claim.mark) and writes(one.pid)
     return found == claim.mark or (not found and writes(one.pid))
 
 

@@ -39,16 +39,23 @@ def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
         with suppress(kernel.TimeUpError), kernel.time_limit(timeout_s):
             lock.wait_free(path)
     elif run.state == "running" and run.pid and not run.members:
-        _wait_process(run.pid, timeout_s)
+        _wait_process(log_dir, run, timeout_s)
     else:
         time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
 
 
-def _wait_process(pid: int, timeout_s: float | None) -> None:
-    """Wait for the end of a process that is not our child, reaped or not."""
+def _wait_process(log_dir: str, run: Run, timeout_s: float | None) -> None:
+    """Wait for the end of the process of a run, which is not our child, reaped or not."""
+    pid = run.pid or 0
     if hasattr(os, "pidfd_open"):
         with suppress(ProcessLookupError):
-            _wait_pidfd(os.pidfd_open(pid), timeout_s)
+            fd = os.pidfd_open(pid)
+            try:
+                # Looked at again behind the opening: its pid may have become another process's meanwhile.
+                if (now := record.read_run(log_dir, run.run_id)) and now.live and now.pid == pid:
+                    _wait_pidfd(fd, timeout_s)
+            finally:
+                os.close(fd)
         return
     import psutil  # which uses kqueue where there is one
 
@@ -59,7 +66,4 @@ def _wait_process(pid: int, timeout_s: float | None) -> None:
 def _wait_pidfd(fd: int, timeout_s: float | None) -> None:
     import select
 
-    try:
-        select.select([fd], [], [], timeout_s)
-    finally:
-        os.close(fd)
+    select.select([fd], [], [], timeout_s)

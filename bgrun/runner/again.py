@@ -7,7 +7,7 @@ import os
 from bgrun.errors import UsageError
 from bgrun.local import prepare
 from bgrun.model import Node, RenderedPlan
-from bgrun.runner import starting
+from bgrun.runner import plans, starting
 from bgrun.runner.declared import render
 from bgrun.runner.looking import facts_of, members, read, resolve
 from bgrun.runs import facts, files, record
@@ -35,6 +35,8 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     """
     run_id = resolve(project, ref)
     old = facts_of(project, run_id)
+    if record.is_foreign(old) and not failed:
+        return starting.launch_node(project, Node(_anew(project, run_id, old)))
     if not record.is_group(old):
         if failed:
             raise UsageError(f"{run_id} is not the run of a group", f"bgrun rerun {run_id}")
@@ -45,6 +47,40 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
     plan = prepare.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
     return read(project, starting.launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
+
+
+def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
+    """Return the command of a run of an older script, as a job: the script that it left would write over its `.exit`.
+
+    `cmd=` has it as words for bash (printf %q), which that script had as a line of its own under `set -euo pipefail`.
+    """
+    from bgrun.jobfile import adhoc
+
+    cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
+    if not cmd.strip():
+        raise UsageError(f"the command of {run_id} is not recorded", "start it anew: bgrun run LABEL -- COMMAND…")
+    if not os.path.isdir(folder):
+        raise UsageError(f"the directory that {run_id} ran in does not exist: {folder!r}")
+    blank = plans.of(project, plans.Wanted("run", (folder,))).plan.nodes[0].job
+    venv = _venv_of(old)
+    words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != blank.venv else cmd]
+    return adhoc.fill(blank, old["label"], words)._replace(cmd=cmd, venv=venv or blank.venv)
+
+
+def _venv_of(old: Mapping[str, str]) -> str:
+    """Return the virtual environment that a run of an older script had, if it still exists; else ''."""
+    named = old.get("venv") or old.get("venv_activate") or ""
+    folder = os.path.dirname(os.path.dirname(named)) if os.path.isfile(named) else named
+    return folder if os.path.isfile(f"{folder}/bin/activate") else ""
+
+
+def _activation(venv: str) -> str:
+    """Return the shell lines that do for a virtual environment what a job script does."""
+    if not venv:
+        return ""
+    from bgrun.jobfile import adhoc
+
+    return f'export VIRTUAL_ENV={adhoc.join([venv])}\nexport PATH="$VIRTUAL_ENV/bin:$PATH"\nunset PYTHONHOME\n'
 
 
 def _refuse_skipped(run: Run, known: Mapping[str, str]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-from bgrun.runner.looking import facts_of, read, resolve
+from bgrun.errors import JobFileError, NoJobFileError
+from bgrun.runner.looking import read, resolve
 from bgrun.runs import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Retention, Run
@@ -48,7 +49,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
     gone: list[retention.Expired] = []
     for label in found.labels():
         runs = retention.runs_of(log_dir, found, label)
-        policy = _policy(project, runs)
+        policy = retention.policy_of(log_dir, runs) or _declared(project, label)
         due = retention.expired(runs, policy, time.time())
         gone += [one for one in due if dry_run or retention.remove_run(log_dir, one.run_id)]
     if found != names.Names() and not dry_run:
@@ -56,9 +57,13 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
     return gone
 
 
-def _policy(project: Project, runs: Sequence[Run]) -> Retention:
-    """The newest run of a label carries the retention that was declared when it started."""
-    from bgrun.runs import facts
+def _declared(project: Project, name: str) -> Retention:
+    """Return what the job file says of runs that carry no retention of their own: those of an older script."""
+    from bgrun.model import Retention
+    from bgrun.runner.declared import load
 
-    known: Mapping[str, str] = facts_of(project, runs[0].run_id) if runs else {}
-    return facts.job_of(known, "").retention
+    try:
+        job_file = load(project)
+    except (NoJobFileError, JobFileError):
+        return Retention()
+    return (job_file.jobs[name].settings if name in job_file.jobs else job_file.defaults).retention

@@ -87,7 +87,7 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         tags=tuple(facts.get("tags", "").split()),
         limits=_limits(facts),
         inhibit_sleep=facts.get("inhibit_sleep") == "true",
-        retention=_retention(facts),
+        retention=retention_of(facts),
         hooks=_hooks(facts.get("hooks", "")),
         concurrency=_concurrency(facts.get("concurrency", "")),
         progress=tuple(str(one) for one in _list(facts.get("progress", ""))),
@@ -159,7 +159,8 @@ def _of_retention(kept: Retention) -> dict[str, str]:
     return {key: f"{value:g}" for key, value in named.items() if value is not None}
 
 
-def _retention(facts: Mapping[str, str]) -> Retention:
+def retention_of(facts: Mapping[str, str]) -> Retention:
+    """Return the retention that a run was started with."""
     runs = state.parse_int(facts.get("keep_runs", ""))
     return Retention(runs, state.parse_float(facts.get("keep_age_s", "")))
 

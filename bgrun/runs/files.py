@@ -232,8 +232,28 @@ def _open_reserve(hidden: str) -> tuple[int, int]:
     return -1, 0
 
 
-def read(path: str, most: int = 1 << 20) -> bytes | None:
-    """Return what a small file holds, at most `most` bytes, or None where there is none.
+def read(path: str, most: int) -> bytes | None:
+    """Return all that a file holds, or None where there is none; never a part of it.
+
+    Raises:
+        StorageError: it is a symlink or no regular file, larger than `most` bytes, or cannot be read.
+    """
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
+        size = os.fstat(fd).st_size
+        if size > most:
+            raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
+        with storage(path, "read"):
+            return os.read(fd, size)
+    finally:
+        os.close(fd)
+
+
+def head(path: str, most: int) -> bytes | None:
+    """Return the first bytes of a file that is to hold one short word, or None where there is none.
 
     Raises:
         StorageError: it is a symlink or no regular file, or cannot be read.
@@ -243,7 +263,8 @@ def read(path: str, most: int = 1 << 20) -> bytes | None:
     except FileNotFoundError:
         return None
     try:
-        return os.read(fd, most)
+        with storage(path, "read"):
+            return os.read(fd, most)
     finally:
         os.close(fd)
 

@@ -23,9 +23,15 @@ def pack(facts: Mapping[str, str]) -> bytes:
 
 def unpack(data: bytes) -> dict[str, str]:
     """Return the facts of a `.meta` file; lines that are not `key=value` are passed over."""
+    facts = unpack_raw(data)
+    return {key: unescape(value) for key, value in facts.items()} if b"\\" in data else facts
+
+
+def unpack_raw(data: bytes) -> dict[str, str]:
+    """Return the same with the values as they are in the file, as whoever does not escape them wrote them."""
     text = data.decode("utf-8", "surrogateescape")
     pairs = (line.partition("=") for line in text.split("\n"))
-    return {key: unescape(value) for key, equals, value in pairs if key and equals}
+    return {key: value for key, equals, value in pairs if key and equals}
 
 
 def is_plain(value: str) -> bool:

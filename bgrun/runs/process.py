@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from bgrun.lean import NamedTuple
 
@@ -50,6 +51,24 @@ def start_of(pid: int) -> str:
     """Return the start time of the process that has this pid now, in the kernel's own unit; '' if none."""
     found = look(pid)
     return found.start if found else ""
+
+
+def began_at(pid: int) -> float | None:
+    """Return when the process that has this pid now began, in seconds since the epoch; None where there is none.
+
+    By the clock as it is set now (proc(5): `starttime` counts ticks since boot, suspended time included).
+    """
+    if not LINUX:
+        import psutil
+
+        try:
+            return float(psutil.Process(pid).create_time())
+        except (psutil.Error, OSError):
+            return None
+    if not (start := start_of(pid)):
+        return None
+    since_boot_s = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.time() - since_boot_s + int(start) / os.sysconf("SC_CLK_TCK")
 
 
 def is_running(pid: int, start: str) -> bool:

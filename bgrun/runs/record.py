@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+MOST_META = 16 << 20
+"""The bytes that a meta may have: what is written is made to fit (see `facts.fitting`)."""
+MOST_STOP = 64 << 10
+
+
 class StopRequest(NamedTuple):
     """What is wanted of a run, apart from what is: recorded before any signal is sent."""
 
@@ -25,8 +30,17 @@ class StopRequest(NamedTuple):
 
 def read_meta(at: RunFiles) -> dict[str, str] | None:
     """Return the facts of a run, or None where there is no such run."""
-    data = files.read(at.meta)
-    return None if data is None else meta.unpack(data)
+    data = files.read(at.meta, MOST_META)
+    if data is None:
+        return None
+    facts = meta.unpack(data)
+    return facts if "run_id" in facts else _of_old_script(at, data)
+
+
+def _of_old_script(at: RunFiles, data: bytes) -> dict[str, str]:
+    from bgrun.runs import foreign  # rarely needed
+
+    return foreign.completed(at, meta.unpack_raw(data), seen_exit(at))
 
 
 def seen_exit(at: RunFiles) -> int | None:
@@ -35,10 +49,10 @@ def seen_exit(at: RunFiles) -> int | None:
     A job script writes it into the room that was kept for it, and leaves it to its supervisor to bring it
     into view. Should that be killed in the moment between the two, the code is still hidden.
     """
-    code = _code_in(files.read(at.exit, 64))
+    code = _code_in(files.head(at.exit, 64))
     if code is None:
         with suppress(StorageError):  # whatever is in its place is none of a run's files
-            code = _code_in(files.read(at.hidden("exit"), 64))
+            code = _code_in(files.head(at.hidden("exit"), 64))
     return code
 
 
@@ -49,7 +63,7 @@ def _code_in(data: bytes | None) -> int | None:
 def read_attempts(at: RunFiles) -> int | None:
     """Return which attempt of a command with `retry` this is, or None where it was tried only once."""
     try:
-        data = files.read(at.hidden("attempt"), 64)
+        data = files.head(at.hidden("attempt"), 64)
     except StorageError:
         return None
     return _code_in(data)
@@ -57,7 +71,7 @@ def read_attempts(at: RunFiles) -> int | None:
 
 def read_stop(at: RunFiles) -> StopRequest | None:
     """Return the stop request of a run, if there is one."""
-    data = files.read(at.stop, 1024)
+    data = files.read(at.stop, MOST_STOP)
     if data is None:
         return None
     facts = meta.unpack(data)
@@ -118,6 +132,11 @@ def is_group(facts: Mapping[str, str]) -> bool:
     return "members" in facts
 
 
+def is_foreign(facts: Mapping[str, str]) -> bool:
+    """Return whether the facts are those of a run of the shell script that bgrun replaces (see `foreign`)."""
+    return "run_id" not in facts
+
+
 def is_waived(facts: Mapping[str, str]) -> bool:
     """Return whether a run was skipped because it was not to run, which spoils no group."""
     return facts.get("waived") == "true"
@@ -131,7 +150,7 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
     """
     if _is_minded(at, facts):
         return facts, state.Evidence(facts, locked=True)
-    away = _away(facts)
+    away = "" if is_foreign(facts) else _away(facts)
     pid = state.parse_int(facts.get("pid", "")) or 0
     if not away and process.is_running(pid, facts.get("pid_start", "")):
         return facts, state.Evidence(facts, alive=True)
@@ -143,6 +162,10 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
     code = seen_exit(at)
     if code is not None and fresh is not None:
         _bring_into_view(at)
+    if is_foreign(facts):
+        from bgrun.runs import foreign
+
+        away = foreign.unseen(facts)
     return fresh, state.Evidence(fresh or facts, False, False, code, reason, away)
 
 

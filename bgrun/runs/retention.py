@@ -55,11 +55,27 @@ def runs_of(log_dir: str, found: Names, label: str) -> list[Run]:
 
 
 def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
-    """Remove what may go of one label and return it."""
+    """Remove what may go of one label and return it; runs of an older script are left alone and do not count."""
     if policy.max_runs is None and policy.max_age_s is None:
         return []
-    runs = runs_of(log_dir, names.of(log_dir), label)
+    runs = [run for run in runs_of(log_dir, names.of(log_dir), label) if not _is_foreign(log_dir, run.run_id)]
     return [gone for gone in expired(runs, policy, time.time()) if remove_run(log_dir, gone.run_id)]
+
+
+def _is_foreign(log_dir: str, run_id: str) -> bool:
+    facts = record.read_meta(RunFiles(log_dir, run_id))
+    return facts is None or record.is_foreign(facts)
+
+
+def policy_of(log_dir: str, runs: Sequence[Run]) -> Retention | None:
+    """Return the retention of a label, that which its newest run was started with; None where bgrun started none."""
+    from bgrun.runs import facts
+
+    for run in runs:
+        known = record.read_meta(RunFiles(log_dir, run.run_id))
+        if known is not None and not record.is_foreign(known):
+            return facts.retention_of(known)
+    return None
 
 
 def remove_run(log_dir: str, run_id: str) -> bool:
