@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import TOP, Cli, build_wheel, install_wheel, pip_install
 from tests.surroundings import real_home
 
-VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 def pythons() -> dict[str, Path]:
