@@ -8,7 +8,7 @@ right before a fence changes that:
 
     <!-- exits: 1 -->                   the last command of the block ends with this code
     <!-- run in a clone of this repo --> left to the test that clones the repository
-    <!-- not run: REASON -->             shown as skipped, with the reason
+    <!-- not run: REASON -->             left out, with the reason
 
 `<!-- fixture: NAME -->` anywhere on a page takes tests/docs/fixtures/NAME for its project.
 """

@@ -30,10 +30,7 @@ def test_the_commands_of_a_page_do_what_it_says(
     assert "\n".join(map(str, run_page(page, project=project, env=env))) == ""
 
 
-@pytest.mark.parametrize(
-    "block",
-    [block for page in PAGES for block in blocks(page) if block.skipped],
-    ids=lambda block: f"{block.page.name}:{block.line}",
-)
-def test_what_is_not_run_says_why(block) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    pytest.skip(block.skipped)
+def test_what_is_not_run_is_known_and_says_why() -> None:
+    """A block that is left out is left out on purpose: whoever adds one adds it here."""
+    left_out = [(block.page.name, block.skipped) for page in PAGES for block in blocks(page) if block.skipped]
+    assert left_out == [("agents.md", "needs the network, and changes this environment")]
