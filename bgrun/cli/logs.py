@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bgrun import runner
 from bgrun.cli import show
+from bgrun.cli.choice import one_run
 from bgrun.errors import EXIT_OK, UsageError
 from bgrun.runs import logs as log_files
 from bgrun.runs import reading
@@ -21,7 +22,7 @@ JSON_BYTES = 16 << 10
 
 def logs(project: Project, asked: Asked) -> int:
     """Handle `bgrun logs`."""
-    run = runner.latest(project, asked.ref)
+    run = one_run(project, asked.ref)
     if asked.raw and not (asked.json or asked.grep or asked.since or asked.head):
         for block in runner.read_log(project, run, None if asked.since_start else asked.lines or DEFAULT_LINES):
             show.raw(block)

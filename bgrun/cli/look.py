@@ -5,6 +5,7 @@ from __future__ import annotations
 from bgrun import runner
 from bgrun.cli import report as reports
 from bgrun.cli import show
+from bgrun.cli.choice import one_run, require_one
 from bgrun.cli.exits import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 
@@ -24,6 +25,8 @@ DEFAULT_RUNS = 20
 def status(project: Project, asked: Asked) -> int:
     """Handle `bgrun status`."""
     runs = runner.status(project, asked.refs)
+    if asked.exit_code:
+        require_one(runs)
     if asked.watch and (live_ids := [run.run_id for run in runs if run.live]):
         _watch(project, live_ids)
         runs = runner.status(project, [run.run_id for run in runs])
@@ -34,7 +37,7 @@ def status(project: Project, asked: Asked) -> int:
         _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
         show.note("nothing ran here yet")
-    return _single_exit_code(runs) if asked.exit_code else EXIT_OK
+    return exit_code(runs[0], own=True) if asked.exit_code else EXIT_OK
 
 
 def _looked_at(project: Project, run: Run, *, closely: bool) -> dict[str, Any]:
@@ -74,15 +77,12 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
             show.out(f"  {show.verdict_line(one)}" + (f", {words}" if words else ""))
 
 
-def _single_exit_code(runs: Sequence[Run]) -> int:
-    if len(runs) != 1:
-        raise UsageError(f"--exit-code hands one run's code through, and these are {len(runs)}")
-    return exit_code(runs[0], own=True)
-
-
 def wait(project: Project, asked: Asked) -> int:
     """Handle `bgrun wait`."""
-    runs = runner.wait_for(project, asked.refs, asked.timeout)
+    wanted = runner.meant(project, asked.refs, without_stopping=True)
+    if asked.exit_code:
+        require_one(wanted)
+    runs = runner.wait_for(project, [run.run_id for run in wanted], asked.timeout)
     if asked.json:
         show.document({"runs": [{**show.run_fields(run), **reports.digested(project, run)} for run in runs]})
     elif not asked.quiet:
@@ -91,7 +91,7 @@ def wait(project: Project, asked: Asked) -> int:
             for line in reports.lines_of_failure(project, run):
                 show.out(line)
     if asked.exit_code:
-        return _single_exit_code(runs)
+        return exit_code(runs[0], own=True)
     if any(run.live for run in runs):
         return EXIT_TIMEOUT
     return EXIT_OK if runner.all_succeeded(runs) else EXIT_JOB_FAILED
@@ -101,7 +101,7 @@ def report(project: Project, asked: Asked) -> int:
     """Handle `bgrun report`."""
     if asked.format not in (None, *FORMATS):
         raise UsageError(f"no format {asked.format!r}", f"there are {' and '.join(FORMATS)}")
-    run = runner.latest(project, asked.ref)
+    run = one_run(project, asked.ref)
     if asked.json:
         show.document({"run": show.run_fields(run), **reports.digested(project, run)})
     else:
@@ -114,64 +114,89 @@ def report(project: Project, asked: Asked) -> int:
 
 def follow(project: Project, asked: Asked) -> int:
     """Handle `bgrun follow`."""
-    run = runner.latest(project, asked.ref)
-    chunks = runner.follow(project, run, asked.lines)
+    runs = runner.meant(project, [asked.ref], without_stopping=True)
+    if asked.exit_code:
+        require_one(runs)
+    chunks = runner.follow(project, runs, asked.lines)
     if asked.raw:
         for chunk in chunks:
             show.raw(chunk.data)
     else:
-        _follow_text(project, run, chunks, labelled=bool(run.members), quiet=asked.quiet)
-    ended = runner.latest(project, run.run_id)
+        _follow_text(project, runs, chunks, quiet=asked.quiet)
+    ended = runner.meant(project, [run.run_id for run in runs])
     if not asked.quiet:
-        for one in (*runner.members(project, ended), ended):
+        for one in (shown for run in ended for shown in (*runner.members(project, run), run)):
             show.note(show.verdict_line(one))
-    return exit_code(ended, own=asked.exit_code)
+    if len(ended) == 1:
+        return exit_code(ended[0], own=asked.exit_code)
+    return EXIT_OK if runner.all_succeeded(ended) else EXIT_JOB_FAILED
 
 
-def _follow_text(project: Project, run: Run, chunks: Iterable[runner.Chunk], *, labelled: bool, quiet: bool) -> None:
-    """Print the lines; on a terminal with the live view below them."""
+def _follow_text(project: Project, runs: Sequence[Run], chunks: Iterable[runner.Chunk], *, quiet: bool) -> None:
+    """Print the lines, those of several logs with their names; on a terminal with the live view below them."""
+    name = _run_id if len(runs) > 1 else _label if runs[0].members else _no_name
     if not show.wants_live(quiet=quiet):
-        _print_lines(chunks, labelled=labelled)
+        _print_lines(chunks, name)
         return
     from bgrun.cli import live
 
-    with live.view(project, [run.run_id]) as console:
-        _print_lines(chunks, labelled=labelled, put=lambda text: console.out(text, highlight=False))
+    with live.view(project, [run.run_id for run in runs]) as console:
+        _print_lines(chunks, name, put=lambda text: console.out(text, highlight=False))
+
+
+def _run_id(chunk: runner.Chunk) -> str:
+    return chunk.run_id
+
+
+def _label(chunk: runner.Chunk) -> str:
+    return chunk.label
+
+
+def _no_name(_: runner.Chunk) -> str:
+    return ""
 
 
 def _to_stdout(text: str) -> None:
     show.raw(f"{text}\n".encode("utf-8", "replace"))
 
 
-def _print_lines(chunks: Iterable[runner.Chunk], *, labelled: bool, put: Callable[[str], object] = _to_stdout) -> None:
+def _print_lines(
+    chunks: Iterable[runner.Chunk], name: Callable[[runner.Chunk], str], put: Callable[[str], object] = _to_stdout
+) -> None:
     """Print whole lines as they come in, so that those of several runs never mix."""
     rest: dict[str, bytes] = {}
     names: dict[str, str] = {}
     for chunk in chunks:
-        names[chunk.run_id] = chunk.label
+        names[chunk.run_id] = name(chunk)
         *whole, rest[chunk.run_id] = (rest.get(chunk.run_id, b"") + chunk.data).split(b"\n")
         if whole:
-            put("\n".join(_shown(line, chunk.label if labelled else "") for line in whole))
+            put("\n".join(_shown(line, names[chunk.run_id]) for line in whole))
     for run_id, line in rest.items():
         if line:
-            put(_shown(line, names[run_id] if labelled else ""))
+            put(_shown(line, names[run_id]))
 
 
-def _shown(line: bytes, label: str) -> str:
+def _shown(line: bytes, name: str) -> str:
     from bgrun.runs import logs as log_files
 
     text = log_files.clean(log_files.decode(line))
-    return f"{label} | {text}" if label else text
+    return f"{name} | {text}" if name else text
 
 
 def stop(project: Project, asked: Asked) -> int:
     """Handle `bgrun stop`."""
-    runs = runner.stop_runs(project, asked.refs)
+    if asked.all and asked.refs:
+        raise UsageError("stop takes either --all or names of runs, not both")
+    if not asked.all and not asked.refs:
+        raise UsageError("missing run, label or job to stop", "bgrun stop --all stops every active run of this project")
+    runs = runner.stop_all(project) if asked.all else runner.stop_runs(project, asked.refs)
     if asked.json:
         show.runs_document(runs)
     elif not asked.quiet:
         for run in runs:
             show.out(show.verdict_line(run))
+        if not runs:
+            show.note("no active runs")
     return EXIT_OK
 
 
@@ -203,7 +228,7 @@ def list_runs(project: Project, asked: Asked) -> int:
 
 def latest(project: Project, asked: Asked) -> int:
     """Handle `bgrun latest`."""
-    run = runner.latest(project, asked.ref)
+    run = one_run(project, asked.ref)
     if asked.json:
         show.document(show.run_fields(run))
     else:

@@ -131,7 +131,7 @@ def verdict_line(run: Run) -> str:
 
 def status_lines(run: Run) -> list[str]:
     """Return what `status` prints of a run: the runbook's words first, more after."""
-    alive = "RUNNING" if run.state == "running" else "NOT RUNNING"
+    alive = run.state.upper() if run.live else "NOT RUNNING"
     pid = "" if run.pid is None else run.pid
     lines = [f"{alive} label={run.label} pid={pid}"]
     if not run.live:

@@ -51,8 +51,11 @@ def _only(tail: Sequence[str]) -> Sequence[str]:
 
 def rerun(project: Project, asked: Asked) -> int:
     """Handle `bgrun rerun`."""
+    from bgrun.cli import choice
+
     _warn(project)
-    return _told(project, asked, runner.rerun(project, asked.ref, failed=asked.failed))
+    run = choice.one_run(project, asked.ref)
+    return _told(project, asked, runner.rerun(project, run.run_id, failed=asked.failed))
 
 
 def _warn(project: Project) -> None:

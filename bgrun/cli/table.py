@@ -123,8 +123,8 @@ COMMANDS = (
         "bgrun.cli.look:status",
         (Argument("refs", "any", "ref"),),
         (Option("watch", ("-w", "--watch"), "Until they have ended; live on a terminal."), JSON, QUIET, EXIT_CODE),
-        epilog="REF is a run id, a label (its newest run), or the name of a job whose label is another. Without any: "
-        "live runs and the newest of each label.",
+        epilog="REF is a run ID, a label or a job's name: its active runs, or its newest run. Without REF: active runs "
+        "and the newest run of each label.",
     ),
     Command(
         "follow",
@@ -174,8 +174,9 @@ COMMANDS = (
         "stop",
         "End runs with all their processes.",
         "bgrun.cli.look:stop",
-        (Argument("refs", "some", "ref"),),
-        (JSON, QUIET),
+        (Argument("refs", "any", "ref"),),
+        (Option("all", ("-a", "--all"), "Stop every active run of this project."), JSON, QUIET),
+        epilog="A label or job means all of its active runs.",
     ),
     Command(
         "list",

@@ -55,7 +55,7 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
     facts = record.read_meta(at)
     if run is None or facts is None or not run.live:
         return run
-    _spare_caller(log_dir, run)
+    spare_caller(log_dir, run)
     with files.storage(at.stop, "write"):
         record.write_stop(at, reason, signalled=False)
     until = time.monotonic() + _bound_s(log_dir, run, facts)
@@ -85,8 +85,12 @@ def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:
     return max(graces) + escalate.KILL_S + SLACK_S
 
 
-def _spare_caller(log_dir: str, run: Run) -> None:
-    """A stop must not end whoever asked for it."""
+def spare_caller(log_dir: str, run: Run) -> None:
+    """Refuse to stop the run that the caller is a process of.
+
+    Raises:
+        UsageError: it is.
+    """
     inside = {run.run_id, *run.members}
     mine = (os.environ.get(MARK_RUN, ""), os.environ.get(MARK_DIR, ""))
     if (mine[0] in inside and mine[1] == log_dir) or (run.pid and run.pid in _ancestors()):

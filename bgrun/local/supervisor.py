@@ -210,6 +210,9 @@ class Supervisor:
     def _launch(self, member: Member) -> None:
         """Launch a run whose turn has come in the plan, unless it has to wait in its concurrency group."""
         run_id = member.plan.run_id
+        if member.recorded and (why := self._requested(member)):
+            member.stop(why)  # asked for since the last look, by who then ended what it waited for
+            return
         try:
             if self.turnstile and (what := self.turnstile.admit(run_id)):
                 member.enqueue(what)
@@ -275,10 +278,13 @@ class Supervisor:
     # --- stopping -----------------------------------------------------------------------------
 
     def _read_requests(self) -> None:
-        whole = self.group.stop_requested() if self.group else ""
         for member in self._unfinished():
-            if why := whole or ledger.stop_requested(member.at):
+            if why := self._requested(member):
                 member.stop(why)
+
+    def _requested(self, member: Member) -> str:
+        """Return why the end of a run, or of all of the group, was asked for, or ''."""
+        return (self.group.stop_requested() if self.group else "") or ledger.stop_requested(member.at)
 
     def _pursue(self) -> None:
         if being_stopped := [member for member in self.active.values() if member.stopping]:

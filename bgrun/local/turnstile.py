@@ -13,6 +13,7 @@ from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import kernel, slots
 from bgrun.local.slots import Owner, Place, Slot, Ticket
+from bgrun.runs import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _become_waiter(ticket: Ticket, parent: int) -> None:
 def _replace(replaced: Iterable[Owner], run_id: str) -> None:
     from bgrun.local import stop
 
-    reason = f"replaced by {run_id}"
+    reason = state.replaced_by(run_id)
     with suppress(BgrunError):
         for one in replaced:
             stop.request(one.log_dir, one.run_id, reason)

@@ -117,7 +117,8 @@ class Calls:
     async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
         asked = self.settings.max_wait_s if timeout_s is None else timeout_s
         # Names are resolved once: a newer run of a label is not what was waited for.
-        run_ids = await self._in_thread(lambda project: [runner.latest(project, ref).run_id for ref in runs])
+        wanted = await self._in_thread(lambda project: runner.meant(project, runs, without_stopping=True))
+        run_ids = [run.run_id for run in wanted]
         found = await self._wait(run_ids, asked, mode)
         told = await self._in_thread(lambda project: [tools.verdict(project, run) for run in found])
         return {**(told[0] if len(told) == 1 else {"runs": told}), **self._note(asked, found)}

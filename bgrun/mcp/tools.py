@@ -76,7 +76,8 @@ def declared(settings: Settings) -> list[Tool]:
         ),
         Tool(
             "bgrun_wait",
-            f"Wait for runs ({wait} s), then tell state, exit code and what failed. A job's name is its newest run.",
+            f"Wait for runs ({wait} s), then tell state, exit code and what failed. A job's name is its live runs, "
+            "or its newest.",
             {"runs": {**_TEXTS, "minItems": 1}, "timeout_s": _SECONDS, "mode": {"enum": ["all", "any"]}},
             ("runs",),
             read_only=True,
@@ -104,7 +105,7 @@ def declared(settings: Settings) -> list[Tool]:
         ),
         Tool(
             "bgrun_stop",
-            "End a run with all its processes.",
+            "End a run, or all live runs of a job, with all processes.",
             {"run": _TEXT},
             ("run",),
             destructive=True,
@@ -190,7 +191,7 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def log(project: Project, run: str, since: str | None, match: str | None, max_lines: int | None) -> dict[str, Any]:
     """Return lines of a log and the cursor behind them."""
-    found = runner.latest(project, run)
+    found, live = runner.newest(project, run)
     most = max_lines or _LOG_LINES
     first = bool(since or match)
     wanted = reading.Wanted(
@@ -202,9 +203,9 @@ def log(project: Project, run: str, since: str | None, match: str | None, max_li
     page = runner.read_page(project, found, since, wanted)
     cursor = reading.pack(reading.Cursor(found.run_id, page.next_offset))
     more = True if page.truncated and first else None
-    return _present({"run": found.run_id, "state": found.state, "next": cursor, "more": more}) | {
-        "lines": list(page.lines)
-    }
+    others = [one.run_id for one in live if one.run_id != found.run_id]
+    told = {"run": found.run_id, "state": found.state, "next": cursor, "more": more, "also_live": others}
+    return _present(told) | {"lines": list(page.lines)}
 
 
 def listed(project: Project, what: str) -> dict[str, Any]:
@@ -238,9 +239,13 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def stopped(project: Project, run: str) -> dict[str, Any]:
-    """End a run and return what became of it."""
-    (ended,) = runner.stop_runs(project, [run])
-    return _present({"run": ended.run_id, "state": ended.state, "exit_code": ended.exit_code, "reason": ended.reason})
+    """End the runs that are meant and return what became of them."""
+    ended = [_ended(one) for one in runner.stop_runs(project, [run])]
+    return ended[0] if len(ended) == 1 else {"runs": ended}
+
+
+def _ended(run: Run) -> dict[str, Any]:
+    return _present({"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
 
 
 def until(seconds: float) -> Callable[[], float]:

@@ -10,15 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.runner.again import rerun
     from bgrun.runner.declared import load, render
-    from bgrun.runner.ending import prune, stop_runs, wait_for
+    from bgrun.runner.ending import prune, stop_all, stop_runs, wait_for
     from bgrun.runner.looking import (
         Outlook,
         all_succeeded,
         digest,
         latest,
         list_runs,
+        meant,
         members,
         moment,
+        newest,
         outlook_on,
         outlook_with,
         stalled,
@@ -31,10 +33,10 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "declared": ("load", "render"),
-    "ending": ("prune", "stop_runs", "wait_for"),
+    "ending": ("prune", "stop_all", "stop_runs", "wait_for"),
     "looking": (
-        *("Outlook", "all_succeeded", "digest", "latest", "list_runs", "members", "moment"),
-        *("outlook_on", "outlook_with", "stalled", "stats", "status", "usual_s"),
+        *("Outlook", "all_succeeded", "digest", "latest", "list_runs", "meant", "members", "moment"),
+        *("newest", "outlook_on", "outlook_with", "stalled", "stats", "status", "usual_s"),
     ),
     "reading": ("Chunk", "follow", "read_log", "read_page"),
     "again": ("rerun",),
@@ -51,8 +53,10 @@ __all__ = [
     "latest",
     "list_runs",
     "load",
+    "meant",
     "members",
     "moment",
+    "newest",
     "outlook_on",
     "outlook_with",
     "prune",
@@ -66,6 +70,7 @@ __all__ = [
     "start_group",
     "stats",
     "status",
+    "stop_all",
     "stop_runs",
     "usual_s",
     "wait_for",

@@ -5,24 +5,31 @@ from __future__ import annotations
 import time
 
 from bgrun.errors import JobFileError, NoJobFileError
-from bgrun.runner.looking import read, resolve
+from bgrun.runner.looking import live, meant, read
 from bgrun.runs import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Retention, Run
     from bgrun.runs import retention
 
 
+MOST_STOPS = 16
+"""How many stops at once are carried out here where supervisors are dead; the others only wait for theirs."""
+
+
 def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = None) -> list[Run]:
-    """Return the named runs once all have ended, or as they are when the bound comes first."""
+    """Return the runs that are meant now once all have ended, or as they are when the bound comes first.
+
+    Of a label those that somebody has asked to end are not waited for.
+    """
     from bgrun.local import wait
 
     until = None if timeout_s is None else time.monotonic() + timeout_s
-    run_ids = [resolve(project, ref) for ref in refs]
+    run_ids = [run.run_id for run in meant(project, refs, without_stopping=True)]
     ended: list[Run] = []
     for run_id in run_ids:
         left = None if until is None else max(0.0, until - time.monotonic())
@@ -32,12 +39,63 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
 
 
 def stop_runs(project: Project, refs: Iterable[str]) -> list[Run]:
-    """End the named runs with all their processes and return them as they are then."""
+    """End the runs that are meant now with all their processes, all at once, and return them as they are then.
+
+    Raises:
+        UsageError: the caller is a process of one of them; none is stopped.
+        StopError: something of one is still alive; the others were stopped.
+    """
+    return _stop(project, meant(project, refs))
+
+
+def stop_all(project: Project) -> list[Run]:
+    """End every live run of the project as `stop_runs` does; of a group's runs the group's own is told."""
+    runs = live(project)
+    known = {run.run_id for run in runs}
+    return _stop(project, [run for run in runs if run.group_run not in known])
+
+
+def _stop(project: Project, runs: Sequence[Run]) -> list[Run]:
     from bgrun.local import stop
 
-    run_ids = [resolve(project, ref) for ref in refs]
-    ended = (stop.stop_run(project.log_dir, run_id) for run_id in run_ids)
-    return [run for run in ended if run]
+    for run in runs:
+        stop.spare_caller(project.log_dir, run)
+    if len(runs) > 1:
+        # Asked one by one before any is waited for, those that wait for a slot first: one that is free is not theirs.
+        for run in sorted(runs, key=lambda run: run.state != "queued"):
+            stop.request(project.log_dir, run.run_id, "stop")
+    return _at_once(lambda run: stop.stop_run(project.log_dir, run.run_id), runs)
+
+
+def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run]:
+    """Stop runs side by side and return them as they are then; an error is raised once the others have ended."""
+    if len(runs) < 2:
+        return [run for run in map(stop, runs) if run]
+    from threading import Thread
+
+    ended: dict[str, Run | None] = {}
+    errors: list[Exception] = []
+    left = iter(runs)
+
+    def end(run: Run) -> None:
+        try:
+            ended[run.run_id] = stop(run)
+        except Exception as error:  # noqa: BLE001 - raised below, where it can be shown
+            errors.append(error)
+
+    def work() -> None:
+        for run in left:
+            end(run)
+
+    # Daemons: Ctrl-C ends the waiting at once, and what was asked for is done all the same.
+    workers = [Thread(target=work, daemon=True) for _ in runs[:MOST_STOPS]]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if errors:
+        raise errors[0]
+    return [one for run in runs if (one := ended.get(run.run_id))]
 
 
 def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]:

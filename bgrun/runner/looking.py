@@ -41,9 +41,9 @@ class Outlook(NamedTuple):
 
 
 def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
-    """Return the runs that are named; with no name every live run and the newest run of each label."""
+    """Return the runs that are meant; with no name every live run and the newest run of each label."""
     if refs:
-        return [read(project, resolve(project, ref)) for ref in refs]
+        return meant(project, refs)
     found = names.of(project.log_dir)
     newest = set(found.newest_of_each())
     # A run whose exit code is there is over, without another look.
@@ -174,6 +174,69 @@ def _digest(project: Project, run: Run, most: int) -> digests.Digest:
     return digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
 
 
+def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = False) -> list[Run]:
+    """Return the runs that references mean now, each once: every live run of a label or job, or else its newest.
+
+    Args:
+        project: where.
+        refs: run ids, labels, names of jobs.
+        without_stopping: leave out a label's runs that somebody has asked to end, unless no other is live.
+
+    Raises:
+        UnknownNameError: a reference means no run.
+    """
+    found = (run for ref in refs for run in _meant(project, ref, without_stopping=without_stopping))
+    return list({run.run_id: run for run in found}.values())
+
+
+def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
+    if names.is_run(project.log_dir, ref):
+        return [read(project, ref)]
+    found = newest(project, ref)
+    if without_stopping:
+        return [run for run in found.live if not record.is_asked_to_end(project.log_dir, run)] or [found.run]
+    return list(found.live) or [found.run]
+
+
+class Newest(NamedTuple):
+    """The run that a reference means where it can mean only one; `live` are all that it means of those that live."""
+
+    run: Run
+    live: tuple[Run, ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The run ids of those that are live beside it."""
+        return tuple(one.run_id for one in self.live if one.run_id != self.run.run_id)
+
+
+def newest(project: Project, ref: str) -> Newest:
+    """Return the one run that a reference means: itself, or the newest of a label or job, and which others live.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    log_dir = project.log_dir
+    if names.is_run(log_dir, ref):
+        return Newest(read(project, ref))
+    if run_id := names.newest(log_dir, ref):
+        unfinished: Iterable[str] = names.unfinished_of(log_dir, ref)
+    else:
+        run_id = resolve(project, ref)
+        unfinished = (one for one in names.of(log_dir).unfinished_first() if _job_name(project, one) == ref)
+    return Newest(read(project, run_id), tuple(_live(project, unfinished)))
+
+
+def live(project: Project) -> list[Run]:
+    """Return every live run of the project, the newest first."""
+    return _live(project, names.of(project.log_dir).unfinished_first())
+
+
+def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
+    runs = (record.read_run(project.log_dir, run_id) for run_id in run_ids)
+    return [run for run in runs if run and run.live]
+
+
 def latest(project: Project, ref: str) -> Run:
     """Return the newest run of a label."""
     return read(project, resolve(project, ref))
@@ -192,11 +255,16 @@ def resolve(project: Project, ref: str) -> str:
 
 
 def _of_job(project: Project, name: str) -> str | None:
-    """Return the newest run of a job, if one of the newest runs is."""
-    for run_id in itertools.islice(names.of(project.log_dir).newest_first(), MOST_MEANT):
-        if (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job") == name:
+    """Return the newest run of a job, if one of the newest runs is, or one of those that live."""
+    found = names.of(project.log_dir)
+    for run_id in itertools.chain(itertools.islice(found.newest_first(), MOST_MEANT), found.unfinished_first()):
+        if _job_name(project, run_id) == name:
             return run_id
     return None
+
+
+def _job_name(project: Project, run_id: str) -> str:
+    return (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job", "")
 
 
 def _known(project: Project) -> list[str]:

@@ -10,7 +10,7 @@ from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
@@ -28,20 +28,21 @@ class Chunk(NamedTuple):
     data: bytes
 
 
-def follow(project: Project, run: Run, lines: int | None = None) -> Iterator[Chunk]:
-    """Give the log of a run, and of a group's runs, as it grows, until the run has ended.
+def follow(project: Project, runs: Sequence[Run], lines: int | None = None) -> Iterator[Chunk]:
+    """Give the logs of runs, and of a group's runs, as they grow, until all of the runs have ended.
 
     Args:
         project: where.
-        run: what to follow.
-        lines: begin with this many last lines; None begins at the start.
+        runs: what to follow.
+        lines: begin with this many last lines of each; None begins at the start.
     """
     log_dir = project.log_dir
-    sources = [_Source(RunFiles(log_dir, run_id), lines) for run_id in (run.members or (run.run_id,))]
+    run_ids = dict.fromkeys(run_id for run in runs for run_id in (run.members or (run.run_id,)))
+    sources = [_Source(RunFiles(log_dir, run_id), lines) for run_id in run_ids]
     over = False
     while not over:
         # Whether it is over is asked before the last reading, so that nothing is missed.
-        over = not _goes_on(log_dir, run.run_id)
+        over = not any(_goes_on(log_dir, run.run_id) for run in runs)
         chunks = [chunk for source in sources for chunk in source.grown()]
         yield from chunks
         if not chunks and not over:

@@ -56,6 +56,10 @@ class Names(NamedTuple):
         """Return the runs whose exit code is not there: those that may still go on, or never ran."""
         return set(_lines(self.unfinished))
 
+    def unfinished_first(self, label: str | None = None) -> Iterator[str]:
+        """Give the runs without an exit code of one label, or of all, the newest first."""
+        return _lines(self.unfinished) if label is None else _lines_of(self.unfinished, label)
+
 
 def _lines(block: str) -> Iterator[str]:
     """Give the lines of a block, no more of them than are asked for."""
@@ -137,12 +141,39 @@ def resolve(log_dir: str, ref: str) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    if parse_run_id(ref) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta):
-        return ref
+    return ref if is_run(log_dir, ref) else newest(log_dir, ref)
+
+
+def is_run(log_dir: str, ref: str) -> bool:
+    """Return whether `ref` is the run id of a run here."""
+    return bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta)
+
+
+def newest(log_dir: str, label: str) -> str | None:
+    """Return the newest run of exactly this label, if there is one.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
     if not files.check_log_dir(log_dir):
         return None
-    found = last.of_word(log_dir, ref)
-    return str(found) if found else next(of_label(log_dir, ref), None)
+    found = last.of_word(log_dir, label)
+    return str(found) if found else next(of_label(log_dir, label), None)
+
+
+def unfinished_of(log_dir: str, label: str) -> list[str]:
+    """Return the runs of exactly this label that have no exit code, the newest first: each that is live is one.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if not files.check_log_dir(log_dir):
+        return []
+    if _is_quiet(log_dir):
+        return list(of(log_dir).unfinished_first(label))
+    found = set(_listed(log_dir))
+    own = map(str, newest_first(label, found, ".meta"))
+    return [run_id for run_id in own if f"{run_id}.exit" not in found]
 
 
 def of_label(log_dir: str, label: str) -> Iterator[str]:

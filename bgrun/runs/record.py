@@ -78,6 +78,15 @@ def read_stop(at: RunFiles) -> StopRequest | None:
     return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts)
 
 
+def is_asked_to_end(log_dir: str, run: Run) -> bool:
+    """Return whether somebody has asked for the end of a run, or of the group that it is part of.
+
+    A timeout or a bound that it ran into is nobody's wish: what comes of it belongs to the run.
+    """
+    asked = (read_stop(RunFiles(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
+    return any(one is not None and state.is_wish(one.reason) for one in asked)
+
+
 def write_stop(at: RunFiles, reason: str, *, signalled: bool) -> None:
     """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
     facts = {"reason": reason, "requested_at": clock.iso(time.time())}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bgrun.model import State
 
 STOP_STATES: Mapping[str, State] = {"timeout": "timed_out"}
+REPLACED = "replaced by "
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
 
 
@@ -135,6 +136,16 @@ def _never_started(seen: Evidence) -> Verdict:
     if seen.stop_reason:
         return Verdict("stopped", reason="stopped before it started")
     return Verdict("skipped", reason="its supervisor ended before its turn came")
+
+
+def is_wish(stop_reason: str) -> bool:
+    """Return whether a stop was asked for, by somebody or by a newer run that replaces this one."""
+    return stop_reason == "stop" or stop_reason.startswith(REPLACED)
+
+
+def replaced_by(run_id: str) -> str:
+    """Return the reason of a stop that makes room for a newer run."""
+    return f"{REPLACED}{run_id}"
 
 
 def stop_words(stop_reason: str) -> str:

@@ -178,7 +178,7 @@ def test_a_group_runs_to_its_verdict(project: Cli) -> None:
 def test_max_parallel_keeps_the_rest_waiting_and_stop_takes_them_too(project: Cli) -> None:
     run = project.json("group", "one_by_one")
     assert [one["state"] for one in run["runs"]] == ["running", "queued", "queued"]
-    assert project("status", "ok").out.startswith("NOT RUNNING label=ok pid=\n")
+    assert project("status", "ok").out.startswith("QUEUED label=ok pid=\n")
     stopped = project.json("stop", "one_by_one")["runs"][0]
     assert stopped["state"] == "stopped"
     states = [one["state"] for one in project.json("status", "slow", "ok", "many")["runs"]]

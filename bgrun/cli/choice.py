@@ -1,0 +1,33 @@
+"""Which one run a command means that is about one."""
+
+from __future__ import annotations
+
+from bgrun import runner
+from bgrun.cli import show
+from bgrun.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bgrun.jobfile.find import Project
+    from bgrun.model import Run
+
+
+def one_run(project: Project, ref: str) -> Run:
+    """Return the run that `ref` means: itself or the newest; which others are active goes to standard error."""
+    found = runner.newest(project, ref)
+    if found.others:
+        show.note(f"{ref} means {found.run.run_id}; also active: {' '.join(found.others)}")
+    return found.run
+
+
+def require_one(runs: Sequence[Run]) -> None:
+    """Refuse `--exit-code` where several runs are meant, or none.
+
+    Raises:
+        UsageError: so it is.
+    """
+    if len(runs) != 1:
+        named = f": {' '.join(run.run_id for run in runs)}" if runs else ""
+        raise UsageError(f"--exit-code needs exactly one run, got {len(runs)}{named}", "name one run" if runs else "")
