@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from bgrun.model import RenderedJob
 
-LABEL, SHOWN, WORDS = "\0l\0", "\0s\0", "\0w\0"
-"""What stands in a blank for the label, the comment on the command, and its words: nothing has a NUL."""
+LABEL, SHOWN, WORDS, OPERANDS = "\0l\0", "\0s\0", "\0w\0", "\0o\0"
+"""What stands in a blank for the label, the comment on the command, and its words: nothing has a NUL.
+
+There are either WORDS, which are a command of the shell, or OPERANDS, which are operands of env(1).
+"""
 _MOST_SHOWN = 200
 _NEEDS_NO_QUOTES = str.maketrans("", "", "@%+=:,./-_")
 
@@ -29,15 +32,35 @@ def fill(blank: RenderedJob, label: str, argv: Sequence[str]) -> RenderedJob:
     """
     shown = join(argv)
     script = blank.script
-    for hole, text in ((LABEL, check_label(label)), (SHOWN, comment(f"Command: {shown}")), (WORDS, exec_words(argv))):
+    words = (OPERANDS, env_words(argv)) if OPERANDS in script else (WORDS, exec_words(argv))
+    for hole, text in ((LABEL, check_label(label)), (SHOWN, comment(f"Command: {shown}")), words):
         script = script.replace(hole, text)
     keep_out(dict(blank.secrets), script)
     return blank._replace(label=label, script=script, cmd=shown)
 
 
 def exec_words(argv: Sequence[str]) -> str:
-    """Return what stands behind `exec`: not every shell knows `exec --`, as env(1) does everywhere."""
-    return f"env -- {join(argv)}" if argv[0].startswith("-") else join(argv)
+    """Return the command of a subshell that becomes the program of an argv, with just these words.
+
+    `exec` keeps builtins and functions out. A path needs none of that, and bash's `exec` would expand a
+    `~` in front of it, and give the program another name than it was called by ($0). Quotes keep a path
+    from being an assignment. No builtin begins with a dash, and not every shell knows `exec --`.
+    """
+    if "/" in argv[0]:
+        return " ".join([_in_quotes(argv[0]) if "=" in argv[0] else _quoted(argv[0]), *map(_quoted, argv[1:])])
+    return f"command -- {join(argv)}" if argv[0].startswith("-") else f"exec {join(argv)}"
+
+
+def env_words(argv: Sequence[str]) -> str:
+    """Return the words of an argv as operands of env(1), behind assignments.
+
+    Raises:
+        UsageError: env(1) would take the name of the program for an assignment.
+    """
+    if "=" in argv[0]:
+        told = f"{argv[0]!r} has a `=` in its name, so that it cannot be run with variables that a shell sets itself"
+        raise UsageError(told, "set the variable in a script, and run that")
+    return join(argv)
 
 
 def comment(line: str) -> str:
@@ -70,4 +93,8 @@ def _quoted(word: str) -> str:
     plain = word.translate(_NEEDS_NO_QUOTES)
     if word and word.isascii() and (not plain or plain.isalnum()):
         return word
+    return _in_quotes(word)
+
+
+def _in_quotes(word: str) -> str:
     return "'" + word.replace("'", "'\"'\"'") + "'"

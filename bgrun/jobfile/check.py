@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile import graph, matchers, matrix, params, quoting, specs, template
+from bgrun.jobfile import environ, graph, matchers, matrix, params, quoting, specs, template
 from bgrun.jobfile.explain import by_schema
 from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
@@ -58,6 +58,9 @@ def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> I
     yield from broken.values()
     jobs = {name: raw for name, raw in sound["jobs"].items() if name not in broken}
     job_file = specs.of_document(Path(file), {**sound, "jobs": jobs})
+    yield from _variables(file, document, ("defaults",), job_file.defaults)
+    for job in job_file.jobs.values():
+        yield from _variables(file, document, ("jobs", job.name), job.settings)
     yield from _groups(file, document, job_file)
     yield from _needs(file, document, job_file)
     for job in job_file.jobs.values():
@@ -76,6 +79,18 @@ def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterat
             matrix.combinations(raw.get("matrix", {"one": [1]}))
         except UsageError as error:
             yield path, document.problem(file, path, error.message, error.hint)
+
+
+def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Problem]:
+    """Variables that may not be set for a job; those of the defaults are told there, and not for each job once more."""
+    for key, names, why in (
+        ("env", settings.env, environ.refusal),
+        ("secrets", settings.secrets, environ.secret_refusal),
+    ):
+        for place, name in enumerate(names):
+            where: DocumentPath = (*path, key, name if key == "env" else place)
+            if where in document.places and why(name)[0]:
+                yield document.problem(file, where, *why(name))
 
 
 def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:

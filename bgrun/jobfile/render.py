@@ -55,25 +55,18 @@ def render_job(
     params = bind(job, given)
     values: dict[str, Any] = {"env": world.env, "job": name, **_matrix(combination), **params}
     label = _label(job, values, combination)
-    command, shown = _command(job, values, extra)
     rendered = _rendered(job.settings, job_file.root, values, f"{name}: ", world)
+    command, shown = _command(job, values, extra, rendered.env_words)
     return _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
-        any_shell=_suits_any_shell(job, rendered),
+        # Each POSIX shell does the same with the job script, but for one that runs a program by its own words: that
+        # may be a script without a first line that says what runs it, of which each shell takes itself to be meant.
+        any_shell=isinstance(job.command, str),
         progress=job.progress,
         problems=tuple(one for named in job.problems for one in matchers.resolve(job_file.root, named, world)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
     )
-
-
-def _suits_any_shell(job: JobSpec, around: _Surroundings) -> bool:
-    """Whether each POSIX shell does the same with the job script.
-
-    Not with one that runs a program by its own words: that may be a script without a first line that says
-    what runs it, of which each shell takes itself to be meant. Nor where it sets what getopts(1) counts by.
-    """
-    return isinstance(job.command, str) and "OPTIND" not in around.exports
 
 
 def _label(job: JobSpec, values: Mapping[str, Any], combination: Mapping[str, Scalar] | None) -> str:
@@ -153,18 +146,21 @@ def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, wor
     """
     settings = job_file.defaults if job_file else Settings()
     rendered = _rendered(settings, root, {"env": world.env, "job": ""}, "defaults: ", world, working_dir)
-    return _finish(rendered, adhoc.LABEL, _exec(adhoc.WORDS, settings), adhoc.SHOWN, None)
+    words = f"exec {rendered.env_words}{adhoc.OPERANDS}" if rendered.env_words else adhoc.WORDS
+    return _finish(rendered, adhoc.LABEL, _subshell(words, settings), adhoc.SHOWN, None)
 
 
 class _Surroundings(NamedTuple):
     """What a job runs in: folder, virtual environment, exported variables, and those that stay out of the script.
 
-    `hooks` are those of the settings, their commands filled in.
+    `hooks` are those of the settings, their commands filled in. `env_words` are the words of an env(1), with a blank
+    behind them, that gives the command what a shell would not hand on; empty without any.
     """
 
     working_dir: Path
     venv: str
     exports: Mapping[str, str]
+    env_words: str
     secrets: Mapping[str, str]
     settings: Settings
     hooks: tuple[Hook, ...]
@@ -186,10 +182,13 @@ def _rendered(
     venv = environment.find_venv(settings.venv, folder, root, world)
     exports = {**environment.CONSTANTS, **files, **own}
     secrets = _secrets(settings.secrets, exports, world)
+    environment.check_names(exports, settings.secrets, f"{where}env.")
     plain = {name: value for name, value in exports.items() if name not in secrets}
+    of_a_shell = [f"{name}={shlex.quote(plain.pop(name))} " for name in exports if environment.is_of_a_shell(name)]
+    env_words = f"env -- {''.join(of_a_shell)}" if of_a_shell else ""
     hooks = tuple(_hook(hook, values, where) for hook in settings.hooks)
     share = settings.concurrency and _concurrency(settings.concurrency, values, where)
-    return _Surroundings(Path(world.real(folder)), venv, plain, secrets, settings, hooks, share)
+    return _Surroundings(Path(world.real(folder)), venv, plain, env_words, secrets, settings, hooks, share)
 
 
 def _secrets(names: Sequence[str], exports: Mapping[str, str], world: World) -> dict[str, str]:
@@ -254,19 +253,20 @@ def _comments(shown: str, job: JobSpec | None) -> list[str]:
     return [adhoc.comment(line) for line in (told, f"Command: {shown}")]
 
 
-def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str]) -> tuple[str, str]:
+def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], env_words: str) -> tuple[str, str]:
     """Return the line of the script that runs the command, and the command as a person would type it."""
     where = f"{job.name}: command"
     if not isinstance(job.command, str):
         argv = [template.render(word, values, where) for word in job.command] + list(extra)
-        return _exec(adhoc.exec_words(argv), job.settings), adhoc.join(argv)
+        words = f"exec {env_words}{adhoc.env_words(argv)}" if env_words else adhoc.exec_words(argv)
+        return _subshell(words, job.settings), adhoc.join(argv)
     shell = _shell_words(job)
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
     text = (template.render_shell if posix else template.render_raw)(job.command, values, where)
     text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
     if posix:
         check_syntax(text, shell, where)
-    return f"{shlex.join([*shell, '-c', text])} {_redirections(job.settings)}", text
+    return f"{env_words}{shlex.join([*shell, '-c', text])} {_redirections(job.settings)}", text
 
 
 def _shell_words(job: JobSpec) -> list[str]:
@@ -277,9 +277,9 @@ def _shell_words(job: JobSpec) -> list[str]:
     return words or shlex.split(DEFAULT_SHELL)
 
 
-def _exec(words: str, settings: Settings) -> str:
-    """A subshell that becomes the program: no builtin, function or alias can stand in for it."""
-    return f"( exec {words} {_redirections(settings)} )"
+def _subshell(words: str, settings: Settings) -> str:
+    """A subshell that becomes the program."""
+    return f"( {words} {_redirections(settings)} )"
 
 
 def _redirections(settings: Settings) -> str:

@@ -143,10 +143,10 @@ def look_around(known: list[Around] = []) -> Around:  # noqa: B006 - it is to la
     `getopts` (dash(1)).
     """
     if not known:
-        environment = dict(os.environ)
+        environment = programs.job_environment(os.environ)
         # Not from the PATH: any program there may be called dash.
         dash = [path for path in _DASH if os.access(path, os.X_OK)] if process.LINUX and _is_plain(environment) else []
-        # -p: neither BASH_ENV nor SHELLOPTS nor exported functions of the caller may change the script.
+        # -p: neither BASH_ENV nor exported functions of the caller may change the script.
         bash = (programs.find("bash") or "/bin/bash", "-p")
         known.append(Around(environment, bash, tuple(dash[:1])))
     return known[0]

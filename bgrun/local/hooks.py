@@ -134,7 +134,7 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
         _plain_surroundings(log_fd)
         with suppress(OSError):
             os.chdir(folder)
-        os.execvpe(words[0], words, {**os.environ, **environment})
+        os.execvpe(words[0], words, {**programs.job_environment(os.environ), **environment})
     except OSError as error:
         os.write(2, f"bgrun: cannot run the hook: {error.strerror}\n".encode())
     finally:

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OWN_PREFIX = "bgrun_"
+_SHELL_SETTINGS = ("SHELLOPTS", "BASHOPTS", "BASH_XTRACEFD", "EXECIGNORE", "TMOUT")
+"""Settings of the caller's own shell (bash(1), Shell Variables). dash hands them on as they are; bash -p replaces some
+of them by its own and goes by others: the same command would end differently by which of the two runs its script.
+With `SHELLOPTS=noexec` the command's bash would run nothing, and succeed."""
+
 _found: dict[str, str | None] = {}
+
+
+def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a job or a hook gets of ours: without settings of a shell or names of the script."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in _SHELL_SETTINGS and not name.startswith(OWN_PREFIX)
+    }
 
 
 def find(name: str) -> str | None:

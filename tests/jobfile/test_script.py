@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.jobfile import load
+from bgrun.jobfile import environ, load
 from bgrun.jobfile.render import render_command, render_job
 from bgrun.jobfile.world import World
+from bgrun.local import child
+from bgrun.runs.layout import MARK_DIR, MARK_RUN
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bgrun.model import RenderedJob
 
 RUN_ID = "job_20260102_030405"
@@ -100,6 +105,97 @@ def test_arguments_arrive_exactly(tmp_path: Path) -> None:
     assert run(job, tmp_path).out == expected
     job = declared(tmp_path, "jobs: {job: {command: \"printf '%s\\\\0'\"}}", extra=tuple(ARGUMENTS))
     assert run(job, tmp_path).out == expected
+
+
+SHOW = '#!/bin/sh\nprintf \'%s\\0\' "$0" "$@"\n'
+
+
+@pytest.mark.parametrize("name", ["./z.sh", "~/z.sh", "~root/z.sh", "x=./z.sh", "./-a=b", "$HOME/z.sh", "a b/c'd"])
+def test_a_program_that_is_given_as_a_path_is_run_as_it_is(name: str, tmp_path: Path) -> None:
+    """Not expanded, and known to itself by the name that it was called by."""
+    (tmp_path / "home").mkdir()
+    for path in (tmp_path / name, tmp_path / "home" / "z.sh"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(SHOW)
+        path.chmod(0o755)
+    expected = f"{name}\0~\0a=~/b\0".encode()
+    env = {"HOME": str(tmp_path / "home")}
+    assert run(adhoc(tmp_path, name, "~", "a=~/b"), tmp_path, **env) == (0, expected, b"", [])
+    text = f"jobs: {{job: {{command: [{json.dumps(name)}, '~', 'a=~/b']}}}}"
+    assert run(declared(tmp_path, text), tmp_path, **env).out == expected
+    (tmp_path / name).unlink()
+    assert run(adhoc(tmp_path, name), tmp_path, **env).code == 127
+
+
+def test_a_program_in_the_path_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("~z", "-a=b", "a=b", "=", "%1", "{", "if", "time", "echo", "!", "a b", "$x", "'", "@", "^"):
+        (tmp_path / "bin" / name).write_text(SHOW)
+        (tmp_path / "bin" / name).chmod(0o755)
+        ran = run(adhoc(tmp_path, name, "x"), tmp_path, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+        assert ran == (0, f"{tmp_path}/bin/{name}\0x\0".encode(), b"", []), name
+
+
+ASCII = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=12)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ASCII.filter(lambda name: "/" not in name and name not in ("", ".", "..")), st.lists(ASCII, max_size=4))
+def test_any_argv_is_run_as_it_is(name: str, words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / name).write_text(SHOW)
+        (folder / name).chmod(0o755)
+        expected = "\0".join([f"./{name}", *words, ""]).encode()
+        assert run(adhoc(folder, f"./{name}", *words), folder) == (0, expected, b"", [])
+
+
+def test_each_character_of_ascii_arrives(tmp_path: Path) -> None:
+    characters = [chr(code) for code in range(1, 128)]
+    words = [word for one in characters for word in (one, f"a{one}b", one * 2, f"a={one}/x")]
+    expected = "\0".join([*words, ""]).encode()
+    assert run(adhoc(tmp_path, *PRINT, *words), tmp_path).out == expected
+
+
+def test_what_a_shell_sets_itself_reaches_the_command_as_it_was_declared(tmp_path: Path) -> None:
+    own = {"UID": "7", "PPID": "1", "RANDOM": "a b", "IFS": "x'", "OPTIND": "no", "LINENO": "no", "BASH_XTRACEFD": "1"}
+    text = f"jobs: {{job: {{command: [env], env: {json.dumps(own)}}}}}"
+    said = run(declared(tmp_path, text), tmp_path)
+    assert (said.code, said.err) == (0, b"")
+    assert {f"{name}={value}" for name, value in own.items()} <= set(said.out.decode().splitlines())
+    (tmp_path / "bgjobs.yaml").write_text(f"defaults: {{env: {json.dumps(own)}}}")
+    job_file = load(tmp_path / "bgjobs.yaml")
+    world = World(os.environ)
+    job = render_command("job", ["env"], working_dir=tmp_path, root=tmp_path, job_file=job_file, world=world)
+    assert {f"{name}={value}" for name, value in own.items()} <= set(run(job, tmp_path).out.decode().splitlines())
+    with pytest.raises(UsageError, match="has a `=` in its name"):
+        render_command("job", ["a=b"], working_dir=tmp_path, root=tmp_path, job_file=job_file, world=world)
+    text = f"jobs: {{job: {{command: 'exit 3', env: {json.dumps(own)}}}}}"
+    assert run(declared(tmp_path, text), tmp_path) == (3, b"", b"", [])
+
+
+@pytest.mark.parametrize(
+    "name", ["bgrun_code", "bgrun_anything", "BGRUN_GATE", "BGRUN_RUN_ID", "SHELLOPTS", "BASHOPTS"]
+)
+def test_a_variable_that_would_change_the_verdict_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text(f"A=1\n\n{name}=0\n")
+    for job, where in (
+        (f"env: {{A: 1, {name}: x}}", f"bgjobs.yaml:1:45: jobs.job.env.{name}: "),
+        (f"secrets: [A, {name}]", "bgjobs.yaml:1:46: jobs.job.secrets[1]: "),
+        ("env_file: a.env", "a.env:3: "),
+    ):
+        with pytest.raises(UsageError) as caught:
+            declared(tmp_path, f"jobs: {{job: {{command: 'exit 3', {job}}}}}")
+        assert where in caught.value.message
+        assert name in caught.value.message
+    with pytest.raises(UsageError, match=rf"bgjobs\.yaml:1:18: defaults\.env\.{name}"):
+        declared(tmp_path, f"defaults: {{env: {{{name}: x}}}}\njobs: {{job: {{command: 'exit 3'}}}}")
+    with pytest.raises(UsageError, match="sets the variable UID itself"):
+        declared(tmp_path, "jobs: {job: {command: 'exit 3', secrets: [UID]}}")
+
+
+def test_the_names_of_the_script_are_those_that_are_refused() -> None:
+    assert {MARK_RUN, MARK_DIR, child.GATE} == {name for name in environ._OF_THE_SCRIPT if environ.refusal(name)[0]}
 
 
 @pytest.mark.parametrize(
