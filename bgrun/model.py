@@ -121,21 +121,28 @@ class RenderedPlan(NamedTuple):
 
 
 class RunId(NamedTuple):
-    """The parts of a run id: `<label>_<YYYYmmdd_HHMMSS>`, and `-2`, `-3` … within one second."""
+    """The parts of a run ID: `<label>_<YYYYmmdd_HHMMSS>`, and `z2` … `z9`, `zz10` … within one second.
+
+    A `z` for each digit: so a shell glob sorts the runs of one second by age in any locale, whatever the extension.
+    Runs recorded by an older bgrun are `dashed`: theirs were `-2`, `-3` ….
+    """
 
     label: str
     ts: str
     serial: int = 1
+    dashed: bool = False
 
     def __str__(self) -> str:
         """Return the run id as it stands in file names."""
-        stem = f"{self.label}_{self.ts}"
-        return stem if self.serial == 1 else f"{stem}-{self.serial}"
+        stem, count = f"{self.label}_{self.ts}", str(self.serial)
+        if self.serial == 1:
+            return stem
+        return f"{stem}-{count}" if self.dashed else f"{stem}{'z' * len(count)}{count}"
 
     @property
-    def order(self) -> tuple[str, int]:
+    def order(self) -> tuple[str, int, bool]:
         """Sort key: of two runs of one label the later one is greater."""
-        return (self.ts, self.serial)
+        return (self.ts, self.serial, not self.dashed)
 
 
 class Run(NamedTuple):

@@ -37,7 +37,7 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
     Raises:
         StorageError: its `.pid` is a symlink or cannot be read.
     """
-    label, stamp, _ = split_run_id(at.run_id) or (at.run_id, "", 1)
+    label, stamp = (split_run_id(at.run_id) or (at.run_id, ""))[:2]
     began = _epoch(stamp)
     pid = state.parse_int((files.head(at.pid, 64) or b"").decode("ascii", "replace")) or 0
     return {

@@ -93,13 +93,24 @@ def parse_run_id(text: str) -> RunId | None:
     return RunId(*found) if found else None
 
 
-def split_run_id(text: str) -> tuple[str, str, int] | None:
-    """Return label, time stamp and serial number as `parse_run_id` does, plain, for thousands of names."""
-    stem, dash, count = text.rpartition("-")
-    if dash and _is_count(count) and (found := _split_stamp(stem)):
-        return (*found, int(count))
-    found = _split_stamp(text)
-    return (*found, 1) if found else None
+def split_run_id(text: str) -> tuple[str, str, int, bool] | None:
+    """Return label, time stamp, serial number and form as `parse_run_id` does, plain, for thousands of names."""
+    if found := _split_stamp(text):
+        return (*found, 1, False)
+    stem, count = _split_count(text)
+    if not _is_count(count):
+        return None
+    dashed, mark = stem.endswith("-"), "z" * len(count)
+    if not dashed and not stem.endswith(mark):
+        return None
+    found = _split_stamp(stem[:-1] if dashed else stem[: -len(mark)])
+    return (*found, int(count), dashed) if found else None
+
+
+def _split_count(text: str) -> tuple[str, str]:
+    """Return a text without the digits at its end, and these."""
+    stem = text.rstrip("0123456789")
+    return stem, text[len(stem) :]
 
 
 def newest_first(label: str, files: Iterable[str], suffix: str) -> Iterator[RunId]:
@@ -120,7 +131,7 @@ def newest_first(label: str, files: Iterable[str], suffix: str) -> Iterator[RunI
 
 
 def _last_first(run_ids: list[RunId]) -> list[RunId]:
-    return sorted(run_ids, key=lambda run_id: run_id.serial, reverse=True)
+    return sorted(run_ids, key=lambda run_id: run_id.order, reverse=True)
 
 
 def next_run_id(label: str, epoch: float, newest: RunId | None) -> RunId:
@@ -145,9 +156,6 @@ def _split_stamp(stem: str) -> tuple[str, str] | None:
     return None
 
 
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdigit()
-
-
 def _is_count(text: str) -> bool:
-    return _is_digits(text) and not text.startswith("0") and text != "1" and len(text) < 10
+    """Whether these digits are a serial number as it is written."""
+    return bool(text) and not text.startswith("0") and text != "1" and len(text) < 10

@@ -87,12 +87,14 @@ def sort(names: Iterable[str]) -> Names:
     known = list(names)
     ended = {name[:-5] for name in known if name.endswith(".exit")}
     run_ids = [name[:-5] for name in known if name.endswith(".meta") and name[0] != "."]
-    found = [(parts[1], parts[2], parts[0], run_id) for run_id in run_ids if (parts := split_run_id(run_id))]
+    found = [
+        (parts[1], parts[2], parts[0], not parts[3], run_id) for run_id in run_ids if (parts := split_run_id(run_id))
+    ]
     found.sort(reverse=True)
     latest: dict[str, str] = {}
-    for _, _, label, run_id in found:
+    for _, _, label, _, run_id in found:
         latest.setdefault(label, run_id)
-    every = [one[3] for one in found]
+    every = [one[-1] for one in found]
     return Names(_block(every), _block(latest.values()), _block(one for one in every if one not in ended))
 
 

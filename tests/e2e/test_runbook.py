@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, wait_until
 from tests.faults.conftest import command_of
 
 if TYPE_CHECKING:
@@ -74,6 +74,25 @@ def test_kill(bg: Cli, line: str) -> None:
         f"NOT RUNNING label=X pid={run['pid']}",
         f"EXITCODE 137 (file: .logs/{run['run_id']}.exit)",
     ]
+
+
+def test_kill_takes_the_newest_of_one_second(bg: Cli) -> None:
+    """The shell sorts by name: that of the newest run has to come last."""
+
+    def of_one_second() -> list[dict[str, Any]]:
+        runs = [bg.start("X", "exec sleep 300") for _ in range(2)]
+        if runs[0]["run_id"] in runs[1]["run_id"]:
+            return runs
+        bg("stop", "X")
+        return []
+
+    older, newer = wait_until(of_one_second, "two runs began in one second")
+    assert newer["run_id"] == f"{older['run_id']}z2"
+    shell(bg, 'kill -9 "$(cat .logs/X_*.pid | tail -1)"')
+    assert bg.ended(newer["run_id"])["state"] == "failed"
+    assert bg.state(older["run_id"])["state"] == "running"
+    assert bg("latest", "X").out.endswith(f"/{newer['run_id']}.log\n")
+    bg("stop", "X")
 
 
 def test_find_and_delete_old_logs(ended: Cli) -> None:

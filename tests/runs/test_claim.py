@@ -51,16 +51,16 @@ def claimed(logs: Path, *labels: str) -> list[str]:
 
 def test_a_clock_that_was_set_back_makes_no_older_run_the_newest(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
-    assert claimed(logs, "a", "a") == [f"a_{FUTURE}-4", f"a_{FUTURE}-5"]
-    assert claimed(logs, "a") == [f"a_{FUTURE}-6"]
-    (logs / "jobs" / f"a_{FUTURE}-7.sh").touch()
-    assert claimed(logs, "a") == [f"a_{FUTURE}-8"]
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}z4", f"a_{FUTURE}z5"]
+    assert claimed(logs, "a") == [f"a_{FUTURE}z6"]
+    (logs / "jobs" / f"a_{FUTURE}z7.sh").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}z8"]
 
 
 def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
-    (logs / f"a_{FUTURE}-4.meta").touch()
-    assert claimed(logs, "a") == [f"a_{FUTURE}-5"]
+    (logs / f"a_{FUTURE}z4.meta").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}z5"]
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
@@ -71,7 +71,7 @@ def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: 
     shutil.rmtree(logs / ".cache")
     make = {"file": (logs / ".cache").touch, "link": lambda: (logs / ".cache").symlink_to(tmp_path)}
     make.get(odd, lambda: (logs / ".cache").mkdir(0o500))()
-    assert claimed(logs, "a", "a") == [f"a_{FUTURE}-5", f"a_{FUTURE}-6"]
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}z5", f"a_{FUTURE}z6"]
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
@@ -98,20 +98,20 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
     claimed(logs, "a")
     word = logs / ".cache" / "last.a"
-    assert os.readlink(word) == f"a_{FUTURE}-4"
-    for odd in (f"b_{FUTURE}-9", "/etc/passwd", "x"):
+    assert os.readlink(word) == f"a_{FUTURE}z4"
+    for odd in (f"b_{FUTURE}z9", "/etc/passwd", "x"):
         word.unlink()
         word.symlink_to(odd)
         before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
-        assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1))]
+        assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1, dashed=False))]
     assert cache.read_word(str(logs), "last.a").startswith("a_")
     assert last.of_word(str(logs), "a") is None, "it has no meta"
     newest = os.readlink(word)
     (logs / f"{newest}.meta").touch()
     assert str(last.of_word(str(logs), "a")) == newest
-    (logs / "jobs" / f"b_{FUTURE}-99.sh").touch()
+    (logs / "jobs" / f"b_{FUTURE}zz99.sh").touch()
     assert str(last.of_word(str(logs), "a")) == newest, "one of another label changes nothing"
-    (logs / "jobs" / f"a_{FUTURE}-99.sh").touch()
+    (logs / "jobs" / f"a_{FUTURE}zz99.sh").touch()
     assert last.of_word(str(logs), "a") is None, "a script came without a word"
     word.unlink()
     word.write_text("not a link")

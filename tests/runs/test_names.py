@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LABELS = st.sampled_from(["a", "a_b", "ab", "a-2", "a_20260101_000000", "x.y"])
-RUNS = st.lists(st.tuples(LABELS, st.sampled_from(["20260101_000000", "20260101_000001"]), st.integers(1, 12)))
+RUNS = st.lists(
+    st.tuples(LABELS, st.sampled_from(["20260101_000000", "20260101_000001"]), st.integers(1, 12), st.booleans())
+)
 
 
 @given(RUNS, st.sets(st.integers(0, 30)))
-def test_names_are_found_as_a_plain_search_finds_them(runs: list[tuple[str, str, int]], ended: set[int]) -> None:
-    ids = list(dict.fromkeys(RunId(*run) for run in runs))
+def test_names_are_found_as_a_plain_search_finds_them(runs: list[tuple[str, str, int, bool]], ended: set[int]) -> None:
+    ids = list(dict.fromkeys(RunId(*run[:3], dashed=run[3] and run[2] > 1) for run in runs))
     files = [f"{one}.meta" for one in ids] + [f"{one}.log" for one in ids]
     files += [f"{one}.exit" for place, one in enumerate(ids) if place in ended]
     found = names.sort([*files, ".a_20260101_000000.meta", "notes.meta", "jobs", ".gitignore"])
-    ordered = sorted(ids, key=lambda one: (one.order, one.label), reverse=True)
+    ordered = sorted(ids, key=lambda one: (one.order[:2], one.label, one.order), reverse=True)
     assert list(found.newest_first()) == [str(one) for one in ordered]
     assert found.labels() == sorted({one.label for one in ids})
     assert found.without_exit() == {str(one) for place, one in enumerate(ids) if place not in ended}
