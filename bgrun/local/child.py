@@ -84,7 +84,7 @@ def _begin(at: RunFiles, facts: dict[str, str], start: Start, held: Held, log_fd
     read_fd, gate_fd = os.pipe()
     try:
         pid = _spawn(at, start, (log_fd, read_fd, held.slot_fd))
-        known = meta.pack(_with_process(facts, pid, started_at))
+        known = meta.pack(_with_process(facts, pid, started_at, at.log_dir))
         try:
             ledger.publish(at, pid, known, held.lock_fd)
             os.write(gate_fd, b"\n")
@@ -104,9 +104,10 @@ def _end(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str, str]:
+def _with_process(facts: dict[str, str], pid: int, started_at: str, log_dir: str) -> dict[str, str]:
+    """Return the facts with those of a process; `log_dir` as its environment has it, by which it is known."""
     born = {"pgid": str(pid), "pid": str(pid), "pid_start": process.start_of(pid), "started_at": started_at}
-    return {**facts, **born}
+    return {**facts, **born, "log_dir": log_dir}
 
 
 def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:

@@ -8,8 +8,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from bgrun.runs.process import Process
+
     Phase = Literal["ask", "wait", "kill", "give up"]
 
+HOLD_S = 1.0
+"""Seconds within which all of a run has to stand still before it is killed; then what does is killed all the same."""
 KILL_S = 2.0
 """Seconds after the first SIGKILL within which nothing of the run is left."""
 
@@ -17,9 +21,11 @@ KILL_S = 2.0
 class Stopping(NamedTuple):
     """A stop under way; times are those of one steady clock, in seconds.
 
-    `reason` is what the stop request says (`stop`, `timeout`, or words for a person). `asked` once the
-    signal has reached something, `killing_since` the first SIGKILL: nothing is given up before that, however
-    late whoever stops it comes to it.
+    `reason` is what the stop request says (`stop`, `timeout`, or words for a person). `asked` once the signal
+    has reached something; `killing_since` the first SIGKILL: nothing is given up before that, however late
+    whoever stops it comes to it. `holding_since` is the first SIGSTOP before that, `held` the processes that
+    were held still to be killed together, `calm` how many looks in a row found no others. `no_session`: no
+    process is left in the session of the job script, whose pid proves nothing from then on.
     """
 
     reason: str
@@ -27,6 +33,10 @@ class Stopping(NamedTuple):
     kill_at: float
     asked: bool = False
     killing_since: float | None = None
+    holding_since: float | None = None
+    held: tuple[Process, ...] = ()
+    calm: int = 0
+    no_session: bool = False
 
     @property
     def give_up_at(self) -> float:
@@ -37,6 +47,16 @@ class Stopping(NamedTuple):
 def begin(reason: str, signal: str, grace_s: float, now: float) -> Stopping:
     """Return the stop that begins now."""
     return Stopping(reason, signal, now + grace_s)
+
+
+def holding(stopping: Stopping, now: float) -> Stopping:
+    """Return a stop in which what is found is held still now, perhaps not for the first time."""
+    return stopping if stopping.holding_since is not None else stopping._replace(holding_since=now)
+
+
+def has_held_long(stopping: Stopping, now: float) -> bool:
+    """Return whether what was held has to be killed now, though something else may still be on the move."""
+    return stopping.holding_since is not None and now >= stopping.holding_since + HOLD_S
 
 
 def killing(stopping: Stopping, now: float) -> Stopping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import time
@@ -51,6 +52,30 @@ class Alarm:
         came = int(signal.sigwait(self._awaited))
         signal.setitimer(signal.ITIMER_REAL, 0)
         return 0 if came == signal.SIGALRM else came
+
+
+SLOW_LOOK_S = 30.0
+"""Where the kernel gives no word of touched files: seconds between two looks for a stop request."""
+CAN_WATCH = hasattr(fcntl, "F_NOTIFY")
+
+
+def hear_of_touches(folder: str) -> int:
+    """Have SIGIO sent to this process each time a file of a folder is touched (fcntl(2), F_NOTIFY, DN_ATTRIB).
+
+    It is how a stop is asked for from where this process cannot be signalled, as from another PID namespace.
+    Nothing else touches files there. Return the descriptor to be kept open as long as word is wanted, -1 where
+    there is none to be had. SIGIO has to be blocked (see `Alarm`).
+    """
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return -1
+    try:
+        fcntl.fcntl(fd, fcntl.F_NOTIFY, fcntl.DN_ATTRIB | fcntl.DN_MULTISHOT)
+    except (OSError, AttributeError):
+        os.close(fd)
+        return -1
+    return fd
 
 
 def child_has_ended() -> bool:

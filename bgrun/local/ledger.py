@@ -246,6 +246,7 @@ class GroupLedger:
             "supervisor_start": process.start_of(me),
             "members": " ".join(members),
             "started_at": clock.iso(time.time()),
+            "log_dir": self.at.log_dir,
         }
         try:
             self.log_fd, self.lock_fd = claim_files(self.at, self.facts, [])

@@ -16,12 +16,13 @@ from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
     from bgrun.model import State
+    from bgrun.runs.process import Process
 
 
 SETTLE_AFTER_S = 0.02
@@ -172,14 +173,14 @@ class Member:
                 # Whoever kills the job script or its command means the job: what that leaves goes too.
                 self._begin_stop("")
 
-    def _conclude(self, left: int = 0) -> None:
+    def _conclude(self, left: Sequence[Process] = ()) -> None:
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
         reason = self.stopping.reason if self.stopping and self._was_ended() else ""
         verdict = state.verdict_of(self.exit.code, self.plan.limits.success_exit_codes, reason)
         more = ledger.attempts(self.at)
         if reason:
             more["stopped_processes"] = str(len(self.ended))
-            verdict = verdict._replace(reason=_stop_told(verdict.reason, len(self.ended), left))
+            verdict = verdict._replace(reason=_stop_told(verdict.reason, len(self.ended), len(left)))
         from bgrun.local import logbound
 
         logbound.bound(self.at.log, self.plan.limits.max_log_bytes)
@@ -260,8 +261,15 @@ class Member:
         limits = self.plan.limits
         self.stopping = escalate.begin(reason, limits.stop_signal, limits.stop_grace_s, steady_clock())
 
-    def stop_over(self, left: int = 0) -> None:
-        """Take note that nothing of it is left, or that this many processes could not be ended."""
+    def note(self, reached: Iterable[Process]) -> None:
+        """Keep what signals of ours reached: it tells a run that was ended from one that ended by itself."""
+        keys = [one.key for one in reached]
+        self.ended.update(keys)
+        if not self.exit and any(pid != self.pid for pid, _ in keys):
+            self.command_was_hit = True
+
+    def stop_over(self, left: Sequence[Process] = ()) -> None:
+        """Take note that nothing of it is left, or which processes could not be ended."""
         if self.state == "running":
             self._conclude(left)
         self.stopping = None

@@ -1,93 +1,177 @@
-"""The stop of a run, from the first signal to the last: who is asked to end, who is killed, and when it is over."""
+"""The stop of a run, from the first signal to the last: who is asked to end, who is killed, and when it is over.
+
+The supervisor carries it out, or `stop` where that is dead: both take the same steps.
+"""
 
 from __future__ import annotations
 
 import os
 
-from bgrun.lean import suppress
+from bgrun.errors import StorageError
+from bgrun.lean import NamedTuple
 from bgrun.local import escalate, ledger, tree
 from bgrun.local.kernel import steady_clock
-from bgrun.runs import process, record
+from bgrun.runs import meta, record, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Literal
 
     from bgrun.local.escalate import Stopping
     from bgrun.local.member import Member
+    from bgrun.runs.layout import RunFiles
+    from bgrun.runs.process import Process
+
+    Outcome = Literal["goes on", "look again", "over", "given up"]
+
+CALM = 2
+"""How many looks in a row have to find nothing more: one alone may miss what forks and ends."""
+
+
+class Target(NamedTuple):
+    """What is being stopped, whoever does it.
+
+    `script_pid` is that of the job script until its end was seen, else 0. `told_by_record`: only the record of the
+    stop will tell what became of the run; where that cannot be written, no signal is sent.
+    """
+
+    claim: tree.Claim
+    script_pid: int
+    files: RunFiles
+    told_by_record: bool = False
+
+
+class Step(NamedTuple):
+    """What a step of a stop came to: how the stop stands, and the processes that a signal of it reached.
+
+    `look again`: at once, for something may have been missed. `left` is what could not be ended.
+    """
+
+    stopping: Stopping
+    outcome: Outcome
+    reached: tuple[Process, ...] = ()
+    left: tuple[Process, ...] = ()
+
+
+def step(target: Target, stopping: Stopping, view: tree.View, now: float) -> Step:
+    """Take a stop a step further; `now` is on the steady clock.
+
+    Raises:
+        OSError: what is wanted could not be recorded before a signal (see `StorageError`).
+    """
+    phase = escalate.phase(stopping, now)
+    claim = target.claim._replace(leader=0) if target.claim.reaped and stopping.no_session else target.claim
+    if phase == "kill":
+        return _kill(target, claim, stopping, view, now)
+    found = tree.find(claim, view)
+    stopping = _seen(claim, stopping, found, new=bool(found))
+    if not found:
+        return Step(stopping, "over" if stopping.calm >= CALM else "look again")
+    if phase == "give up":
+        return Step(stopping, "given up", left=tuple(found))
+    if phase == "ask" and not (target.script_pid and ledger.command_is_over(target.files)):
+        return _ask(target, stopping, found)
+    return Step(stopping, "goes on")  # perhaps its script is about to say how the command ended
+
+
+def _seen(claim: tree.Claim, stopping: Stopping, found: list[Process], *, new: bool) -> Stopping:
+    """Return a stop after one more look."""
+    no_session = stopping.no_session or (claim.reaped and not any(tree.in_session(claim, one) for one in found))
+    return stopping._replace(calm=0 if new else stopping.calm + 1, no_session=no_session)
+
+
+def _ask(target: Target, stopping: Stopping, found: list[Process]) -> Step:
+    """Send the stop signal to all but the job script, which then ends with the command's own code."""
+    _record(target, stopping, signalled=True)
+    below = [one for one in found if one.pid != target.script_pid]
+    reached = tree.ask(below or found, stopping.signal)
+    tree.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
+    if not reached:
+        _record(target, stopping, signalled=False)  # all were on their way out by themselves
+    return Step(stopping._replace(asked=bool(reached)), "goes on", tuple(reached))
+
+
+def _kill(target: Target, claim: tree.Claim, stopping: Stopping, view: tree.View, now: float) -> Step:
+    """Hold all of it still, so that nothing forks away; once a second look finds nothing else, kill it."""
+    held = {one.key: one for one in stopping.held}
+
+    def hold(found: Sequence[Process]) -> None:
+        fresh = {one.key: one for one in found if one.key not in held}
+        tree.send(fresh.values(), "SIGSTOP")
+        held.update(fresh)
+
+    found = tree.find(claim, view, hold)
+    stopping = _seen(claim, stopping, found, new=len(held) > len(stopping.held))._replace(held=tuple(held.values()))
+    if not held:
+        return Step(stopping, "over" if stopping.calm >= CALM else "look again")
+    if not found and stopping.calm >= CALM:
+        return Step(stopping, "over")
+    if stopping.holding_since is None:
+        _record(target, stopping, signalled=True)
+    stopping = escalate.holding(stopping, now)
+    if stopping.calm < CALM and not escalate.has_held_long(stopping, now):
+        return Step(stopping, "look again")
+    return Step(escalate.killing(stopping, now), "goes on", tuple(tree.send(held.values(), "SIGKILL")))
+
+
+def _record(target: Target, stopping: Stopping, *, signalled: bool) -> None:
+    """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
+    if not stopping.reason:
+        return
+    try:
+        record.write_stop(target.files, stopping.reason, signalled=signalled)
+    except OSError as error:
+        if target.told_by_record:
+            raise StorageError(f"cannot write {target.files.stop}: {error.strerror}") from error
+
+
+def claim_of(files: RunFiles, facts: Mapping[str, str], *, reaped: bool) -> tree.Claim:
+    """Return what makes a process part of a run, from the facts in its meta; `reaped`: its script has ended."""
+    if record.is_foreign(facts):
+        # Never its `pgid=`: that is the process group of whoever called the old script, an agent's shell perhaps.
+        leader = 0 if reaped else state.parse_int(facts.get("pid", "")) or 0
+        mark = tree.read_mark(leader) if leader else ""
+        return tree.Claim(mark, files.log, leader, not_these=frozenset({os.getpid()}), marked=False)
+    return tree.Claim(
+        mark=tree.mark_of(facts.get("log_dir") or files.log_dir, files.run_id),
+        log=files.log,
+        leader=state.parse_int(facts.get("pid", "")) or 0,
+        reaped=reaped,
+        since=facts.get("pid_start", ""),
+    )
+
+
+# --- in the supervisor ------------------------------------------------------------------------
 
 
 def pursue(members: Iterable[Member]) -> None:
     """Take the stop of each of these runs a step further.
 
-    One look at all processes is for all of them: of a plan of hundreds each would take its time anew. What
-    is forked after it is found the next time, which comes as long as anything is found.
+    One look at all processes is for all of them: of a plan of hundreds each would take its time anew.
     """
-    view = tree.View()
-    for member in members:
-        if member.stopping:
-            _pursue(member, member.stopping, view)
+    again = [member for member in members if member.stopping]
+    while again:
+        view = tree.View()
+        again = [member for member in again if member.stopping and _pursue(member, member.stopping, view)]
 
 
-def _pursue(member: Member, stopping: Stopping, view: tree.View) -> None:
-    found = tree.find(_claim(member), view)
-    if not found and member.exit:
-        member.stop_over()
-        return
-    phase = escalate.phase(stopping, steady_clock())
-    if phase == "ask" and found:
-        _ask(member, stopping, found)
-    elif phase == "kill":
-        _kill(member, stopping, found)
-    elif phase == "give up" and member.exit:
-        member.stop_over(left=len(found))
+def _pursue(member: Member, stopping: Stopping, view: tree.View) -> bool:
+    """Take the stop of a run a step further; return whether to look again at once."""
+    target = Target(claim(member), 0 if member.exit else member.pid, member.at)
+    done = step(target, stopping, view, steady_clock())
+    member.stopping = done.stopping
+    member.note(done.reached)
+    if done.outcome in ("over", "given up") and member.exit:
+        member.stop_over(done.left)
+    return done.outcome == "look again"
 
 
-def _ask(member: Member, stopping: Stopping, found: list[process.Process]) -> None:
-    """Send the stop signal to all but the job script, which then ends with the command's own code."""
-    if not member.exit and ledger.command_is_over(member.at):
-        return  # it ends by itself, and is about to say how
-    _record(member, stopping)
-    below = [one for one in found if one.pid != member.pid]
-    reached = tree.ask(below or found, stopping.signal)
-    _note(member, reached)
-    tree.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
-    member.stopping = stopping._replace(asked=bool(reached))
-
-
-def _kill(member: Member, stopping: Stopping, found: list[process.Process]) -> None:
-    """Kill what is left: first hold all of it still, so that nothing forks away meanwhile."""
-    _record(member, stopping)
-    member.stopping = stopping = escalate.killing(stopping, steady_clock())
-    known: dict[tuple[int, str], process.Process] = {}
-    while found and steady_clock() < stopping.give_up_at:
-        tree.send(found, "SIGSTOP")
-        known |= {one.key: one for one in found}
-        found = [one for one in tree.find(_claim(member)) if one.key not in known]
-    _note(member, tree.send(known.values(), "SIGKILL"))
-
-
-def _record(member: Member, stopping: Stopping) -> None:
-    """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
-    if stopping.reason:
-        with suppress(OSError):
-            record.write_stop(member.at, stopping.reason, signalled=True)
-
-
-def _note(member: Member, reached: list[process.Process]) -> None:
-    """Keep what our signals reached: it tells a run that was ended from one that ended by itself."""
-    member.ended.update(one.key for one in reached)
-    if not member.exit and any(one.pid != member.pid for one in reached):
-        member.command_was_hit = True
-
-
-def _claim(member: Member) -> tree.Claim:
+def claim(member: Member) -> tree.Claim:
+    """Return what makes a process part of this run of a supervisor."""
     host = member.host
-    return tree.Claim(
-        mark=tree.mark_of(member.at.log_dir, member.plan.run_id),
-        log=member.at.log,
-        # Once it is reaped its pid may be somebody else's: then only descent and marks count.
-        leader=member.pid if host.subreaper or not member.exit else 0,
+    facts = meta.unpack(member.child.known) if member.child else {}
+    return claim_of(member.at, facts, reaped=bool(member.exit))._replace(
         ancestor=os.getpid() if host.subreaper else 0,
         whole=host.subreaper and host.alone,
         not_these=frozenset(host.helpers),

@@ -7,13 +7,13 @@ import time
 
 from bgrun.errors import StopError, UsageError
 from bgrun.lean import suppress
-from bgrun.local import escalate, ledger, tree, wait
+from bgrun.local import escalate, kernel, ledger, pursuit, tree, wait
 from bgrun.runs import files, lock, process, record, state
 from bgrun.runs.layout import MARK_DIR, MARK_RUN, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bgrun.model import Run
 
@@ -66,7 +66,7 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
         if _poke_supervisor(at, facts):
             ended = wait.wait_run(log_dir, run_id, POKE_S)
         else:
-            ended = _stop_orphans(log_dir, run, facts, (grace_s, reason))
+            ended = _stop_orphans(log_dir, run_id, grace_s, reason)
     return _settled(at, ended)
 
 
@@ -82,7 +82,8 @@ def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:
     """Return how long a stop may take; a group takes as long as the slowest of its runs."""
     metas = [facts, *(record.read_meta(RunFiles(log_dir, member)) or {} for member in run.members)]
     graces = [state.parse_float(one.get("stop_grace_s", "")) or 0.0 for one in metas]
-    return max(graces) + escalate.KILL_S + SLACK_S
+    unheard_s = 0.0 if kernel.CAN_WATCH else kernel.SLOW_LOOK_S
+    return max(graces) + escalate.HOLD_S + escalate.KILL_S + SLACK_S + unheard_s
 
 
 def spare_caller(log_dir: str, run: Run) -> None:
@@ -91,9 +92,10 @@ def spare_caller(log_dir: str, run: Run) -> None:
     Raises:
         UsageError: it is.
     """
-    inside = {run.run_id, *run.members}
-    mine = (os.environ.get(MARK_RUN, ""), os.environ.get(MARK_DIR, ""))
-    if (mine[0] in inside and mine[1] == log_dir) or (run.pid and run.pid in _ancestors()):
+    mine = tree.mark_of(os.environ.get(MARK_DIR, ""), os.environ.get(MARK_RUN, ""))
+    known_as = (record.read_meta(RunFiles(log_dir, run.run_id)) or {}).get("log_dir") or log_dir
+    marks = [tree.mark_of(known_as, run_id) for run_id in (run.run_id, *run.members)]
+    if any(tree.is_same_mark(mine, mark, log_dir) for mark in marks) or (run.pid and run.pid in _ancestors()):
         raise UsageError(
             f"this command runs inside {run.run_id} and would end itself",
             "stop it from another terminal, or just exit with the code you want",
@@ -110,32 +112,87 @@ def _ancestors() -> set[int]:
 
 
 def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
-    """Wake the supervisor that holds the lock; return whether there is one."""
+    """Wake the supervisor that holds the lock; return whether there is one.
+
+    A lock that is held is a living supervisor, though its pid may mean nothing here (another PID namespace,
+    a container and its host): it then hears of the request by a touch of that.
+    """
     group = RunFiles(at.log_dir, facts["group_run"]).pid if facts.get("group_run") else ""
     if not record.is_locked(at) and not (group and lock.is_held(group)):
         return False
     pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
-    if not pid or not process.is_running(pid, start):
-        return False
-    target = process.look(pid)
-    asked = bool(target and tree.send([target], "SIGUSR1"))
-    if target and asked:
+    target = process.look(pid) if pid and process.is_running(pid, start) else None
+    if target and tree.send([target], "SIGUSR1"):
         tree.send([target], "SIGCONT")  # a suspended one could not answer
-    return asked
+    else:
+        with suppress(OSError):
+            os.utime(at.stop)
+    return True
 
 
-def _stop_orphans(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[float | None, str]) -> Run | None:
+class _Orphan:
+    """A run without its supervisor that is being stopped."""
+
+    def __init__(self, at: RunFiles, facts: Mapping[str, str], stopping: escalate.Stopping) -> None:
+        self.at = at
+        self.facts = facts
+        self.stopping = stopping
+        self.left: tuple[process.Process, ...] = ()
+        self.over = False
+
+    def pursue(self, view: tree.View) -> bool:
+        """Take its stop a step further; return whether to look again at once."""
+        pid = state.parse_int(self.facts.get("pid", "")) or 0
+        lives = process.is_running(pid, self.facts.get("pid_start", ""))
+        claim = pursuit.claim_of(self.at, self.facts, reaped=not lives)
+        target = pursuit.Target(claim, pid if lives else 0, self.at, told_by_record=True)
+        done = pursuit.step(target, self.stopping, view, kernel.steady_clock())
+        self.stopping, self.left = done.stopping, done.left
+        self.over = done.outcome in ("over", "given up")
+        return done.outcome == "look again"
+
+
+def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str) -> Run | None:
     """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
-    now = record.read_run(log_dir, run.run_id)
-    if now is None or not now.live:
-        return now
-    for member in run.members:
-        with suppress(UsageError):
-            stop_run(log_dir, member, *how)
-    if not run.members:
-        _end_tree(log_dir, run, facts, how)
-    _close(RunFiles(log_dir, run.run_id), how[1])
-    return record.read_run(log_dir, run.run_id)
+    run = record.read_run(log_dir, run_id)
+    if run is None or not run.live:
+        return run
+    orphans = []
+    for member in run.members or (run_id,):
+        at = RunFiles(log_dir, member)
+        now, facts = record.read_run(log_dir, member), record.read_meta(at)
+        if now and facts and now.live:
+            orphans.append(_Orphan(at, facts, _begin(facts, grace_s, reason)))
+    _pursue(orphans)
+    for one in orphans:
+        _close(one.at, reason)
+        if state.closing_words(record.read_meta(one.at) or {}):
+            files.remove(one.at.stop)
+    _close(RunFiles(log_dir, run_id), reason)
+    return record.read_run(log_dir, run_id)
+
+
+def _begin(facts: Mapping[str, str], grace_s: float | None, reason: str) -> escalate.Stopping:
+    declared = state.parse_float(facts.get("stop_grace_s", "")) or 0.0
+    grace = declared if grace_s is None else grace_s
+    return escalate.begin(reason, facts.get("stop_signal") or "SIGTERM", grace, kernel.steady_clock())
+
+
+def _pursue(orphans: Sequence[_Orphan]) -> None:
+    """Stop them all at once, so that each has its own grace period and nobody waits for another's."""
+    try:
+        while pending := [one for one in orphans if not one.over]:
+            view = tree.View()
+            again = [one for one in pending if one.pursue(view)]
+            if not again and any(not one.over for one in pending):
+                time.sleep(LOOK_S)
+    finally:
+        for one in orphans:
+            if not one.over:  # we are interrupted: nothing is left standing still
+                tree.send(one.stopping.held, "SIGCONT")
+    if left := [(one.at.run_id, last.pid) for one in orphans for last in one.left]:
+        told = ", ".join(f"pid {pid} of {run_id}" for run_id, pid in left)
+        raise StopError(f"still alive after SIGKILL: {told}")
 
 
 def _close(at: RunFiles, reason: str) -> None:
@@ -148,39 +205,3 @@ def _close(at: RunFiles, reason: str) -> None:
         return  # it ended by itself before any signal was sent
     verdict = state.Verdict("stopped", ended.exit_code, ended.signal, state.stop_words(reason))
     ledger.close_orphan(at, facts, verdict)
-
-
-def _end_tree(log_dir: str, run: Run, facts: Mapping[str, str], how: tuple[float | None, str]) -> None:
-    at = RunFiles(log_dir, run.run_id)
-    grace_s, reason = how
-    grace = grace_s if grace_s is not None else state.parse_float(facts.get("stop_grace_s", "")) or 0.0
-    plan = escalate.begin("stop", facts.get("stop_signal") or "SIGTERM", grace, time.monotonic())
-    while found := tree.find(_claim(at, run, facts)):
-        phase = escalate.phase(plan, time.monotonic())
-        if phase == "ask" and ledger.command_is_over(at) and any(one.pid == run.pid for one in found):
-            phase = "wait"  # it ends by itself, and its script is about to say how
-        if phase in ("ask", "kill"):
-            record.write_stop(at, reason, signalled=True)
-        if phase == "ask":
-            # The job script last: it then ends with the command's own exit code and records it.
-            reached = tree.ask([one for one in found if one.pid != run.pid] or found, plan.signal)
-            tree.send(found, "SIGCONT")
-            if not reached:
-                record.write_stop(at, reason, signalled=False)  # they were on their way out by themselves
-            plan = plan._replace(asked=bool(reached))
-        elif phase == "kill":
-            plan = escalate.killing(plan, time.monotonic())
-            tree.send(found, "SIGKILL")
-        elif phase == "give up":
-            left = ", ".join(str(one.pid) for one in found)
-            raise StopError(f"{run.run_id}: still alive after SIGKILL: pid {left}")
-        time.sleep(LOOK_S)
-
-
-def _claim(at: RunFiles, run: Run, facts: Mapping[str, str]) -> tree.Claim:
-    leader = run.pid if run.pid and process.is_running(run.pid, facts.get("pid_start", "")) else 0
-    if record.is_foreign(facts):
-        # Never its `pgid=`: that is the process group of whoever called the old script, an agent's shell perhaps.
-        mark = tree.read_mark(leader) if leader else ""
-        return tree.Claim(mark, at.log, leader, not_these=frozenset({os.getpid()}), marked=False)
-    return tree.Claim(tree.mark_of(at.log_dir, at.run_id), at.log, leader)

@@ -13,7 +13,16 @@ from bgrun import packing
 from bgrun.errors import BgrunError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import ledger
-from bgrun.local.kernel import Alarm, become_subreaper, child_has_ended, close_all, leave_streams, steady_clock
+from bgrun.local.kernel import (
+    SLOW_LOOK_S,
+    Alarm,
+    become_subreaper,
+    child_has_ended,
+    close_all,
+    hear_of_touches,
+    leave_streams,
+    steady_clock,
+)
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, launched, of_plain, unpack
 from bgrun.runs import process, record
@@ -56,12 +65,18 @@ class Supervisor:
         self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
         self.log_watch: LogWatch | None = None
         self.asked_to_stop = False
+        self.ask_at = NEVER
         self.more_to_launch = False
 
     def be(self, pid: int, *, subreaper: bool) -> None:
         """Take note of the process that carries out the plan: this one."""
         self.host.facts |= {"supervisor_pid": str(pid), "supervisor_start": process.start_of(pid)}
         self.host.subreaper = subreaper
+
+    def hear(self) -> None:
+        """Have word of stop requests that come without a signal, or look for them now and then."""
+        if hear_of_touches(self.plan.log_dir) < 0:
+            self.ask_at = steady_clock() + SLOW_LOOK_S
 
     def open(self) -> None:
         """Make the records that exist before anything runs: the group's, and those of who waits."""
@@ -132,6 +147,7 @@ class Supervisor:
             self.stop_all()
         self.asked_to_stop |= came == signal.SIGUSR1
         if came == signal.SIGIO:
+            self.asked_to_stop = True
             for member in self.active.values():
                 member.heard_of_writes()
         return self.advance()
@@ -139,10 +155,11 @@ class Supervisor:
     def advance(self) -> bool:
         """Do all that is due now; return whether every run of the plan is over."""
         self._reap()
-        if self.asked_to_stop:
-            self.asked_to_stop = False
-            self._read_requests()
         now = steady_clock()
+        if self.asked_to_stop or now >= self.ask_at:
+            self.asked_to_stop = False
+            self.ask_at = now + SLOW_LOOK_S if self.ask_at < NEVER else NEVER
+            self._read_requests()
         for member in list(self.active.values()):
             if member.deadline is not None and now >= member.deadline:
                 member.stop("timeout")
@@ -163,8 +180,9 @@ class Supervisor:
         if any(member.stopping for member in self.active.values()):
             return STOP_SCAN_S
         now = steady_clock()
+        looks = [self.ask_at - now]
         deadlines = [at - now for member in self.active.values() if (at := member.deadline) is not None]
-        looks = [member.look_at - now for member in self.active.values()]
+        looks += [member.look_at - now for member in self.active.values()]
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
         if self.hooks and (late := self.hooks.next_look_at) is not None:
             looks.append(late - now)
@@ -352,6 +370,7 @@ def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> Non
     """Carry out its plan; on `ready_fd` tell that its record exists and its first runs run, or what went wrong."""
     alarm = Alarm()
     supervisor.be(os.getpid(), subreaper=become_subreaper())
+    supervisor.hear()
     try:
         supervisor.open()
         done = supervisor.advance()
@@ -445,6 +464,8 @@ def _go_on(state_fd: int) -> None:
     plan = of_plain(*raw_plan)
     with _faults_noted(plan):
         supervisor = Supervisor.taking_over(plan, state)
+        alarm = Alarm()
+        supervisor.hear()
         # What was asked of the one before may have come while nobody heard.
         supervisor.asked_to_stop = True
-        _to_the_end(supervisor, Alarm(), done=supervisor.advance())
+        _to_the_end(supervisor, alarm, done=supervisor.advance())

@@ -78,7 +78,7 @@ def _start(at: RunFiles, written: Mapping[str, str], pid: int) -> str:
     found = process.look(pid)
     if found is None or found.zombie:
         return ""
-    if process.has_open(pid, at.log):
+    if process.writes_to(pid, process.open_file(at.log)):
         return found.start
     began = process.began_at(pid) if written.get("host", "") in ("", os.uname().nodename) else None
     is_same = began is not None and fits(began, files.modified(at.meta), files.modified(at.pid))

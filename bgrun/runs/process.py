@@ -12,6 +12,10 @@ import time
 
 from bgrun.lean import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 LINUX = sys.platform.startswith("linux")
 
 
@@ -77,10 +81,19 @@ def is_running(pid: int, start: str) -> bool:
     return found is not None and found.start == start and not found.zombie
 
 
-def snapshot() -> dict[int, Process]:
-    """Return all processes that can be seen, by pid."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit()) if LINUX else _psutil_pids()
-    return {found.pid: found for pid in pids if (found := look(pid))}
+def pids() -> list[int]:
+    """Return the pids of all processes that can be seen, the highest first: those are mostly the newest."""
+    if LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()][::-1]
+    return sorted(_psutil_pids(), reverse=True)
+
+
+def began_before(one: str, other: str) -> bool:
+    """Return whether a start time is earlier than another one; False where one of them is no start time."""
+    try:
+        return float(one) < float(other)
+    except ValueError:
+        return False
 
 
 def environment_of(pid: int) -> dict[str, str]:
@@ -95,16 +108,58 @@ def environment_of(pid: int) -> dict[str, str]:
         return {}
 
 
-def has_open(pid: int, path: str) -> bool:
-    """Return whether stdout or stderr of a process goes to this file (Linux; False elsewhere)."""
-    return LINUX and any(_link(f"/proc/{pid}/fd/{fd}") == path for fd in (1, 2))
+class OpenFile(NamedTuple):
+    """A file as it is known to whoever has it open: device and inode, whatever path leads to it now.
+
+    Where the file is gone both are 0, and only its path can tell.
+    """
+
+    path: str
+    device: int = 0
+    inode: int = 0
 
 
-def _link(path: str) -> str:
+def open_file(path: str) -> OpenFile:
+    """Return a file as those who have it open are to be recognized by."""
     try:
-        return os.readlink(path)
+        found = os.stat(path, follow_symlinks=False)
     except OSError:
-        return ""
+        return OpenFile(path)
+    return OpenFile(path, found.st_dev, found.st_ino)
+
+
+def writes_to(pid: int, file: OpenFile) -> bool:
+    """Return whether stdout or stderr of a process goes to this file.
+
+    Those two descriptors only: `tail -f`, an editor or a pager has a log open on another one.
+    """
+    if LINUX:
+        return any(_leads_to(f"/proc/{pid}/fd/{fd}", file) for fd in (1, 2))
+    import psutil
+
+    try:
+        opened = psutil.Process(pid).open_files()
+    except (psutil.Error, OSError):
+        return False
+    return any(one.fd in (1, 2) and _is_file(one.path, file) for one in opened)
+
+
+def _leads_to(link: str, file: OpenFile) -> bool:
+    """Return whether a link of proc(5) leads to a file; a path is only asked where the file is gone."""
+    if file.inode:
+        return _is_file(link, file)
+    try:
+        return os.readlink(link) in (file.path, f"{file.path} (deleted)")
+    except OSError:
+        return False
+
+
+def _is_file(path: str, file: OpenFile) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return bool(file.inode) and (found.st_dev, found.st_ino) == (file.device, file.inode)
 
 
 def _look_proc(pid: int) -> Process | None:
@@ -141,10 +196,23 @@ def _look_psutil(pid: int) -> Process | None:
         process = psutil.Process(pid)
         with process.oneshot():
             state = process.status()
-            known = Process(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), f"{process.create_time():.6f}")
+            known = Process(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), f"{_start_psutil(process):.6f}")
             return known._replace(zombie=state == psutil.STATUS_ZOMBIE, stopped=state == psutil.STATUS_STOPPED)
     except (psutil.Error, OSError):
         return None
+
+
+def _start_psutil(process: Any) -> float:
+    """Return the start of a process as the kernel keeps it.
+
+    What psutil tells by itself it moves along when the clock is set, in a process that has it loaded by then.
+    What it identifies processes by (7.1 and later) stays; both are the same to a process that loads it anew, so
+    a start that was recorded as the other one still matches.
+    """
+    try:
+        return float(process._proc.create_time(monotonic=True))
+    except (AttributeError, TypeError):
+        return float(process.create_time())
 
 
 def _psutil_pids() -> list[int]:
