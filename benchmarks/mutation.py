@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import difflib
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Mutant(NamedTuple):
         return "\n".join(list(lines)[2:])
 
 
-def mutants(module: str, source: str) -> list[Mutant]:
+@functools.cache
+def mutants(module: str, source: str) -> tuple[Mutant, ...]:
     """Return every mutant of a module, in the order of its lines; only such as still compile and differ."""
     starts = [0]
     for line in source.encode().splitlines(keepends=True):
@@ -72,7 +74,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
         if changed != source and _compiles(changed):
             mutant = mutant._replace(before=_line(source, begin), after=_line(changed, begin))
             made.setdefault(mutant.name, mutant)
-    return sorted(made.values(), key=lambda mutant: (mutant.line, mutant.begin, mutant.name))
+    return tuple(sorted(made.values(), key=lambda mutant: (mutant.line, mutant.begin, mutant.name)))
 
 
 def _line(source: str, offset: int) -> str:
