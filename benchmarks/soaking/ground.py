@@ -22,9 +22,11 @@ import psutil
 
 from bgrun.runs import meta, process, record, state
 from bgrun.runs.layout import RunFiles
+from soaking.processes import lives, marked, told, wait
+from soaking.scripts import HIDER, JOB, LINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from bgrun.model import Run
 
@@ -45,51 +47,6 @@ KINDS = (
     "commands that broke or hung",
 )
 TRIAL = "SOAK_TRIAL"
-JOB = """\
-# What a job does: notes its beginning, naps, notes its end and exits. bash FILE NOTES NAME NAP CODE WAY [GATE]
-notes=$1 name=$2 nap=$3 code=$4 way=${5:-plain} gate=${6:-}
-[ -e "$notes.mended" ] && code=0
-note() { echo "$1 $name $code ${EPOCHREALTIME/,/.} $BASHPID" >> "$notes"; }
-note begin
-while [ -n "$gate" ] && [ ! -e "$gate" ]; do sleep 0.02; done
-case $way in
-  plain) sleep "$nap" ;;
-  polite) trap 'note term; exit 0' TERM; sleep "$nap" & wait $! ;;
-  deaf) trap 'note term' TERM; end=$((SECONDS + 60)); while [ $SECONDS -lt $end ]; do sleep 0.05; done ;;
-esac
-note end
-exit "$code"
-"""
-LINKS = """\
-# A chain of processes, each of which notes itself, begets the next and is gone; python FILE NOTES GAP_S DIRTY HALT
-import os, sys, time
-notes, gap, leaves, halt = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "leaves", sys.argv[4]
-fd, until = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT), time.monotonic() + 60
-while time.monotonic() < until and not os.path.exists(halt):
-    os.write(fd, b"link chain 0 %f %d\\n" % (time.time(), os.getpid()))
-    time.sleep(gap)
-    if os.fork():
-        os._exit(0)
-    if leaves:
-        os.setsid()
-"""
-HIDER = """\
-# A process that forks twice, or leaves the session, as it is told, and then sleeps; python FILE NOTES HOW
-import os, sys, time
-how = sys.argv[2].split("+")
-if "session" in how:
-    os.fork() and os._exit(0)
-    os.setsid()
-if "twice" in how:
-    os.fork() and os._exit(0)
-    os.fork() and os._exit(0)
-if "closed" in how:
-    os.closerange(0, 100)
-fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-os.write(fd, b"hidden one 0 %f %d\\n" % (time.time(), os.getpid()))
-os.close(fd)
-time.sleep(60)
-"""
 
 
 class Note(NamedTuple):
@@ -136,6 +93,8 @@ class Ground:
         self.counts: Counter[str] = Counter()
         self.lies: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self.may_be_lost: set[str] = set()
+        self.start_s = 0.1
+        """How long a start takes here, on the mean of the last ten or so."""
 
     def log_dirs(self) -> list[Path]:
         """Return the log folders of all projects."""
@@ -157,11 +116,11 @@ class Ground:
         end = time.monotonic() + 10
         while (left := self._living()) and time.monotonic() < end:
             time.sleep(0.1)
-        told = [_told(one) for one in left]
+        shown = [told(one) for one in left]
         for one in left:
             with contextlib.suppress(psutil.Error):
                 one.kill()
-        return told
+        return shown
 
     def _living(self) -> list[psutil.Process]:
         """Return what lives of all runs: their processes, and their supervisors."""
@@ -247,6 +206,7 @@ class Trial:
     def bgrun(self, *words: str, bound: float = LAST_S, env: Mapping[str, str] | None = None) -> Done:
         """Run a command of bgrun's to its end; a traceback, an exit 125 and a hang are lies of their own."""
         command = [self.python, "-m", "bgrun", *words]
+        began = time.monotonic()
         try:
             done = subprocess.run(
                 command,
@@ -260,6 +220,8 @@ class Trial:
         except subprocess.TimeoutExpired:
             self.lie("commands that broke or hung", f"{shlex.join(words)}: took longer than {bound:g} s")
             return Done(-1, "", "")
+        if words[0] in ("run", "start", "group"):
+            self.ground.start_s += (time.monotonic() - began - self.ground.start_s) / 10
         out, err = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
         if done.returncode in (125, -6, -11) or "Traceback" in err:
             self.lie("commands that broke or hung", f"{shlex.join(words)}: exit {done.returncode} {err[-600:]}")
@@ -285,9 +247,9 @@ class Trial:
 
     def _await_moment(self, caller: subprocess.Popen[bytes], before: Mapping[str, int]) -> None:
         """Wait for a job script, or a record, and a moment longer; or just for some time."""
-        kind, more = self.rng.choice(["time", "script", "record"]), self.rng.random() ** 2 * 0.02
+        kind, more = self.rng.choice(["time", "script", "script", "record"]), self.rng.random() ** 2 * 0.02
         if kind == "time":
-            time.sleep(self.rng.random() * 0.15)
+            time.sleep((0.3 + self.rng.random()) * self.ground.start_s)
             return
         look = self._claims if kind == "script" else self.run_ids
         wait(lambda: caller.poll() is not None or len(look()) > before[kind], 5, 0.0005)
@@ -377,66 +339,6 @@ class Trial:
         """Whether every process that noted itself has ended, or does within a moment."""
         pids = {one.pid: one.at for one in notes}
         return wait(lambda: not [pid for pid, at in pids.items() if lives(pid, at)], 2.0)
-
-
-def wait(holds: Callable[[], object], bound: float, step: float = 0.01) -> bool:
-    """Wait until something holds, at most so many seconds; return whether it does."""
-    end = time.monotonic() + bound
-    while not holds():
-        if time.monotonic() > end:
-            return bool(holds())
-        time.sleep(step)
-    return True
-
-
-def lives(pid: int, at: float) -> bool:
-    """Whether the process that had this pid at that time, and said so, still lives."""
-    with contextlib.suppress(psutil.Error):
-        one = psutil.Process(pid)
-        return one.status() != psutil.STATUS_ZOMBIE and one.create_time() <= at + 0.1
-    return False
-
-
-def kill(pid: int, start: str, number: int = signal.SIGKILL) -> None:
-    """Signal a process that the soak started, if that still lives."""
-    with contextlib.suppress(ProcessLookupError):
-        if pid and process.is_running(pid, start):
-            os.kill(pid, number)
-
-
-def suspend(pid: int, start: str, seconds: float) -> None:
-    """Hold a process still for so long."""
-    with contextlib.suppress(ProcessLookupError):
-        if process.is_running(pid, start):
-            os.kill(pid, signal.SIGSTOP)
-            time.sleep(seconds)
-            os.kill(pid, signal.SIGCONT)
-
-
-def children(pid: int) -> list[psutil.Process]:
-    """Return the descendants of a process."""
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).children(recursive=True)
-    return []
-
-
-def marked(log_dir: str, run_id: str = "") -> list[psutil.Process]:
-    """Return the living processes of a run, or of all runs below a folder."""
-    found = []
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            mark = one.environ()
-            ours = mark.get("BGRUN_LOG_DIR", "").startswith(log_dir) and run_id in ("", mark.get("BGRUN_RUN_ID"))
-            if ours and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
-    return found
-
-
-def _told(one: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error, OSError):
-        mark = one.environ()
-        return f"{one.pid} {' '.join(one.cmdline())} of {mark.get('BGRUN_RUN_ID')} in {mark.get('BGRUN_LOG_DIR')}"
-    return f"{one.pid}"
 
 
 def _half_files(folder: Path) -> list[str]:

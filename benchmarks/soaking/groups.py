@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgrun.runs import process
-from soaking.ground import children, kill
+from soaking.processes import children, kill
 from soaking.singles import started_id, verdict
 
 if TYPE_CHECKING:

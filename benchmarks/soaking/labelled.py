@@ -7,7 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from soaking.ground import LAST_S, Done, kill, wait
+from soaking.ground import LAST_S, Done
+from soaking.processes import kill, wait
 from soaking.singles import started_id, verdict
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bgrun
-from soaking.ground import LAST_S, SLACK_S, suspend, wait
+from soaking.ground import LAST_S, SLACK_S
+from soaking.processes import suspend, wait
 from soaking.singles import verdict
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from soaking.ground import Ground, Trial
 
 GRACE_S = 0.3
-STARTS = (("start", "late"), ("start", "good"), ("start", "bad"), ("start", "halted"), ("group", "all"))
+LATE = ("start", "late")
+STARTS = (LATE, ("start", "good"), ("start", "bad"), ("start", "halted"), ("group", "all"))
+LABELS = tuple(words[1] for words in STARTS)
 MEMBERS = ("first", "second", "third", "later")
 _making = threading.Lock()
 
 
-def _job_file(trial: Trial, timeouts: dict[str, float]) -> str:
-    """Return jobs that end in every way, each with all three kinds of hooks, and a group of some."""
+def _job_file(trial: Trial, timeouts: dict[str, float], hooked: set[str], first: str) -> str:
+    """Return jobs that end in every way, some with all three kinds of hooks, and a group of some."""
     rng = trial.rng
     ways = {name: rng.choice(["plain", "polite", "deaf"]) for name in timeouts}
     words = {
@@ -45,17 +48,26 @@ def _job_file(trial: Trial, timeouts: dict[str, float]) -> str:
     for name, command in words.items():
         jobs[name] = {"command": command if rng.random() < 0.5 else " ".join(command), "inhibit_sleep": False}
         jobs[name] |= {"stop_grace_period": f"{GRACE_S}s"}
-        jobs[name] |= {f"on_{when}": [trial.hook(when)] for when in ("finish", "success", "failure")}
+        if name == "late" and first:
+            jobs[name]["command"] = f"{first}; exec {' '.join(command)}"
+        if name in hooked:
+            jobs[name] |= {f"on_{when}": [trial.hook(when)] for when in ("finish", "success", "failure")}
         if name in timeouts:
             jobs[name]["timeout"] = f"{timeouts[name]:.2f}s"
     jobs["second"]["depends_on"] = jobs["third"]["depends_on"] = ["first"]
     return json.dumps({"jobs": jobs, "groups": {"all": {"jobs": ["later", "second", "third"]}}})
 
 
-def _kept(trial: Trial, start: Callable[..., object], disturb: Callable[[], object]) -> None:
+def _kept(trial: Trial, start: Callable[..., object], disturb: Callable[[], object], first: str = "") -> None:
+    """Start some of all that, disturb it and judge; `first` is what the job `late`, the last one then, begins with."""
     timeouts = {name: 0.1 + trial.rng.random() for name in ("late", "later")}
-    trial.own_project(_job_file(trial, timeouts))
-    for words in trial.rng.sample(STARTS, len(STARTS)):
+    # Without hooks a supervisor is another one: it becomes slim.
+    hooked = {label for label in (*LABELS, *MEMBERS) if trial.rng.random() < 0.6}
+    trial.own_project(_job_file(trial, timeouts, hooked, first))
+    chosen = trial.rng.sample(STARTS, trial.rng.randrange(2, len(STARTS) + 1))
+    if first:
+        chosen = [*(words for words in chosen if words != LATE), LATE]
+    for words in chosen:
         start(*words)
     disturb()
     trial.nobody_launches()
@@ -63,9 +75,9 @@ def _kept(trial: Trial, start: Callable[..., object], disturb: Callable[[], obje
         wait(lambda: trial.notes("begin", "halted"), LAST_S)
         done = trial.bgrun("stop", found[-1])
         trial.expect("leftovers", done.code == 0, f"stop halted: exit {done.code} {done.err[-300:]}")
-    for label in (*[words[1] for words in STARTS], *MEMBERS):
+    for label in (*LABELS, *MEMBERS):
         _judge(trial, label, timeouts.get(label))
-    _judge_hooks(trial)
+    _judge_hooks(trial, hooked)
 
 
 def _judge(trial: Trial, label: str, timeout_s: float | None) -> None:
@@ -106,12 +118,12 @@ def _judge_timeout(trial: Trial, run_id: str, label: str, timeout_s: float) -> N
     trial.expect("lost timeouts", took >= timeout_s - 0.01, f"{run_id} ended after {took} s, before its timeout")
 
 
-def _judge_hooks(trial: Trial) -> None:
+def _judge_hooks(trial: Trial, hooked: set[str]) -> None:
     """Each hook that an end calls for ran exactly once, and was told the truth."""
     due: Counter[tuple[str, ...]] = Counter()
     for run_id in trial.run_ids():
         run = trial.ended(run_id)
-        if run.label == "all":
+        if run.label not in hooked - {"all"}:
             continue
         facts = (run.label, run.state, str(run.exit_code), run_id)
         due[("finish", *facts)] += 1
@@ -162,19 +174,31 @@ def venv_gone(trial: Trial) -> None:
     venv = _copied_venv(trial.ground, f"v{trial.place}")
     package = next(venv.glob("lib/python*/site-packages/bgrun"))
 
+    how = trial.rng.choice(["removed", "moved", "rebuilt", "upgraded"])
+    trial.count(how)
+    if trial.rng.random() < 0.5:
+        # The job itself does it, as the first thing.
+        first = {
+            "removed": f"rm -rf {venv}",
+            "moved": f"mv {venv} {venv}.moved",
+            "rebuilt": f"rm -rf {venv}; {sys.executable} -m venv --without-pip {venv}",
+            "upgraded": f"find {package} -name '*.py' -exec sh -c 'echo 1/0 > $0' {{}} ';'",
+        }[how]
+        trial.python = str(venv / "bin" / "python")
+        _kept(trial, trial.bgrun, lambda: setattr(trial, "python", sys.executable), first)
+        return
+
     def disturb() -> None:
-        time.sleep(trial.rng.random() ** 2 * 0.8)
-        how = trial.rng.choice(["removed", "moved", "rebuilt", "upgraded"])
+        time.sleep(trial.rng.choice([0.0, trial.rng.random() * 0.8]))
         if how == "moved":
             venv.rename(venv.with_name(f"{venv.name}.moved"))
         elif how == "upgraded":
             for path in package.rglob("*.py"):
-                path.write_text("raise SystemExit('another bgrun')\n")
+                path.write_text("1/0  # another bgrun\n")
         else:
             shutil.rmtree(venv)
             if how == "rebuilt":
                 subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-        trial.count(how)
         trial.python = sys.executable
 
     trial.python = str(venv / "bin" / "python")

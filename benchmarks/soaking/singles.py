@@ -14,7 +14,8 @@ import psutil
 from bgrun.local import prepare
 from bgrun.model import Node, RenderedPlan
 from bgrun.runs import process
-from soaking.ground import LAST_S, SLACK_S, Done, Started, kill, marked, suspend, wait
+from soaking.ground import LAST_S, SLACK_S, Done, Started
+from soaking.processes import kill, marked, suspend, wait
 
 if TYPE_CHECKING:
     from soaking.ground import Trial
