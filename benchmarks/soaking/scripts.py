@@ -2,6 +2,7 @@
 
 JOB = """\
 # What a job does: notes its beginning, naps, notes its end and exits. bash FILE NOTES NAME NAP CODE WAY [GATE]
+unset -f exit trap exec command set  # a caller may have exported functions of these names
 notes=$1 name=$2 nap=$3 code=$4 way=${5:-plain} gate=${6:-}
 [ -e "$notes.mended" ] && code=0
 note() { echo "$1 $name $code ${EPOCHREALTIME/,/.} $BASHPID" >> "$notes"; }

@@ -30,7 +30,7 @@ STRANGE: list[dict[str, str]] = [
     {"BASH_ENV": "/dev/null", "ENV": "/dev/null", "POSIXLY_CORRECT": "1"},
     {"bgrun_code": "0", "bgrun_ended": "1", "IFS": "0"},
     {"TZ": "Pacific/Chatham", "CDPATH": "/", "GLOBIGNORE": "*"},
-    {"BASH_FUNC_exit%%": "() { builtin exit 0; }", "BASH_FUNC_trap%%": "() { :; }"},
+    {"BASH_FUNC_exec%%": "() { builtin exit 0; }", "BASH_FUNC_trap%%": "() { :; }", "BASH_FUNC_set%%": "() { :; }"},
 ]
 
 
