@@ -30,6 +30,7 @@ def run(words: list[str]) -> int:
     _whole_streams()
     try:
         code = _dispatch(words)
+        _warn_of_skipped()
         sys.stdout.flush()
     except BgrunError as error:
         _show(error)
@@ -44,6 +45,14 @@ def run(words: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last stop: a fault of bgrun's own
         return _own_fault(error)
     return code
+
+
+def _warn_of_skipped() -> None:
+    """Say once that runs are missing from a list since their files cannot be read."""
+    record = sys.modules.get("bgrun.runs.record")
+    if record and record.skipped:
+        skipped = list(record.skipped.values())
+        _tell(f"warning: skipped {len(skipped)} run{'' if len(skipped) == 1 else 's'}: {skipped[0]}")
 
 
 def _whole_streams() -> None:

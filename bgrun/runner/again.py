@@ -34,6 +34,7 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
             another one.
     """
     run_id = resolve(project, ref)
+    files.ensure_log_dir(project.log_dir)  # what others could have written there is not run
     old = facts_of(project, run_id)
     if record.is_foreign(old) and not failed:
         return starting.launch_node(project, Node(_anew(project, run_id, old)))
@@ -118,7 +119,10 @@ def _is_waived(project: Project, run_id: str) -> bool:
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
-    script = files.read(RunFiles(project.log_dir, run_id).script, _MOST_SCRIPT)
+    path = RunFiles(project.log_dir, run_id).script
+    script = files.read(path, _MOST_SCRIPT)
+    if not files.is_trusted(path):
+        raise UsageError(f"{path} belongs to another user", "start the job anew")
     if script is None:
         raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
     known = facts_of(project, run_id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import time
 
-from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError, UsageError
-from bgrun.lean import NamedTuple
+from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
+from bgrun.lean import NamedTuple, suppress
 from bgrun.runner.declared import load
 from bgrun.runs import names, record
 from bgrun.runs.layout import RunFiles, parse_run_id
@@ -49,14 +49,13 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
     # A run whose exit code is there is over, without another look.
     looked_at = newest | found.without_exit()
     shown = (run_id for run_id in found.newest_first() if run_id in looked_at)
-    runs = [run for run_id in shown if (run := record.read_run(project.log_dir, run_id))]
+    runs = record.readable(project.log_dir, shown)
     return [run for run in runs if run.live or run.run_id in newest]
 
 
 def members(project: Project, group_run: Run) -> list[Run]:
     """Return the runs of a group's run, in their order; none for any other run."""
-    runs = (record.read_run(project.log_dir, run_id) for run_id in group_run.members)
-    return [run for run in runs if run]
+    return list(record.readable(project.log_dir, group_run.members))
 
 
 def list_runs(
@@ -66,7 +65,7 @@ def list_runs(
     log_dir, takes = project.log_dir, wanted.takes if wanted else lambda _: True
     run_ids = names.of(log_dir).newest_first(label)
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
-    found = (run for run_id in run_ids if (run := record.read_run(log_dir, run_id)) and takes(run))
+    found = (run for run in record.readable(log_dir, run_ids) if takes(run))
     runs = list(itertools.islice(found, limit))
     # Names tell the second; of two labels in one second the meta tells which came first.
     return sorted(runs, key=lambda run: (names.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
@@ -229,7 +228,8 @@ def newest(project: Project, ref: str) -> Newest:
 
 def live(project: Project) -> list[Run]:
     """Return every live run of the project, the newest first."""
-    return _live(project, names.of(project.log_dir).unfinished_first())
+    run_ids = names.of(project.log_dir).unfinished_first()
+    return [run for run in record.readable(project.log_dir, run_ids) if run.live]
 
 
 def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
@@ -264,7 +264,9 @@ def _of_job(project: Project, name: str) -> str | None:
 
 
 def _job_name(project: Project, run_id: str) -> str:
-    return (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job", "")
+    with suppress(StorageError):
+        return (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job", "")
+    return ""
 
 
 def _known(project: Project) -> list[str]:

@@ -48,6 +48,8 @@ def _place(log_dir: str, name: str) -> str:
     """
     if not os.path.isdir(f"{log_dir}/jobs") or not files.check_log_dir(log_dir):
         return ""
+    if os.stat(log_dir).st_uid != os.geteuid():
+        return ""  # root looks at somebody's runs
     files.ensure_folder(folder(log_dir))
     return f"{folder(log_dir)}/{name}"
 

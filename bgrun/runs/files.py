@@ -42,42 +42,29 @@ def storage(path: str, doing: str) -> Iterator[None]:
 
 
 def ensure_log_dir(log_dir: str) -> None:
-    """Make the log folder with its `jobs/` and `.gitignore` where they are missing.
+    """Make the log directory with its `jobs/` and `.gitignore`, or take one that exists as it is.
+
+    One that bgrun did not make keeps its mode and gets no `.gitignore`: other things may be in it.
 
     Raises:
-        StorageError: it is a symlink or no folder, holds other things, or cannot be written.
+        StorageError: it or its `jobs/` is a symlink, no directory, not ours alone to write in, or cannot be written.
     """
-    _check_own(log_dir)
-    for folder in (log_dir, f"{log_dir}/jobs"):
-        ensure_folder(folder)
+    made = ensure_folder(log_dir)
+    ensure_folder(f"{log_dir}/jobs")
     with storage(log_dir, "write in"):
         if not os.access(log_dir, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    ignore = f"{log_dir}/.gitignore"
-    if not os.path.lexists(ignore):
+    if made:
+        ignore = f"{log_dir}/.gitignore"
         with suppress(FileExistsError), storage(ignore, "write"):
             replace(ignore, unique(ignore), b"*\n")
 
 
-def _check_own(log_dir: str) -> None:
-    """Refuse a folder that holds other things: ours is closed to others and hidden from git."""
-    if os.path.lexists(f"{log_dir}/jobs"):
-        return  # it may hold thousands of runs, which would all have to be listed
-    try:
-        names = os.listdir(log_dir)
-    except OSError:
-        return  # not there yet; or what is wrong with it is told in a moment
-    kinds = (".log", ".meta", ".exit", ".pid")
-    if names and "jobs" not in names and not any(name.endswith(kinds) or name == ".gitignore" for name in names):
-        hint = f"name a folder of its own under `log_dir:`, for example {os.path.basename(log_dir)}/runs"
-        raise StorageError(f"{log_dir} holds other things than runs", hint)
-
-
 def check_log_dir(log_dir: str) -> bool:
-    """Return whether the log folder exists.
+    """Return whether the log directory exists and may be looked at; root may look at anybody's, as the owner would.
 
     Raises:
-        StorageError: it, or its `jobs/`, is a symlink or no folder.
+        StorageError: it, or its `jobs/`, is a symlink, no directory, or one in which others may write.
     """
     exists = _is_folder(log_dir)
     if exists:
@@ -85,44 +72,72 @@ def check_log_dir(log_dir: str) -> bool:
     return exists
 
 
-def _is_folder(path: str) -> bool:
+def _is_folder(path: str, *, to_write: bool = False) -> bool:
     try:
-        mode = os.lstat(path).st_mode
+        found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise StorageError(f"cannot look at {path}: {error.strerror}") from error
-    if stat.S_ISLNK(mode):
+    if stat.S_ISLNK(found.st_mode):
         hint = "remove the link; to keep runs elsewhere, name the folder under `log_dir:` in the job file"
         raise StorageError(f"{path} is a symbolic link, which bgrun does not follow", hint)
-    if not stat.S_ISDIR(mode):
+    if not stat.S_ISDIR(found.st_mode):
         raise StorageError(f"{path} is not a folder", "move the file away")
+    _refuse_strange(path, found, to_write=to_write)
     return True
 
 
-def ensure_folder(path: str) -> None:
-    """Make a folder that only its owner can look into, or take one that is there.
+def _refuse_strange(path: str, found: os.stat_result, *, to_write: bool) -> None:
+    """Refuse a directory in which somebody else may have put a job script or a result."""
+    me, owner = os.geteuid(), found.st_uid
+    elsewhere = "or name another directory under `log_dir:` in the job file"
+    if owner != me and me == 0 and to_write:
+        hint = f"run it as that user: sudo -u '#{owner}' bgrun …; {elsewhere}"
+        raise StorageError(f"{path} belongs to the user with uid {owner}, and a run would be root's", hint)
+    if me not in (owner, 0):
+        hint = f"if you trust all that is in it: sudo chown -R {me} {path}; {elsewhere}"
+        raise StorageError(f"{path} belongs to another user (uid {owner})", hint)
+    others = found.st_mode & stat.S_IWOTH
+    if others or (found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, owner)):
+        whose = "other users" if others else f"the group with gid {found.st_gid}"
+        hint = f"if you trust all that is in it: chmod go-w {path}; {elsewhere}"
+        raise StorageError(f"{path} is writable by {whose}", hint)
+
+
+def _is_private(gid: int, uid: int) -> bool:
+    """Return whether a group is the private one of a user: of the same name, and with no other members.
+
+    Where users have such groups a umask of 002 is usual (see useradd(8), USERGROUPS_ENAB in login.defs(5)).
+    """
+    import grp
+    import pwd
+
+    try:
+        user = pwd.getpwuid(uid)
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return gid == uid  # an account without a name, as in a container
+    return gid == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def ensure_folder(path: str) -> bool:
+    """Make a directory that only its owner can look into, or take one that is there; return whether it was made.
 
     Raises:
-        StorageError: it is a symlink or no folder, or cannot be made.
+        StorageError: it is a symlink, no directory or not ours alone to write in, or cannot be made.
     """
-    if _is_folder(path):
-        _tighten(path)
-        return
+    if _is_folder(path, to_write=True):
+        return False
+    made = False
     with storage(path, "make the folder"):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with suppress(FileExistsError):
             os.mkdir(path, FOLDER_MODE)
             os.chmod(path, FOLDER_MODE)  # whatever the umask
-    _is_folder(path)
-
-
-def _tighten(path: str) -> None:
-    """Take a folder that an older script left open away from other users."""
-    found = os.lstat(path)
-    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
-        with suppress(OSError):
-            os.chmod(path, FOLDER_MODE)
+            made = True
+    _is_folder(path, to_write=True)
+    return made
 
 
 def create(path: str, flags: int = os.O_WRONLY) -> int:
@@ -135,7 +150,17 @@ def create(path: str, flags: int = os.O_WRONLY) -> int:
     fd = os.open(path, flags | _NEW, FILE_MODE)
     if stat.S_IMODE(os.fstat(fd).st_mode) != FILE_MODE:
         os.fchmod(fd, FILE_MODE)  # whatever the umask
+    if os.geteuid() == 0:
+        _give_to_owner(fd, path)
     return fd
+
+
+def _give_to_owner(fd: int, path: str) -> None:
+    """Give a file that root makes to the owner of its directory: a user's supervisor has to read what root asks for."""
+    with suppress(OSError):
+        folder = os.stat(os.path.dirname(path) or ".")
+        if folder.st_uid:
+            os.fchown(fd, folder.st_uid, folder.st_gid)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -267,6 +292,16 @@ def head(path: str, most: int) -> bytes | None:
             return os.read(fd, most)
     finally:
         os.close(fd)
+
+
+def is_trusted(path: str) -> bool:
+    """Return whether what a file holds may be run: it is ours, or root's, who may do anything as it is."""
+    try:
+        return os.lstat(path).st_uid in (os.geteuid(), 0)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def open_regular(path: str) -> int:

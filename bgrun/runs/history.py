@@ -64,6 +64,5 @@ def sparkline(values: Sequence[float]) -> str:
 
 def usual_s(log_dir: str, label: str) -> float | None:
     """Return the median duration of the label's newest runs that succeeded, in seconds; None where none has."""
-    read = (record.read_run(log_dir, run_id) for run_id in names.claimed_of_label(log_dir, label))
-    runs = itertools.islice((run for run in read if run), ENOUGH)
+    runs = itertools.islice(record.readable(log_dir, names.claimed_of_label(log_dir, label)), ENOUGH)
     return summarize(label, list(runs)).median_s

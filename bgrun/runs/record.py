@@ -13,12 +13,14 @@ from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 MOST_META = 16 << 20
 """The bytes that a meta may have: what is written is made to fit (see `facts.fitting`)."""
 MOST_STOP = 64 << 10
+skipped: dict[str, str] = {}
+"""Why runs could not be read that were passed over for the sake of all others, by run ID: for one warning."""
 
 
 class StopRequest(NamedTuple):
@@ -115,6 +117,18 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
     else:
         verdict = state.derive(state.Evidence(facts))
     return _as_run(at, facts, verdict)
+
+
+def readable(log_dir: str, run_ids: Iterable[str]) -> Iterator[Run]:
+    """Give the runs of these IDs, without those that are gone; one that cannot be read is noted in `skipped`."""
+    for run_id in run_ids:
+        try:
+            run = read_run(log_dir, run_id)
+        except StorageError as error:
+            skipped[run_id] = error.message
+            continue
+        if run:
+            yield run
 
 
 def launched(log_dir: str, run_id: str, known: bytes) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from bgrun.errors import StorageError
 from bgrun.lean import NamedTuple
 from bgrun.runs import clock, files, names, record
 from bgrun.runs.layout import RunFiles, parse_run_id
@@ -50,8 +51,8 @@ def _why(run: Run, place: int, policy: Retention, now: float) -> str:
 
 
 def runs_of(log_dir: str, found: Names, label: str) -> list[Run]:
-    """Read the runs of one label, the newest first."""
-    return [run for run_id in found.newest_first(label) if (run := record.read_run(log_dir, run_id))]
+    """Return the runs of one label that can be read, the newest first."""
+    return list(record.readable(log_dir, found.newest_first(label)))
 
 
 def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
@@ -123,5 +124,8 @@ def _run_id_in(path: str) -> str:
 
 
 def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
-    run = record.read_run(log_dir, run_id)
+    try:
+        run = record.read_run(log_dir, run_id)
+    except StorageError:
+        return False  # what cannot be read may be live
     return run is None if path.endswith((".sh", ".log")) else run is None or not run.live

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from bgrun.errors import StorageError
+from bgrun.lean import suppress
 from bgrun.runs import git, names, record
 from bgrun.runs.layout import RunFiles
 
@@ -23,9 +25,10 @@ def key_of(job: RenderedJob, folder: str) -> str:
 def find_twin(log_dir: str, job: RenderedJob) -> Run | None:
     """Return the newest live run that does the same work as a job with a `join_key`."""
     for run_id in names.of(log_dir).newest_first(job.label):
-        known = record.read_meta(RunFiles(log_dir, run_id)) or {}
-        if known.get("join_key") == job.join_key:
-            run = record.read_run(log_dir, run_id)
-            if run and run.live:
-                return run
+        with suppress(StorageError):
+            known = record.read_meta(RunFiles(log_dir, run_id)) or {}
+            if known.get("join_key") == job.join_key:
+                run = record.read_run(log_dir, run_id)
+                if run and run.live:
+                    return run
     return None

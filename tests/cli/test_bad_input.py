@@ -105,7 +105,7 @@ def test_an_unreadable_env_file(project: Cli) -> None:
     assert nothing_ran(project)
 
 
-@pytest.mark.parametrize("log_dir", [".", "..", "src", "src/.."])
+@pytest.mark.parametrize("log_dir", [".", "..", "src/.."])
 def test_a_log_folder_that_is_something_else(bg: Cli, log_dir: str) -> None:
     (bg.folder / "src").mkdir(mode=0o755)
     (bg.folder / "src" / "main.c").touch()
