@@ -53,6 +53,7 @@ def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = No
 
     Raises:
         StorageError: the log folder cannot be used.
+        UsageError: the record of a run would be too large.
         LaunchError: nothing runs; no trace of it is left.
     """
     files.ensure_log_dir(log_dir)
@@ -85,6 +86,7 @@ def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None,
     if title and own:
         _write_script(RunFiles(log_dir, str(own)), title.script(names))
         group = _group(own, title, plan, origin)
+        facts.check_size({**group.facts, "members": " ".join(names)})
     return Plan(log_dir, runs, group, hand_over.module_path())
 
 
@@ -93,6 +95,7 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
     needs = tuple(names[place] for place in node.needs)
     if needs:
         known["needs"] = " ".join(needs)
+    facts.check_size(known)
     return RunPlan(
         run_id=str(run_id),
         label=job.label,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bgrun.errors import UsageError
 from bgrun.lean import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
-from bgrun.runs import state
+from bgrun.runs import meta, record, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from bgrun.runs.git import GitFacts
 
 
+MOST_CMD = 64 << 10
+"""The characters of a command that a meta holds."""
+ROOM_FOR_THE_END = 1 << 20
+"""Bytes of a meta that are left for what is known later: its process, how it ended."""
 # What a word for the shell may hold without quotes.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")
 
@@ -44,7 +49,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         "repo_dir": origin.repo_dir,
         "shell": job.shell,
         "venv": job.venv,
-        "cmd": job.cmd,
+        "cmd": shortened(job.cmd),
         "git_sha": origin.git.sha,
         "git_branch": origin.git.branch,
         "pgid": "",
@@ -71,6 +76,28 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
     }
+
+
+def shortened(cmd: str) -> str:
+    """Return a command as a meta has it: the beginning of one that is very long, with its length."""
+    if len(cmd) <= MOST_CMD:
+        return cmd
+    return f"{cmd[:MOST_CMD]}… ({len(cmd)} characters; the job script has them all)"
+
+
+def check_size(facts: Mapping[str, str]) -> None:
+    """Refuse a run whose meta its readers would not take.
+
+    Raises:
+        UsageError: it is too large; says which line of it is.
+    """
+    room = record.MOST_META - ROOM_FOR_THE_END
+    # Counting characters is quick; the bytes are counted where that leaves a doubt.
+    if sum(map(len, facts.values())) < room // 8 or len(meta.pack(facts)) <= room:
+        return
+    key = max(facts, key=lambda key: len(facts[key]))
+    hint = f"its {key} take {len(facts[key])} characters: split the job, or hand long values over in a file"
+    raise UsageError(f"the record of {facts['run_id']} would be larger than {room >> 20} MiB", hint)
 
 
 def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:

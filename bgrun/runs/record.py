@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 MOST_META = 16 << 20
-"""The bytes that a meta may have: what is written is made to fit (see `facts.fitting`)."""
-MOST_STOP = 64 << 10
+"""The bytes that a meta may have: what is written is made to fit (see `facts.check_size`)."""
+MOST_STOP, MOST_REASON = 64 << 10, 4 << 10
 skipped: dict[str, str] = {}
 """Why runs could not be read that were passed over for the sake of all others, by run ID: for one warning."""
 
@@ -91,7 +91,7 @@ def is_asked_to_end(log_dir: str, run: Run) -> bool:
 
 def write_stop(at: RunFiles, reason: str, *, signalled: bool) -> None:
     """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
-    facts = {"reason": reason, "requested_at": clock.iso(time.time())}
+    facts = {"reason": reason[:MOST_REASON], "requested_at": clock.iso(time.time())}
     if signalled:
         facts["signalled_at"] = facts["requested_at"]
     files.replace(at.stop, files.unique(at.stop), meta.pack(facts))
