@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +14,7 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import is_gone, kill
+from tests.faults.conftest import command_of, is_gone, kill, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,3 +69,154 @@ def test_processes_that_fork_and_end_all_the_time(bg: Cli, pause: float, supervi
     assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
     left = living_in(bg.folder)
     assert not left, left
+
+
+def test_in_a_folder_that_was_renamed(bg: Cli, tmp_path: Path) -> None:
+    run = bg.start("x", "setsid sleep 300 & sleep 301; true")
+    pids = [command_of(run), run["pid"]]
+    orphan(bg, run)
+    moved = bg.folder.rename(tmp_path / "renamed")
+    assert bg("stop", "x", cwd=moved).out.startswith("stopped")
+    assert all(is_gone(pid) for pid in pids)
+    assert living_in(moved) == []
+
+
+def test_a_daemon_with_only_its_stderr_on_the_log(bg: Cli) -> None:
+    run = bg.start("x", "(env -i setsid sleep 300 > /dev/null & echo $! > pid); sleep 301; true")
+    pid = int(wait_until(written(bg.folder / "pid"), "the process has told its pid"))
+    wait_until(lambda: psutil.Process(pid).name() == "sleep", "it is what it is to be")
+    orphan(bg, run)
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+    assert is_gone(pid)
+
+
+def test_whoever_only_looks_at_the_log_is_left_alone(bg: Cli) -> None:
+    run = bg.start("x", "sleep 301; true")
+    orphan(bg, run)
+    readers = [
+        subprocess.Popen(["tail", "-f", run["log"]], stdout=subprocess.DEVNULL),
+        subprocess.Popen(["sh", "-c", f"exec 3>>'{run['log']}'; sleep 300"], stdout=subprocess.DEVNULL),
+    ]
+    try:
+        assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+        assert [one.poll() for one in readers] == [None, None]
+    finally:
+        for one in readers:
+            for process in [*psutil.Process(one.pid).children(), one]:
+                process.kill()
+            one.wait()
+
+
+def test_what_began_before_the_run_is_no_part_of_it_though_it_writes_to_the_log(bg: Cli) -> None:
+    stranger = subprocess.Popen(["sh", "-c", 'read go; exec sleep 300 >>"$go" 2>&1'], stdin=subprocess.PIPE)
+    assert stranger.stdin
+    try:
+        # Starts are told in ticks of 10 ms: of two in one tick neither is the earlier one.
+        wait_until(lambda: time.time() > psutil.Process(stranger.pid).create_time() + 0.05, "the next tick")
+        run = bg.start("y", "sleep 301; true")
+        stranger.stdin.write(run["log"].encode() + b"\n")
+        stranger.stdin.flush()
+        wait_until(lambda: os.path.samefile(f"/proc/{stranger.pid}/fd/1", run["log"]), "it writes to the log")
+        orphan(bg, run)
+        assert bg.json("stop", "y")["runs"][0]["state"] == "stopped"
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_the_code_that_the_command_ends_with_when_it_is_asked_to(bg: Cli) -> None:
+    run = bg.start("x", "trap 'exit 9' TERM; touch ready; while :; do sleep 0.02; done")
+    wait_until((bg.folder / "ready").exists, "it can be asked")
+    orphan(bg, run)
+    ended = bg.json("stop", "x")["runs"][0]
+    assert (ended["state"], ended["exit_code"]) == ("stopped", 9)
+    assert bg.meta(ended)["state"] == "stopped"
+
+
+GROUP = """
+jobs:
+  a: {command: "trap '' TERM; touch a; while :; do sleep 0.05; done", stop_grace_period: 300ms}
+  b: {command: "trap '' TERM; touch b; while :; do sleep 0.05; done", stop_grace_period: 2s}
+  c: {command: touch c, depends_on: [b]}
+groups: {g: {jobs: [a, b, c]}}
+"""
+
+
+def test_of_a_group_all_runs_are_stopped_at_once_each_with_its_own_grace(bg: Cli) -> None:
+    bg.jobs(GROUP)
+    run = bg.json("group", "g")
+    for name in "ab":
+        wait_until((bg.folder / name).exists, f"{name} runs")
+    orphan(bg, run)
+    began = time.monotonic()
+    ended = bg.json("stop", "g")["runs"][0]
+    took = time.monotonic() - began
+    assert (ended["state"], ended["reason"]) == ("stopped", "stopped by request")
+    assert bg.meta(run)["state"] == "stopped", "the group has closing words"
+    assert [bg.state(name)["state"] for name in "ab"] == ["stopped", "stopped"]
+    assert not (bg.folder / "c").exists()
+    assert 2 <= took < 2 + 2.3 + 2, "the longest grace, not the sum, and what starts of Python take"
+    assert list(bg.logs.glob(".*.stop")) == []
+
+
+@pytest.mark.parametrize("by", ["timeout", "stop"])
+def test_killed_between_the_signal_and_the_end_of_the_job(bg: Cli, by: str) -> None:
+    """The job answers with 0, which is no success: that it was asked to end was recorded before the signal."""
+    limit = ", timeout: 300ms" if by == "timeout" else ""
+    (bg.folder / "job.sh").write_text("trap 'touch asked; until [ -e go ]; do sleep 0.02; done; exit 0' TERM\n"
+                                      "touch ready\nwhile :; do sleep 0.02; done\n")  # fmt: skip
+    bg.jobs(f"jobs: {{x: {{command: [bash, job.sh]{limit}, stop_grace_period: 60s}}}}")
+    run = bg.json("start", "x")
+    asking = None
+    if by == "stop":
+        wait_until((bg.folder / "ready").exists, "it can be asked")
+        asking = subprocess.Popen([*bg.command, "stop", "x"], cwd=bg.folder, env=bg.env, stdout=subprocess.DEVNULL)
+    wait_until((bg.folder / "asked").exists, "it was asked")
+    orphan(bg, run)
+    (bg.folder / "go").touch()
+    ended = bg.ended("x")
+    if asking:
+        assert asking.wait(20) == 0
+    assert (ended["state"], ended["exit_code"]) == ("timed_out" if by == "timeout" else "stopped", 0)
+
+
+# --- from another PID namespace, where no signal leads to the supervisor ------------------------
+
+ELSEWHERE = ["unshare", "--pid", "--fork", "--mount-proc"]
+
+
+@pytest.fixture
+def contained(bg: Cli) -> Cli:
+    """The same bgrun, seen from a PID namespace of its own, as in a container that has the project mounted."""
+    try:
+        possible = subprocess.run([*ELSEWHERE, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        possible = False
+    if not possible:
+        pytest.skip("no PID namespace can be made here (unshare(1) needs root)")
+    return type(bg)(bg.folder, [*ELSEWHERE, *bg.command], bg.env)
+
+
+@pytest.mark.parametrize("slim", [False, True], ids=["at once", "once its supervisor is slim"])
+def test_from_another_pid_namespace(
+    bg: Cli, contained: Cli, slimmed: Callable[[dict[str, Any]], int], slim: bool
+) -> None:
+    run = bg.start("x", "trap 'echo bye; exit 7' TERM; touch ready; while :; do sleep 0.02; done")
+    wait_until((bg.folder / "ready").exists, "it runs")
+    if slim:
+        slimmed(run)
+    ended = contained.json("stop", "x")["runs"][0]
+    assert (ended["state"], ended["exit_code"]) == ("stopped", 7)
+    assert "stopped_processes" in bg.meta(run), "its own supervisor did it"
+    assert is_gone(run["pid"])
+
+
+def test_a_group_from_another_pid_namespace(bg: Cli, contained: Cli) -> None:
+    bg.jobs("jobs: {a: {command: 'touch a; sleep 300'}, b: {command: 'touch b'}}\n"
+            "groups: {g: {jobs: [a, b], max_parallel: 1}}")  # fmt: skip
+    bg.json("group", "g")
+    wait_until((bg.folder / "a").exists, "the first runs")
+    assert contained.json("stop", "g")["runs"][0]["state"] == "stopped"
+    assert not (bg.folder / "b").exists()
+    assert [bg.state(name)["state"] for name in "ab"] == ["stopped", "stopped"]

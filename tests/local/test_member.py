@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bgrun.local.ledger import Child
 from bgrun.local.member import AFTER_A_WRITE, Host, Member
 from bgrun.local.plan import RunPlan
+from bgrun.runs.process import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,3 +25,14 @@ def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_pat
         assert member.look_at not in (0.0, AFTER_A_WRITE)
     finally:
         os.close(lock_fd)
+
+
+def test_a_signal_that_reached_the_script_alone_did_not_end_the_command(tmp_path: Path) -> None:
+    """It is past its command by then, and about to say how that ended."""
+    member = Member(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True))
+    member.child = Child(20, -1, b"")
+    member.note([Process(20, 1, 20, 20, "5")])
+    assert not member.command_was_hit
+    assert member.ended == {(20, "5")}
+    member.note([Process(20, 1, 20, 20, "5"), Process(21, 20, 20, 20, "6")])
+    assert member.command_was_hit

@@ -95,3 +95,20 @@ def test_a_stop_that_reached_nobody_is_not_recorded_as_carried_out(
     assert done.reached == ()
     request = record.read_stop(files)
     assert request and not request.carried_out
+
+
+@pytest.mark.parametrize("recorded", ["/somewhere/else/.logs", ""], ids=["recorded", "as an earlier bgrun had it"])
+def test_a_log_folder_is_the_same_by_whatever_path(tmp_path: Path, recorded: str) -> None:
+    """That of the caller, that of the job, and that of whoever looks: a bind mount, a firmlink, a folder renamed."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    env = {MARK_RUN: RUN_ID, MARK_DIR: recorded or str(tmp_path / "link"), "PATH": "/usr/bin:/bin"}
+    one = subprocess.Popen(["sleep", "300"], env=env, start_new_session=True)
+    try:
+        for run_id, found in ((RUN_ID, [one.pid]), (f"{RUN_ID}z2", [])):
+            at = RunFiles(str(tmp_path / "real"), run_id)
+            claim = pursuit.claim_of(at, {"run_id": run_id, "log_dir": recorded}, reaped=True)
+            assert [process.pid for process in tree.find(claim)] == found
+    finally:
+        one.kill()
+        one.wait()

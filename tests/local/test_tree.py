@@ -73,3 +73,30 @@ def test_a_zombie_is_nobody() -> None:
     processes = table(*BASE)
     processes[21] = processes[21]._replace(zombie=True)
     assert claimed(SUBREAPED, processes, {}, set()) == [LEADER]
+
+
+def test_without_its_supervisor_a_descendant_in_a_session_of_its_own_is_known_by_descent_alone() -> None:
+    processes = table((1, 0, 1), (LEADER, 1, LEADER), (21, LEADER, LEADER), (22, 21, 22), (23, 22, 23))
+    assert claimed(Claim("mine", "log", LEADER), processes, {}, set()) == [LEADER, 21, 22, 23]
+
+
+def test_of_several_runs_an_unmarked_process_is_known_by_its_session_once_the_script_was_reaped() -> None:
+    processes = table((1, 0, 1), (SUPERVISOR, 1, SUPERVISOR), (21, SUPERVISOR, LEADER), (31, SUPERVISOR, OTHER_LEADER))
+    assert claimed(SUBREAPED._replace(reaped=True, since="20"), processes, {}, set()) == [21]
+
+
+def test_a_session_proves_nothing_once_its_number_is_the_pid_of_somebody_else() -> None:
+    processes = table((1, 0, 1), (LEADER, 1, LEADER), (21, LEADER, LEADER))
+    reaped = Claim("mine", "log", LEADER, reaped=True, since="19")
+    assert claimed(reaped, processes, {}, set()) == []
+    assert claimed(reaped._replace(since="20"), processes, {}, set()) == [21], "it is still the zombie of the script"
+
+
+def test_who_began_before_the_script_is_no_part_of_the_run_for_its_session_or_log() -> None:
+    processes = table((1, 0, 1), (19, 1, LEADER), (18, 1, 18), (40, 1, 40))
+    assert claimed(Claim("mine", "log", LEADER, reaped=True, since="20"), processes, {}, {18, 40}) == [40]
+
+
+def test_starts_are_compared_as_numbers() -> None:
+    processes = table((100, 1, 100), (99, 1, 99))
+    assert claimed(Claim("mine", "log", LEADER, reaped=True, since="99.5"), processes, {}, {99, 100}) == [100]
