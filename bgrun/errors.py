@@ -15,6 +15,8 @@ EXIT_USAGE = 2
 EXIT_TIMEOUT = 124
 EXIT_INTERNAL = 125
 EXIT_INTERRUPTED = 130
+EXIT_READER_LEFT = 141
+"""128 + 13, what a shell says of a program that SIGPIPE ended."""
 
 
 class BgrunError(Exception):
@@ -86,6 +88,25 @@ class StorageError(BgrunError):
     """The log folder or a file in it cannot be used."""
 
     exit_code = EXIT_USAGE
+
+
+class OutputError(BgrunError):
+    """Standard output cannot be written: the disk is full, the terminal is gone. No run is affected."""
+
+    exit_code = EXIT_USAGE
+
+
+class ReaderLeftError(OutputError):
+    """Whoever read standard output has left, as `head` does; nothing is to be said of that."""
+
+    exit_code = EXIT_READER_LEFT
+
+
+def output_error(error: OSError) -> OutputError:
+    """Return what an error of writing to standard output means."""
+    if isinstance(error, BrokenPipeError):
+        return ReaderLeftError("nobody reads the output any more")
+    return OutputError(f"cannot write the output: {error.strerror}")
 
 
 def nearest_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:

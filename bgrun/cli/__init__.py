@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
-from bgrun.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, BgrunError
+from bgrun.errors import EXIT_INTERRUPTED, BgrunError, OutputError, ReaderLeftError, output_error
 from bgrun.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from typing_extensions import Buffer
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,20 +31,24 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """Run bgrun and return its exit code; every error is shown here, and only here."""
     _whole_streams()
+    _tell_output_errors_apart()
     try:
         code = _dispatch(words)
         _warn_of_skipped()
         sys.stdout.flush()
+    except OutputError as error:
+        from bgrun.cli import show
+
+        show.give_up_output()
+        if not isinstance(error, ReaderLeftError):
+            _show(error)
+        return error.exit_code
     except BgrunError as error:
         _show(error)
         return error.exit_code
     except KeyboardInterrupt:
         _tell("\nbgrun: interrupted; what was started goes on")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; nothing is to be said to nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_INTERNAL
     except Exception as error:  # noqa: BLE001 - the last stop: a fault of bgrun's own
         return _own_fault(error)
     return code
@@ -63,6 +70,37 @@ def _whole_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+class _Output(io.FileIO):
+    """Standard output, whose errors no library takes for its own: click and rich would exit with 1, a job's failure."""
+
+    def write(self, data: Buffer) -> int:
+        """Write the bytes; where the caller has made the pipe non-blocking, once there is room.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        try:
+            while (written := super().write(data)) is None:
+                _wait_for_room(self.fileno())
+        except OSError as error:
+            raise output_error(error) from error
+        return written
+
+
+def _wait_for_room(fd: int) -> None:
+    import select
+
+    select.select([], [fd], [])
+
+
+def _tell_output_errors_apart() -> None:
+    old = sys.stdout
+    if isinstance(old, io.TextIOWrapper) and old is sys.__stdout__:
+        file = io.BufferedWriter(_Output(old.fileno(), "wb", closefd=False))
+        at_once = old.line_buffering or old.write_through  # as PYTHONUNBUFFERED wants it
+        sys.stdout = io.TextIOWrapper(file, old.encoding, old.errors, line_buffering=at_once)
 
 
 def _own_fault(error: Exception) -> int:

@@ -45,10 +45,6 @@ _ARITY: dict[str, dict[str, Any]] = {
 }
 
 
-class _ReaderLeftError(Exception):
-    """Whoever read our output has left."""
-
-
 class TailCommand(click.Command):
     """A command whose usage line shows what may stand behind `--`."""
 
@@ -88,8 +84,6 @@ def call(words: Sequence[str], tail: Sequence[str] | None) -> int:
         code = build().main(list(words), "bgrun", standalone_mode=False, obj=tail)
     except click.ClickException as error:
         raise UsageError(error.format_message(), _usage_hint(error)) from error
-    except _ReaderLeftError as error:
-        raise BrokenPipeError from error
     except click.exceptions.Abort as error:
         raise KeyboardInterrupt from error
     return int(code or 0)
@@ -133,11 +127,7 @@ def _command(command: Command) -> click.Command:
         context = click.get_current_context()
         tail = _checked_tail(command, context.obj)
         assert context.parent  # noqa: S101 - every command is one of the top group
-        try:
-            return handle(command, values, tail, context.parent.params["file"])
-        except BrokenPipeError as error:
-            # click would end the process with 1, which here means that a job did not succeed.
-            raise _ReaderLeftError from error
+        return handle(command, values, tail, context.parent.params["file"])
 
     params: list[click.Parameter] = [_argument(argument) for argument in command.arguments]
     params += [_option(option) for option in command.options]

@@ -7,6 +7,7 @@ import time
 
 from bgrun import runner
 from bgrun.cli import show
+from bgrun.errors import OutputError
 from bgrun.lean import NamedTuple, contextmanager
 
 TYPE_CHECKING = False
@@ -138,10 +139,24 @@ def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
     from rich.console import Console
     from rich.live import Live
 
+    _silence_drawing()
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     seen = View(project, run_ids)
     with Live(get_renderable=seen.__rich__, console=console, refresh_per_second=PER_SECOND, transient=True):
         yield console
+
+
+def _silence_drawing() -> None:
+    """Have the thread that draws say nothing where the terminal is gone: the next line that is printed tells."""
+    import threading
+
+    usual = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not isinstance(failed.exc_value, OutputError):
+            usual(failed)
+
+    threading.excepthook = hook
 
 
 def watch(project: Project, run_ids: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from bgrun.lean import suppress
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +26,24 @@ def out(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line to standard error: for the person, not for the pipe."""
+    """Print a line to standard error: for the person, not for the pipe. No result depends on it: errors are let go."""
     sys.stdout.flush()
-    sys.stderr.write(_printable(text) + "\n")
+    with suppress(OSError):
+        sys.stderr.write(_printable(text) + "\n")
+
+
+def flush() -> None:
+    """Write what was printed so far.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    sys.stdout.flush()
+
+
+def give_up_output() -> None:
+    """Let what is still to be written to standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def raw(data: bytes) -> None:

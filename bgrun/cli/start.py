@@ -6,7 +6,7 @@ import os
 
 from bgrun import runner
 from bgrun.cli import show
-from bgrun.errors import EXIT_OK, UsageError
+from bgrun.errors import EXIT_OK, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,18 @@ def _warn(project: Project) -> None:
 
 
 def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = None) -> int:
+    """Report a run that was started, wherever that can be written: whoever is not told would start it again."""
+    try:
+        code = _reported(project, asked, begun, joined=joined)
+        show.flush()
+    except OutputError:
+        show.give_up_output()
+        show.note(f"{begun.run_id} was started all the same")
+        raise
+    return code
+
+
+def _reported(project: Project, asked: Asked, begun: Run, *, joined: bool | None = None) -> int:
     wait = asked.wait or asked.timeout is not None or asked.exit_code
     if asked.quiet and not asked.json:
         show.out(begun.run_id)
@@ -73,6 +85,7 @@ def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = N
             show.out(line)
     more = {} if joined is None else {"joined": joined}
     if wait:
+        show.flush()  # the run has its name even if this waiting is cut short
         return _waited(project, asked, begun, more)
     if asked.json:
         _as_json(project, begun, more)

@@ -17,7 +17,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from bgrun import __version__, runner
-from bgrun.errors import BgrunError, UnknownNameError, UsageError
+from bgrun.errors import BgrunError, UnknownNameError, UsageError, output_error
 from bgrun.jobfile.find import locate
 from bgrun.mcp import tools
 from bgrun.tools.problems import short
@@ -38,18 +38,25 @@ _INSTRUCTIONS = (
 
 
 def serve(project: Project, settings: tools.Settings) -> None:
-    """Serve the project until standard input ends, or nobody reads the answers any more."""
+    """Serve the project until standard input ends; an answer that cannot be written ends it with the next input.
+
+    Raises:
+        OutputError: the answers cannot be written, or nobody reads them any more.
+    """
     try:
         anyio.run(_serve, Calls(project, settings))
     except Exception as error:
-        if not _nobody_reads(error):
-            raise
+        if found := _os_error(error):
+            raise output_error(found) from error
+        raise
 
 
-def _nobody_reads(error: BaseException) -> bool:
-    """Return whether an error, or all of a group of errors, is that of a pipe without a reader."""
-    inner = getattr(error, "exceptions", None)
-    return all(map(_nobody_reads, inner)) if inner else isinstance(error, BrokenPipeError)
+def _os_error(error: BaseException) -> OSError | None:
+    """Return the operating system's error that this is, or that is among a group of errors."""
+    if isinstance(error, OSError):
+        return error
+    inner = getattr(error, "exceptions", ())
+    return next((found for one in inner if (found := _os_error(one))), None)
 
 
 async def _serve(calls: Calls) -> None:
