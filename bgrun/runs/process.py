@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LINUX = sys.platform.startswith("linux")
+CLOCK_STEP_S = 300
+"""How far the time of a boot may have moved with the clock that it is told by."""
 
 
 class Process(NamedTuple):
@@ -37,13 +39,47 @@ class Process(NamedTuple):
 
 
 def boot_id() -> str:
-    """Return what changes with each boot of the machine and with nothing else."""
+    """Return what changes with each boot of the machine and with nothing else.
+
+    On macOS the UUID of the boot session. Where there is none, the time of the boot, which moves when the clock is set.
+    """
     if LINUX:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             return file.read().decode().strip()
+    return _sysctl("kern.bootsessionuuid") or str(_boot_time())
+
+
+def is_this_boot(recorded: str) -> bool:
+    """Return whether a boot ID that was recorded is that of the machine now.
+
+    Older versions recorded the time of the boot off Linux: one a few minutes away from it is still this boot's.
+    """
+    if recorded == boot_id():
+        return True
+    is_time = not LINUX and recorded.isascii() and recorded.isdigit() and len(recorded) < 19
+    return is_time and abs(int(recorded) - _boot_time()) <= CLOCK_STEP_S
+
+
+def _boot_time() -> int:
+    """Return when the machine was booted by its clock, in seconds since the epoch (sysctl(3), kern.boottime)."""
     import psutil
 
-    return str(int(psutil.boot_time()))
+    return int(psutil.boot_time())
+
+
+def _sysctl(name: str) -> str:
+    """Return a short text that the kernel knows by name (sysctl(3)); '' where there is none.
+
+    Through ctypes: psutil, which has no such function, takes longer to load than all else in a start.
+    """
+    import ctypes
+
+    text, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+    try:
+        failed = ctypes.CDLL(None).sysctlbyname(name.encode(), text, ctypes.byref(size), None, ctypes.c_size_t(0))
+    except (AttributeError, OSError):
+        return ""
+    return "" if failed else text.value.decode("ascii", "replace")
 
 
 def look(pid: int) -> Process | None:

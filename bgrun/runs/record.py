@@ -216,7 +216,8 @@ def is_locked(at: RunFiles) -> bool:
 
 def _away(facts: Mapping[str, str]) -> str:
     """Return why the processes of a run cannot be those of this machine now, or ''."""
-    if facts.get("boot_id", "") in ("", process.boot_id()):
+    recorded = facts.get("boot_id", "")
+    if not recorded or process.is_this_boot(recorded):
         return ""
     if facts.get("host", "") != os.uname().nodename:
         return f"it was started on host {facts.get('host')}, and its supervisor is gone"
