@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bgrun.runs import clock
 from tests.conftest import wait_until
 from tests.faults.conftest import command_of, is_gone, kill
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(("code", "state"), [(0, "succeeded"), (3, "failed")])
 def test_its_later_exit_code_is_recorded(bg: Cli, supervisor_of: SupervisorOf, code: int, state: str) -> None:
     go = bg.folder / "go"
+    before = time.time()
     run = bg.start("x", f"until [ -e {go} ]; do sleep 0.02; done; exit {code}")
     kill(supervisor_of(run))
     wait_until(lambda: is_gone(supervisor_of(run)), "the supervisor is gone")
@@ -29,7 +32,12 @@ def test_its_later_exit_code_is_recorded(bg: Cli, supervisor_of: SupervisorOf, c
     go.touch()
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == (state, code)
-    assert ended["duration_s"] is not None
+    began, over = clock.epoch(ended["started_at"]), clock.epoch(ended["ended_at"])
+    assert began
+    assert over
+    assert before - 1 < began <= over < time.time() + 1
+    assert ended["duration_s"] == pytest.approx(over - began, abs=0.01)
+    assert ended["duration_s"] < 60
 
 
 def test_killed_between_the_words_of_the_script_and_its_own(bg: Cli, supervisor_of: SupervisorOf) -> None:
@@ -141,3 +149,34 @@ def test_a_group_goes_on_without_its_supervisor(bg: Cli, supervisor_of: Supervis
     ended = bg.ended("g")
     assert (ended["state"], ended["exit_code"]) == ("failed", 1)
     assert "supervisor" in bg.state("c")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "state", "code", "reason"),
+    [
+        ("a: {command: WAIT}, never: {command: 'false', if: 'false'}", "succeeded", 0, None),
+        ("a: {command: WAIT; exit 3}, never: {command: 'true', if: 'false'}", "failed", 1, "1 failed of 1"),
+        (
+            "a: {command: WAIT}, b: {command: exit 3}, never: {command: 'true', if: 'false'}",
+            "failed",
+            1,
+            "1 failed of 2",
+        ),
+    ],
+)
+def test_of_an_orphaned_group_what_was_not_to_run_spoils_nothing(
+    bg: Cli, supervisor_of: SupervisorOf, jobs: str, state: str, code: int, reason: str | None
+) -> None:
+    names = ", ".join(name for name in ("a", "b", "never") if f"{name}:" in jobs)
+    waiting = jobs.replace("WAIT", "'until [ -e go ]; do sleep 0.02; done; :'").replace(":'; exit 3", ":; exit 3'")
+    bg.jobs(f"jobs: {{{waiting}}}\ngroups: {{g: {{jobs: [{names}]}}}}")
+    run = bg.json("group", "g")
+    if "b" in names:
+        assert bg.ended("b")["state"] == "failed"
+    kill(supervisor_of(run))
+    wait_until(lambda: is_gone(supervisor_of(run)), "the supervisor is gone")
+    assert bg.state(run["run_id"])["state"] == "running"
+    (bg.folder / "go").touch()
+    ended = bg.ended(run["run_id"])
+    assert (ended["state"], ended["exit_code"], ended["reason"]) == (state, code, reason)
+    assert bg.state("never")["state"] == "skipped"
