@@ -28,6 +28,8 @@ def logs(project: Project, asked: Asked) -> int:
             show.raw(block)
         return EXIT_OK
     found = runner.read_page(project, run, asked.since, wanted_of(asked))
+    if found.restarted:
+        show.note(f"the log of {run.run_id} was truncated: these lines are from its new beginning")
     cursor = reading.pack(reading.Cursor(run.run_id, found.next_offset))
     if asked.json:
         size = log_files.size(run.log)

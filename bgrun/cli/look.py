@@ -11,7 +11,7 @@ from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from bgrun.cli.call import Asked
@@ -117,12 +117,11 @@ def follow(project: Project, asked: Asked) -> int:
     runs = runner.meant(project, [asked.ref], without_stopping=True)
     if asked.exit_code:
         require_one(runs)
-    chunks = runner.follow(project, runs, asked.lines)
     if asked.raw:
-        for chunk in chunks:
+        for chunk in _noted(runner.follow(project, runs, asked.lines)):
             show.raw(chunk.data)
     else:
-        _follow_text(project, runs, chunks, quiet=asked.quiet)
+        _follow_text(project, runs, asked.lines, quiet=asked.quiet)
     ended = runner.meant(project, [run.run_id for run in runs])
     if not asked.quiet:
         for one in (shown for run in ended for shown in (*runner.members(project, run), run)):
@@ -132,55 +131,56 @@ def follow(project: Project, asked: Asked) -> int:
     return EXIT_OK if runner.all_succeeded(ended) else EXIT_JOB_FAILED
 
 
-def _follow_text(project: Project, runs: Sequence[Run], chunks: Iterable[runner.Chunk], *, quiet: bool) -> None:
+def _follow_text(project: Project, runs: Sequence[Run], lines: int | None, *, quiet: bool) -> None:
     """Print the lines, those of several logs with their names; on a terminal with the live view below them."""
     name = _run_id if len(runs) > 1 else _label if runs[0].members else _no_name
     if not show.wants_live(quiet=quiet):
-        _print_lines(chunks, name)
+        _print_lines(runner.follow(project, runs, lines, as_lines=True), name)
         return
     from bgrun.cli import live
 
+    # What has come of a line that has not ended stands in the view, as the last line of its run.
     with live.view(project, [run.run_id for run in runs]) as console:
-        _print_lines(chunks, name, put=lambda text: console.out(text, highlight=False))
+        for chunk in _noted(runner.follow(project, runs, lines, as_lines=True, early=False)):
+            if chunk.pieces:
+                text = "\n".join(f"{name(chunk)}{piece.whole}" for piece in chunk.pieces)
+                console.out(text, highlight=False)
 
 
 def _run_id(chunk: runner.Chunk) -> str:
-    return chunk.run_id
+    return f"{chunk.run_id} | "
 
 
 def _label(chunk: runner.Chunk) -> str:
-    return chunk.label
+    return f"{chunk.label} | "
 
 
 def _no_name(_: runner.Chunk) -> str:
     return ""
 
 
-def _to_stdout(text: str) -> None:
-    show.raw(f"{text}\n".encode("utf-8", "replace"))
-
-
-def _print_lines(
-    chunks: Iterable[runner.Chunk], name: Callable[[runner.Chunk], str], put: Callable[[str], object] = _to_stdout
-) -> None:
-    """Print whole lines as they come in, so that those of several runs never mix."""
-    rest: dict[str, bytes] = {}
-    names: dict[str, str] = {}
+def _noted(chunks: Iterable[runner.Chunk]) -> Iterator[runner.Chunk]:
+    """Give the chunks, and tell what is to be said of a log itself."""
     for chunk in chunks:
-        names[chunk.run_id] = name(chunk)
-        *whole, rest[chunk.run_id] = (rest.get(chunk.run_id, b"") + chunk.data).split(b"\n")
-        if whole:
-            put("\n".join(_shown(line, names[chunk.run_id]) for line in whole))
-    for run_id, line in rest.items():
-        if line:
-            put(_shown(line, names[run_id]))
+        if chunk.note:
+            show.note(chunk.note)
+        yield chunk
 
 
-def _shown(line: bytes, name: str) -> str:
-    from bgrun.runs import logs as log_files
-
-    text = log_files.clean(log_files.decode(line))
-    return f"{name} | {text}" if name else text
+def _print_lines(chunks: Iterable[runner.Chunk], name: Callable[[runner.Chunk], str]) -> None:
+    """Print lines as they come in; those of several runs never mix."""
+    standing = ""  # the run of whose line the beginning stands in the last line of ours
+    for chunk in _noted(chunks):
+        text: list[str] = []
+        for piece in chunk.pieces:
+            if standing == chunk.run_id and piece.more is not None:
+                text.append(piece.more)
+            else:
+                text += ["\n" if standing else "", name(chunk), piece.whole]
+            text.append("\n" if piece.ends else "")
+            standing = "" if piece.ends else chunk.run_id
+        if text:
+            show.raw("".join(text).encode("utf-8", "replace"))
 
 
 def stop(project: Project, asked: Asked) -> int:

@@ -35,7 +35,7 @@ def fill(blank: RenderedJob, label: str, argv: Sequence[str]) -> RenderedJob:
     words = (OPERANDS, env_words(argv)) if OPERANDS in script else (WORDS, exec_words(argv))
     for hole, text in ((LABEL, check_label(label)), (SHOWN, comment(f"Command: {shown}")), words):
         script = script.replace(hole, text)
-    keep_out(dict(blank.secrets), script)
+    keep_out(dict(blank.secrets), script, label, shown)
     return blank._replace(label=label, script=script, cmd=shown)
 
 
@@ -72,16 +72,43 @@ def comment(line: str) -> str:
     return line[:_MOST_SHOWN]
 
 
-def keep_out(secrets: Mapping[str, str], text: str) -> None:
-    """Refuse a command that would carry a secret into the files of its run.
+def keep_out(secrets: Mapping[str, str], *texts: str) -> None:
+    """Refuse a command that would carry a secret into the files of its run, or a secret that cannot be masked.
+
+    However a value is quoted in the texts that go into the files, it is found: neither side keeps its quotes.
 
     Raises:
-        UsageError: it does.
+        UsageError: one of the texts has a secret in it, or one is so short that it stands in any text.
     """
+    if not secrets:
+        return
+    text = "\n".join(texts)
+    bare = text.translate(_QUOTES)
     for name, value in secrets.items():
-        if len(value) > 3 and value in text:
+        if value and not any(len(line) >= _SHORTEST for line in _lines(value)):
+            told = f"the value of the secret {name} is too short to be masked: it has fewer than {_SHORTEST} characters"
+            raise UsageError(told, f"give it a longer value, or take {name} out of `secrets`")
+        if any(one in text or _is_in(one.translate(_QUOTES), bare) for one in _telling(value)):
             hint = f'write "${name}" in the command: the job has it in its environment'
             raise UsageError(f"the value of the secret {name} would stand in the job script", hint)
+
+
+_QUOTES = str.maketrans("", "", "'\"\\")
+_SHORTEST, _LONG = 4, 8
+"""Of how many characters a secret is at least, and a line of one that gives all of it away."""
+
+
+def _lines(value: str) -> list[str]:
+    return [line.strip() for line in value.splitlines()]
+
+
+def _telling(value: str) -> list[str]:
+    """Return the texts that give a secret away: all of it, and of one of many lines each that is long."""
+    return [value, *(line for line in _lines(value) if len(line) >= _LONG)] if value else []
+
+
+def _is_in(bare: str, text: str) -> bool:
+    return len(bare) >= _SHORTEST and bare in text
 
 
 def join(argv: Iterable[str]) -> str:

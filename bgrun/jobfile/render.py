@@ -57,7 +57,7 @@ def render_job(
     label = _label(job, values, combination)
     rendered = _rendered(job.settings, job_file.root, values, f"{name}: ", world)
     command, shown = _command(job, values, extra, rendered.env_words)
-    return _finish(rendered, check_label(label), command, shown, job)._replace(
+    made = _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
         # Each POSIX shell does the same with the job script, but for one that runs a program by its own words: that
@@ -67,6 +67,8 @@ def render_job(
         problems=tuple(one for named in job.problems for one in matchers.resolve(job_file.root, named, world)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
     )
+    _keep_secrets_out(made)
+    return made
 
 
 def _label(job: JobSpec, values: Mapping[str, Any], combination: Mapping[str, Scalar] | None) -> str:
@@ -226,8 +228,7 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         retry_codes=settings.retry.exit_codes,
         success_codes=settings.limits.success_exit_codes,
     )
-    adhoc.keep_out(around.secrets, "\n".join([text, *(hook.command for hook in around.hooks)]))
-    return RenderedJob(
+    made = RenderedJob(
         label=label,
         script=text,
         cmd=shown,
@@ -244,6 +245,17 @@ def _finish(around: _Surroundings, label: str, command: str, shown: str, job: Jo
         timeout_share=settings.timeout_share,
         concurrency=around.concurrency,
     )
+    _keep_secrets_out(made)
+    return made
+
+
+def _keep_secrets_out(job: RenderedJob) -> None:
+    """Refuse a job whose script or meta would hold the value of one of its secrets."""
+    words = [job.script, job.cmd, job.label, job.working_dir, job.venv, job.junit, *job.tags]
+    words += [word for pair in job.params for word in pair]
+    words += [hook.command for hook in job.hooks]
+    words += [job.concurrency.group] if job.concurrency else []
+    adhoc.keep_out(dict(job.secrets), *words)
 
 
 def _comments(shown: str, job: JobSpec | None) -> list[str]:

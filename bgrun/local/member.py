@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
+    from bgrun.local.reports import Before
     from bgrun.model import State
     from bgrun.runs.process import Process
 
@@ -64,6 +65,7 @@ class Member:
         self.state: State = "queued"
         self.waived = False
         self.child: ledger.Child | None = None
+        self.reports_before: Before | None = None
         self.lock_fd = -1
         self.recorded = False
         self.began = 0.0
@@ -121,12 +123,20 @@ class Member:
         from bgrun.local import child  # one that takes a run over launches none
 
         held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1
+        self._look_at_reports()
         start = child.Start(self.plan.environment, self.plan.any_shell)
         self.child = child.launch(self.at, self.facts(), start, held)
         self.state = "running"
         self.began = steady_clock()
         self.look_at = self.began + SETTLE_AFTER_S
         self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
+
+    def _look_at_reports(self) -> None:
+        """Note which test reports are there before it begins, where its job declares any."""
+        if self.plan.facts.get("junit"):
+            from bgrun.local import reports
+
+            self.reports_before = reports.look(reports.of_facts(self.plan.facts))
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Close it unlaunched; a waived one spoils nothing."""
@@ -147,11 +157,17 @@ class Member:
 
     def handed_on(self) -> Any:
         """Return what is to be known of it by whoever minds it next."""
-        return self.child, self.began, self.inhibitor, self.look_at, self.log_size
+        return self.child, self.began, self.inhibitor, self.look_at, self.log_size, self.reports_before
 
-    def take_over(self, born: Any, began: float, inhibitor: int, look_at: float, log_size: int) -> None:
+    def take_over(
+        self, born: Any, began: float, inhibitor: int, look_at: float, log_size: int, reports_before: Any = None
+    ) -> None:
         """Mind a run that somebody else has launched."""
         self.child = ledger.Child(*born)
+        if reports_before:
+            from bgrun.local import reports
+
+            self.reports_before = reports.Before(*reports_before)
         os.set_inheritable(self.child.lock_fd, False)
         from bgrun.local import logbound, pursuit  # noqa: F401 - as in `_settle_in`
 
@@ -184,10 +200,18 @@ class Member:
         from bgrun.local import logbound
 
         logbound.bound(self.at.log, self.plan.limits.max_log_bytes)
+        self._take_reports()
         ledger.close(self.at, self.child, self.exit, verdict, more)
         self.state = verdict.state
         self._let_sleep()
         self.host.tell(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
+
+    def _take_reports(self) -> None:
+        """Keep the test reports that it wrote, before anybody is told of its end."""
+        if self.reports_before:
+            from bgrun.local import reports
+
+            reports.take(self.at, reports.of_facts(self.plan.facts), self.reports_before)
 
     def _let_sleep(self) -> None:
         """End its inhibitor, unless that has ended by itself: its pid may be somebody else's by then."""

@@ -204,7 +204,9 @@ def log(project: Project, run: str, since: str | None, match: str | None, max_li
     cursor = reading.pack(reading.Cursor(found.run_id, page.next_offset))
     more = True if page.truncated and first else None
     others = [one.run_id for one in live if one.run_id != found.run_id]
-    told = {"run": found.run_id, "state": found.state, "next": cursor, "more": more, "also_live": others}
+    note = "the log was truncated: these lines are from its new beginning" if page.restarted else None
+    told: dict[str, Any] = {"run": found.run_id, "state": found.state, "next": cursor, "more": more}
+    told |= {"also_live": others, "note": note}
     return _present(told) | {"lines": list(page.lines)}
 
 

@@ -145,4 +145,8 @@ def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tupl
     missing = [name for name in names if name not in values]
     if missing:
         raise UsageError(f"the secret {missing[0]} is not set", "set it in the environment and try again")
-    return tuple((name, values[name]) for name in names)
+    from bgrun.jobfile import adhoc
+
+    again = {name: values[name] for name in names}
+    adhoc.keep_out(again, job.script)
+    return tuple(again.items())

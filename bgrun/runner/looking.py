@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from bgrun.jobfile.find import Project
     from bgrun.model import Run, State
     from bgrun.runs import digest as digests
-    from bgrun.runs import history, select
+    from bgrun.runs import history, masks, select
     from bgrun.tools.progress import Progress
 
 MOST_PROBLEMS = 10
 """How many problems a digest names."""
+
+LAST_LINE_BYTES = 4096
+"""How much of the end of a last line is looked at."""
 
 MOST_MEANT = 200
 """How many of the newest runs a name that is not known is compared with."""
@@ -118,11 +121,10 @@ def outlook_on(project: Project, run: Run) -> Outlook:
 
 def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
     """Return what can be said of a running run whose label usually takes `median_s`, its last line included."""
-    from bgrun.runner.reading import read_log
-    from bgrun.runs import logs
+    from bgrun.runs import shown
 
-    last = b"".join(read_log(project, run, 1))
-    return _outlook(project, run, median_s)._replace(last_line=logs.clean(logs.decode(last)))
+    last = shown.last_line(run.log, _marks(project, run), LAST_LINE_BYTES)
+    return _outlook(project, run, median_s)._replace(last_line=last)
 
 
 def _outlook(project: Project, run: Run, median_s: float | None) -> Outlook:
@@ -138,7 +140,9 @@ def stalled(project: Project, run: Run) -> str | None:
     from bgrun.runs import stall
 
     for one in (run, *members(project, run)):
-        if one.state == "running" and not one.members and (told := stall.told(one.log, time.time())):
+        if one.state != "running" or one.members:
+            continue
+        if told := stall.told(one.log, time.time(), _marks(project, one)):
             return told if one is run else f"{one.run_id}: {told}"
     return None
 
@@ -166,11 +170,22 @@ def _spoiled_by(project: Project, run: Run) -> Run | None:
 
 def _digest(project: Project, run: Run, most: int) -> digests.Digest:
     from bgrun.runs import digest as digests
-    from bgrun.runs import facts
+    from bgrun.runs import facts, stored
 
     at = RunFiles(project.log_dir, run.run_id)
+    if most == MOST_PROBLEMS and (kept := stored.read(at, run)):
+        return kept
     known = record.read_meta(at) or {}
-    return digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
+    made = digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
+    if most == MOST_PROBLEMS:
+        stored.write(at, made)
+    return made
+
+
+def _marks(project: Project, run: Run) -> Sequence[masks.Mark]:
+    from bgrun.runs import masks
+
+    return masks.parse((record.read_meta(RunFiles(project.log_dir, run.run_id)) or {}).get("secrets", ""))
 
 
 def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = False) -> list[Run]:

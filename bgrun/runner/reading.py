@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bgrun.lean import NamedTuple
-from bgrun.runs import lock, logs, masks, record
+from bgrun.runs import lock, logs, masks, record, shown
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -15,39 +15,56 @@ if TYPE_CHECKING:
     from bgrun.jobfile.find import Project
     from bgrun.model import Run
     from bgrun.runs import reading
+    from bgrun.runs.shown import Piece
 
 FOLLOW_LOOK_S = 0.02
 """How often `follow` looks for new log text, in seconds."""
+EARLY_S = 0.3
+"""After how long a line that has not ended is shown, as far as it came."""
+SEEN_BYTES = 64
+"""How many bytes before the place that was read to are kept, to know the log by: see `logs.was_truncated`."""
 
 
 class Chunk(NamedTuple):
-    """New bytes of the log of a run."""
+    """What is new in the log of a run: its bytes, or what to show of its lines; `note` is a word on the log itself."""
 
     run_id: str
     label: str
-    data: bytes
+    data: bytes = b""
+    pieces: tuple[Piece, ...] = ()
+    note: str = ""
 
 
-def follow(project: Project, runs: Sequence[Run], lines: int | None = None) -> Iterator[Chunk]:
+def follow(
+    project: Project, runs: Sequence[Run], lines: int | None = None, *, as_lines: bool = False, early: bool = True
+) -> Iterator[Chunk]:
     """Give the logs of runs, and of a group's runs, as they grow, until all of the runs have ended.
 
     Args:
         project: where.
         runs: what to follow.
         lines: begin with this many last lines of each; None begins at the start.
+        as_lines: whether lines are wanted that may be shown, and not the bytes.
+        early: whether the beginning of a line is given when its end lets itself be waited for.
     """
     log_dir = project.log_dir
+    kind = _LineSource if as_lines else _RawSource
     run_ids = dict.fromkeys(run_id for run in runs for run_id in (run.members or (run.run_id,)))
-    sources = [_Source(RunFiles(log_dir, run_id), lines) for run_id in run_ids]
+    sources = [kind(RunFiles(log_dir, run_id), lines) for run_id in run_ids]
     over = False
     while not over:
         # Whether it is over is asked before the last reading, so that nothing is missed.
         over = not any(_goes_on(log_dir, run.run_id) for run in runs)
-        chunks = [chunk for source in sources for chunk in source.grown()]
-        yield from chunks
-        if not chunks and not over:
+        grew = False
+        for source in sources:
+            for chunk in source.grown():
+                grew = True
+                yield chunk
+        if not grew and not over and early:
+            yield from (chunk for source in sources for chunk in source.early(time.monotonic()))
+        if not grew and not over:
             time.sleep(FOLLOW_LOOK_S)
-    yield from (source.last() for source in sources)
+    yield from (chunk for source in sources for chunk in source.last())
 
 
 class _Source:
@@ -57,19 +74,79 @@ class _Source:
         facts_now = record.read_meta(at) or {}
         self.at = at
         self.label = facts_now.get("label", at.run_id)
+        self.known = masks.parse(facts_now.get("secrets", ""))
         self.offset = 0 if lines is None else logs.tail_offset(at.log, lines)
-        self.stream = masks.Stream(masks.parse(facts_now.get("secrets", "")))
+        self.seen = b""
+        self.new_since = 0.0
 
     def grown(self) -> Iterator[Chunk]:
-        for piece in logs.read_from(self.at.log, self.offset):
-            self.offset = piece.end
-            yield self._chunk(self.stream.feed(piece.data))
+        """Give what was written since; from its beginning what stands in a log that was truncated in place."""
+        if logs.was_truncated(self.at.log, self.offset, self.seen):
+            yield from self.last()
+            self.offset, self.seen = 0, b""
+            yield self._chunk(note=f"the log of {self.at.run_id} was truncated; what follows is from its new beginning")
+        for data, end in logs.read_from(self.at.log, self.offset):
+            self.seen = data[-SEEN_BYTES:] if end - self.offset == len(data) else b""
+            self.offset = end
+            self.new_since = time.monotonic()
+            yield from self._taken(data)
 
-    def last(self) -> Chunk:
-        return self._chunk(self.stream.end())
+    def early(self, now: float) -> Iterator[Chunk]:
+        """Give what can be shown of a line that has not ended, once nothing more has come of it for a moment."""
+        if self.new_since and now - self.new_since >= EARLY_S:
+            self.new_since = 0.0
+            yield from self._early()
 
-    def _chunk(self, data: bytes) -> Chunk:
-        return Chunk(self.at.run_id, self.label, data)
+    def last(self) -> Iterator[Chunk]:
+        """Give what was held back until the end."""
+        raise NotImplementedError
+
+    def _taken(self, data: bytes) -> Iterator[Chunk]:
+        raise NotImplementedError
+
+    def _early(self) -> Iterator[Chunk]:
+        raise NotImplementedError
+
+    def _chunk(self, data: bytes = b"", pieces: Sequence[Piece] = (), note: str = "") -> Chunk:
+        return Chunk(self.at.run_id, self.label, data, tuple(pieces), note)
+
+
+class _RawSource(_Source):
+    """One of which the bytes are wanted."""
+
+    def __init__(self, at: RunFiles, lines: int | None) -> None:
+        super().__init__(at, lines)
+        self.stream = masks.Stream(self.known)
+
+    def _taken(self, data: bytes) -> Iterator[Chunk]:
+        yield self._chunk(self.stream.feed(data))
+
+    def _early(self) -> Iterator[Chunk]:
+        yield self._chunk(self.stream.early())
+
+    def last(self) -> Iterator[Chunk]:
+        """Give what was held back until the end."""
+        yield self._chunk(self.stream.end())
+
+
+class _LineSource(_Source):
+    """One of which the lines are wanted."""
+
+    def __init__(self, at: RunFiles, lines: int | None) -> None:
+        super().__init__(at, lines)
+        self.lines = shown.Lines(self.known)
+
+    def _taken(self, data: bytes) -> Iterator[Chunk]:
+        yield self._chunk(pieces=self.lines.feed(data))
+
+    def _early(self) -> Iterator[Chunk]:
+        piece = self.lines.early()
+        yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
+
+    def last(self) -> Iterator[Chunk]:
+        """Give what was held back until the end."""
+        piece = self.lines.end()
+        yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
 
 
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
@@ -91,12 +168,14 @@ def read_page(project: Project, run: Run, cursor: str | None, wanted: reading.Wa
 
     at = RunFiles(project.log_dir, run.run_id)
     known = masks.parse((record.read_meta(at) or {}).get("secrets", ""))
-    start = reading.unpack(cursor, run.run_id).offset if cursor else 0
+    asked = reading.unpack(cursor, run.run_id).offset if cursor else 0
+    start = reading.begin(at.log, asked)
     if not cursor and wanted.pattern is None and wanted.tail is not None:
         start = logs.tail_offset(at.log, wanted.tail)
     # A line that is still being written is left for the next page.
     final = not cursor or not run.live
-    return reading.page(reading.lines_from(at.log, start, known, final=final), start, wanted)
+    lines = reading.lines_from(at.log, start, known, final=final, raw=wanted.raw)
+    return reading.page(lines, start, wanted)._replace(restarted=start < asked)
 
 
 def _goes_on(log_dir: str, run_id: str) -> bool:

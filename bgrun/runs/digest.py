@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
-from bgrun.errors import BgrunError
 from bgrun.lean import NamedTuple
-from bgrun.runs import clock, files, logs, masks, stall
+from bgrun.runs import logs, masks, stall, taken
 from bgrun.tools import matching, problems, pytest_log
 from bgrun.tools.problems import Problem, short
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import RenderedJob, Run
     from bgrun.runs.layout import RunFiles
-    from bgrun.tools.junit import Report
+    from bgrun.runs.masks import Mark
 
 MOST_PROBLEMS = 10
 HEAD_BYTES = 64 << 10
@@ -26,8 +24,6 @@ TAIL_BYTES = 8 << 20
 """How much of a log is read from its beginning and from its end."""
 SEARCH_S = 3.0
 """How long a log is searched for problems."""
-_MOST_REPORT = 64 << 20
-_CLOCK_SLACK_S = 2.0
 _TAIL, _SHORT_TAIL, _HEAD = 12, 3, 3
 
 
@@ -38,7 +34,7 @@ class Digest(NamedTuple):
     are given; `head` and `tail` are lines of the log, `head` only where no problem was recognised.
     `source` says where the problems come from: `junit`, `log` or ''. `note` tells what could not be
     used or read, `stall` that a live run seems to hang. `parts` are the digests of a group's runs
-    that did not succeed.
+    that did not succeed. `settled`: another look would find the same.
     """
 
     run: Run
@@ -51,6 +47,7 @@ class Digest(NamedTuple):
     note: str | None = None
     stall: str | None = None
     parts: tuple[Digest, ...] = ()
+    settled: bool = True
 
 
 def fields(digest: Digest) -> dict[str, Any]:
@@ -79,16 +76,17 @@ def of_run(at: RunFiles, run: Run, job: RenderedJob, secrets: str, most: int = M
         secrets: the marks of its secrets, which are masked.
         most: how many problems are given at most.
     """
-    report, note = _report(run, job)
-    text = _Log(at.log, secrets)
+    known = masks.parse(secrets)
+    report, note = taken.reports(at, run, job, known)
+    text = _Log(at.log, known)
     lines = text.tail()
     names = _matcher_names(job)
     found: Sequence[Problem] = report.problems if report else ()
-    source = "junit" if found else ""
+    source, late = "junit" if found else "", None
     if not found and not run.succeeded:
         found, late = _search(lines, job, names)
         source = "log" if found else ""
-        note = late or text.unread() or note
+        note = "; ".join(filter(None, (note, late, text.unread()))) or None
     worst = [one for one in found if not one.mild] or list(found)
     counts = report.counts if report else _counts(lines, found, names)
     shown = () if run.succeeded else tuple(worst[:most])
@@ -100,8 +98,9 @@ def of_run(at: RunFiles, run: Run, job: RenderedJob, secrets: str, most: int = M
         head=() if shown or run.succeeded or len(lines) <= _TAIL else _shown(text.head()[:_HEAD]),
         tail=_shown(lines[-(_SHORT_TAIL if shown or run.succeeded else _TAIL) :]),
         source=source,
-        note=note,
-        stall=stall.told(at.log, time.time()) if run.state == "running" else None,
+        note=masks.shown(note, known) if note else None,
+        stall=stall.told(at.log, time.time(), known) if run.state == "running" else None,
+        settled=not late,
     )
 
 
@@ -115,60 +114,21 @@ def of_group(run: Run, parts: Sequence[Digest], most: int = MOST_PROBLEMS) -> Di
     return Digest(run, parts=tuple(kept))
 
 
-# --- the test report --------------------------------------------------------------------------
-
-
-def _report(run: Run, job: RenderedJob) -> tuple[Report | None, str | None]:
-    """Return the newest test report that the run wrote, and why there is none where one is declared."""
-    if not job.junit or run.live:
-        return None, None
-    import glob
-
-    from bgrun.tools import junit
-
-    paths = glob.glob(os.path.join(glob.escape(job.working_dir), job.junit), recursive=True)
-    begun = (clock.epoch(run.started_at or "") or 0.0) - _CLOCK_SLACK_S
-    fresh = [path for path in sorted(paths) if begun <= files.modified(path) < float("inf")]
-    if not fresh:
-        return None, f"{job.junit} {'is older than the run' if paths else 'was not written'}"
-    try:
-        reports = [_read_report(path) for path in fresh]
-    except BgrunError as error:
-        return None, f"{job.junit}: {error.message}"
-    counts: dict[str, int] = {}
-    for one in reports:
-        for what, number in one.counts.items():
-            counts[what] = counts.get(what, 0) + number
-    return junit.Report(counts, tuple(problem for one in reports for problem in one.problems)), None
-
-
-def _read_report(path: str) -> Report:
-    from bgrun.errors import StorageError
-    from bgrun.tools import junit
-
-    try:
-        fd = files.open_regular(path)
-    except FileNotFoundError as error:
-        raise StorageError(f"{path} is gone") from error
-    with os.fdopen(fd, "rb") as file:
-        if os.fstat(fd).st_size > _MOST_REPORT:
-            raise StorageError(f"{path} is larger than {_MOST_REPORT >> 20} MiB")
-        return junit.parse(file)
-
-
 # --- the log ----------------------------------------------------------------------------------
 
 
 class _Log:
     """The beginning and the end of a log as clean lines, its secrets masked."""
 
-    def __init__(self, path: str, secrets: str) -> None:
+    def __init__(self, path: str, known: Sequence[Mark]) -> None:
         self.path = path
-        self.marks = masks.parse(secrets)
+        self.known = known
         self.size = logs.size(path)
 
     def head(self) -> list[str]:
-        return self._lines(0, min(HEAD_BYTES, self.size))
+        end = min(HEAD_BYTES, self.size)
+        # Of a line that is cut off here, no more than is far from the cut.
+        return [line[: matching.LONGEST_LINE] for line in self._lines(0, end)]
 
     def tail(self) -> list[str]:
         start = max(0, self.size - TAIL_BYTES)
@@ -180,15 +140,15 @@ class _Log:
         return f"only the last {TAIL_BYTES >> 20} MiB of the log were searched" if skipped > 0 else None
 
     def _lines(self, start: int, end: int) -> list[str]:
-        return [logs.clean(line) for line in logs.lines_of(self._blocks(start, end))]
+        lines = [logs.clean(line) for line in logs.lines_of(self._blocks(start, end))]
+        # All at once, in a tenth of the time: no secret goes over the end of a line.
+        return masks.hide("\n".join(lines), self.known).split("\n") if self.known and lines else lines
 
     def _blocks(self, start: int, end: int) -> Iterator[bytes]:
-        stream = masks.Stream(self.marks)
         for data, reached in logs.read_from(self.path, start):
-            yield stream.feed(data)
+            yield data
             if reached >= end:
                 break
-        yield stream.end()
 
 
 def _matcher_names(job: RenderedJob) -> list[str]:

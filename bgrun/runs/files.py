@@ -304,6 +304,31 @@ def is_trusted(path: str) -> bool:
         return False
 
 
+def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
+    """Return what a file holds that this user alone can have written, or None where there is none like that.
+
+    Raises:
+        StorageError: it is a symlink or no regular file, or cannot be read.
+    """
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(fd)
+        return os.read(fd, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
+    finally:
+        os.close(fd)
+
+
+def owner(path: str) -> int:
+    """Return the user id of whose file this is; -1 where there is none."""
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return -1
+
+
 def open_regular(path: str) -> int:
     """Open an existing regular file for reading; never a symlink, never a pipe that would hang.
 
@@ -338,3 +363,14 @@ def remove(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def remove_folder(path: str) -> bool:
+    """Remove a folder of files and return whether there was one; a link to a folder is left alone."""
+    with suppress(OSError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            for name in os.listdir(path):
+                os.unlink(f"{path}/{name}")
+            os.rmdir(path)
+            return True
+    return False

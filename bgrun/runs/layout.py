@@ -65,6 +65,21 @@ class RunFiles(NamedTuple):
         return f"{self.log_dir}/jobs/{self.run_id}.hooks.log"
 
     @property
+    def reports(self) -> str:
+        """The folder of copies of the test reports that it wrote, made as it ended."""
+        return f"{self.log_dir}/jobs/{self.run_id}.reports"
+
+    @property
+    def hidden_reports(self) -> str:
+        """The same folder while it is being filled."""
+        return f"{self.log_dir}/jobs/.{self.run_id}.reports"
+
+    @property
+    def digest(self) -> str:
+        """What is worth knowing of it at one look, as the first look after its end made it."""
+        return f"{self.log_dir}/jobs/{self.run_id}.digest.json"
+
+    @property
     def stop(self) -> str:
         """The stop request: what is wanted, apart from what is."""
         return self.hidden("stop")
@@ -72,7 +87,12 @@ class RunFiles(NamedTuple):
     @property
     def all_visible(self) -> tuple[str, ...]:
         """Every path that a person may see, the meta first: with it the run is gone from view."""
-        return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log)
+        return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log, self.digest)
+
+    @property
+    def all_folders(self) -> tuple[str, ...]:
+        """Every folder of its own, seen or hidden."""
+        return (self.reports, self.hidden_reports)
 
     @property
     def all_hidden(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 BLOCK = 1 << 16
+_LONGEST_ESCAPE = 64
 # ECMA-48: control sequences (CSI), control strings (OSC, DCS, SOS, PM, APC), other escapes; then
 # the single controls, of which only tab and line feed may reach a terminal.
 _ESCAPE = (
@@ -33,13 +34,33 @@ def clean(line: str) -> str:
     line = line.rstrip("\r\n")
     if "\r" in line:
         line = line.rsplit("\r", 1)[1] or line.rsplit("\r", 2)[-2]
-    return line if line.isprintable() else _without_escapes(line)
+    return without_controls(line)
 
 
-def _without_escapes(line: str) -> str:
+def without_controls(text: str) -> str:
+    """Return text without escape sequences and control characters, but for tabs and line feeds."""
+    if text.isprintable():
+        return text
     import re  # seldom needed, and half as long to import as a look takes
 
-    return re.sub(_ESCAPE, "", line)
+    return re.sub(_ESCAPE, "", text)
+
+
+def settled(data: bytes) -> tuple[bytes, bytes]:
+    """Return the beginning of a line that was read so far, and what the next bytes may still change the meaning of.
+
+    That is a character of which not all bytes are there, or an escape sequence.
+    """
+    cut = len(data)
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 != 0x80:
+            cut -= back if byte >= 0xC0 and back < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) else 0
+            break
+    escape = data.rfind(b"\x1b", max(0, len(data) - _LONGEST_ESCAPE))
+    if escape >= 0 and not any(0x40 <= byte <= 0x7E and byte != 0x5B for byte in data[escape + 1 :]):
+        cut = min(cut, escape)
+    return data[:cut], data[cut:]
 
 
 def decode(data: bytes) -> str:
@@ -54,8 +75,8 @@ class Piece(NamedTuple):
     end: int
 
 
-def read_from(path: str, offset: int = 0) -> Iterator[Piece]:
-    """Give the bytes of a log from `offset` to its end as it is now, block by block.
+def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[Piece]:
+    """Give the bytes of a log from `offset` to its end as it is now, or to the offset `most`, block by block.
 
     In place of what was dropped from its middle (see `local.logbound`) comes a line that says so.
     """
@@ -64,7 +85,7 @@ def read_from(path: str, offset: int = 0) -> Iterator[Piece]:
     except FileNotFoundError:
         return
     try:
-        end = os.fstat(fd).st_size
+        end = min(os.fstat(fd).st_size, most)
         while offset < end:
             data_at = min(_next_data(fd, offset), end)
             if data_at > offset:
@@ -96,6 +117,27 @@ def size(path: str) -> int:
         return os.lstat(path).st_size
     except OSError:
         return 0
+
+
+def was_truncated(path: str, offset: int, seen: bytes) -> bool:
+    """Return whether a log is no longer the one that was read up to an offset, of which `seen` were the last bytes.
+
+    Somebody may have emptied it in place (`: > log`, or copytruncate), after which it grows anew.
+    """
+    if offset == 0:
+        return False
+    try:
+        fd = files.open_regular(path)
+    except FileNotFoundError:
+        return False
+    try:
+        end = os.fstat(fd).st_size
+        if end <= offset:
+            return end < offset
+        found = os.pread(fd, len(seen), offset - len(seen))
+        return found != seen and bool(found.strip(b"\0"))  # what was dropped from its middle reads as zeros
+    finally:
+        os.close(fd)
 
 
 def tail_offset(path: str, lines: int) -> int:

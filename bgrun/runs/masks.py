@@ -1,7 +1,12 @@
-"""Masking secrets in what is shown of a log, without keeping the secrets.
+"""Masking secrets in what is shown of a run, without keeping the secrets.
 
 The meta of a run has, for each line of each secret, its length and a salted hash: enough to find it
-again in text that holds it, and of no use otherwise, so long as the secret cannot be guessed.
+again in text that holds it, and of no use otherwise, so long as the secret cannot be guessed. Two bits
+each of four of its bytes, salted as well, tell where in a text it cannot begin: without them each byte
+of a log would have to be hashed.
+
+What is masked is clean text, as a person sees it: escape sequences and control characters are dropped
+first, since they would hide a secret from the search and not from the eye.
 """
 
 from __future__ import annotations
@@ -10,37 +15,67 @@ import os
 
 from bgrun import packing
 from bgrun.lean import NamedTuple, suppress
+from bgrun.runs import logs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import re
+    from collections.abc import Iterable, Iterator, Sequence
 
 MASK = "***"
+SHORTEST = 4
+"""Of how many characters a line of a secret is at least: shorter ones stand everywhere in any text."""
+LONGEST_LINE = 64 << 10
+"""A longer line is masked part by part: so many bytes of it are kept until its end is there."""
 _SALT_BYTES = 8
+_BITS = 2
 
 
 class Mark(NamedTuple):
-    """How to recognise one line of a secret: its variable, its length in bytes, salt and hash."""
+    """How to recognise one line of a secret: its variable, its length in bytes, salt and hash.
+
+    `traits` are the salted bits of four of its bytes, None where they are not known.
+    """
 
     name: str
     length: int
     salt: bytes
     digest: bytes
+    traits: int | None = None
+
+
+def lines_of(value: str) -> list[str]:
+    """Return the lines of a secret that can be masked, as clean text."""
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\r", "\n")
+    lines = (logs.clean(line).strip() for line in text.split("\n"))
+    return [line for line in lines if len(line) >= SHORTEST]
 
 
 def marks(secrets: Iterable[tuple[str, str]]) -> str:
-    """Return the marks of these variables as one word of a meta each: `NAME:LENGTH:SALT:HASH`."""
-    lines = ((name, line.encode("utf-8", "surrogateescape")) for name, value in secrets for line in value.splitlines())
-    return " ".join(_mark(name, line) for name, line in lines if line.strip())
-
-
-def _mark(name: str, line: bytes) -> str:
+    """Return the marks of these variables as one word of a meta each: `NAME:LENGTH:SALT:HASH:TRAITS`."""
     salt = os.urandom(_SALT_BYTES)
-    return f"{name}:{len(line)}:{salt.hex()}:{_digest(salt, line).hex()}"
+    found = ((name, line.encode()) for name, value in secrets for line in lines_of(value))
+    return " ".join(dict.fromkeys(_mark(name, line, salt) for name, line in found))
+
+
+def _mark(name: str, line: bytes, salt: bytes) -> str:
+    traits = 0
+    for place in _places(len(line)):
+        traits = traits << _BITS | _trait(salt, line[place])
+    return f"{name}:{len(line)}:{salt.hex()}:{_digest(salt, line).hex()}:{traits:02x}"
+
+
+def _places(length: int) -> tuple[int, int, int, int]:
+    """Return which bytes of a secret of this length have their traits told: four, if it has as many."""
+    return 0, length // 3, 2 * length // 3, length - 1
 
 
 def _digest(salt: bytes, data: bytes) -> bytes:
     return packing.digest(data, salt)
+
+
+def _trait(salt: bytes, byte: int) -> int:
+    return _digest(salt, bytes([byte]))[0] & ((1 << _BITS) - 1)
 
 
 def parse(text: str) -> tuple[Mark, ...]:
@@ -48,8 +83,10 @@ def parse(text: str) -> tuple[Mark, ...]:
     found = []
     for word in text.split():
         with suppress(ValueError):
-            name, length, salt, digest = word.split(":")
-            found.append(Mark(name, max(1, int(length)), bytes.fromhex(salt)[:_SALT_BYTES], bytes.fromhex(digest)))
+            name, length, salt, digest, *rest = word.split(":")
+            size = max(1, int(length))
+            traits = int(rest[0], 16) if rest and size >= SHORTEST else None
+            found.append(Mark(name, size, bytes.fromhex(salt)[:_SALT_BYTES], bytes.fromhex(digest), traits))
     return tuple(sorted(found, key=lambda mark: -mark.length))
 
 
@@ -58,38 +95,227 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(mark.name for mark in parse(text)))
 
 
-def mask(line: bytes, known: Sequence[Mark]) -> bytes:
-    """Return a line of a log with each secret in it replaced by `***`."""
-    for mark in known:
-        line = _mask_one(line, mark)
-    return line
+# --- where secrets are ------------------------------------------------------------------------
 
 
-def _mask_one(line: bytes, mark: Mark) -> bytes:
-    at = 0
-    while at + mark.length <= len(line):
-        if _digest(mark.salt, line[at : at + mark.length]) == mark.digest:
-            line = line[:at] + MASK.encode() + line[at + mark.length :]
-            at += len(MASK)
+class Span(NamedTuple):
+    """Bytes of a text that are to be hidden; they touch no others, or end where those begin."""
+
+    start: int
+    end: int
+
+
+def spans(data: bytes, known: Sequence[Mark]) -> list[Span]:
+    """Return where secrets are in clean text, in order; those that overlap are one."""
+    found = sorted(Span(at, at + mark.length) for mark in known for at in _found(data, mark))
+    merged: list[Span] = []
+    for one in found:
+        if merged and one.start < merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, one.end))
         else:
-            at += 1
-    return line
+            merged.append(one)
+    return merged
 
 
-class Stream:
-    """Masks text that comes in pieces: a secret cut in two by the pieces is found all the same."""
+def _found(data: bytes, mark: Mark) -> Iterator[int]:
+    last = len(data) - mark.length
+    if last < 0:
+        return
+    before: bytes | None = None
+    is_it = False
+    for at in range(last + 1) if mark.traits is None else _candidates(data, mark):
+        part = data[at : at + mark.length]
+        if part != before:  # the same byte over and over is hashed once
+            before, is_it = part, _digest(mark.salt, part) == mark.digest
+        if is_it:
+            yield at
+
+
+def _candidates(data: bytes, mark: Mark) -> Iterator[int]:
+    return (match.start() for match in _pattern(mark).finditer(data))
+
+
+_PATTERNS: dict[Mark, re.Pattern[bytes]] = {}
+_TRAITS: dict[bytes, list[int]] = {}
+
+
+def _pattern(mark: Mark) -> re.Pattern[bytes]:
+    """Return an expression that matches the first byte of all that may be a secret."""
+    if mark not in _PATTERNS:
+        import re  # seldom needed, and half as long to import as a look takes
+
+        traits = _TRAITS.setdefault(mark.salt, [_trait(mark.salt, byte) for byte in range(256)])
+        places = _places(mark.length)
+        parts = []
+        for number, place in enumerate(places):
+            wanted = (mark.traits or 0) >> _BITS * (len(places) - 1 - number) & ((1 << _BITS) - 1)
+            members = b"".join(re.escape(bytes([byte])) for byte in range(256) if traits[byte] == wanted)
+            gap = place - places[number - 1] - 1 if number else 0
+            parts.append((b".{%d}" % gap if gap > 0 else b"") + (b"[%b]" % members if members else b"(?!)"))
+        _PATTERNS[mark] = re.compile(parts[0] + b"(?=" + b"".join(parts[1:]) + b")", re.DOTALL)
+    return _PATTERNS[mark]
+
+
+# --- hiding them ------------------------------------------------------------------------------
+
+
+def hide(text: str, known: Sequence[Mark], skip: int = 0, keep: int | None = None) -> str:
+    """Return clean text with each secret in it replaced by `***`.
+
+    Args:
+        text: the text.
+        known: the marks of the secrets.
+        skip: how many bytes at its beginning are context only: as many as a secret may reach into it from before.
+        keep: how many bytes at its beginning, those included, are no context behind it; None for all.
+    """
+    if not known:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    found = spans(data, known)
+    if not found and not skip and keep is None:
+        return text
+    return _blotted(data, found, skip, keep).decode("utf-8", "replace")
+
+
+def shown(line: str, known: Sequence[Mark]) -> str:
+    """Return a line of anything that a run wrote, as it may be shown: clean, and its secrets masked.
+
+    All that is shown of a run passes this.
+    """
+    return hide(logs.clean(line), known)
+
+
+def mask(data: bytes, known: Sequence[Mark]) -> bytes:
+    """Return lines of a log for those who want their bytes as they are.
+
+    One in which a secret is to be seen once escape sequences are dropped is returned without these.
+    """
+    if not known:
+        return data
+    text = logs.decode(data)
+    if text.encode() == data and text.translate(_BLANKS).isprintable():
+        return _blotted(data, spans(data, known))
+    return b"\n".join(_masked(line, known) for line in data.split(b"\n"))
+
+
+_BLANKS = {ord("\n"): None, ord("\t"): None}
+
+
+def _masked(line: bytes, known: Sequence[Mark]) -> bytes:
+    line = _blotted(line, spans(line, known))
+    data = logs.without_controls(logs.decode(line)).encode("utf-8", "surrogatepass")
+    found = spans(data, known) if data != line else []
+    return _blotted(data, found) if found else line
+
+
+def _blotted(data: bytes, found: Sequence[Span], skip: int = 0, keep: int | None = None) -> bytes:
+    end = len(data) if keep is None else keep
+    parts = []
+    at = skip
+    for span in found:
+        if at < span.end and span.start < end:
+            parts += [data[at : span.start], MASK.encode()]
+            at = span.end
+    return b"".join([*parts, data[at:end]])
+
+
+class Text:
+    """Masks clean text that comes in pieces: a secret cut in two by the pieces is found all the same.
+
+    What may be the beginning of a secret is held back until more has come.
+    """
 
     def __init__(self, known: Sequence[Mark]) -> None:
         self._known = known
-        self._rest = b""
+        self._reach = max((mark.length for mark in known), default=1) - 1
+        self._data = b""
+        self._done = 0
+
+    def feed(self, text: str) -> str:
+        """Return what can be shown by now."""
+        self._data += text.encode("utf-8", "surrogatepass")
+        cut = max(self._done, len(self._data) - self._reach)
+        while self._done < cut < len(self._data) and self._data[cut] & 0xC0 == 0x80:
+            cut -= 1  # not within a character
+        return self._up_to(cut)
+
+    def end(self) -> str:
+        """Return the rest."""
+        return self._up_to(len(self._data))
+
+    def _up_to(self, cut: int) -> str:
+        parts = []
+        at = self._done
+        for span in spans(self._data, self._known):
+            if span.start >= cut:
+                break
+            if span.end > at:
+                # One that began before was replaced before.
+                parts += [self._data[at : span.start], MASK.encode()] if span.start >= at else []
+                at = span.end
+        parts.append(self._data[at:cut])
+        self._done = max(at, cut)
+        # What is shown already is kept as far as a secret may overlap with it.
+        gone = max(0, self._done - self._reach)
+        self._data, self._done = self._data[gone:], self._done - gone
+        return b"".join(parts).decode("utf-8", "surrogatepass")
+
+
+class Stream:
+    """Masks the bytes of a log that come in pieces, line by line, for those who want them as they are."""
+
+    def __init__(self, known: Sequence[Mark]) -> None:
+        self._known = known
+        self._rest: list[bytes] = []
+        self._size = 0
+        self._text: Text | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Return what can be shown by now: whole lines where there are secrets, else all of it."""
         if not self._known:
             return data
-        whole, feed, self._rest = (self._rest + data).rpartition(b"\n")
-        return b"\n".join(mask(line, self._known) for line in whole.split(b"\n")) + feed if feed else b""
+        first, feed, others = data.partition(b"\n")
+        self._add(first)
+        out: list[bytes] = []
+        if feed:
+            whole, feed_again, last = others.rpartition(b"\n")
+            out = [self._line(), feed, mask(whole, self._known), feed_again]
+            self._add(last)
+        if self._size > LONGEST_LINE:
+            out.append(self._part())
+        return b"".join(out)
+
+    def early(self) -> bytes:
+        """Return what can be shown of a line that has not ended, if it is plain text."""
+        rest = b"".join(self._rest)
+        if not rest or logs.decode(rest).encode() != rest or not logs.decode(rest).isprintable():
+            return b""
+        return self._part()
 
     def end(self) -> bytes:
         """Return the last line, which no line feed closed."""
-        return mask(self._rest, self._known)
+        return self._line()
+
+    def _add(self, data: bytes) -> None:
+        if data:
+            self._rest.append(data)
+            self._size += len(data)
+
+    def _take(self) -> bytes:
+        taken = b"".join(self._rest)
+        self._rest, self._size = [], 0
+        return taken
+
+    def _line(self) -> bytes:
+        if self._text is None:
+            return mask(self._take(), self._known)
+        text, self._text = self._text, None
+        last = text.feed(logs.without_controls(logs.decode(self._take())))
+        return (last + text.end()).encode("utf-8", "surrogatepass")
+
+    def _part(self) -> bytes:
+        """Return what can be shown of a line whose end is not there, as clean text."""
+        self._text = self._text or Text(self._known)
+        whole, held = logs.settled(self._take())
+        self._add(held)
+        return self._text.feed(logs.without_controls(logs.decode(whole))).encode("utf-8", "surrogatepass")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 64 << 10
 """A longer line is given in parts of so many bytes."""
 SEARCH_S = 3.0
+_MORE_BYTES = 1024
 START = "start"
 
 
@@ -49,11 +50,15 @@ class Wanted(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Lines of a log, where reading goes on, and whether wanted lines were left out for want of room or time."""
+    """Lines of a log, where reading goes on, and whether wanted lines were left out for want of room or time.
+
+    `restarted`: the log had become shorter than it was, so that they are from its beginning.
+    """
 
     lines: tuple[str, ...]
     next_offset: int
     truncated: bool
+    restarted: bool = False
 
 
 def pack(cursor: Cursor) -> str:
@@ -77,47 +82,106 @@ def unpack(text: str, run_id: str) -> Cursor:
     return Cursor(owner, int(offset))
 
 
-def lines_from(path: str, start: int, known: Sequence[masks.Mark] = (), *, final: bool = True) -> Iterator[Line]:
+def begin(path: str, start: int) -> int:
+    """Return where reading begins that is to go on at an offset: 0 in a log that became shorter than that."""
+    return 0 if start > logs.size(path) else start
+
+
+def lines_from(
+    path: str, start: int, known: Sequence[masks.Mark] = (), *, final: bool = True, raw: bool = False
+) -> Iterator[Line]:
     """Give the lines of a log from an offset on.
 
     Args:
         path: the log.
         start: where to begin; a log that has become shorter than that is read from its beginning.
-        known: what to mask.
+        known: what to mask. Then the lines are clean text, but for raw ones that hold no secret.
         final: whether nothing more comes, so that a last line without a line feed is whole.
+        raw: whether the bytes are wanted as they are.
     """
-    at = 0 if start > logs.size(path) else start
+    at = begin(path, start)
+    if not known:
+        return (Line(part.data, part.end) for part in _parts_from(path, at, 0, final=final))
+    reach = max(mark.length for mark in known)
+    parts = _parts_from(path, at, 4 * reach + _MORE_BYTES, final=final)
+    return _masked(parts, _before(path, at), known, raw=raw)
+
+
+class _Part(NamedTuple):
+    """A line of a log or, if it is very long, a part of one; then `after` is how the line goes on."""
+
+    data: bytes
+    end: int
+    after: bytes = b""
+
+
+def _parts_from(path: str, at: int, ahead: int, *, final: bool) -> Iterator[_Part]:
+    """Give the lines of a log from an offset on, very long ones in parts, each with `ahead` bytes of what follows."""
     rest = b""
     for data, end in logs.read_from(path, at):
         if end - at != len(data):  # a word on what was dropped, instead of it
-            yield from (Line(masks.mask(part, known), at) for part in (rest,) if part)
-            yield from (Line(part, end) for part in data.split(b"\n") if part)
+            yield from (_Part(part, at) for part in (rest,) if part)
+            yield from (_Part(part, end) for part in data.split(b"\n") if part)
             rest = b""
         else:
             *whole, rest = (rest + data).split(b"\n")
             begin = end - len(rest) - sum(len(part) + 1 for part in whole)
-            for part in whole:
-                *early, (last, stop) = _parts(part, begin + len(part))
-                yield from (Line(masks.mask(one, known), at) for one, at in early)
-                yield Line(masks.mask(last, known), stop + 1)
-                begin = stop + 1
-            *early, (rest, _) = _parts(rest, end)
-            yield from (Line(masks.mask(one, known), at) for one, at in early)
+            for line in whole:
+                *early, last = _parts(line, begin + len(line), ahead)
+                yield from early
+                yield last._replace(end=last.end + 1)
+                begin = last.end + 1
+            *early, (rest, _, _) = _parts(rest, end, ahead)
+            yield from early
         at = end
     if rest and final:
-        yield Line(masks.mask(rest, known), at)
+        yield _Part(rest, at)
 
 
-def _parts(line: bytes, end: int) -> list[tuple[bytes, int]]:
-    """Return a line that ends at `end` in parts that are not too long, each with its end."""
+def _parts(line: bytes, end: int, ahead: int) -> list[_Part]:
+    """Return a line that ends at `end` in parts that are not too long."""
     parts = []
     begin = end - len(line)
-    while len(line) > LONGEST_LINE:
+    while len(line) > LONGEST_LINE + ahead:
         cut = _boundary(line, LONGEST_LINE)
         begin += cut
-        parts.append((line[:cut], begin))
+        parts.append(_Part(line[:cut], begin, line[cut : cut + ahead]))
         line = line[cut:]
-    return [*parts, (line, end)]
+    return [*parts, _Part(line, end)]
+
+
+def _before(path: str, at: int) -> bytes:
+    """Return what stands before an offset on the same line, as far as a secret that is cut there may reach."""
+    start = max(0, at - LONGEST_LINE)
+    data = b"".join(piece.data for piece in logs.read_from(path, start, at))
+    return data.rpartition(b"\n")[2]
+
+
+def _masked(parts: Iterable[_Part], before: bytes, known: Sequence[masks.Mark], *, raw: bool) -> Iterator[Line]:
+    """Give the parts with their secrets masked, those too that are in two of them, or that begin before the first."""
+    for part in parts:
+        if raw and not before and not part.after:
+            data = masks.mask(part.data, known)
+        else:
+            data = _in_context(before, part.data, part.after, known)
+        yield Line(data, part.end)
+        before = part.data if part.after else b""
+
+
+def _in_context(before: bytes, data: bytes, after: bytes, known: Sequence[masks.Mark]) -> bytes:
+    """Return a part of a line as clean text, masked as it is within the whole."""
+    standing = data.rstrip(b"\r")
+    if (back := standing.rfind(b"\r")) >= 0:  # it went back: what was before is written over
+        before, standing = b"", standing[back + 1 :]
+    before = before[before.rfind(b"\r") + 1 :]
+    after = b"" if data.endswith(b"\r") else after.partition(b"\r")[0]
+    skip, end = (_length(logs.clean(logs.decode(one))) for one in (before, before + standing))
+    whole = logs.clean(logs.decode(before + standing + after))
+    return masks.hide(whole, known, skip, end if after else None).encode("utf-8", "replace")
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _boundary(data: bytes, most: int) -> int:

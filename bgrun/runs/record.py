@@ -239,7 +239,7 @@ def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdic
 
 def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
     ended_at, duration = _end(at, facts, verdict)
-    return Run(
+    run = Run(
         run_id=at.run_id,
         label=facts.get("label", ""),
         job=facts.get("job") or None,
@@ -262,6 +262,18 @@ def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> R
         reason=verdict.reason,
         tags=tuple(facts.get("tags", "").split()),
         members=tuple(facts.get("members", "").split()),
+    )
+    return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
+
+
+def _without_secrets(run: Run, marks: str) -> Run:
+    """Return a run of which anybody may be told all: no start lets a secret into it, but how it is quoted may."""
+    from bgrun.runs import masks
+
+    known = masks.parse(marks)
+    reason = run.reason and masks.hide(run.reason, known)
+    return run._replace(
+        cmd=masks.hide(run.cmd, known), reason=reason, tags=tuple(masks.hide(tag, known) for tag in run.tags)
     )
 
 

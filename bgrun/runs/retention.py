@@ -90,6 +90,8 @@ def remove_run(log_dir: str, run_id: str) -> bool:
         return False
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
+    for path in at.all_folders:
+        files.remove_folder(path)
     return True
 
 
@@ -99,13 +101,13 @@ def sweep(log_dir: str) -> None:
     Only what is old enough that nobody can be about to use it; never a log.
     """
     old = time.time() - STRAY_S
-    own = (".sh", ".hooks.log")
+    own = (".sh", ".hooks.log", ".digest.json", ".reports")
     scripts = [f"{log_dir}/jobs/{name}" for name in _names(f"{log_dir}/jobs") if name.endswith(own)]
     hidden = [f"{log_dir}/{name}" for name in _names(log_dir) if name.startswith(".") and name != ".gitignore"]
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
         if run_id and files.modified(path) < old and _is_stray(log_dir, run_id, path):
-            files.remove(path)
+            files.remove_folder(path) if path.endswith(".reports") else files.remove(path)
 
 
 def _names(folder: str) -> list[str]:
@@ -128,4 +130,5 @@ def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
         run = record.read_run(log_dir, run_id)
     except StorageError:
         return False  # what cannot be read may be live
-    return run is None if path.endswith((".sh", ".log")) else run is None or not run.live
+    is_hidden = os.path.basename(path).startswith(".")
+    return run is None or (is_hidden and not run.live)

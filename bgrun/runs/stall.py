@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from bgrun.runs import files, logs
+from bgrun.runs import files, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bgrun.runs.masks import Mark
 
 SILENT_S = 60.0
 """After how many seconds without output a run is told to be silent."""
@@ -14,22 +20,19 @@ _PROMPT = (
 )
 
 
-def told(path: str, now: float) -> str | None:
+def told(path: str, now: float, known: Sequence[Mark] = ()) -> str | None:
     """Return what makes a live run look as if it hung, or None.
 
     Args:
         path: its log.
         now: the time, in seconds since the epoch.
+        known: the marks of its secrets.
     """
-    size = logs.size(path)
     silent_s = now - files.modified(path)
     if silent_s == float("-inf"):
         return None
-    last = b"".join(piece.data for piece in logs.read_from(path, max(0, size - _LAST_BYTES)))
-    if silent_s >= _ASKED_S and last and not last.endswith(b"\n"):
-        line = logs.clean(logs.decode(last).rsplit("\n", 1)[-1])
-        if _is_prompt(line):
-            return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
+    if silent_s >= _ASKED_S and (line := shown.last_line(path, known, _LAST_BYTES, unended=True)) and _is_prompt(line):
+        return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
     if silent_s >= SILENT_S:
         return f"no output for {_span(silent_s)}"
     return None

@@ -12,7 +12,7 @@ from bgrun.errors import UsageError
 from bgrun.tools.problems import Problem, short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from xml.etree.ElementTree import Element
 
 _LAST = re.compile(r"^([^\s:][^:\n]*):(\d+): ", re.MULTILINE)
@@ -27,8 +27,12 @@ class Report(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def parse(stream: IO[bytes]) -> Report:
+def parse(stream: IO[bytes], show: Callable[[str], str] = str) -> Report:
     """Return what a report says, reading it test by test; entities and DTDs are refused.
+
+    Args:
+        stream: the report.
+        show: gives a line of it as it may be shown; what is cut short is cut behind that.
 
     Raises:
         UsageError: it is no XML, or only a part of it was written.
@@ -43,7 +47,7 @@ def parse(stream: IO[bytes]) -> Report:
     try:
         for _, element in ElementTree.iterparse(stream, forbid_dtd=True):
             if element.tag.rpartition("}")[2] == "testcase":
-                outcome, problem = _test(element)
+                outcome, problem = _test(element, show)
                 counts[outcome] += 1
                 problems += [problem] if problem else []
                 element.clear()
@@ -52,35 +56,55 @@ def parse(stream: IO[bytes]) -> Report:
     return Report({what: count for what, count in counts.items() if count}, tuple(problems))
 
 
-def _test(element: Element) -> tuple[str, Problem | None]:
+def _test(element: Element, show: Callable[[str], str]) -> tuple[str, Problem | None]:
     for child in element:
         tag = child.tag.rpartition("}")[2]
         if tag in _BAD:
-            return ("failed" if tag == "failure" else "errors"), _problem(element, child)
+            return ("failed" if tag == "failure" else "errors"), _problem(_Test.of(element, child, show))
         if tag == "skipped":
             return "skipped", None
     return "passed", None
 
 
-def _problem(test: Element, bad: Element) -> Problem:
-    text = bad.text or ""
-    file, line = _place(test, text)
-    told = bad.get("message") or next((line for line in text.splitlines() if line.strip()), "") or bad.get("type", "")
-    return Problem(file, line, _id(test, file), short(told or ""))
+class _Test(NamedTuple):
+    """A test that failed, in the report's words as they may be shown."""
+
+    name: str
+    group: str
+    file: str | None
+    line: str
+    told: str
+    text: str
+
+    @classmethod
+    def of(cls, test: Element, bad: Element, show: Callable[[str], str]) -> _Test:
+        def shown(text: str | None) -> str:
+            return "\n".join(show(line) for line in (text or "").split("\n"))
+
+        text, message = shown(bad.text), shown(bad.get("message"))
+        told = message or next((line for line in text.split("\n") if line.strip()), "") or shown(bad.get("type"))
+        file = test.get("file")
+        place = None if file is None else shown(file)
+        return cls(shown(test.get("name")), shown(test.get("classname")), place, test.get("line", ""), told, text)
 
 
-def _place(test: Element, text: str) -> tuple[str | None, int | None]:
+def _problem(test: _Test) -> Problem:
+    file, line = _place(test)
+    return Problem(file, line, _id(test, file), short(test.told))
+
+
+def _place(test: _Test) -> tuple[str | None, int | None]:
     """Return where a test failed: the last place of its traceback, or what the report names by itself."""
-    places = _LAST.findall(text)[-1:] or _ANY.findall(text)[:1]
-    named, number = test.get("file"), test.get("line", "")
+    places = _LAST.findall(test.text)[-1:] or _ANY.findall(test.text)[:1]
+    named, number = test.file, test.line
     if places and (named is None or places[0][0] == named):
         return places[0][0], int(places[0][1])
     return named, int(number) if number.isdecimal() else None
 
 
-def _id(test: Element, file: str | None) -> str:
+def _id(test: _Test, file: str | None) -> str:
     """Return what a runner takes to run just this test, where that can be told, and else its full name."""
-    name, group = test.get("name", ""), test.get("classname", "")
+    name, group = test.name, test.group
     module = (file or "").removesuffix(".py").replace("/", ".")
     if file and file.endswith(".py") and (group == module or group.startswith(f"{module}.")):
         return "::".join([file, *filter(None, group[len(module) + 1 :].split(".")), name])

@@ -20,6 +20,7 @@ JOBS = """
 jobs:
   xml: {command: "cp in.xml out.xml; exit 1", reports: {junit: "out*.xml"}}
   stale: {command: "echo nothing; exit 1", reports: {junit: out.xml}}
+  odd: {command: "{{ make | raw }}; exit 1", params: {make: {}}, reports: {junit: "out*.xml"}}
   own:
     command: "printf 'x.c:3: BAD \\\\033[31mred\\\\033[0m\\\\n'; exit 1"
     problems: [{owner: o, pattern: [{regexp: '^(?<file>[^:]+):(?<n>\\d+): BAD (?P<m>.*)', file: 1, line: 2, message: 3}]}]
@@ -60,15 +61,13 @@ def test_a_report_that_cannot_be_used_is_told(project: Cli, odd: str) -> None:
     if odd == "stale":
         out.write_text(JUNIT)
         os.utime(out, (time.time() - 100, time.time() - 100))
-    job = "stale" if odd in ("stale", "missing") else "xml"
+    job = "stale" if odd in ("stale", "missing") else "xml" if odd in ("broken", "bomb") else "odd"
     if odd == "broken":
         (project.folder / "in.xml").write_text(JUNIT[:50])
     if odd == "bomb":
         (project.folder / "in.xml").write_text('<!DOCTYPE x [<!ENTITY a "a">]><testsuite>&a;</testsuite>')
-    project("start", job, "--wait", code=1)
-    if odd in ("link", "fifo", "folder"):
-        out.unlink()
-        {"link": lambda: out.symlink_to("in.xml"), "fifo": lambda: os.mkfifo(out), "folder": out.mkdir}[odd]()
+    make = {"link": ["ln -s in.xml out.xml"], "fifo": ["mkfifo out.xml"], "folder": ["mkdir out.xml"]}.get(odd, [])
+    project("start", job, *make, "--wait", code=1)
     note = project.json("report", job)["digest"]["note"]
     told = {
         "stale": "older",

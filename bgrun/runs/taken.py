@@ -1,0 +1,92 @@
+"""The test reports of a run, from the copies that were taken as it ended: see `local.reports`."""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+from bgrun.errors import BgrunError
+from bgrun.lean import NamedTuple
+from bgrun.runs import clock, files, masks, meta, names, record
+from bgrun.runs.layout import RunFiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bgrun.model import RenderedJob, Run
+    from bgrun.runs.masks import Mark
+    from bgrun.tools.junit import Report
+
+INDEX, NOTE = "index", "note"
+"""The file beside the copies, of `number=path` lines, and its line on what was left out."""
+MOST_COMPARED = 200
+"""How many of the newest runs are looked at for one that wrote to the same files."""
+_MOST_INDEX = 8 << 20
+_TICK_S = 0.02
+"""How much the time of a file may be behind the clock: a tick of the kernel's, and what a meta rounds off."""
+
+
+class Taken(NamedTuple):
+    """What the test reports of a run say, or None, and a word on what is not in it."""
+
+    report: Report | None = None
+    note: str | None = None
+
+
+def reports(at: RunFiles, run: Run, job: RenderedJob, known: Sequence[Mark]) -> Taken:
+    """Return what the test reports of a run say; nothing of one that did not run, or declares none.
+
+    What another run may have written is not taken for this one's: where two that wrote to the same files
+    overlapped, only the times of the files tell, and where they cannot, the reports are left out.
+    """
+    if not job.junit or run.live or run.started_at is None:
+        return Taken()
+    try:
+        data = files.read_own(f"{at.reports}/{INDEX}", files.owner(at.meta), _MOST_INDEX)
+        if data is None:
+            return Taken(note=f"{job.junit} was not taken when the run ended: what is here is from the log alone")
+        index = meta.unpack(data)
+        note = index.pop(NOTE, "") or None
+        if index and (other := _other_writer(at, run, job)):
+            told = f"{job.junit} may be that of {other}, which ran at the same time: give each run a file of its own"
+            return Taken(note=told)
+        return Taken(_parsed([f"{at.reports}/{number}" for number in index], known), note)
+    except BgrunError as error:
+        return Taken(note=f"{job.junit}: {error.message}")
+    except OSError as error:
+        return Taken(note=f"{job.junit}: cannot read {at.reports}: {error.strerror}")
+
+
+def _parsed(paths: Sequence[str], known: Sequence[Mark]) -> Report | None:
+    from bgrun.tools import junit
+
+    found = []
+    for path in paths:
+        with os.fdopen(files.open_regular(path), "rb") as file:
+            found.append(junit.parse(file, lambda line: masks.shown(line, known)))
+    counts: dict[str, int] = {}
+    for one in found:
+        for what, number in one.counts.items():
+            counts[what] = counts.get(what, 0) + number
+    return junit.Report(counts, tuple(problem for one in found for problem in one.problems)) if found else None
+
+
+def _other_writer(at: RunFiles, run: Run, job: RenderedJob) -> str | None:
+    """Return another run that declares the same reports and ran when one of these was written, or None."""
+    times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
+    place = os.path.normpath(os.path.join(job.working_dir, job.junit))
+    for run_id in itertools.islice(names.of(at.log_dir).newest_first(), MOST_COMPARED):
+        known = record.read_meta(RunFiles(at.log_dir, run_id)) or {}
+        declared = known.get("junit", "")
+        if not declared or os.path.normpath(os.path.join(known.get("working_dir", ""), declared)) != place:
+            continue
+        if run_id != run.run_id and (other := record.read_run(at.log_dir, run_id)) and _ran_at(other, times):
+            return run_id
+    return None
+
+
+def _ran_at(other: Run, times: Sequence[float]) -> bool:
+    began = clock.epoch(other.started_at or "")
+    ended = float("inf") if other.live else clock.epoch(other.ended_at or "")
+    return began is not None and ended is not None and any(began - _TICK_S <= at <= ended + _TICK_S for at in times)
