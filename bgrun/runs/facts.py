@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from bgrun.runs.git import GitFacts
 
 
-MOST_CMD = 64 << 10
-"""The characters of a command that a meta holds."""
+MOST_CMD = 32_000
+"""The characters of a command that a meta holds: a hook's variable takes as many of four bytes (execve(2): 128 KiB)."""
 ROOM_FOR_THE_END = 1 << 20
 """Bytes of a meta that are left for what is known later: its process, how it ended."""
 # What a word for the shell may hold without quotes.

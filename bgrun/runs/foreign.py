@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SLACK_S = 2.0
 """How far the start of a process and the time of a file may differ: the tick of a file system, a corrected clock."""
-NO_VENV = "<none>"
+ZONE_STEP_S, MOST_ZONES_S, ZONE_SLACK_S = 15 * 60, 26 * 3600 + 60, 3.0
+"""All time zones are so many seconds apart, and no two more than so many; and how far stamp and file may differ."""
 
 
 def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dict[str, str]:
@@ -38,7 +39,6 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
         StorageError: its `.pid` is a symlink or cannot be read.
     """
     label, stamp = (split_run_id(at.run_id) or (at.run_id, ""))[:2]
-    began = _epoch(stamp)
     pid = state.parse_int((files.head(at.pid, 64) or b"").decode("ascii", "replace")) or 0
     return {
         **written,
@@ -49,17 +49,37 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
         "working_dir": written.get("repo_dir", ""),
         "pid": str(pid) if pid else "",
         "pid_start": "" if code is not None or not pid else _start(at, written, pid),
-        "started_at": clock.iso(files.modified(at.meta) if began is None else began),
+        "started_at": clock.iso(instant(_epoch(stamp), files.modified(at.meta))),
         "stop_grace_s": f"{DEFAULT_GRACE_S:g}",
     }
 
 
 def unseen(facts: Mapping[str, str]) -> str:
     """Return why nothing is known of the end of a foreign run."""
-    host = facts.get("host", "")
-    if host and host != os.uname().nodename:
-        return f"it was started on host {host} and left no exit code"
+    if not _is_here(facts):
+        return f"it was started on host {facts['host']} and left no exit code"
     return "it ended without an exit code"
+
+
+def _is_here(facts: Mapping[str, str]) -> bool:
+    """Return whether a run was started on this machine, whatever domain it is in now."""
+    host = facts.get("host", "").partition(".")[0]
+    return host in ("", os.uname().nodename.partition(".")[0])
+
+
+def instant(stamped: float | None, recorded: float) -> float:
+    """Return when a run began, in seconds since the epoch; pure.
+
+    Args:
+        stamped: what the local time in its name means here and now; None where it is no time.
+        recorded: when its `.meta` was written, in the same second. Files that were copied have another time, so it
+            counts only where the two are a difference of time zones or summer time apart.
+    """
+    if stamped is None:
+        return recorded
+    apart = abs(recorded - stamped)
+    off = apart % ZONE_STEP_S
+    return recorded if apart <= MOST_ZONES_S and min(off, ZONE_STEP_S - off) <= ZONE_SLACK_S else stamped
 
 
 def fits(began: float, recorded: float, named: float) -> bool:
@@ -80,7 +100,7 @@ def _start(at: RunFiles, written: Mapping[str, str], pid: int) -> str:
         return ""
     if process.writes_to(pid, process.open_file(at.log)):
         return found.start
-    began = process.began_at(pid) if written.get("host", "") in ("", os.uname().nodename) else None
+    began = process.began_at(pid) if _is_here(written) else None
     is_same = began is not None and fits(began, files.modified(at.meta), files.modified(at.pid))
     return found.start if is_same else ""
 

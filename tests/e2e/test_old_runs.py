@@ -10,9 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import psutil
 import pytest
 
+from bgrun.runs import foreign
 from tests.conftest import TOP, Cli, wait_until
 from tests.faults.conftest import is_gone
 
@@ -202,10 +204,10 @@ def test_a_run_of_another_host_is_lost_and_says_so(bg: Cli, old: OldScript) -> N
     run_id = old("X", "bash", "-c", "exec >/dev/null 2>&1; sleep 300")
     wait_until(lambda: psutil.Process(old.pid(run_id)).children(), "it to run")
     text = old.file(run_id, "meta").read_text()
-    told = [f"host={line[5:]}.elsewhere" if line.startswith("host=") else line for line in text.splitlines()]
+    told = [f"host=not-{line[5:]}" if line.startswith("host=") else line for line in text.splitlines()]
     kill(old.pid(run_id))
     old.file(run_id, "meta").write_text("\n".join(told))
-    assert "elsewhere" in bg.state("X")["reason"]
+    assert "it was started on host not-" in bg.state("X")["reason"]
 
 
 def test_a_meta_that_was_lost_says_nothing_against_the_exit_code(bg: Cli, old: OldScript) -> None:
@@ -303,3 +305,55 @@ def test_a_label_means_the_newest_of_old_and_new_runs(bg: Cli, old: OldScript) -
     assert bg.state("X")["run_id"] == newest
     runs: list[dict[str, Any]] = bg.json("status", "X", first)["runs"]
     assert [one["run_id"] for one in runs] == [newest, first]
+
+
+def test_stop_and_wait_take_old_and_new_runs_of_a_label(bg: Cli, old: OldScript) -> None:
+    first = old("X", "sleep", "300")
+    new = bg.json("run", "X", "--", "sleep", "300")["run_id"]
+    assert [one["run_id"] for one in bg.json("status", "X")["runs"]] == [new, first]
+    bg("wait", "X", "--timeout", "0.1s", code=124)
+    assert {one["run_id"]: one["state"] for one in bg.json("stop", "X")["runs"]} == {first: "stopped", new: "stopped"}
+    assert is_gone(old.pid(first))
+    assert all(caller.poll() is None for caller in old.callers)
+
+
+def test_stop_all_takes_old_runs_too(bg: Cli, old: OldScript) -> None:
+    runs = [old("X", "sleep", "300"), old("Y", "sleep", "300")]
+    assert {one["run_id"] for one in bg.json("stop", "--all")["runs"]} == set(runs)
+    assert all(is_gone(old.pid(run_id)) for run_id in runs)
+
+
+def test_a_new_run_sorts_behind_an_old_one_of_the_same_second(bg: Cli, old: OldScript) -> None:
+    """Whose stamp is ahead of the clock here, as it is after the end of summer time."""
+    before = old.ended("X", "true")
+    later = f"X_{int(before[2:6]) + 1}{before[6:]}"
+    for path in [*bg.logs.glob(f"{before}.*"), *bg.logs.glob(f"jobs/{before}.*")]:
+        path.rename(path.with_name(path.name.replace(before, later)))
+    with_script = bg.json("run", "X", "--wait", "--", "true")
+    (bg.logs / "jobs" / f"{later}.sh").unlink()
+    without = bg.json("run", "X", "--wait", "--", "true")
+    assert later < with_script["run_id"] < without["run_id"]
+    assert len(bg.json("list", "X")["runs"]) == 3
+    assert bg.state("X")["run_id"] == without["run_id"]
+
+
+@pytest.mark.parametrize("words", [("status", "X"), ("list",), ("wait", "X"), ("stop", "X")])
+def test_json_of_an_old_run_is_what_its_schema_says(bg: Cli, old: OldScript, words: tuple[str, ...]) -> None:
+    old.ended("X", "true")
+    schema = json.loads((TOP / "schemas" / "runs.schema.json").read_text())
+    jsonschema.validate(bg.json(*words), schema, jsonschema.Draft7Validator)
+
+
+@pytest.mark.parametrize(
+    ("stamped", "recorded", "began"),
+    [
+        (1_000_000.0, 1_000_000.4, 1_000_000.4),
+        (1_003_600.0, 1_000_000.4, 1_000_000.4),  # the hour that comes twice at the end of summer time
+        (1_000_000.0, 1_020_701.0, 1_020_701.0),  # a zone 5 h 45 min away
+        (1_000_000.0, 1_000_444.0, 1_000_000.0),  # a copy of a little later
+        (1_000_000.0, 9_000_000.0, 1_000_000.0),  # a copy of much later
+        (None, 5.0, 5.0),
+    ],
+)
+def test_the_start_of_an_old_run_is_an_instant(stamped: float | None, recorded: float, began: float) -> None:
+    assert foreign.instant(stamped, recorded) == began

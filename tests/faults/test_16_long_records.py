@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from tests.conftest import Cli
 
 LONG = ["x" * 100_000] * 11
+WIDE = ["\N{GRINNING FACE}" * 30_000] * 10
 ON_TERM = "trap 'touch asked; exit 7' TERM; touch ready; while :; do sleep 0.02; done"
 
 
-def test_a_command_line_of_more_than_a_mebibyte_is_a_run_like_any_other(bg: Cli) -> None:
+@pytest.mark.parametrize(("long", "length"), [(LONG, 1_100_103), (WIDE, 300_122)], ids=["plain", "wide"])
+def test_a_command_line_of_more_than_a_mebibyte_is_a_run_like_any_other(bg: Cli, long: list[str], length: int) -> None:
     bg.jobs("defaults: {retention: {max_runs: 1}, on_finish: touch finished}\njobs: {}")
-    run = bg.json("run", "x", "--", "bash", "-c", ON_TERM, *LONG)
+    run = bg.json("run", "x", "--", "bash", "-c", ON_TERM, *long)
     wait_until((bg.folder / "ready").exists, "the job to run")
     assert bg.state("x")["state"] == "running"
     stopped = bg.json("stop", "x")["runs"][0]
@@ -29,14 +31,15 @@ def test_a_command_line_of_more_than_a_mebibyte_is_a_run_like_any_other(bg: Cli)
     assert (bg.folder / "asked").exists()
     wait_until((bg.folder / "finished").exists, "its hook")
     assert run["cmd"].startswith("bash -c 'trap ")
-    assert run["cmd"].endswith("… (1100103 characters; the job script has them all)")
-    assert Path(run["meta"]).stat().st_size < 100_000
+    assert run["cmd"].endswith(f"… ({length} characters; the job script has them all)")
+    assert Path(run["meta"]).stat().st_size < 200_000
     count = "import sys; print(sum(map(len, sys.argv[1:])))"
+    told = f"{sum(map(len, long))}\n"
     for _ in range(2):
-        bg("run", "y", "--wait", "--", bg.command[0], "-c", count, *LONG)
-    assert bg("logs", "y").out == "1100000\n"
+        bg("run", "y", "--wait", "--", bg.command[0], "-c", count, *long)
+    assert bg("logs", "y").out == told
     bg("rerun", "y", "--wait")
-    assert bg("logs", "y").out == "1100000\n"
+    assert bg("logs", "y").out == told
     wait_until(lambda: len(list(bg.logs.glob("y_*.meta"))) == 1, "retention")
 
 
