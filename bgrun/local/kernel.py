@@ -70,9 +70,13 @@ def hear_of_touches(folder: str) -> int:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return -1
+    # By name: macOS has none of these.
+    notify, attrib, multishot = (getattr(fcntl, name, 0) for name in ("F_NOTIFY", "DN_ATTRIB", "DN_MULTISHOT"))
     try:
-        fcntl.fcntl(fd, fcntl.F_NOTIFY, fcntl.DN_ATTRIB | fcntl.DN_MULTISHOT)
-    except (OSError, AttributeError):
+        if not notify:
+            raise OSError
+        fcntl.fcntl(fd, notify, attrib | multishot)
+    except OSError:
         os.close(fd)
         return -1
     return fd

@@ -6,43 +6,22 @@ macOS will run, short of macOS itself.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import TOP, Cli, wait_until
+from tests.conftest import Cli, wait_until
+from tests.faults import without
 from tests.faults.conftest import command_of, is_gone, kill, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAKE_AWAY = """
-import _signal, fcntl, os, sys, time
-gone = ((os, "pidfd_open"), (_signal, "pidfd_send_signal"), (time, "CLOCK_BOOTTIME"), (os, "SEEK_DATA"))
-for owner, name in (*gone, (fcntl, "F_NOTIFY")):
-    delattr(owner, name) if hasattr(owner, name) else None
-sys.path.insert(0, {top!r})
-from bgrun.runs import process
-process.LINUX = False
-from bgrun.local import logbound
-logbound._fallocate = lambda: None
-"""
-CLI = """
-from bgrun.local import slim
-slim._BOOT = {boot!r}
-from bgrun.cli import main
-main()
-"""
-
 
 @pytest.fixture
-def elsewhere(bg: Cli, clean_env: dict[str, str], tmp_path: Path) -> Cli:
+def elsewhere(bg: Cli, tmp_path: Path) -> Cli:
     """Bgrun as it is off Linux."""
-    away = TAKE_AWAY.format(top=str(TOP))
-    program = tmp_path / "bgrun_elsewhere.py"
-    program.write_text(away + CLI.format(boot=away + "from bgrun.local.supervisor import main; main()"))
-    return Cli(bg.folder, [sys.executable, str(program)], clean_env)
+    return without.elsewhere(bg, tmp_path)
 
 
 def test_a_run_to_its_end(elsewhere: Cli) -> None:

@@ -52,14 +52,13 @@ import os, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
+        telling = os.open('pid', os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)
         os.chdir('/')
-        os.closerange(0, 100)
-        os.execve(sys.executable, ['daemon', '-c', 'import time; time.sleep(300)'], {})
+        os.dup2(telling, 200)
+        os.closerange(0, 200)
+        told = 'import os, time; os.write(200, str(os.getpid()).encode()); os.close(200); time.sleep(300)'
+        os.execve(sys.executable, ['daemon', '-c', told], {})
     os._exit(0)
-time.sleep(0.3)
-import subprocess
-found = subprocess.run(['pgrep', '-x', '-f', 'daemon -c import time; time.sleep.300.'], capture_output=True)
-open('pid', 'w').write(found.stdout.split()[-1].decode())
 time.sleep(300)
 """,
     "changed its name": """
