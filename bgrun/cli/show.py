@@ -6,6 +6,7 @@ import os
 import sys
 
 from bgrun.lean import suppress
+from bgrun.runs import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,5 +184,5 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def run_row(run: Run) -> list[str]:
     """Return a run as a row of `list`."""
     code = "-" if run.exit_code is None else str(run.exit_code)
-    when = (run.started_at or "-")[:19].replace("T", " ")
+    when = clock.local(run.started_at) if run.started_at else "-"
     return [run.state, code, span(run.duration_s), when, run.run_id]

@@ -122,6 +122,7 @@ def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> Grou
 def _write_script(at: RunFiles, text: str) -> None:
     with files.storage(at.script, "write"):
         files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
+        files.make_executable(at.script)
 
 
 def _clear(log_dir: str, claims: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from bgrun import runner
 from bgrun.errors import UsageError
+from bgrun.runs import clock, reading
 from bgrun.runs import digest as digests
-from bgrun.runs import reading
 from bgrun.tools import matching
 
 TYPE_CHECKING = False
@@ -237,7 +237,7 @@ def _param(param: Param) -> dict[str, Any]:
 def _row(run: Run) -> dict[str, Any]:
     took = None if run.duration_s is None else round(run.duration_s, 1)
     told = {"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "duration_s": took}
-    return _present({**told, "started_at": (run.started_at or "")[:19]})
+    return _present({**told, "started_at": run.started_at and clock.local(run.started_at).replace(" ", "T")})
 
 
 def stopped(project: Project, run: str) -> dict[str, Any]:

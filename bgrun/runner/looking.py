@@ -8,12 +8,12 @@ import time
 from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
 from bgrun.lean import NamedTuple, suppress
 from bgrun.runner.declared import load
-from bgrun.runs import names, record
+from bgrun.runs import clock, files, names, record
 from bgrun.runs.layout import RunFiles, parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bgrun.jobfile.find import Project
     from bgrun.model import Run, State
@@ -26,6 +26,9 @@ MOST_PROBLEMS = 10
 
 LAST_LINE_BYTES = 4096
 """How much of the end of a last line is looked at."""
+
+ZONES_S = 27 * 3600
+"""How far apart the local times of two zones can be, and an hour more; in seconds."""
 
 MOST_MEANT = 200
 """How many of the newest runs a name that is not known is compared with."""
@@ -53,7 +56,7 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
     looked_at = newest | found.without_exit()
     shown = (run_id for run_id in found.newest_first() if run_id in looked_at)
     runs = record.readable(project.log_dir, shown)
-    return [run for run in runs if run.live or run.run_id in newest]
+    return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
 def members(project: Project, group_run: Run) -> list[Run]:
@@ -70,8 +73,30 @@ def list_runs(
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
     found = (run for run in record.readable(log_dir, run_ids) if takes(run))
     runs = list(itertools.islice(found, limit))
-    # Names tell the second; of two labels in one second the meta tells which came first.
-    return sorted(runs, key=lambda run: (names.stamp_of(run.run_id), run.started_at or "~"), reverse=True)
+    if label is None and len(runs) == limit:  # those of one label are in order by their ids
+        more = record.readable(log_dir, _maybe_newer(log_dir, run_ids, runs))
+        runs += [run for run in more if takes(run)]
+    return sorted(runs, key=age, reverse=True)[:limit]
+
+
+def age(run: Run) -> tuple[float, str, str]:
+    """Return what runs are sorted by: the epoch seconds at which they began, if known; the later run is greater."""
+    stamp, text = names.stamp_of(run.run_id), run.started_at or run.ended_at
+    known = clock.epoch(text) if text else None
+    # One that has not begun is told by its id, to the second: it comes behind those that began in that one.
+    return (known if known is not None else clock.of_stamp(stamp) + 1.0), stamp, run.started_at or "~"
+
+
+def _maybe_newer(log_dir: str, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
+    """Give the runs that come later by their IDs, which are local times, but may have begun later in another zone."""
+    oldest = min(age(run)[0] for run in runs)
+    since = clock.of_stamp(names.stamp_of(runs[-1].run_id)) - ZONES_S
+    for run_id in rest:
+        if clock.of_stamp(names.stamp_of(run_id)) < since:
+            return
+        # A meta is written when a run begins, and again when it ends.
+        if files.modified(RunFiles(log_dir, run_id).meta) >= oldest:
+            yield run_id
 
 
 def moment(text: str | None) -> float | None:
@@ -83,7 +108,6 @@ def moment(text: str | None) -> float | None:
     if text is None:
         return None
     from bgrun.jobfile.units import duration
-    from bgrun.runs import clock
 
     at = clock.epoch(text) if "-" in text else None
     try:
@@ -234,22 +258,20 @@ def newest(project: Project, ref: str) -> Newest:
     if names.is_run(log_dir, ref):
         return Newest(read(project, ref))
     if run_id := names.newest(log_dir, ref):
-        unfinished: Iterable[str] = names.unfinished_of(log_dir, ref)
-    else:
-        run_id = resolve(project, ref)
-        unfinished = (one for one in names.of(log_dir).unfinished_first() if _job_name(project, one) == ref)
-    return Newest(read(project, run_id), tuple(_live(project, unfinished)))
+        return Newest(read(project, run_id), tuple(_live(project, names.unfinished_of(log_dir, ref))))
+    run = read(project, resolve(project, ref))
+    unfinished = names.of(log_dir).unfinished_first()
+    of_job = _live(project, (one for one in unfinished if _job_name(project, one) == ref))
+    return Newest(run, tuple(sorted(of_job, key=age, reverse=True)))
 
 
 def live(project: Project) -> list[Run]:
     """Return every live run of the project, the newest first."""
-    run_ids = names.of(project.log_dir).unfinished_first()
-    return [run for run in record.readable(project.log_dir, run_ids) if run.live]
+    return sorted(_live(project, names.of(project.log_dir).unfinished_first()), key=age, reverse=True)
 
 
 def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
-    runs = (record.read_run(project.log_dir, run_id) for run_id in run_ids)
-    return [run for run in runs if run and run.live]
+    return [run for run in record.readable(project.log_dir, run_ids) if run.live]
 
 
 def latest(project: Project, ref: str) -> Run:
@@ -272,10 +294,10 @@ def resolve(project: Project, ref: str) -> str:
 def _of_job(project: Project, name: str) -> str | None:
     """Return the newest run of a job, if one of the newest runs is, or one of those that live."""
     found = names.of(project.log_dir)
-    for run_id in itertools.chain(itertools.islice(found.newest_first(), MOST_MEANT), found.unfinished_first()):
-        if _job_name(project, run_id) == name:
-            return run_id
-    return None
+    near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
+    own = (run_id for run_id in near if _job_name(project, run_id) == name)
+    runs = [run for run_id in own if (run := record.read_run(project.log_dir, run_id))]
+    return max(runs, key=age).run_id if runs else None
 
 
 def _job_name(project: Project, run_id: str) -> str:

@@ -50,6 +50,7 @@ def _create(path: str, script: bytes) -> bool:
             return False
         try:
             files.write_all(fd, script)
+            files.make_executable(fd)
         except OSError:
             files.remove(path)
             raise

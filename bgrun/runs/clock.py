@@ -46,3 +46,20 @@ def _own_epoch(text: str) -> float | None:
     days += (year - 1970) * 365 + (year - 1969) // 4
     ahead = (ahead_h * 60 + ahead_min) * (-60 if text[23] == "-" else 60)
     return ((days * 24 + hour) * 60 + minute) * 60 + second - ahead + millis / 1000
+
+
+def of_stamp(stamp: str) -> float:
+    """Return the epoch seconds of the stamp in a run ID (`20261123_233116`), as local time; 0.0 where it is none."""
+    date, _, of_day = stamp.partition("_")
+    parts = (date[:4], date[4:6], date[6:], of_day[:2], of_day[2:4], of_day[4:])
+    try:
+        year, month, day, hour, minute, second = map(int, parts)
+        return time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def local(text: str) -> str:
+    """Return a time in ISO 8601 as local time for a person: `2026-11-23 23:31:16`; what is none as it is."""
+    at = epoch(text)
+    return text if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -47,7 +47,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         "ts": run_id.ts,
         "label": job.label,
         "repo_dir": origin.repo_dir,
-        "shell": job.shell,
+        "shell": _shell_name(job.shell),
         "venv": job.venv,
         "cmd": shortened(job.cmd),
         "git_sha": origin.git.sha,
@@ -98,6 +98,11 @@ def check_size(facts: Mapping[str, str]) -> None:
     key = max(facts, key=lambda key: len(facts[key]))
     hint = f"its {key} take {len(facts[key])} characters: split the job, or hand long values over in a file"
     raise UsageError(f"the record of {facts['run_id']} would be larger than {room >> 20} MiB", hint)
+
+
+def _shell_name(words: str) -> str:
+    """Return the name of the shell that a command runs in: that of the job script where it is run by its own words."""
+    return words.strip().partition(" ")[0].rpartition("/")[2] or "bash"
 
 
 def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:

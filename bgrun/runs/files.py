@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE_MODE = 0o600
+SCRIPT_MODE = 0o700
 FOLDER_MODE = 0o700
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _HINTS = {
@@ -192,6 +193,12 @@ def replace(path: str, hidden: str, data: bytes) -> None:
     finally:
         os.close(fd)
     os.rename(hidden, path)
+
+
+def make_executable(script: int | str) -> None:
+    """Let a job script (a descriptor or path) be run by hand; without modes a shell runs it all the same."""
+    with suppress(OSError):
+        os.chmod(script, SCRIPT_MODE)
 
 
 def unique(path: str) -> str:

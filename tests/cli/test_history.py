@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,3 +38,31 @@ def test_stats_and_a_timeout_that_is_a_share_of_what_is_usual(bg: Cli) -> None:
     assert [(one["runs"], one["success_rate"], one["last_failure"]) for one in found] == [(2, 0.5, late["run_id"])]
     assert [line.split()[:3] for line in bg("stats").out.splitlines()[1:]] == [["bad", "1", "0%"], ["slow", "2", "50%"]]
     assert "did you mean" in bg("stats", "slwo", code=2).err
+
+
+def test_runs_are_in_the_order_of_time_whatever_zone_they_began_in(bg: Cli) -> None:
+    """Their ids are local times: those of the first sort last. So it is in the hour that the end of summer time repeats."""
+    bg.jobs("jobs: {w: {command: 'true', label: 'w_{{ n }}', params: {n: {type: integer}}}}")
+    zones = ("EAST-14", "HERE-2", "HERE-1", "UTC0", "WEST+12")
+    runs = [bg.json("start", "w", str(n), "--wait", TZ=zone)["run_id"] for n, zone in enumerate(zones)]
+    assert sorted(runs, key=lambda run: run[4:]) == runs[::-1], "so their names say"
+    for zone in zones:
+        told = bg.json("list", TZ=zone)["runs"]
+        assert [run["run_id"] for run in told] == runs[::-1]
+        assert bg("list", "-n", "1", "-q", TZ=zone).out.split() == runs[-1:]
+        assert bg("list", "-n", "2", "-q", TZ=zone).out.split() == runs[:-3:-1]
+        assert [run["run_id"] for run in bg.json("status", TZ=zone)["runs"]] == runs[::-1]
+        assert bg.state("w")["run_id"] == runs[-1]
+        shown = [line.split("  ")[-2].strip() for line in bg("list", TZ=zone).out.splitlines()[1:]]
+        assert shown == sorted(shown, reverse=True), "all times are local ones of whoever reads"
+        hours = {"EAST-14": 14, "HERE-2": 2, "HERE-1": 1, "UTC0": 0, "WEST+12": -12}[zone]
+        began = datetime.fromisoformat(told[0]["started_at"]).astimezone(timezone(timedelta(hours=hours)))
+        assert shown[0] == began.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_a_label_sorts_by_its_ids_even_if_the_clock_was_another(bg: Cli) -> None:
+    first = bg("run", "x", "--wait", "-q", "--", "true", TZ="EAST-14").out.split()[0]
+    second = bg("run", "x", "--wait", "-q", "--", "true", TZ="WEST+12").out.split()[0]
+    assert second == f"{first}z2"
+    assert bg("latest", "x").out.endswith(f"{second}.log\n")
+    assert bg("list", "x", "-q").out.split() == [second, first]

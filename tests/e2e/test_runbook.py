@@ -44,6 +44,26 @@ def test_cat_the_newest_exit(ended: Cli) -> None:
     assert ended.state("docs_refs_full")["exit_code"] == 3
 
 
+def test_the_job_script_is_a_program(ended: Cli) -> None:
+    run = ended.state("X")
+    assert os.stat(run["script"]).st_mode & 0o777 == 0o700
+    done = subprocess.run([run["script"]], cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (4, "FAILED two\n")
+
+
+def test_the_meta_names_the_shell_and_the_whole_commit(bg: Cli) -> None:
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost", "-C", str(bg.folder)]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run([*git, *words], check=True)
+    bg.jobs("""jobs: {a: {command: "true"}, b: {command: ["true"]}, c: {command: "true", shell: "/bin/sh -e"}}""")
+    for job, shell in (("a", "bash"), ("b", "bash"), ("c", "sh")):
+        bg("start", job, "--wait")
+        facts = bg.meta(bg.state(job))
+        assert (facts["shell"], len(facts["git_sha"])) == (shell, 40)
+        bg("rerun", job, "--wait")
+        assert bg.meta(bg.state(job))["shell"] == shell
+
+
 def test_cat_the_newest_meta(ended: Cli) -> None:
     lines = shell(ended, 'cat "$(ls -t .logs/X_*.meta | head -1)"').splitlines()
     facts = dict(line.split("=", 1) for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def test_a_fifo_in_the_place_of_a_log_hangs_nobody(bg: Cli) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
-def test_files_are_0600_and_folders_0700_whatever_the_umask(bg: Cli, umask: int) -> None:
+def test_files_are_0600_folders_and_scripts_0700_whatever_the_umask(bg: Cli, umask: int) -> None:
     before = os.umask(umask)
     try:
         bg.jobs("jobs: {a: {command: 'true'}, b: {command: sleep 0.05}}\ngroups: {g: {jobs: [a, b]}}")
@@ -101,9 +102,23 @@ def test_files_are_0600_and_folders_0700_whatever_the_umask(bg: Cli, umask: int)
     # A symbolic link has no mode of its own, and the folder that some are in is closed.
     paths = [path for path in [bg.logs, *bg.logs.rglob("*")] if not path.is_symlink()]
     modes = {path: path.stat().st_mode & 0o777 for path in paths}
-    wrong = {str(p): oct(m) for p, m in modes.items() if m != (0o700 if p.is_dir() else 0o600)}
+    wrong = {str(p): oct(m) for p, m in modes.items() if m != (0o700 if p.is_dir() or p.suffix == ".sh" else 0o600)}
     assert wrong == {}
     assert len(modes) > 10
+
+
+def test_a_folder_whose_programs_may_not_be_run(bg: Cli) -> None:
+    """A job script is launched as `sh FILE`: it needs no right to be run."""
+    mount = f"mount -t tmpfs -o noexec tmpfs {bg.folder}"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    words = " ".join(bg.command)
+    line = (
+        f"{mount} && cd {bg.folder} && {words} run x --wait -- sh -c 'exit 3'; echo $?; {words} rerun x --wait; echo $?"
+    )
+    told = subprocess.run(["unshare", "-m", "sh", "-c", line], env=bg.env, capture_output=True, text=True, check=True)
+    assert [word for word in told.stdout.split() if word.isdigit()] == ["1", "1"], told
+    assert told.stdout.count(" exit=3 ") >= 2
 
 
 def test_the_job_has_the_callers_umask(bg: Cli) -> None:

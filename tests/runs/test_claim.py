@@ -57,6 +57,15 @@ def test_a_clock_that_was_set_back_makes_no_older_run_the_newest(logs: Path) -> 
     assert claimed(logs, "a") == [f"a_{FUTURE}z8"]
 
 
+def test_a_file_system_without_modes_keeps_nothing_from_starting(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    (claimed_id,) = claimed(logs, "a")
+    assert (logs / "jobs" / f"{claimed_id}.sh").exists()
+
+
 def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
     (logs / f"a_{FUTURE}z4.meta").touch()
