@@ -275,13 +275,17 @@ def read(path: str, most: int) -> bytes | None:
     except FileNotFoundError:
         return None
     try:
-        size = os.fstat(fd).st_size
-        if size > most:
-            raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
-        with storage(path, "read"):
-            return os.read(fd, size)
+        return _whole(fd, path, most)
     finally:
         os.close(fd)
+
+
+def _whole(fd: int, path: str, most: int) -> bytes:
+    size = os.fstat(fd).st_size
+    if size > most:
+        raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
+    with storage(path, "read"):
+        return os.read(fd, size)
 
 
 def head(path: str, most: int) -> bytes | None:
@@ -315,7 +319,7 @@ def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
     """Return what a file holds that this user alone can have written, or None where there is none like that.
 
     Raises:
-        StorageError: it is a symlink or no regular file, or cannot be read.
+        StorageError: it is a symlink or no regular file, larger than `most` bytes, or cannot be read.
     """
     try:
         fd = open_regular(path)
@@ -323,7 +327,7 @@ def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
         return None
     try:
         found = os.fstat(fd)
-        return os.read(fd, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
+        return _whole(fd, path, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
     finally:
         os.close(fd)
 
