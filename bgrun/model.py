@@ -151,6 +151,7 @@ class Run(NamedTuple):
     `started_at` and `ended_at` are ISO 8601 with offset; `group` is the name of the group and
     `group_run` the run id of the group's own run; `reason` says why a run is not simply succeeded
     or failed. `members` are the run ids of a group's runs, empty for any other run.
+    `left_running` are the pids of processes that it left running when it ended and that still run.
     """
 
     run_id: str
@@ -175,6 +176,7 @@ class Run(NamedTuple):
     reason: str | None = None
     tags: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    left_running: tuple[int, ...] = ()
 
     @property
     def live(self) -> bool:

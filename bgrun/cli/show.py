@@ -81,7 +81,7 @@ def run_fields(run: Run) -> dict[str, Any]:
     """Return a run as the JSON object that it is everywhere."""
     fields = run._asdict()
     del fields["members"]
-    return {**fields, "tags": list(run.tags)}
+    return {**fields, "tags": list(run.tags), "left_running": list(run.left_running)}
 
 
 def outlook_fields(outlook: Outlook) -> dict[str, Any]:
@@ -144,7 +144,15 @@ def verdict_line(run: Run) -> str:
     signal = f" ({run.signal})" if run.signal else ""
     why = f": {run.reason}" if run.reason else ""
     took = f" in {span(run.duration_s)}" if run.duration_s is not None else ""
-    return f"{state_word(run.state)} {run.run_id}{code}{signal}{took}{why}"
+    return f"{state_word(run.state)} {run.run_id}{code}{signal}{took}{why}{_left(run)}"
+
+
+def _left(run: Run) -> str:
+    if not run.left_running:
+        return ""
+    count = len(run.left_running)
+    pids = " ".join(map(str, run.left_running))
+    return f"; left {count} process{'' if count == 1 else 'es'} running (pid {pids}): bgrun stop {run.run_id}"
 
 
 def status_lines(run: Run) -> list[str]:

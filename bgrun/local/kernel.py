@@ -96,6 +96,18 @@ def child_has_ended() -> bool:
         return False
 
 
+def children() -> set[int] | None:
+    """Return the pids of this process's children; None where only a look at all processes can tell.
+
+    With a subreaper's, all that a job left running is below them (proc(5): /proc/pid/task/tid/children).
+    """
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return set(map(int, file.read().split())) if process.LINUX else None
+    except OSError:
+        return None
+
+
 class TimeUpError(Exception):
     """A limit of time came while something slept."""
 

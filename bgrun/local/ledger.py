@@ -14,7 +14,7 @@ from bgrun.runs.layout import RunFiles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import resource
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.local.plan import GroupPlan
     from bgrun.model import State
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXIT_RESERVE = len(b"0\n")
 META_RESERVE = 1024
+MOST_LEFT = 24
 """Bytes kept on disk for the exit code, and for what the end adds to the meta (see `files.reserve`).
 
 A longer code has room in the block of the shortest one, which is not longer than any.
@@ -153,6 +154,12 @@ def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[s
         files.remove(at.hidden("meta"))
     files.remove(at.stop)
     os.close(child.lock_fd)
+
+
+def left_running(processes: Sequence[process.Process]) -> dict[str, str]:
+    """Return the line of the meta that names the processes a run left running: pid:start, as many as have room."""
+    named = [f"{one.pid}:{one.start}" for one in processes[:MOST_LEFT]]
+    return {"left_running": " ".join(named)} if named else {}
 
 
 def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str) -> None:

@@ -7,11 +7,12 @@ launch, and the first look at it, a moment later, loads the rest.
 from __future__ import annotations
 
 import os
+import time
 
 from bgrun.lean import signal, suppress
-from bgrun.local import ledger
+from bgrun.local import kernel, ledger
 from bgrun.local.kernel import steady_clock
-from bgrun.runs import state
+from bgrun.runs import process, state
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 SETTLE_AFTER_S = 0.02
 """How long a job is only minded: it, and whoever waits for its start, have better use for the processor by then."""
 
+LINGER_S, LINGER_LOOK_S = 0.05, 0.005
+"""How long a process may outlive its job, in seconds, before it counts as left running, and how often to look."""
+
 UNKNOWN = -1
 """The length of a log that was not looked at, or was written to since."""
 AFTER_A_WRITE = float("inf")
@@ -42,8 +46,8 @@ class Host:
     `facts` are the lines of a meta that tell of the process that it is, and `subreaper` whether orphans
     come to that; both are known once there is one.
     `helpers` are the supervisor's own children that are no part of any run: what keeps the machine awake,
-    hooks, and who waits in line. `tell` takes an event. `ask_for_writes` asks for word of what is written
-    in the log folder, and says whether it will come.
+    hooks, and who waits in line; `leaders` are the job scripts that run. `tell` takes an event.
+    `ask_for_writes` asks for word of what is written in the log folder, and says whether it will come.
     """
 
     def __init__(self, log_dir: str, tell: Callable[[str], None], ask_for_writes: Callable[[], bool]) -> None:
@@ -53,6 +57,7 @@ class Host:
         self.alone = self.grouped = self.subreaper = False
         self.facts: dict[str, str] = {}
         self.helpers: set[int] = set()
+        self.leaders: set[int] = set()
 
 
 class Member:
@@ -126,6 +131,7 @@ class Member:
         self._look_at_reports()
         start = child.Start(self.plan.environment, self.plan.any_shell)
         self.child = child.launch(self.at, self.facts(), start, held)
+        self.host.leaders.add(self.pid)
         self.state = "running"
         self.began = steady_clock()
         self.look_at = self.began + SETTLE_AFTER_S
@@ -168,6 +174,7 @@ class Member:
             from bgrun.local import reports
 
             self.reports_before = reports.Before(*reports_before)
+        self.host.leaders.add(self.pid)
         os.set_inheritable(self.child.lock_fd, False)
         from bgrun.local import logbound, pursuit  # noqa: F401 - as in `_settle_in`
 
@@ -182,18 +189,36 @@ class Member:
     def leader_ended(self, seen: ledger.Exit) -> None:
         """Take note of how its job script ended."""
         self.exit = seen
+        self.host.leaders.discard(self.pid)
         ledger.write_exit(self.at, seen.code)
-        if not self.stopping:
-            self._conclude()
-            if state.signal_name(seen.code):
-                # Whoever kills the job script or its command means the job: what that leaves goes too.
-                self._begin_stop("")
+        if self.stopping:
+            return
+        if not state.signal_name(seen.code):
+            self._conclude(self._left_running())
+            return
+        self._conclude()
+        # Whoever kills the job script or its command means the job: what that leaves goes too.
+        self._begin_stop("")
+
+    def _left_running(self) -> Sequence[Process]:
+        """Return what it left running when it ended by itself; what is just about to end is given a moment."""
+        children = kernel.children() if self.host.subreaper else None
+        if children is not None and not children - self.host.helpers - self.host.leaders:
+            return ()
+        from bgrun.local import pursuit, tree
+
+        found = tree.find(pursuit.claim(self))
+        until = steady_clock() + LINGER_S
+        while found and steady_clock() < until:
+            time.sleep(LINGER_LOOK_S)
+            found = [one for one in found if process.is_running(*one.key)]
+        return found
 
     def _conclude(self, left: Sequence[Process] = ()) -> None:
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
         reason = self.stopping.reason if self.stopping and self._was_ended() else ""
         verdict = state.verdict_of(self.exit.code, self.plan.limits.success_exit_codes, reason)
-        more = ledger.attempts(self.at)
+        more = {**ledger.attempts(self.at), **ledger.left_running(left)}
         if reason:
             more["stopped_processes"] = str(len(self.ended))
             verdict = verdict._replace(reason=_stop_told(verdict.reason, len(self.ended), len(left)))

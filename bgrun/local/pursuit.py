@@ -142,6 +142,15 @@ def claim_of(files: RunFiles, facts: Mapping[str, str], *, reaped: bool) -> tree
     )
 
 
+def claim_of_ended(files: RunFiles, facts: Mapping[str, str]) -> tree.Claim:
+    """Return what makes a process part of a run that has ended: its mark, its log, or that it was recorded.
+
+    The session of its script proves nothing, since nobody looked at it all the time.
+    """
+    known = frozenset(record.left_running(facts))
+    return claim_of(files, facts, reaped=True)._replace(leader=0, known=known)
+
+
 # --- in the supervisor ------------------------------------------------------------------------
 
 

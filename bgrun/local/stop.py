@@ -38,7 +38,10 @@ def request(log_dir: str, run_id: str, reason: str) -> None:
 
 
 def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: str = "stop") -> Run | None:
-    """End a run with all its processes and return it as it is then; one that has ended is left alone.
+    """End a run with all its processes and return it as it is then.
+
+    Of a run that has ended, end what it left running; its result stays what it is, and the reason of the run that
+    is returned tells of it.
 
     Args:
         log_dir: the log folder.
@@ -53,8 +56,10 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
     at = RunFiles(log_dir, run_id)
     run = record.read_run(log_dir, run_id)
     facts = record.read_meta(at)
-    if run is None or facts is None or not run.live:
+    if run is None or facts is None:
         return run
+    if not run.live:
+        return _stop_left(log_dir, run, grace_s)
     spare_caller(log_dir, run)
     with files.storage(at.stop, "write"):
         record.write_stop(at, reason, signalled=False)
@@ -96,10 +101,14 @@ def spare_caller(log_dir: str, run: Run) -> None:
     known_as = (record.read_meta(RunFiles(log_dir, run.run_id)) or {}).get("log_dir") or log_dir
     marks = [tree.mark_of(known_as, run_id) for run_id in (run.run_id, *run.members)]
     if any(tree.is_same_mark(mine, mark, log_dir) for mark in marks) or (run.pid and run.pid in _ancestors()):
-        raise UsageError(
-            f"this command runs inside {run.run_id} and would end itself",
-            "stop it from another terminal, or just exit with the code you want",
-        )
+        raise _inside(run)
+
+
+def _inside(run: Run) -> UsageError:
+    return UsageError(
+        f"this command runs inside {run.run_id} and would end itself",
+        "stop it from another terminal, or just exit with the code you want",
+    )
 
 
 def _ancestors() -> set[int]:
@@ -131,23 +140,33 @@ def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
 
 
 class _Orphan:
-    """A run without its supervisor that is being stopped."""
+    """A run without its supervisor that is being stopped; `ended`: what one left running that has ended."""
 
-    def __init__(self, at: RunFiles, facts: Mapping[str, str], stopping: escalate.Stopping) -> None:
+    def __init__(
+        self, at: RunFiles, facts: Mapping[str, str], stopping: escalate.Stopping, *, ended: bool = False
+    ) -> None:
         self.at = at
         self.facts = facts
         self.stopping = stopping
+        self.ended = ended
+        self.reached: set[tuple[int, str]] = set()
         self.left: tuple[process.Process, ...] = ()
         self.over = False
 
-    def pursue(self, view: tree.View) -> bool:
-        """Take its stop a step further; return whether to look again at once."""
+    def target(self) -> pursuit.Target:
+        """Return what is to be stopped, as it is now."""
+        if self.ended:
+            return pursuit.Target(pursuit.claim_of_ended(self.at, self.facts), 0, self.at)
         pid = state.parse_int(self.facts.get("pid", "")) or 0
         lives = process.is_running(pid, self.facts.get("pid_start", ""))
         claim = pursuit.claim_of(self.at, self.facts, reaped=not lives)
-        target = pursuit.Target(claim, pid if lives else 0, self.at, told_by_record=True)
-        done = pursuit.step(target, self.stopping, view, kernel.steady_clock())
+        return pursuit.Target(claim, pid if lives else 0, self.at, told_by_record=True)
+
+    def pursue(self, view: tree.View) -> bool:
+        """Take its stop a step further; return whether to look again at once."""
+        done = pursuit.step(self.target(), self.stopping, view, kernel.steady_clock())
         self.stopping, self.left = done.stopping, done.left
+        self.reached.update(one.key for one in done.reached)
         self.over = done.outcome in ("over", "given up")
         return done.outcome == "look again"
 
@@ -170,6 +189,26 @@ def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str)
             files.remove(one.at.stop)
     _close(RunFiles(log_dir, run_id), reason)
     return record.read_run(log_dir, run_id)
+
+
+def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
+    """End what a run, or a group's runs, left running when they ended."""
+    left = []
+    for run_id in run.members or (run.run_id,):
+        at = RunFiles(log_dir, run_id)
+        if facts := record.read_meta(at):
+            left.append(_Orphan(at, facts, _begin(facts, grace_s, ""), ended=True))
+    view, spared = tree.View(), {os.getpid(), *_ancestors()}
+    found = [one.pid for orphan in left for one in tree.find(orphan.target().claim, view)]
+    if not found:
+        return run
+    if not spared.isdisjoint(found):
+        raise _inside(run)
+    _pursue(left)
+    count = len({key for orphan in left for key in orphan.reached})
+    now = record.existing(log_dir, run.run_id)
+    told = f"ended {count} process{'' if count == 1 else 'es'} that it had left running"
+    return now._replace(reason="; ".join(filter(None, (now.reason, told))))
 
 
 def _begin(facts: Mapping[str, str], grace_s: float | None, reason: str) -> escalate.Stopping:

@@ -38,7 +38,7 @@ class Claim(NamedTuple):
     began before it is no part of the run for having its log open. `ancestor` is the supervisor where it is a
     subreaper, else 0; `whole` says that all its descendants are this run's.
     Without `marked` its processes were started without a mark of their own: `mark` is then that of its leader,
-    another run's perhaps, and makes nobody a part of it.
+    another run's perhaps, and makes nobody a part of it. `known` are processes that were recorded as its own.
     """
 
     mark: str
@@ -50,6 +50,7 @@ class Claim(NamedTuple):
     reaped: bool = False
     since: str = ""
     marked: bool = True
+    known: frozenset[tuple[int, str]] = frozenset()
 
     @property
     def script(self) -> int:
@@ -107,6 +108,8 @@ def _is_root(claim: Claim, one: Process, marks: Marks, writes: Writes) -> bool:
     found = marks(one.pid)
     if not claim.marked:
         return found in ("", claim.mark) and writes(one.pid)
+    if one.key in claim.known and not found:
+        return True
     if found or process.began_before(one.start, claim.since):
         return found == claim.mark
     return in_session(claim, one) or writes(one.pid)

@@ -161,6 +161,7 @@ def verdict(project: Project, run: Run) -> dict[str, Any]:
         "signal": run.signal,
         "duration_s": None if run.duration_s is None else round(run.duration_s, 1),
         "reason": run.reason,
+        "left_running": list(run.left_running),
     }
     return _present({**told, **(_outlook(project, run) if run.live else _digest(runner.digest(project, run)))})
 

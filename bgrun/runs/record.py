@@ -214,6 +214,14 @@ def is_locked(at: RunFiles) -> bool:
     return lock.is_held(at.hidden("pid")) or lock.is_held(at.pid)
 
 
+def left_running(facts: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Return pid and start of each process that a run left running when it ended and that still runs."""
+    if not (text := facts.get("left_running")) or _away(facts):
+        return []
+    named = ((state.parse_int(pid) or 0, start) for pid, _, start in (one.partition(":") for one in text.split()))
+    return [(pid, start) for pid, start in named if process.is_running(pid, start)]
+
+
 def _away(facts: Mapping[str, str]) -> str:
     """Return why the processes of a run cannot be those of this machine now, or ''."""
     recorded = facts.get("boot_id", "")
@@ -262,6 +270,7 @@ def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> R
         reason=verdict.reason,
         tags=tuple(facts.get("tags", "").split()),
         members=tuple(facts.get("members", "").split()),
+        left_running=tuple(pid for pid, _ in left_running(facts)),
     )
     return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
 
