@@ -142,7 +142,7 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
     """Bgrun from this checkout, in an empty project folder."""
     folder = tmp_path / "project"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     return Cli(folder, [sys.executable, "-m", "bgrun"], clean_env)
 
 

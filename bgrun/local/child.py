@@ -20,6 +20,8 @@ from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bgrun.runs.layout import RunFiles
 
 
@@ -48,10 +50,17 @@ class Held(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What a job script is started with: variables of its own, and whether any POSIX shell does the same with it."""
+    """What a job script is started with.
+
+    `environment` are variables of its own; `any_shell`: any POSIX shell does the same with it. `log_dir` is the log
+    folder as it is named now, by which the script finds its files and its processes are marked. `meanwhile` is
+    done before it begins.
+    """
 
     environment: dict[str, str]
-    any_shell: bool = False
+    any_shell: bool
+    log_dir: str
+    meanwhile: Callable[[], None]
 
 
 def launch(at: RunFiles, facts: dict[str, str], start: Start, held: Held) -> ledger.Child:
@@ -65,9 +74,12 @@ def launch(at: RunFiles, facts: dict[str, str], start: Start, held: Held) -> led
         log_fd, lock_fd = ledger.claim_files(at, facts, opened, held.lock_fd)
         child = _begin(at, facts, start, held._replace(lock_fd=lock_fd), log_fd)
         os.close(log_fd)
+    except LaunchError:
+        _withdraw(at, opened)
+        raise
     except OSError as error:
         _withdraw(at, opened)
-        raise LaunchError(f"cannot launch {at.run_id} in {at.log_dir}: {error.strerror}") from error
+        raise LaunchError(f"cannot launch {at.run_id} in {start.log_dir}: {error.strerror}") from error
     return child
 
 
@@ -84,11 +96,12 @@ def _begin(at: RunFiles, facts: dict[str, str], start: Start, held: Held, log_fd
     read_fd, gate_fd = os.pipe()
     try:
         pid = _spawn(at, start, (log_fd, read_fd, held.slot_fd))
-        known = meta.pack(_with_process(facts, pid, started_at, at.log_dir))
+        known = meta.pack(_with_process(facts, pid, started_at, start.log_dir))
         try:
+            start.meanwhile()
             ledger.publish(at, pid, known, held.lock_fd)
             os.write(gate_fd, b"\n")
-        except OSError:
+        except (OSError, LaunchError):
             _end(pid)
             raise
     finally:
@@ -119,12 +132,12 @@ def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:
         *((os.POSIX_SPAWN_DUP2, source, target) for source, target in ((log_fd, 1), (log_fd, 2), *moved)),
     ]
     around = look_around()
-    environment = {**around.environment, **start.environment, GATE: "1", MARK_RUN: at.run_id, MARK_DIR: at.log_dir}
+    environment = {**around.environment, **start.environment, GATE: "1", MARK_RUN: at.run_id, MARK_DIR: start.log_dir}
     shell = around.dash if around.dash and start.any_shell and _is_plain(start.environment) else around.bash
     try:
         return os.posix_spawn(
             shell[0],
-            [*shell, at.script],
+            [*shell, at._replace(log_dir=start.log_dir).script],
             environment,
             file_actions=actions,
             setsid=True,

@@ -98,6 +98,8 @@ class Hooks:
         words = command(hook, run, programs.find)
         if not words:
             return
+        # Looked up here and not by execvpe(), which imports `warnings`.
+        words[0] = programs.find(words[0]) or f"/bin/{words[0]}"
         log = RunFiles(os.path.dirname(run.meta), run.run_id).hooks_log
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
         pid = os.fork()
@@ -132,9 +134,10 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
     try:
         os.setsid()
         _plain_surroundings(log_fd)
+        os.chdir("/")
         with suppress(OSError):
             os.chdir(folder)
-        os.execvpe(words[0], words, {**programs.job_environment(os.environ), **environment})
+        os.execve(words[0], words, {**programs.job_environment(os.environ), **environment})
     except OSError as error:
         os.write(2, f"bgrun: cannot run the hook: {error.strerror}\n".encode())
     finally:

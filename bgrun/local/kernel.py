@@ -12,6 +12,7 @@ from bgrun.runs import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Callable, Container, Iterator
     from typing import Any
 
@@ -106,6 +107,22 @@ def children() -> set[int] | None:
             return set(map(int, file.read().split())) if process.LINUX else None
     except OSError:
         return None
+
+
+def reap_child() -> tuple[int, int, resource.struct_rusage | None]:
+    """Reap a child that has ended, as wait4(2) does: its pid or 0, its status, what it used.
+
+    Python loads the module of the last behind the reaping, and where that is gone the status goes with it: then
+    better without.
+
+    Raises:
+        ChildProcessError: there are no children.
+    """
+    try:
+        import resource  # noqa: F401
+    except ImportError:
+        return (*os.waitpid(-1, os.WNOHANG), None)
+    return os.wait4(-1, os.WNOHANG)
 
 
 class TimeUpError(Exception):

@@ -41,35 +41,36 @@ class Child(NamedTuple):
 class Exit(NamedTuple):
     """How a leader ended, as wait4(2) tells it; `code` is 128 + n where signal n ended it.
 
-    `max_rss_kb` is the largest resident set of the job script or a command it waited for, in KiB.
+    `used` is the largest resident set of the job script or a command it waited for, in KiB, and its seconds of
+    processor time, the user's and the system's; None where that is not known.
     """
 
     code: int
     killed: bool
     at: float
     duration_s: float
-    max_rss_kb: int
-    user_s: float
-    sys_s: float
+    used: tuple[int, float, float] | None
 
     @classmethod
-    def of(cls, status: int, usage: resource.struct_rusage, duration_s: float) -> Exit:
+    def of(cls, status: int, usage: resource.struct_rusage | None, duration_s: float) -> Exit:
         """Return the end that a wait status and its resource usage tell of."""
         code = os.waitstatus_to_exitcode(status)
-        # macOS gives bytes where Linux gives KiB (getrusage(2)).
-        rss = usage.ru_maxrss if process.LINUX else usage.ru_maxrss // 1024
         shown = 128 - code if code < 0 else code
-        return cls(shown, code < 0, time.time(), duration_s, rss, usage.ru_utime, usage.ru_stime)
+        return cls(shown, code < 0, time.time(), duration_s, _used(usage) if usage else None)
 
     def facts(self) -> dict[str, str]:
         """Return its lines of the meta."""
-        return {
-            "ended_at": clock.iso(self.at),
-            "duration_s": f"{self.duration_s:.3f}",
-            "max_rss_kb": str(self.max_rss_kb),
-            "user_s": f"{self.user_s:.3f}",
-            "sys_s": f"{self.sys_s:.3f}",
-        }
+        known = {"ended_at": clock.iso(self.at), "duration_s": f"{self.duration_s:.3f}"}
+        if not self.used:
+            return known
+        rss_kb, user_s, sys_s = self.used
+        return {**known, "max_rss_kb": str(rss_kb), "user_s": f"{user_s:.3f}", "sys_s": f"{sys_s:.3f}"}
+
+
+def _used(usage: resource.struct_rusage) -> tuple[int, float, float]:
+    # macOS gives bytes where Linux gives KiB (getrusage(2)).
+    rss = usage.ru_maxrss if process.LINUX else usage.ru_maxrss // 1024
+    return rss, usage.ru_utime, usage.ru_stime
 
 
 def claim_lock(at: RunFiles) -> int:
@@ -208,12 +209,25 @@ def enqueue_locked(at: RunFiles, facts: dict[str, str], waits_for: str) -> int:
     return fd
 
 
-def note_fault(log_dir: str) -> None:
-    """Keep the traceback of a fault of bgrun's own, which nobody is there to see."""
-    import traceback
+def note_fault(log_dir: str, error: BaseException) -> None:
+    """Keep where a fault of bgrun's own happened, which nobody is there to see.
 
-    with suppress(OSError), open(f"{log_dir}/.supervisor.err", "a", encoding="utf-8") as file:
-        file.write(f"{clock.iso(time.time())}\n{traceback.format_exc()}\n")
+    Written here, since `traceback` may be gone by then, and reads sources that may have been replaced.
+    """
+    lines = [clock.iso(time.time())]
+    at = error.__traceback__
+    while at:
+        code = at.tb_frame.f_code
+        lines.append(f'  File "{code.co_filename}", line {at.tb_lineno}, in {code.co_name}')
+        at = at.tb_next
+    lines.append(f"{type(error).__name__}: {error}\n\n")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with suppress(OSError):
+        fd = os.open(f"{log_dir}/.supervisor.err", flags, files.FILE_MODE)
+        try:
+            files.write_all(fd, "\n".join(lines).encode("utf-8", "replace"))
+        finally:
+            os.close(fd)
 
 
 def verdict_facts(verdict: Verdict) -> dict[str, str]:
@@ -230,7 +244,8 @@ def verdict_facts(verdict: Verdict) -> dict[str, str]:
 class GroupLedger:
     """The group's own run: its log tells the schedule, its exit is the verdict on all."""
 
-    def __init__(self, log_dir: str, plan: GroupPlan) -> None:
+    def __init__(self, log_dir: str, plan: GroupPlan, recorded: str) -> None:
+        self.recorded = recorded
         self.at = RunFiles(log_dir, plan.run_id)
         self.facts = dict(plan.facts)
         self.log_fd = -1
@@ -253,7 +268,7 @@ class GroupLedger:
             "supervisor_start": process.start_of(me),
             "members": " ".join(members),
             "started_at": clock.iso(time.time()),
-            "log_dir": self.at.log_dir,
+            "log_dir": self.recorded,
         }
         try:
             self.log_fd, self.lock_fd = claim_files(self.at, self.facts, [])

@@ -1,7 +1,7 @@
 """One run of a plan in the supervisor's hands: launched, bounded, stopped, and told how it ended.
 
 What only bounding and stopping need is not imported with this: whoever starts a run waits for its
-launch, and the first look at it, a moment later, loads the rest.
+launch, and a supervisor asleep does without. It has a copy of its own of all that (see `bundle`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import time
 
 from bgrun.lean import signal, suppress
-from bgrun.local import kernel, ledger
+from bgrun.local import folder, kernel, ledger
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import process, state
 from bgrun.runs.layout import RunFiles
@@ -45,13 +45,16 @@ class Host:
     `alone`: the plan has no other run. `grouped`: it has a run of its own, whose lock tells of all.
     `facts` are the lines of a meta that tell of the process that it is, and `subreaper` whether orphans
     come to that; both are known once there is one.
+    `recorded` is the path of the log folder as it was when the plan was made, and `keep_code` what is to be done
+    before a job begins.
     `helpers` are the supervisor's own children that are no part of any run: what keeps the machine awake,
     hooks, and who waits in line; `leaders` are the job scripts that run. `tell` takes an event.
     `ask_for_writes` asks for word of what is written in the log folder, and says whether it will come.
     """
 
     def __init__(self, log_dir: str, tell: Callable[[str], None], ask_for_writes: Callable[[], bool]) -> None:
-        self.log_dir = log_dir
+        self.log_dir = self.recorded = log_dir
+        self.keep_code: Callable[[], None] = lambda: None
         self.tell = tell
         self.ask_for_writes = ask_for_writes
         self.alone = self.grouped = self.subreaper = False
@@ -101,6 +104,11 @@ class Member:
             return None
         return self.began + timeout_s
 
+    def moved(self, path: str) -> str:
+        """Return where a path leads now, should the project have been renamed since the plan was made."""
+        recorded = self.host.recorded
+        return folder.moved(path, self.plan.facts.get("repo_dir", ""), recorded, folder.now(recorded))
+
     def facts(self) -> dict[str, str]:
         """Return what its meta begins with."""
         return {**self.plan.facts, **self.host.facts}
@@ -129,7 +137,8 @@ class Member:
 
         held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1
         self._look_at_reports()
-        start = child.Start(self.plan.environment, self.plan.any_shell)
+        now = folder.now(self.host.recorded)
+        start = child.Start(self.plan.environment, self.plan.any_shell, now, self.host.keep_code)
         self.child = child.launch(self.at, self.facts(), start, held)
         self.host.leaders.add(self.pid)
         self.state = "running"
@@ -176,8 +185,6 @@ class Member:
             self.reports_before = reports.Before(*reports_before)
         self.host.leaders.add(self.pid)
         os.set_inheritable(self.child.lock_fd, False)
-        from bgrun.local import logbound, pursuit  # noqa: F401 - as in `_settle_in`
-
         self.state, self.settled = "running", True
         self.began, self.inhibitor, self.look_at, self.log_size = began, inhibitor, look_at, log_size
         self.heard_of_writes()  # the word that was asked for does not come to another program
@@ -238,7 +245,10 @@ class Member:
         if self.reports_before:
             from bgrun.local import reports
 
-            reports.take(self.at, reports.of_facts(self.plan.facts), self.reports_before)
+            wanted, before = reports.of_facts(self.plan.facts), self.reports_before
+            seen = {self.moved(path): mark for path, mark in before.seen.items()}
+            wanted = wanted._replace(folder=self.moved(wanted.folder))
+            reports.take(self.at, wanted, before._replace(seen=seen))
 
     def _let_sleep(self) -> None:
         """End its inhibitor, unless that has ended by itself: its pid may be somebody else's by then."""
@@ -289,8 +299,8 @@ class Member:
             self.look_at, self.log_size = 0.0, UNKNOWN
 
     def _settle_in(self) -> None:
-        """Have the machine stay awake, and load what a later stop needs while it is there to be loaded."""
-        from bgrun.local import awake, pursuit  # noqa: F401
+        """Have the machine stay awake."""
+        from bgrun.local import awake
 
         self.settled = True
         if self.plan.inhibit_sleep and (pid := awake.keep_awake(self.pid, self.plan.label)):

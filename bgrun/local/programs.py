@@ -1,4 +1,4 @@
-"""Finding programs on the PATH, once for as long as a supervisor lives."""
+"""Finding programs on the PATH, once for as long as they are there."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def find(name: str) -> str | None:
-    """Return the path of a program, or None where there is none."""
-    if name not in _found:
+    """Return the path of a program, or None where there is none; a path as it is."""
+    if "/" in name:
+        return name
+    known = _found.get(name, "")
+    if known == "" or (known and not os.access(known, os.X_OK)):
         # As os.get_exec_path() has it, which imports `warnings`.
         paths = (f"{folder}/{name}" for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder)
         _found[name] = next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)

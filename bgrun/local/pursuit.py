@@ -9,7 +9,7 @@ import os
 
 from bgrun.errors import StorageError
 from bgrun.lean import NamedTuple
-from bgrun.local import escalate, ledger, tree
+from bgrun.local import escalate, folder, ledger, tree
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import meta, record, state
 
@@ -180,7 +180,8 @@ def claim(member: Member) -> tree.Claim:
     """Return what makes a process part of this run of a supervisor."""
     host = member.host
     facts = meta.unpack(member.child.known) if member.child else {}
-    return claim_of(member.at, facts, reaped=bool(member.exit))._replace(
+    files = member.at._replace(log_dir=folder.now(host.recorded))
+    return claim_of(files, facts, reaped=bool(member.exit))._replace(
         ancestor=os.getpid() if host.subreaper else 0,
         whole=host.subreaper and host.alone,
         not_these=frozenset(host.helpers),

@@ -7,15 +7,21 @@ import sys
 
 from bgrun import packing
 from bgrun.lean import suppress
+from bgrun.local import bundle
+from bgrun.runs import files
 from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bgrun.local.bundle import Copy
     from bgrun.local.plan import Plan
 
+# What a supervisor begins with that is to carry out a plan from its beginning.
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.supervisor import main; main()"
+# Neither the job's PYTHON* variables nor site-packages concern the supervisor.
+_BARE = ("-I", "-S", "-c")
 _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -28,38 +34,45 @@ def spawn(plan: Plan, plan_fd: int, ready_fd: int) -> int:
     null = os.open(os.devnull, os.O_RDWR)
     try:
         streams = [(os.POSIX_SPAWN_DUP2, source, fd) for source, fd in ((plan_fd, 0), (null, 1), (null, 2))]
-        words = _command(plan, "plan", ready_fd)
+        words = _command(plan, ready_fd)
         return os.posix_spawn(sys.executable, words, _environment(plan), file_actions=streams)
     finally:
         os.close(null)
 
 
-def become(plan: Plan, state: Any, kept_fds: tuple[int, ...]) -> None:
-    """Become a slim supervisor in this very process, which goes on with this state and these descriptors.
+def become(plan: Plan, state: Any, kept_fds: tuple[int, ...], code: Copy) -> None:
+    """Become a slim supervisor in this very process, which goes on with this state, these descriptors and this code.
 
-    Children stay children, and a subreaper one (execve(2)). It returns only if that cannot be.
+    Children stay children, a subreaper one, and the working folder what it is (execve(2)). It returns only if
+    that cannot be: whether the bgrun that this began with is still there makes no difference, but the
+    interpreter below its venv has to be.
     """
     memfd_create = getattr(os, "memfd_create", None)
-    if memfd_create is None:
+    if memfd_create is None or not code.is_whole:
         return
     with suppress(OSError):
-        state_fd = memfd_create("bgrun", 0)
+        copy_fd = memfd_create("bgrun", 0)
         try:
-            os.write(state_fd, packing.pack(state))
-            os.lseek(state_fd, 0, os.SEEK_SET)
+            index, data = code.packed(bundle.SLIM, packing.pack(state))
+            files.write_all(copy_fd, data + index)
             for fd in kept_fds:
                 os.set_inheritable(fd, True)
-            os.execve(sys.executable, _command(plan, "state", state_fd), _environment(plan))
+            where = (str(copy_fd), str(len(data)), str(len(index)))
+            words = [code.base.executable, *_BARE, bundle.BOOT, *where, _title(plan)]
+            os.execve(code.base.executable, words, _environment(plan))
         finally:
-            os.close(state_fd)
+            os.close(copy_fd)
             for fd in kept_fds:
                 os.set_inheritable(fd, False)
 
 
-def _command(plan: Plan, what: str, fd: int) -> list[str]:
-    # -I -S: neither the job's PYTHON* variables nor site-packages concern the supervisor.
-    boot = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE_ROOT]
-    return [*boot, what, str(fd), f"bgrun supervisor of {_name(plan)}"]
+def _command(plan: Plan, fd: int) -> list[str]:
+    return [sys.executable, *_BARE, _BOOT, _PACKAGE_ROOT, str(fd), _title(plan)]
+
+
+def _title(plan: Plan) -> str:
+    """Return how it is to be told from other processes."""
+    return f"bgrun supervisor of {_name(plan)}"
 
 
 def _environment(plan: Plan) -> dict[str, str]:

@@ -10,9 +10,10 @@ import os
 import sys
 
 from bgrun import packing
-from bgrun.errors import BgrunError
+from bgrun.errors import BgrunError, LaunchError
 from bgrun.lean import contextmanager, signal, suppress
-from bgrun.local import ledger
+from bgrun.local import folder, ledger
+from bgrun.local.folder import HERE
 from bgrun.local.kernel import (
     SLOW_LOOK_S,
     Alarm,
@@ -21,6 +22,7 @@ from bgrun.local.kernel import (
     close_all,
     hear_of_touches,
     leave_streams,
+    reap_child,
     steady_clock,
 )
 from bgrun.local.member import Host, Member
@@ -29,10 +31,11 @@ from bgrun.runs import process, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, NoReturn
 
     from bgrun.local import schedule
+    from bgrun.local.bundle import Copy
     from bgrun.local.hooks import Hooks
     from bgrun.local.logwatch import LogWatch
     from bgrun.local.turnstile import Turnstile
@@ -55,18 +58,39 @@ class Supervisor:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.host = Host(plan.log_dir, self._tell, self._ask_for_writes)
+        self.host = Host(HERE, self._tell, self._ask_for_writes)
+        self.host.recorded, self.host.keep_code = plan.log_dir, self.keep_code
         self.host.alone, self.host.grouped = len(plan.runs) == 1, bool(plan.group)
         self.members = {run.run_id: Member(run, self.host) for run in plan.runs}
         self.active: dict[str, Member] = {}
         self.order = _order(plan) if len(plan.runs) > 1 else None
         self.turnstile = _turnstile(plan, self.host.helpers)
         self.hooks = _hooks(plan, self.host.helpers)
-        self.group = ledger.GroupLedger(plan.log_dir, plan.group) if plan.group else None
+        self.group = ledger.GroupLedger(HERE, plan.group, plan.log_dir) if plan.group else None
         self.log_watch: LogWatch | None = None
+        self.code: Copy | None = None
         self.asked_to_stop = False
         self.ask_at = NEVER
         self.more_to_launch = False
+
+    def keep_code(self) -> None:
+        """Take a copy of all code that may be needed, once: from the first job on any of it may be replaced.
+
+        Raises:
+            LaunchError: some of it is gone already.
+        """
+        if self.code:
+            return
+        from bgrun.local import bundle
+
+        try:
+            self.code = bundle.take()
+            if self.turnstile:
+                import select  # noqa: F401 - for who waits in line
+            if not process.LINUX:
+                import psutil  # noqa: F401
+        except ImportError as error:
+            raise LaunchError(f"a part of bgrun is missing: {error}", "install it again") from error
 
     def be(self, pid: int, *, subreaper: bool) -> None:
         """Take note of the process that carries out the plan: this one."""
@@ -75,7 +99,7 @@ class Supervisor:
 
     def hear(self) -> None:
         """Have word of stop requests that come without a signal, or look for them now and then."""
-        if hear_of_touches(self.plan.log_dir) < 0:
+        if hear_of_touches(HERE) < 0:
             self.ask_at = steady_clock() + SLOW_LOOK_S
 
     def open(self) -> None:
@@ -99,7 +123,7 @@ class Supervisor:
         from bgrun.runs import claim
 
         group = [self.plan.group.run_id] if self.plan.group else []
-        claim.give_up(self.plan.log_dir, [*group, *self.members])
+        claim.give_up(HERE, [*group, *self.members])
 
     def _tell(self, event: str) -> None:
         if self.group:
@@ -109,7 +133,7 @@ class Supervisor:
         if not self.log_watch:
             from bgrun.local.logwatch import LogWatch
 
-            self.log_watch = LogWatch(self.plan.log_dir)
+            self.log_watch = LogWatch(HERE)
         return self.log_watch.ask()
 
     # --- going on in another interpreter ------------------------------------------------------
@@ -154,6 +178,7 @@ class Supervisor:
 
     def advance(self) -> bool:
         """Do all that is due now; return whether every run of the plan is over."""
+        folder.stay(self.plan.log_dir)
         self._reap()
         now = steady_clock()
         if self.asked_to_stop or now >= self.ask_at:
@@ -239,7 +264,7 @@ class Supervisor:
         except BgrunError as error:
             if not self.group and not member.recorded:
                 raise
-            member.never_run("skipped", error.message)
+            member.never_run("skipped", folder.spelled(error.message, self.plan.log_dir))
             return
         self.active[run_id] = member
 
@@ -256,7 +281,7 @@ class Supervisor:
         by_pid = {member.pid: member for member in self.active.values() if not member.exit}
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                pid, status, usage = reap_child()
             except ChildProcessError:
                 return
             if pid == 0:
@@ -282,9 +307,10 @@ class Supervisor:
         if not self.hooks:
             return
         with suppress(BgrunError, OSError):
-            if run := record.read_run(self.plan.log_dir, member.plan.run_id):
-                folder = member.plan.facts.get("working_dir", "/")
-                self.hooks.start_due(member.plan.hooks, run, folder, member.plan.environment)
+            now = folder.now(self.plan.log_dir)
+            if run := record.read_run(now, member.plan.run_id):
+                works_in = member.moved(member.plan.facts.get("working_dir", "/"))
+                self.hooks.start_due(member.plan.hooks, run, works_in, member.plan.environment)
 
     def drain_hooks(self) -> bool:
         """Kill the hooks whose time is up; return whether none is left."""
@@ -333,13 +359,12 @@ class Supervisor:
             self._retire(policies)
 
     def _retire(self, policies: Mapping[str, Retention]) -> None:
-        """Let go of what need not be kept; a bgrun that was removed or replaced meanwhile lets all stay."""
-        with suppress(ImportError):
-            from bgrun.runs import retention
+        """Let go of what need not be kept."""
+        from bgrun.runs import retention
 
-            for label, policy in policies.items():
-                with suppress(BgrunError, OSError):
-                    retention.apply(self.plan.log_dir, label, policy)
+        for label, policy in policies.items():
+            with suppress(BgrunError, OSError):
+                retention.apply(HERE, label, policy)
 
 
 def _turnstile(plan: Plan, helpers: set[int]) -> Turnstile | None:
@@ -348,7 +373,7 @@ def _turnstile(plan: Plan, helpers: set[int]) -> Turnstile | None:
         return None
     from bgrun.local.turnstile import Turnstile
 
-    return Turnstile(plan.log_dir, plan.runs, helpers)
+    return Turnstile(HERE, plan.log_dir, plan.runs, helpers)
 
 
 def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:
@@ -370,18 +395,29 @@ def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> Non
     """Carry out its plan; on `ready_fd` tell that its record exists and its first runs run, or what went wrong."""
     alarm = Alarm()
     supervisor.be(os.getpid(), subreaper=become_subreaper())
+    try:
+        folder.enter(supervisor.plan.log_dir)
+    except OSError as error:
+        _refuse(ready_fd, LaunchError(f"cannot go into {supervisor.plan.log_dir}: {error.strerror}"))
+        return
     supervisor.hear()
     try:
         supervisor.open()
         done = supervisor.advance()
+        supervisor.keep_code()
     except BgrunError as error:
         supervisor.withdraw()
-        _answer(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
+        error.message = folder.spelled(error.message, supervisor.plan.log_dir)
+        _refuse(ready_fd, error)
         return
     _answer(ready_fd, launched(supervisor.known))
     if slim_later and not done and supervisor.only_waits:
         done = _while_quick(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
+
+
+def _refuse(ready_fd: int, error: BgrunError) -> None:
+    _answer(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
 
 
 def _answer(ready_fd: int, told: bytes) -> None:
@@ -402,7 +438,8 @@ def _while_quick(supervisor: Supervisor, alarm: Alarm) -> bool:
     if not done and supervisor.only_waits:
         from bgrun.local import slim
 
-        slim.become(supervisor.plan, supervisor.handed_on(), supervisor.kept_fds)
+        if supervisor.code:
+            slim.become(supervisor.plan, supervisor.handed_on(), supervisor.kept_fds, supervisor.code)
     return done
 
 
@@ -419,7 +456,7 @@ def begin(supervisor: Supervisor, ready_fd: int) -> NoReturn:
     code = 1
     try:
         _let_go(ready_fd)
-        with _faults_noted(supervisor.plan):
+        with _faults_noted():
             supervise(supervisor, ready_fd, slim_later=True)
             code = 0
     finally:
@@ -435,35 +472,32 @@ def _let_go(*kept_fds: int) -> None:
 
 
 @contextmanager
-def _faults_noted(plan: Plan) -> Iterator[None]:
+def _faults_noted() -> Iterator[None]:
     try:
         yield
-    except Exception:
-        ledger.note_fault(plan.log_dir)
+    except Exception as error:
+        ledger.note_fault(HERE, error)
         raise
 
 
 def main() -> None:
-    """Be the supervisor of a plan in an interpreter of its own: from its beginning, or going on where another began."""
-    what, fd = sys.argv[2], int(sys.argv[3])
+    """Be the supervisor of a plan in an interpreter of its own, from its beginning."""
+    fd = int(sys.argv[2])
     os.set_inheritable(fd, False)
-    if what == "state":
-        _go_on(fd)
-        return
     with open(0, "rb", closefd=False) as stdin:
         plan = unpack(stdin.read())
     _let_go(fd)
     sys.path.extend(plan.module_path)
-    with _faults_noted(plan):
+    with _faults_noted():
         supervise(Supervisor(plan), fd, slim_later=False)
 
 
-def _go_on(state_fd: int) -> None:
-    with open(state_fd, "rb") as file:
-        raw_plan, state = packing.unpack(file.read())
-    plan = of_plain(*raw_plan)
-    with _faults_noted(plan):
-        supervisor = Supervisor.taking_over(plan, state)
+def go_on(handed_on: bytes, trim: Callable[[], None]) -> None:
+    """Be the supervisor that another one has become, in the log folder; `trim` lets go of what is loaded by now."""
+    raw_plan, state = packing.unpack(handed_on)
+    with _faults_noted():
+        supervisor = Supervisor.taking_over(of_plain(*raw_plan), state)
+        trim()
         alarm = Alarm()
         supervisor.hear()
         # What was asked of the one before may have come while nobody heard.

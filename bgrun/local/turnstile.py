@@ -12,6 +12,7 @@ import os
 from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import kernel, slots
+from bgrun.local.folder import now
 from bgrun.local.slots import Owner, Place, Slot, Ticket
 from bgrun.runs import state
 
@@ -34,10 +35,13 @@ class Waiting(NamedTuple):
 
 
 class Turnstile:
-    """What a plan's runs hold of their concurrency groups, and what they wait for."""
+    """What a plan's runs hold of their concurrency groups, and what they wait for.
 
-    def __init__(self, log_dir: str, runs: Iterable[RunPlan], helpers: set[int]) -> None:
-        self.log_dir = log_dir
+    `recorded` is the log folder as others have to name it.
+    """
+
+    def __init__(self, log_dir: str, recorded: str, runs: Iterable[RunPlan], helpers: set[int]) -> None:
+        self.log_dir = recorded
         self.wanted = {run.run_id: run.concurrency for run in runs if run.concurrency}
         self.places = {run_id: slots.place_of(log_dir, one) for run_id, one in self.wanted.items()}
         self.helpers = helpers
@@ -73,7 +77,10 @@ class Turnstile:
         if isinstance(got, Slot):
             self.slots[run_id] = got
             return ""
-        replaced = self._strangers(got) if wanted.when_busy == "replace" else ()
+        replaced = self._strangers(got) if wanted.when_busy == "replace" else []
+        if wanted.scope == "project":
+            here = now(self.log_dir)  # all of them are of this project, however that is named by now
+            replaced = [one._replace(log_dir=here) for one in replaced]
         pid = _fork_waiter(got, replaced, run_id)
         self.helpers.add(pid)
         self.waiting[place.folder] = Waiting(run_id, got, pid)

@@ -99,7 +99,7 @@ def test_half_a_plan_launches_nothing(bg: Cli, tmp_path: Path, share: float) -> 
     data = plans.pack(plan)
     read_fd, ready_fd = os.pipe()
     os.set_inheritable(ready_fd, True)
-    words = slim._command(plan, "plan", ready_fd)
+    words = slim._command(plan, ready_fd)
     done = subprocess.run(words, input=data[: int(len(data) * share)], pass_fds=(ready_fd,), timeout=20, check=False)
     os.close(ready_fd)
     assert done.returncode
