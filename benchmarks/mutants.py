@@ -4,8 +4,8 @@ Usage: python benchmarks/mutants.py [--sample N] [--seed S] [--only MODULE]… [
 
 A sample of mutants (benchmarks/mutation.py) is drawn with a seed, as many from each area of AREAS. For each
 one the tests that are likeliest to notice are run in a copy of this tree, in a temporary folder, until one
-fails. It is `killed` if that test fails a second time, too, or `killed (time)` if the tests do not end;
-else it has `survived`. Survivors that were judged to behave as the code does are in mutants_equivalent.yaml,
+fails. It is `killed` if that test fails a second time, too, and passes without the mutant; or `killed (time)`
+if the tests do not end; else it has `survived`. Survivors that were judged to behave as the code does are in mutants_equivalent.yaml,
 by the line before and after, with the reason: they count for nothing. Results are kept in a file as they
 come, and what is there already for the same source is not run again.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import random
@@ -126,6 +127,12 @@ def path_of(module: str) -> Path:
     return TOP / "bgrun" / f"{module}.py"
 
 
+@functools.cache
+def source_of(module: str) -> str:
+    """Return the source of a module as it was at the first look: the checkout may change under a long run."""
+    return path_of(module).read_text(encoding="utf-8")
+
+
 def tests_of(area: Area, module: str) -> tuple[str, ...]:
     """Return the files of tests for a module: those of its area, led by the ones that import it or bear its name."""
     files = [path for pattern in area.tests for path in sorted((TOP / "tests").glob(pattern))]
@@ -152,7 +159,7 @@ def sample(size: int, seed: int, only: list[str]) -> list[Task]:
     drawn: list[list[tuple[str, mutation.Mutant]]] = []
     for name, area in AREAS.items():
         modules = [module for module in area.modules if not only or module in only]
-        found = [(name, one) for m in modules for one in mutation.mutants(m, path_of(m).read_text(encoding="utf-8"))]
+        found = [(name, one) for m in modules for one in mutation.mutants(m, source_of(m))]
         rng.shuffle(found)
         drawn.append(found)
     in_turn = [
@@ -168,6 +175,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.tree, self.temp = folder / "tree", folder / "t"
         self.temp.mkdir(parents=True)
+        self.stamp = int(time.time())
+        self.sound: dict[str, bool] = {}
         listed = subprocess.run(
             ["git", "-C", str(TOP), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             check=True, capture_output=True,
@@ -176,13 +185,14 @@ class Bench:
             if (TOP / name).is_file():
                 (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(TOP / name, self.tree / name)
+        for module in (module for area in AREAS.values() for module in area.modules):
+            self.write(module, source_of(module))
         venv = folder / "venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
         self.python = venv / "bin" / "python"
         (site,) = venv.glob("lib/python*/site-packages")
         packages = [one for one in sys.path if one.endswith("site-packages")]
         site.joinpath("tree.pth").write_text("\n".join([str(self.tree), *packages, ""]), encoding="utf-8")
-        self.stamp = int(time.time())
 
     def write(self, module: str, text: str) -> None:
         """Put the text of a module into the copy, newer than whatever was compiled of it."""
@@ -191,9 +201,10 @@ class Bench:
         self.stamp += 2
         os.utime(path, (self.stamp, self.stamp))
 
-    def run(self, tests: tuple[str, ...], limit_s: float) -> tuple[str, str]:
+    def run(self, tests: tuple[str, ...], limit_s: float, but: tuple[str, ...] = ()) -> tuple[str, str]:
         """Run tests until one fails: ('passed' | 'failed' | 'no end' | 'broken', the first that failed)."""
         words = ["-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no"]
+        words += [word for one in but for word in ("--deselect", one)]
         base = self.temp / "b"
         running = subprocess.Popen(
             [self.python, *words, f"--basetemp={base}", *tests], cwd=self.tree, start_new_session=True,
@@ -225,28 +236,42 @@ class Bench:
 
     def judge(self, task: Task, limit_s: float) -> Outcome:
         """Try one mutant."""
-        source = path_of(task.mutant.module).read_text(encoding="utf-8")
+        source = source_of(task.mutant.module)
         began = time.monotonic()
-        self.write(task.mutant.module, task.mutant.applied(source))
+        changed = task.mutant.applied(source)
+        doubtful: tuple[str, ...] = ()
         try:
-            verdict, by = self._verdict(task.tests, limit_s)
+            while True:
+                self.write(task.mutant.module, changed)
+                verdict, by = self._verdict(task.tests, limit_s, doubtful)
+                self.write(task.mutant.module, source)
+                # Killed by a test that fails without the mutant, too, it is not killed yet.
+                if verdict != "killed" or self._is_sound(by, limit_s):
+                    return Outcome(verdict, by, round(time.monotonic() - began, 1))
+                doubtful = (*doubtful, by)
         finally:
             self.write(task.mutant.module, source)
-        return Outcome(verdict, by, round(time.monotonic() - began, 1))
 
-    def _verdict(self, tests: tuple[str, ...], limit_s: float) -> tuple[str, str]:
-        rest = tests
-        while rest:
-            ended, by = self.run(rest, limit_s)
+    def _verdict(self, tests: tuple[str, ...], limit_s: float, but: tuple[str, ...]) -> tuple[str, str]:
+        while True:
+            ended, by = self.run(tests, limit_s, but)
             if ended == "passed":
-                break
+                return "survived", ""
             if ended == "no end":
                 return "killed (time)", ""
             if ended == "broken" or self.run((by,), limit_s)[0] != "passed":
                 return "killed", by
-            # It failed once only: no verdict. On with the files after that one.
-            rest = rest[next((n for n, file in enumerate(rest) if by.startswith(file)), len(rest)) + 1 :]
-        return "survived", ""
+            # It failed once only: no verdict. On from its file, without it.
+            place = next((n for n, file in enumerate(tests) if by.startswith(file)), 0)
+            tests, but = tests[place:], (*but, by)
+
+    def _is_sound(self, test: str, limit_s: float) -> bool:
+        """Whether a test passes without a mutant; all of a module may be 'broken' by one that cannot be loaded."""
+        if "::" not in test:
+            return True
+        if test not in self.sound:
+            self.sound[test] = self.run((test,), limit_s)[0] == "passed"
+        return self.sound[test]
 
 
 class Results:
@@ -272,8 +297,7 @@ class Results:
 
 
 def _key(mutant: mutation.Mutant) -> str:
-    source = path_of(mutant.module).read_bytes()
-    return f"{mutant.name}@{sha256(source).hexdigest()[:12]}"
+    return f"{mutant.name}@{sha256(source_of(mutant.module).encode()).hexdigest()[:12]}"
 
 
 def judged(path: Path = EQUIVALENT) -> dict[tuple[str, str, str], str]:
@@ -287,19 +311,6 @@ def identity(mutant: mutation.Mutant) -> tuple[str, str, str]:
     return mutant.module, mutant.before, mutant.after
 
 
-def limits(bench: Bench, tasks: list[Task]) -> dict[tuple[str, ...], float]:
-    """Return for each list of tests how long it may take: a multiple of what it takes without any mutant."""
-    found: dict[tuple[str, ...], float] = {}
-    for tests in dict.fromkeys(task.tests for task in tasks):
-        began = time.monotonic()
-        ended, by = bench.run(tests, 3600)
-        if ended != "passed":
-            raise SystemExit(f"without a mutant already, {by or ended} fails")
-        found[tests] = 60 + 4 * (time.monotonic() - began)
-        print(f"{found[tests]:.0f} s at most for {tests[0]} and {len(tests) - 1} more", flush=True)
-    return found
-
-
 def try_all(tasks: list[Task], results: Results, minutes: float, at_once: int, limit_s: float) -> None:
     """Try what is not known yet, some at once, until the time is up."""
     todo = [task for task in tasks if results.get(task) is None]
@@ -308,17 +319,15 @@ def try_all(tasks: list[Task], results: Results, minutes: float, at_once: int, l
     end = time.monotonic() + minutes * 60
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         benches: SimpleQueue[Bench] = SimpleQueue()
-        made = [Bench(Path(folder) / str(number)) for number in range(min(at_once, len(todo)))]
-        most = {task.tests: limit_s for task in todo} if limit_s else limits(made[0], todo)
-        for one in made:
-            benches.put(one)
+        for number in range(min(at_once, len(todo))):
+            benches.put(Bench(Path(folder) / str(number)))
 
         def one(task: Task) -> None:
             if time.monotonic() > end:
                 return
             bench = benches.get()
             try:
-                outcome = bench.judge(task, most[task.tests])
+                outcome = bench.judge(task, limit_s)
             finally:
                 benches.put(bench)
             results.put(task, outcome)
@@ -336,7 +345,7 @@ def report(tasks: list[Task], results: Results) -> float:
     same = [task for task, outcome in known if outcome.verdict == "survived" and identity(task.mutant) in equivalent]
     left = [task for task, outcome in known if outcome.verdict == "survived" and task not in same]
     for task in left:
-        source = path_of(task.mutant.module).read_text(encoding="utf-8")
+        source = source_of(task.mutant.module)
         print(f"\nsurvived: {task.number} bgrun/{task.mutant.module}.py:{task.mutant.line} ({task.mutant.kind})")
         print(task.mutant.diff(source))
     print()
@@ -362,9 +371,8 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=1, dest="first", help="begin with this number of the sample")
     parser.add_argument("--minutes", type=float, default=600, help="begin no further mutant after that")
     parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument(
-        "--limit", type=float, default=0, help="seconds for the tests of one mutant, instead of measuring"
-    )
+    parser.add_argument("--limit", type=float, default=1200, help="seconds that the tests of one mutant may take")
+    parser.add_argument("--tests", action="append", default=[], metavar="FILE", help="run these files instead")
     parser.add_argument("--results", type=Path, default=TOP / ".ci" / "logs" / "mutants.jsonl")
     parser.add_argument("--list", action="store_true", help="show the sample and the tests, and try nothing")
     parser.add_argument("--check", action="store_true", help=f"exit with 1 if less than {LEAST:.0%} were killed")
@@ -373,6 +381,8 @@ def main() -> int:
     if unknown := [module for module in asked.only if module not in known]:
         parser.error(f"no module {unknown[0]}; there are: {' '.join(known)}")
     tasks = sample(asked.sample, asked.seed, asked.only)[asked.first - 1 :]
+    if asked.tests:
+        tasks = [task._replace(tests=tuple(asked.tests)) for task in tasks]
     if asked.list:
         for task in tasks:
             print(f"{task.number:4} {task.mutant.module}:{task.mutant.line} {task.mutant.kind}: {task.mutant.after}")
