@@ -40,6 +40,9 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
     """
     label, stamp = (split_run_id(at.run_id) or (at.run_id, ""))[:2]
     pid = state.parse_int((files.head(at.pid, 64) or b"").decode("ascii", "replace")) or 0
+    recorded = files.modified(at.meta)
+    # Between its `.meta` and its `.pid` it is about to start: that is no end yet.
+    begins = not pid and code is None and abs(time.time() - recorded) < SLACK_S
     return {
         **written,
         "label": written.get("label") or label,
@@ -49,7 +52,8 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
         "working_dir": written.get("repo_dir", ""),
         "pid": str(pid) if pid else "",
         "pid_start": "" if code is not None or not pid else _start(at, written, pid),
-        "started_at": clock.iso(instant(_epoch(stamp), files.modified(at.meta))),
+        "started_at": "" if begins else clock.iso(instant(_epoch(stamp), recorded)),
+        **({"waiting": "its process is not recorded yet"} if begins else {}),
         "stop_grace_s": f"{DEFAULT_GRACE_S:g}",
     }
 

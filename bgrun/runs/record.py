@@ -175,7 +175,8 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
         return facts, state.Evidence(facts, locked=True)
     away = "" if is_foreign(facts) else _away(facts)
     pid = state.parse_int(facts.get("pid", "")) or 0
-    if not away and process.is_running(pid, facts.get("pid_start", "")):
+    begins = is_foreign(facts) and not state.has_started(facts)
+    if begins or (not away and process.is_running(pid, facts.get("pid_start", ""))):
         return facts, state.Evidence(facts, alive=True)
     fresh = read_meta(at)
     if fresh is not None and state.has_started(fresh) and not state.has_started(facts):

@@ -14,7 +14,7 @@ import jsonschema
 import psutil
 import pytest
 
-from bgrun.runs import foreign
+from bgrun.runs import foreign, record
 from tests.conftest import TOP, Cli, wait_until
 from tests.faults.conftest import is_gone
 
@@ -357,3 +357,25 @@ def test_json_of_an_old_run_is_what_its_schema_says(bg: Cli, old: OldScript, wor
 )
 def test_the_start_of_an_old_run_is_an_instant(stamped: float | None, recorded: float, began: float) -> None:
     assert foreign.instant(stamped, recorded) == began
+
+
+def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
+    bg: Cli, old: OldScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[str, int | None, str | None]:
+        run = record.read_run(str(bg.logs), run_id)
+        assert run
+        return run.state, run.exit_code, run.reason
+
+    run_id = old.ended("X", "bash", "-c", "exit 4")
+    late = {kind: old.file(run_id, kind) for kind in ("pid", "exit")}
+    for kind, path in late.items():
+        path.rename(bg.folder / kind)
+    monkeypatch.setattr(foreign, "SLACK_S", 600.0)  # on however slow a machine
+    assert told() == ("queued", None, "its process is not recorded yet")
+    monkeypatch.undo()
+    os.utime(old.file(run_id, "meta"), (0, 1_700_000_000))
+    assert told() == ("lost", None, "it ended without an exit code")
+    for kind, path in late.items():
+        (bg.folder / kind).rename(path)
+    assert told() == ("failed", 4, None)
