@@ -57,6 +57,7 @@ def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
     """
     from bgrun.jobfile import adhoc
 
+    _refuse_planted(RunFiles(project.log_dir, run_id).meta)
     cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
     if not cmd.strip():
         raise UsageError(f"the command of {run_id} is not recorded", "start it anew: bgrun run LABEL -- COMMAND…")
@@ -119,10 +120,9 @@ def _is_waived(project: Project, run_id: str) -> bool:
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
-    path = RunFiles(project.log_dir, run_id).script
-    script = files.read(path, _MOST_SCRIPT)
-    if not files.is_trusted(path):
-        raise UsageError(f"{path} belongs to another user", "start the job anew")
+    at = RunFiles(project.log_dir, run_id)
+    script = files.read(at.script, _MOST_SCRIPT)
+    _refuse_planted(at.script, at.meta)
     if script is None:
         raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
     known = facts_of(project, run_id)
@@ -130,6 +130,13 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
     if job.working_dir and not os.path.isdir(job.working_dir):
         raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
     return job._replace(secrets=_secrets_again(project, job, known.get("secrets", "")))
+
+
+def _refuse_planted(*paths: str) -> None:
+    """Refuse files of a run that somebody else has made: a script is run, and so are the hooks in a meta."""
+    for path in paths:
+        if not files.is_trusted(path):
+            raise UsageError(f"{path} belongs to another user", "start the job anew")
 
 
 def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tuple[str, str], ...]:

@@ -235,13 +235,16 @@ def test_root_starts_nothing_among_the_runs_of_a_user(users: Users, command: tup
     assert not made.exists()
 
 
-def test_root_starts_nothing_from_a_script_that_somebody_else_has_planted(users: Users) -> None:
+@pytest.mark.parametrize("kind", ["script", "meta", "old meta"])
+def test_root_starts_nothing_from_what_somebody_else_has_planted(users: Users, kind: str) -> None:
     made = users.folder / "made"
-    users.root("run", "x", "--wait", "--", "true")
-    script = next((users.logs / "jobs").glob("x_*.sh"))
-    script.write_text(f"touch {made}\n")
-    os.chown(script, BOB, BOB)
-    assert "belongs to another user" in users.root("rerun", "x", code=2).err
+    run = users.root.json("run", "x", "--wait", "--", "true")
+    planted = Path(run["script"] if kind == "script" else run["meta"])
+    old = f"label=x\nrepo_dir={users.project}\ncmd=touch {made} \n"
+    hook = planted.read_text() + f'hooks=[["finish", "touch {made}", false, 60.0]]\n'
+    planted.write_text({"script": f"touch {made}\n", "meta": hook, "old meta": old}[kind])
+    os.chown(planted, BOB, BOB)
+    assert f"{planted} belongs to another user" in users.root("rerun", "x", code=2).err
     # Where anybody can plant one, nothing is even looked at.
     (users.logs / "jobs").chmod(0o777)
     assert "writable by other users" in users.root("rerun", "x", code=2).err
