@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 def one_run(project: Project, ref: str) -> Run:
     """Return the run that `ref` means: itself or the newest; which others are active goes to standard error."""
-    found = runner.newest(project, ref)
+    return _told(ref, runner.newest(project, ref))
+
+
+def one_with_log(project: Project, ref: str) -> Run:
+    """Return the newest run that `ref` means and that has a log."""
+    found = runner.with_log(project, ref)
+    if found.passed_over:
+        show.note(f"a newer run has no log: {found.passed_over.run_id} ({found.passed_over.state})")
+    return _told(ref, found)
+
+
+def _told(ref: str, found: runner.Newest) -> Run:
     if found.others:
         show.note(f"{ref} means {found.run.run_id}; also active: {' '.join(found.others)}")
     return found.run

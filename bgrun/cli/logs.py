@@ -23,6 +23,7 @@ JSON_BYTES = 16 << 10
 def logs(project: Project, asked: Asked) -> int:
     """Handle `bgrun logs`."""
     run = one_run(project, asked.ref)
+    runner.require_log(run)
     if asked.raw and not (asked.json or asked.grep or asked.since or asked.head):
         for block in runner.read_log(project, run, None if asked.since_start else asked.lines or DEFAULT_LINES):
             show.raw(block)

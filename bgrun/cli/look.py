@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun import runner
 from bgrun.cli import report as reports
 from bgrun.cli import show
-from bgrun.cli.choice import one_run, require_one
+from bgrun.cli.choice import one_run, one_with_log, require_one
 from bgrun.cli.exits import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 
@@ -117,6 +117,9 @@ def follow(project: Project, asked: Asked) -> int:
     runs = runner.meant(project, [asked.ref], without_stopping=True)
     if asked.exit_code:
         require_one(runs)
+    for run in runs:
+        if run.started_at and not runner.has_log(run):
+            show.note(f"the log of {run.run_id} does not exist: {show.path(run.log)}")
     if asked.raw:
         for chunk in _noted(runner.follow(project, runs, asked.lines)):
             show.raw(chunk.data)
@@ -228,7 +231,7 @@ def list_runs(project: Project, asked: Asked) -> int:
 
 def latest(project: Project, asked: Asked) -> int:
     """Handle `bgrun latest`."""
-    run = one_run(project, asked.ref)
+    run = one_with_log(project, asked.ref)
     if asked.json:
         show.document(show.run_fields(run))
     else:

@@ -47,7 +47,7 @@ def lines(digest: Digest) -> Iterator[str]:
         yield show.verdict_line(part.run)
         yield from lines(part)
     if not digest.parts:
-        yield f"LOG {show.path(digest.run.log)}"
+        yield show.log_line(digest.run)
 
 
 def _log_lines(digest: Digest) -> Iterator[str]:

@@ -164,8 +164,17 @@ def status_lines(run: Run) -> list[str]:
         at = path(os.path.splitext(run.meta)[0] + ".exit")
         lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")
     lines.append(f"STATE {verdict_line(run)}")
-    lines.append(f"LOG {path(run.log)}")
+    lines.append(log_line(run))
     return lines
+
+
+def log_line(run: Run) -> str:
+    """Return the line that says where the log of a run is, or why it has none."""
+    if os.path.lexists(run.log):
+        return f"LOG {path(run.log)}"
+    if run.started_at:
+        return f"LOG {path(run.log)} (does not exist)"
+    return "LOG none yet" if run.live else "LOG none: it never ran"
 
 
 def _begun(run: Run) -> str:

@@ -204,7 +204,7 @@ COMMANDS = (
     ),
     Command(
         "latest",
-        "Print the path of the newest log of a label.",
+        "Print the log path of a label's newest run that has one.",
         "bgrun.cli.look:latest",
         (Argument("ref", what="label"),),
         (JSON, QUIET),

@@ -192,7 +192,9 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def log(project: Project, run: str, since: str | None, match: str | None, max_lines: int | None) -> dict[str, Any]:
     """Return lines of a log and the cursor behind them."""
-    found, live = runner.newest(project, run)
+    meant = runner.newest(project, run)
+    found = meant.run
+    runner.require_log(found)
     most = max_lines or _LOG_LINES
     first = bool(since or match)
     wanted = reading.Wanted(
@@ -204,10 +206,9 @@ def log(project: Project, run: str, since: str | None, match: str | None, max_li
     page = runner.read_page(project, found, since, wanted)
     cursor = reading.pack(reading.Cursor(found.run_id, page.next_offset))
     more = True if page.truncated and first else None
-    others = [one.run_id for one in live if one.run_id != found.run_id]
     note = "the log was truncated: these lines are from its new beginning" if page.restarted else None
     told: dict[str, Any] = {"run": found.run_id, "state": found.state, "next": cursor, "more": more}
-    told |= {"also_live": others, "note": note}
+    told |= {"also_live": list(meant.others), "note": note}
     return _present(told) | {"lines": list(page.lines)}
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bgrun.runner.declared import load, render
     from bgrun.runner.ending import prune, stop_all, stop_runs, wait_for
     from bgrun.runner.looking import (
+        Newest,
         Outlook,
         all_succeeded,
         digest,
@@ -27,29 +28,32 @@ if TYPE_CHECKING:
         stats,
         status,
         usual_s,
+        with_log,
     )
-    from bgrun.runner.reading import Chunk, follow, read_log, read_page
+    from bgrun.runner.reading import Chunk, follow, has_log, read_log, read_page, require_log
     from bgrun.runner.starting import Bounds, Started, run_command, start, start_group, warnings
 
 _ROOMS = {
     "declared": ("load", "render"),
     "ending": ("prune", "stop_all", "stop_runs", "wait_for"),
     "looking": (
-        *("Outlook", "all_succeeded", "digest", "latest", "list_runs", "meant", "members", "moment"),
-        *("newest", "outlook_on", "outlook_with", "stalled", "stats", "status", "usual_s"),
+        *("Newest", "Outlook", "all_succeeded", "digest", "latest", "list_runs", "meant", "members", "moment"),
+        *("newest", "outlook_on", "outlook_with", "stalled", "stats", "status", "usual_s", "with_log"),
     ),
-    "reading": ("Chunk", "follow", "read_log", "read_page"),
+    "reading": ("Chunk", "follow", "has_log", "read_log", "read_page", "require_log"),
     "again": ("rerun",),
     "starting": ("Bounds", "Started", "run_command", "start", "start_group", "warnings"),
 }
 __all__ = [
     "Bounds",
     "Chunk",
+    "Newest",
     "Outlook",
     "Started",
     "all_succeeded",
     "digest",
     "follow",
+    "has_log",
     "latest",
     "list_runs",
     "load",
@@ -63,6 +67,7 @@ __all__ = [
     "read_log",
     "read_page",
     "render",
+    "require_log",
     "rerun",
     "run_command",
     "stalled",
@@ -75,6 +80,7 @@ __all__ = [
     "usual_s",
     "wait_for",
     "warnings",
+    "with_log",
 ]
 
 

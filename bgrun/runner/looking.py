@@ -237,10 +237,14 @@ def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
 
 
 class Newest(NamedTuple):
-    """The run that a reference means where it can mean only one; `live` are all that it means of those that live."""
+    """The run that a reference means where it can mean only one; `live` are all that it means of those that live.
+
+    `passed_over` is a newer run that was not what was looked for.
+    """
 
     run: Run
     live: tuple[Run, ...] = ()
+    passed_over: Run | None = None
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -272,6 +276,28 @@ def live(project: Project) -> list[Run]:
 
 def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
     return [run for run in record.readable(project.log_dir, run_ids) if run.live]
+
+
+def with_log(project: Project, ref: str) -> Newest:
+    """Return the newest of the runs that a reference means which has a log, and which others live.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        UsageError: none of them has a log.
+    """
+    from bgrun.runner.reading import has_log, require_log
+
+    found = newest(project, ref)
+    if has_log(found.run) or names.is_run(project.log_dir, ref):
+        require_log(found.run)
+        return found
+    is_job = found.run.label != ref
+    older = list_runs(project, None if is_job else ref, MOST_MEANT if is_job else None)
+    run = next((run for run in older if has_log(run) and (not is_job or run.job == ref)), None)
+    if run is None:
+        require_log(found.run)
+        return found
+    return found._replace(run=run, passed_over=found.run)
 
 
 def latest(project: Project, ref: str) -> Run:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
+from bgrun.errors import UsageError
 from bgrun.lean import NamedTuple
 from bgrun.runs import lock, logs, masks, record, shown
 from bgrun.runs.layout import RunFiles
@@ -21,6 +23,7 @@ FOLLOW_LOOK_S = 0.02
 """How often `follow` looks for new log text, in seconds."""
 EARLY_S = 0.3
 """After how long a line that has not ended is shown, as far as it came."""
+_PACKED = (".gz", ".xz", ".zst", ".bz2")
 SEEN_BYTES = 64
 """How many bytes before the place that was read to are kept, to know the log by: see `logs.was_truncated`."""
 
@@ -147,6 +150,26 @@ class _LineSource(_Source):
         """Give what was held back until the end."""
         piece = self.lines.end()
         yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
+
+
+def has_log(run: Run) -> bool:
+    """Return whether the log of a run exists: not before it begins, never of one that was skipped."""
+    return os.path.lexists(run.log)
+
+
+def require_log(run: Run) -> None:
+    """Refuse to show the log of a run that has none.
+
+    Raises:
+        UsageError: it has none, and why.
+    """
+    if has_log(run):
+        return
+    if run.started_at:
+        packed = next((path for end in _PACKED if os.path.lexists(path := run.log + end)), "")
+        raise UsageError(f"the log of {run.run_id} does not exist: {run.log}", f"it may be {packed}" if packed else "")
+    why = f": {run.reason}" if run.reason else ""
+    raise UsageError(f"{run.run_id} has no log, it {'has not started' if run.live else 'never ran'} ({run.state}{why})")
 
 
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
