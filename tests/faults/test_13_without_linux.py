@@ -6,13 +6,16 @@ macOS will run, short of macOS itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from tests.conftest import Cli, wait_until
 from tests.faults import without
-from tests.faults.conftest import command_of, is_gone, kill, written
+from tests.faults.conftest import below, command_of, is_gone, kill, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,15 +48,83 @@ def test_the_supervisor_killed(elsewhere: Cli) -> None:
     assert elsewhere.ended("x")["exit_code"] == 4
 
 
-@pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
-def test_stop_finds_what_left_the_session_by_its_mark(elsewhere: Cli, supervised: bool) -> None:
-    run = elsewhere.start("x", "(setsid sleep 300 & echo $! > pid); sleep 301; true")
+def orphan(cli: Cli, run: dict[str, Any]) -> None:
+    pid = int(cli.meta(run)["supervisor_pid"])
+    kill(pid)
+    wait_until(lambda: is_gone(pid), "the supervisor is gone")
+
+
+SUPERVISED = pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
+LEFT_THE_SESSION = {
+    "whose environment is hidden, by the log": "(setsid sleep 300 & echo $! > pid); sleep 301; true",
+    "with only its stderr on the log": "(setsid sleep 300 > /dev/null & echo $! > pid); sleep 301; true",
+    "whose log is elsewhere, by its mark": f"(setsid {sys.executable} -c 'import time; time.sleep(300)' > /dev/null 2>&1 &"
+    " echo $! > pid); sleep 301; true",
+}
+
+
+@SUPERVISED
+@pytest.mark.parametrize("how", LEFT_THE_SESSION)
+def test_stop_finds_what_left_the_session(elsewhere: Cli, how: str, supervised: bool) -> None:
+    run = elsewhere.start("x", LEFT_THE_SESSION[how])
     pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    wait_until(lambda: psutil.Process(pid).name() != "setsid", "it is what it is to be")
     if not supervised:
-        kill(int(elsewhere.meta(run)["supervisor_pid"]))
+        orphan(elsewhere, run)
     assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
     assert is_gone(pid)
     assert is_gone(run["pid"])
+
+
+def test_what_a_killed_job_script_leaves_goes_too(elsewhere: Cli) -> None:
+    """Its shell and command are known by its session alone."""
+    run = elsewhere.start("x", "sleep 300 > /dev/null 2>&1; true")
+    left = [command_of(run), *(one.pid for one in below(run["pid"]))]
+    kill(run["pid"])
+    ended = elsewhere.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("failed", 137)
+    wait_until(lambda: all(is_gone(pid) for pid in left), "all of it is gone")
+
+
+@SUPERVISED
+def test_what_outlives_the_job_script_while_it_is_stopped(elsewhere: Cli, supervised: bool) -> None:
+    elsewhere.jobs(
+        'jobs: {x: {command: \'(trap "" TERM; echo > ready; while :; do sleep 0.1; done) > /dev/null 2>&1 & echo $! > pid;'
+        " sleep 300', stop_grace_period: 1s}}"
+    )
+    run = elsewhere.json("start", "x")
+    wait_until((elsewhere.folder / "ready").exists, "it ignores the signal")
+    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    if not supervised:
+        orphan(elsewhere, run)
+    assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
+    assert is_gone(pid)
+
+
+@SUPERVISED
+def test_whoever_only_looks_at_the_log_is_left_alone(elsewhere: Cli, supervised: bool) -> None:
+    run = elsewhere.start("x", "sleep 301; true")
+    if not supervised:
+        orphan(elsewhere, run)
+    readers = [
+        subprocess.Popen(["tail", "-f", run["log"]], stdout=subprocess.DEVNULL),
+        subprocess.Popen(["sh", "-c", f"exec 3>>'{run['log']}'; exec sleep 300"], stdout=subprocess.DEVNULL),
+    ]
+    try:
+        assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
+        assert [one.poll() for one in readers] == [None, None]
+    finally:
+        for one in readers:
+            one.kill()
+            one.wait()
+
+
+def test_what_a_run_leaves_running_is_told_and_ended(elsewhere: Cli) -> None:
+    elsewhere.start("x", "sleep 300 > /dev/null 2>&1 & echo $! > pid")
+    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    assert elsewhere.ended("x")["left_running"] == [pid]
+    elsewhere("stop", "x")
+    assert is_gone(pid)
 
 
 def test_a_timeout(elsewhere: Cli) -> None:

@@ -50,6 +50,17 @@ process.LINUX = False
 from bgrun.local import logbound
 logbound._fallocate = lambda: None
 """,
+    # System Integrity Protection: nobody is shown the environment of Apple's own programs (bash, sh, sleep, …).
+    "environments": """
+from bgrun.runs import process
+def is_apples(pid):
+    try:
+        return os.path.realpath(os.readlink(f"/proc/{pid}/exe")).startswith(("/bin/", "/usr/bin/"))
+    except OSError:
+        return False
+shown = process.environment_of
+process.environment_of = lambda pid: {} if is_apples(pid) else shown(pid)
+""",
     # No shell there is dash: /bin/sh is a bash of 2007.
     "dash": """
 from bgrun.local import child
