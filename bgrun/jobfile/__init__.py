@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 
 from bgrun.errors import BgrunError, JobFileError
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from bgrun.jobfile.text import Document
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+MOST_BYTES = 1 << 20
+"""How large a job file may be: it is written by hand."""
 _SCHEMA = "bgjobs.schema.json"
 
 
@@ -28,17 +32,37 @@ def load(path: str | os.PathLike[str]) -> JobFile:
 
 
 def read(path: str) -> bytes:
-    """Return the bytes of a job file.
+    """Return the bytes of a job file; of one that is too large, more than one may have.
 
     Raises:
         JobFileError: it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_bounded(path, MOST_BYTES)
     except OSError as error:
         name = _name(path)
         raise JobFileError(name, [f"{name}: cannot be read: {error.strerror}"]) from error
+
+
+def read_bounded(path: str, most: int) -> bytes:
+    """Return what a regular file holds, or one byte more than `most` of it. Links are followed.
+
+    Neither a pipe, which nobody may ever write to, nor a device is opened.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        parts, left = [], most + 1
+        while left > 0 and (part := os.read(fd, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        os.close(fd)
+    return b"".join(parts)
 
 
 def parse(path: str, raw: bytes, *, checked: bool = False) -> JobFile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from bgrun.jobfile.graph import needs_in
 from bgrun.jobfile.problem import Problem, in_order
 from bgrun.jobfile.text import Document
 from bgrun.jobfile.world import World
-from bgrun.tools import progress
+from bgrun.tools import matching, progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,11 +147,11 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
         if param.name in _known(job):
             yield document.problem(file, path, "the name is taken: templates know it already", "rename it")
         try:
-            re.compile(param.pattern)
+            matching.compiled(param.pattern)
             if param.default is not None:
                 params.convert(param, param.default)
-        except re.error as error:
-            yield document.problem(file, (*path, "pattern"), f"no regular expression: {error}")
+        except UsageError as error:
+            yield document.problem(file, (*path, "pattern"), error.message, error.hint)
         except ValueError as error:
             yield document.problem(file, (*path, "default"), str(error), f"its type is {param.type}")
 

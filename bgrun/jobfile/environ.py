@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections import ChainMap
 from pathlib import Path
 
 from bgrun.errors import UsageError
+from bgrun.jobfile import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
     from bgrun.jobfile.world import World
 
 # No pager may wait for somebody at the keyboard, and no output may sit in a buffer.
+MOST_BYTES = 1 << 18
+_MOST_BLANKS = 250
+_BLANKS = re.compile(rf"[^\S\r\n]{{{_MOST_BLANKS + 1}}}")
+_MOST_FILLED_IN = 1000
 CONSTANTS = {"PYTHONUNBUFFERED": "1", "GH_PAGER": "cat", "GIT_PAGER": "cat"}
 _OF_THE_SCRIPT = ("BGRUN_RUN_ID", "BGRUN_LOG_DIR", "BGRUN_GATE")
 _SHELL_OPTIONS = ("SHELLOPTS", "BASHOPTS")
@@ -85,8 +92,10 @@ def _read_env_file(path: Path, name: str, world: World, before: Mapping[str, str
     if path.exists() and not path.is_file():
         raise UsageError(f"the env_file {name} is not a regular file", f"{hint}: {path}")
     try:
-        with path.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
+        # As a file that is opened for text gives it, with all line ends alike.
+        text = io.TextIOWrapper(io.BytesIO(read_bounded(str(path), MOST_BYTES)), encoding="utf-8").read()
+        _check_cost(text, name, path)
+        bindings = list(parse_stream(io.StringIO(text)))
     except OSError as error:
         raise UsageError(f"cannot read the env_file {name}: {error.strerror}", f"{hint}: {path}") from error
     except UnicodeDecodeError as error:
@@ -100,6 +109,17 @@ def _read_env_file(path: Path, name: str, world: World, before: Mapping[str, str
             raise UsageError(f"{name}:{_line_of(binding.original)}: {told}", hint)
     raw = {it.key: it.value for it in bindings if it.key is not None and it.value is not None}
     return _resolved(raw, before, world.env)
+
+
+def _check_cost(text: str, name: str, path: Path) -> None:
+    """Refuse what python-dotenv would take minutes for: its time grows with the square of these."""
+    if len(text) > MOST_BYTES:
+        raise UsageError(f"the env_file {name} is larger than {MOST_BYTES >> 10} KiB", f"make it smaller: {path}")
+    if found := _BLANKS.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise UsageError(f"{name}:{line}: more than {_MOST_BLANKS} blanks in a row", f"mend the line: {path}")
+    if text.count("${") > _MOST_FILLED_IN:
+        raise UsageError(f"the env_file {name} has more than {_MOST_FILLED_IN} `${{`", f"make it smaller: {path}")
 
 
 def _line_of(original: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from os.path import dirname, isfile, join, lexists, normpath
 
+from bgrun import jobfile
 from bgrun.errors import NoJobFileError, UsageError
 from bgrun.lean import NamedTuple
 
@@ -36,7 +37,8 @@ def locate(start: str, job_file: str | None = None) -> Project:
         UsageError: its log folder would be the project itself.
     """
     if job_file is not None and not isfile(job_file):
-        raise NoJobFileError(f"there is no job file {job_file}", "give the path of one behind --file")
+        told = f"{job_file} is not a regular file" if lexists(job_file) else f"there is no job file {job_file}"
+        raise NoJobFileError(told, "give the path of one behind --file")
     found = os.path.realpath(job_file) if job_file else find_job_file(start)
     if found is None:
         root = next((folder for folder in _upwards(start) if lexists(join(folder, ".git"))), start)
@@ -51,11 +53,18 @@ def declared_in(project: Project) -> str:
         NoJobFileError: there is none.
     """
     if project.job_file is None:
+        _refuse_other_kinds(project.root)
         raise NoJobFileError(
             f"there is no bgjobs.yaml in {project.root} or a folder above it",
             "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
         )
     return project.job_file
+
+
+def _refuse_other_kinds(root: str) -> None:
+    path = join(root, JOB_FILE)
+    if lexists(path):
+        raise NoJobFileError(f"{path} is not a regular file", "put a job file in its place")
 
 
 def _upwards(folder: str) -> Iterator[str]:
@@ -86,8 +95,7 @@ def find_job_file(start: str) -> str | None:
 def _text(path: str) -> str:
     """Return what can be read; what is wrong with the file is told by whoever loads it."""
     try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "replace")
+        return jobfile.read_bounded(path, jobfile.MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 

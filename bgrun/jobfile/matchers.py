@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from bgrun.errors import UnknownNameError, UsageError
+from bgrun.jobfile import read_bounded
 from bgrun.tools import problems
 
 TYPE_CHECKING = False
@@ -43,12 +44,13 @@ def resolve(root: Path, named: Any, world: World) -> list[Any]:
 
 def _read(path: Path, named: str) -> list[Any]:
     try:
-        with path.open(encoding="utf-8") as file:
-            found = json.loads(file.read(_MOST))
-        documents = found["problemMatcher"]
+        raw = read_bounded(str(path), _MOST)
+        if len(raw) > _MOST:
+            raise UsageError(f"{named} is larger than {_MOST >> 20} MiB")
+        documents = json.loads(raw.decode("utf-8"))["problemMatcher"]
     except OSError as error:
         raise UsageError(f"cannot read the problem matchers in {named}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UsageError(f"{named} has no `problemMatcher` list as GitHub Actions has it: {error}") from error
     if not isinstance(documents, list):
         raise UsageError(f"{named}: `problemMatcher` is no list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.errors import UnknownNameError, UsageError
+from bgrun.tools import matching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,10 +78,11 @@ def convert(param: Param, value: Scalar) -> Scalar:
 
     Raises:
         ValueError: it does not fit, with words for a person.
+        UsageError: its pattern is none, or takes too long.
     """
     text = _text(value)
     typed = _typed(param, text)
-    if param.pattern and not re.fullmatch(param.pattern, text):
+    if param.pattern and not matching.fits(param.pattern, text):
         raise ValueError(f"{text!r} does not match {param.pattern}")
     return typed
 

@@ -7,28 +7,31 @@ from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bgrun.errors import UsageError
-from bgrun.jobfile import quoting, shelltext
+from bgrun.jobfile import bounds, quoting, shelltext
 from bgrun.jobfile.world import Variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MOST_CHARACTERS = 1 << 20
+MOST_CHARACTERS = bounds.MOST_SIZE
 """A rendered text is at most this long: a command longer than this is a mistake."""
 
 
+_SIMPLER = "write it into a script, and let the command run that"
 _FAULTS = (
     jinja2.TemplateError,
     TypeError,
     ValueError,
     ArithmeticError,
     LookupError,
-    RecursionError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
     MemoryError,
+    SyntaxError,  # Python's own, of what Jinja makes of something that is nested too deeply
 )
 
 
@@ -53,6 +56,7 @@ class _Raw(str):
 
 
 def _text(value: object) -> str:
+    bounds.check_size(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -63,7 +67,7 @@ def _plain() -> jinja2.Environment:
 
 
 def _environment(finalize: Any) -> jinja2.Environment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = bounds.BoundedEnvironment(
         undefined=_Undefined, finalize=finalize, keep_trailing_newline=True, autoescape=False
     )
     environment.filters["raw"] = lambda value: _Raw(_text(value))
@@ -132,8 +136,12 @@ def _delayed(finalize: Any) -> Any:
 def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any], where: str) -> str:
     if shelltext.OPEN in text or shelltext.CLOSE in text:
         raise UsageError(f"{where}: it holds the private characters U+E0F0 or U+E0F1")
+    _check_tags(text, where)
     try:
-        rendered = environment.from_string(text).render(values)
+        with bounds.limited():
+            rendered = environment.from_string(text).render(values)
+    except bounds.TooMuchError as error:
+        raise UsageError(f"{where}: the template costs too much: {error}", _SIMPLER) from error
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"{where}: line {error.lineno} of the template: {error.message}") from error
     except jinja2.UndefinedError as error:
@@ -150,12 +158,26 @@ def evaluate(expression: str, values: Mapping[str, Any], where: str) -> bool:
     Raises:
         UsageError: it is broken or uses a value that is not there; `where` is named in it.
     """
+    _check_tags(expression, where)
     try:
-        return bool(_plain().compile_expression(expression, undefined_to_none=False)(**values))
+        with bounds.limited():
+            return bool(_plain().compile_expression(expression, undefined_to_none=False)(**values))
+    except bounds.TooMuchError as error:
+        raise UsageError(f"{where}: the expression costs too much: {error}", _SIMPLER) from error
     except jinja2.UndefinedError as error:
         raise UsageError(f"{where}: {error.message}", _hint(error)) from error
     except _FAULTS as error:
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _check_tags(text: str, where: str) -> None:
+    if len(text) > MOST_CHARACTERS or _tags(text) > bounds.MOST_TAGS:
+        told = f"{where}: a template has at most {MOST_CHARACTERS} characters and {bounds.MOST_TAGS} places to fill in"
+        raise UsageError(told, "put the text into a file")
+
+
+def _tags(text: str) -> int:
+    return text.count("{{") + text.count("{%")
 
 
 def _hint(error: jinja2.UndefinedError) -> str:
@@ -187,6 +209,8 @@ def _stand_in(node: nodes.Expr) -> str:
 
 def faults(text: str, known: set[str]) -> list[tuple[int, str]]:
     """Return what can be told to be wrong with a template before it is rendered: line in it and message."""
+    if _tags(text) > bounds.MOST_TAGS:
+        return [(1, f"a template has at most {bounds.MOST_TAGS} places to fill in")]
     try:
         tree = _plain().parse(text)
     except jinja2.TemplateSyntaxError as error:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from bgrun.jobfile import MOST_BYTES
 from bgrun.jobfile.problem import Problem
 
 TYPE_CHECKING = False
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-MOST_BYTES = 1 << 20
-MOST_NODES = 100_000
+MOST_NODES = 50_000
 """Parts of a document after its aliases are filled in; far more than anybody writes by hand."""
+LONGEST_SCALAR = 200
+"""Characters of a number, a date or the like."""
 Place = tuple[int, int]
 Path = tuple[str | int, ...]
 
@@ -58,7 +60,9 @@ def _failed(file: str, line: int, column: int, message: str, hint: str = "") -> 
 
 def _compose(file: str, text: str) -> Document:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
+    except _TooMuchError:
+        return _failed(file, 1, 1, f"more than {MOST_NODES} values", "split it")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -91,6 +95,21 @@ def _yaml_hint(text: str, line: int) -> str:
 
 class _TooMuchError(Exception):
     """The document is larger, once its aliases are filled in, than any job file."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads no more values than any job file has: it takes seconds for a million."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Count a value as it is read."""
+        self.count += 1
+        if self.count > MOST_NODES:
+            raise _TooMuchError
+        return super().compose_node(parent, index)
 
 
 class _Builder:
@@ -144,6 +163,10 @@ class _Builder:
         return self._scalar(node, path)
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        if node.tag != "tag:yaml.org,2002:str" and len(node.value) > LONGEST_SCALAR:
+            # `1:1:1…` is a number to YAML 1.1, which takes a minute for a long one.
+            self._tell(node, path, "too long for anything but text", "put it in quotes to have it as text")
+            return str(node.value)
         try:
             return self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):

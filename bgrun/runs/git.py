@@ -7,10 +7,12 @@ git itself is asked; where there is no git, the facts are empty.
 from __future__ import annotations
 
 import os
+import stat
 
 from bgrun.lean import NamedTuple
 
-_ASK_S = 5.0
+_ASK_S = 2.0
+_MOST_LINE, _MOST_PACKED = 1 << 16, 32 << 20
 
 
 class GitFacts(NamedTuple):
@@ -26,6 +28,8 @@ def facts(folder: str) -> GitFacts:
     if not git_dir:
         return GitFacts()
     head = _line(f"{git_dir}/HEAD")
+    if not head:
+        return GitFacts()  # git itself would wait for a pipe in its place
     if not head.startswith("ref: refs/heads/"):
         return GitFacts(head) if _is_sha(head) else _ask(folder)
     branch = head.removeprefix("ref: refs/heads/")
@@ -82,19 +86,29 @@ def _ref(git_dir: str, name: str) -> str:
 
 
 def _packed(path: str, name: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return next((line[:-1].split(" ")[0] for line in file if line.endswith(f" {name}\n")), "")
-    except OSError:
-        return ""
+    lines = _text(path, _MOST_PACKED).split("\n")
+    return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
 
 
 def _line(path: str) -> str:
+    line = _text(path, _MOST_LINE).partition("\n")[0].strip()
+    return "" if "\0" in line else line
+
+
+def _text(path: str, most: int) -> str:
+    """Return the beginning of a regular file; of anything else, which could hold a caller up, nothing."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline().strip()
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return ""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        return os.read(fd, most).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
 
 
 def _is_sha(text: str) -> bool:

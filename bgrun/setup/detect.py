@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from bgrun.jobfile import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +44,8 @@ def texts(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in NAMES:
         path = folder / name
-        if path.is_file():
-            with path.open("rb") as file:
-                found[name] = file.read(_MOST).decode("utf-8", "replace")
+        with suppress(OSError):
+            found[name] = read_bounded(str(path), _MOST).decode("utf-8", "replace")
     return found
 
 

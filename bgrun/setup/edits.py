@@ -80,7 +80,7 @@ def merged_json(text: str | None, change: Callable[[dict[str, Any]], None]) -> s
     """
     try:
         document = json.loads(text) if text and text.strip() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"it is no plain JSON, perhaps for its comments ({error})") from error
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - one kind of error for every odd text

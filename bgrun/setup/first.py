@@ -30,7 +30,7 @@ def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
     if project.job_file:
         path = Path(project.job_file)
         jobfile.load(path)
-        text = path.read_text(encoding="utf-8")
+        text = jobfile.read(str(path)).decode("utf-8")
         yield Edit(path, text, text)
         return
     root = Path(project.root)

@@ -21,6 +21,53 @@ LONGEST_LINE = 4096
 """How many characters of a line are looked at."""
 
 
+MOST_CHARACTERS = 10_000
+MOST_REPEATED = 20_000
+"""How long a regular expression may be, and how many parts it may have once each `{n}` of it is written out."""
+MATCH_S = 0.5
+"""How long one value may be matched."""
+_PARTS = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\??|\)|\{([0-9]+)[0-9,]*\}|."
+
+
+def written_out(pattern: str) -> int:
+    """Return how many parts a regular expression has once each count of it is written out, about; pure.
+
+    That is how the regex package stores it: for `(a{1000}){1000}` it takes all memory there is.
+    """
+    import re
+
+    totals, last = [0], 0
+    for found in re.finditer(_PARTS, pattern):
+        part = found[0]
+        if part.startswith("("):
+            totals.append(0)
+            last = 0
+        elif part == ")" and len(totals) > 1:
+            last = totals.pop()
+            totals[-1] += last
+        elif found[1]:
+            more = last * (min(int(found[1][:9]), 10**9) - 1)
+            totals[-1] += more
+            last += more
+        else:
+            last = 1
+            totals[-1] += 1
+    return sum(totals)
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Return whether a regular expression matches a whole text.
+
+    Raises:
+        UsageError: it is no regular expression, or takes too long.
+    """
+    try:
+        return compiled(pattern).fullmatch(text, timeout=MATCH_S) is not None
+    except TimeoutError as error:
+        told = f"{pattern!r} takes longer than {MATCH_S:g} s to match"
+        raise UsageError(told, "avoid repetition within repetition, such as (a+)+") from error
+
+
 def compiled(pattern: str, what: str = "regular expression") -> Pattern:
     """Return a pattern ready for use.
 
@@ -29,9 +76,11 @@ def compiled(pattern: str, what: str = "regular expression") -> Pattern:
     """
     import regex
 
+    if len(pattern) > MOST_CHARACTERS or written_out(pattern) > MOST_REPEATED:
+        raise UsageError(f"the {what} {pattern[:60]!r} is too large", "repeat less")
     try:
         return regex.compile(pattern)
-    except regex.error as error:
+    except (regex.error, RecursionError) as error:
         raise UsageError(f"{pattern!r} is no {what}: {error}") from error
 
 
