@@ -80,6 +80,10 @@ class LaunchError(BgrunError):
     """The run could not be launched, and left no record."""
 
 
+class LaunchPendingError(LaunchError):
+    """A run was not launched yet, and whether it will be cannot be said: what was made for it stays."""
+
+
 class StopError(BgrunError):
     """Something of the run is still alive after the stop's bound."""
 

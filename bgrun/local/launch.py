@@ -5,13 +5,14 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import time
 
-from bgrun.errors import BgrunError, BusyError, LaunchError
+from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import kernel
 from bgrun.local import plan as plans
 from bgrun.runs import process
-from bgrun.runs.layout import MARK_RUN
+from bgrun.runs.layout import MARK_RUN, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 READY_S = 30.0
 """How long a supervisor may take to launch, on however slow a machine, before it is given up."""
+HALT_S = 2.0
+"""How long one that is given up may take to halt, and then to end: longer only where the kernel holds it."""
+_LOOK_S = 0.005
 
 
 _started: set[int] = set()
@@ -29,15 +33,17 @@ _started: set[int] = set()
 def hand_over(plan: Plan) -> bytes:
     """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
 
-    Where the plan is of one run that runs, return the text of its meta; else nothing.
+    Where the plan is of one run that runs, return the text of its meta; else nothing. A launch that takes
+    longer than READY_S is withdrawn for good, unless a record of it is in view already: then it goes on.
 
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
-        LaunchError: nothing was launched.
+        LaunchPendingError: the supervisor neither answers nor ends.
+        LaunchError: nothing was launched, and nothing will be.
     """
     _reap()
     with _undisturbed():
-        answer = _answer(_fork(plan) if _may_fork(plan) else _spawn(plan))
+        answer = _answer(plan, *(_fork(plan) if _may_fork(plan) else _spawn(plan)))
     if not answer.startswith(plans.LAUNCHED):
         raise _refusal(answer.decode("utf-8", "replace"))
     return answer.removeprefix(plans.LAUNCHED)
@@ -77,8 +83,8 @@ def _may_fork(plan: Plan) -> bool:
     return plan.group is None or "jinja2" not in sys.modules
 
 
-def _fork(plan: Plan) -> int:
-    """Fork the supervisor of a plan and return the descriptor on which it answers."""
+def _fork(plan: Plan) -> tuple[int, int]:
+    """Fork the supervisor of a plan and return its pid and the descriptor on which it answers."""
     from bgrun.local import child, supervisor
 
     # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
@@ -95,19 +101,18 @@ def _fork(plan: Plan) -> int:
     if pid == 0:
         supervisor.begin(made, ready_fd)
     os.close(ready_fd)
-    _started.add(pid)
-    return answer_fd
+    return pid, answer_fd
 
 
-def _spawn(plan: Plan) -> int:
-    """Start an interpreter of its own as the supervisor; return the descriptor on which it answers."""
+def _spawn(plan: Plan) -> tuple[int, int]:
+    """Start an interpreter of its own as the supervisor; return its pid and the descriptor on which it answers."""
     from bgrun.local import slim
 
     plan_fd, feed_fd = os.pipe()
     answer_fd, ready_fd = os.pipe()
     os.set_inheritable(ready_fd, True)
     try:
-        _started.add(slim.spawn(plan, plan_fd, ready_fd))
+        pid = slim.spawn(plan, plan_fd, ready_fd)
     except OSError as error:
         os.close(feed_fd)
         os.close(answer_fd)
@@ -116,7 +121,7 @@ def _spawn(plan: Plan) -> int:
         os.close(plan_fd)
         os.close(ready_fd)
     _feed(feed_fd, plan)
-    return answer_fd
+    return pid, answer_fd
 
 
 def _no_supervisor(error: OSError) -> LaunchError:
@@ -134,13 +139,60 @@ def _feed(fd: int, plan: Plan) -> None:
         os.close(fd)
 
 
-def _answer(fd: int) -> bytes:
+def _answer(plan: Plan, pid: int, fd: int) -> bytes:
     try:
         return _read(fd)
     except kernel.TimeUpError:
-        return f"the supervisor did not answer within {READY_S:g} s".encode()
+        return _late(plan, pid, fd)
     finally:
         os.close(fd)
+        _started.add(pid)
+
+
+def _late(plan: Plan, pid: int, fd: int) -> bytes:
+    """Return the answer of a supervisor that did not come in time: hold it still, look, and let it go on or end it.
+
+    Raises:
+        LaunchPendingError: the kernel holds it.
+    """
+    _signal(pid, signal.SIGSTOP)
+    _halted(pid, os.WUNTRACED)
+    if _has_record(plan) or _has_come(fd):
+        _signal(pid, signal.SIGCONT)
+        return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else plans.LAUNCHED
+    _signal(pid, signal.SIGKILL)
+    if not _halted(pid, 0):
+        told = f"the supervisor (pid {pid}) neither launches nor ends: the system holds it"
+        raise LaunchPendingError(told, "`bgrun status` shows the run should it start after all")
+    return plans.LAUNCHED if _has_record(plan) else f"nothing was launched within {READY_S:g} s".encode()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _halted(pid: int, options: int) -> bool:
+    """Return whether a child has ended, or been stopped where the options of waitpid(2) ask for that, in time."""
+    until = time.monotonic() + HALT_S
+    while time.monotonic() < until:
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, options | os.WNOHANG) == (0, 0):
+                time.sleep(_LOOK_S)
+                continue
+        return True
+    return False
+
+
+def _has_record(plan: Plan) -> bool:
+    run_ids = [plan.group.run_id] if plan.group else [run.run_id for run in plan.runs]
+    return any(os.path.lexists(RunFiles(plan.log_dir, run_id).meta) for run_id in run_ids)
+
+
+def _has_come(fd: int) -> bool:
+    import select
+
+    return bool(select.select([fd], [], [], 0)[0])
 
 
 def _read(fd: int) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from bgrun.errors import LaunchPendingError
 from bgrun.lean import NamedTuple
 from bgrun.local import launch as hand_over
 from bgrun.local.plan import GroupPlan, Plan, RunPlan
@@ -61,6 +62,8 @@ def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = No
     try:
         ready = _plan(log_dir, _origin(log_dir, root), plan, title, claims)
         known = hand_over.hand_over(ready)
+    except LaunchPendingError:
+        raise
     except BaseException:
         _clear(log_dir, claims)
         raise

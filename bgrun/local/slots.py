@@ -20,7 +20,7 @@ import fcntl
 import os
 import time
 
-from bgrun.errors import BusyError
+from bgrun.errors import BgrunError, BusyError
 from bgrun.lean import NamedTuple, contextmanager, suppress
 from bgrun.runs import files, lock
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from bgrun.model import Concurrency
 
+MUTEX_S = 5.0
+"""How long the mutex of a concurrency group is waited for, in seconds: who takes it needs a millisecond."""
 SINGLE_S = 10.0
 """How long a start waits for another start of the same job that has not launched yet, in seconds."""
 _LOOK_S = 0.02
@@ -79,15 +81,20 @@ def place_of(log_dir: str, wanted: Concurrency) -> Place:
     return Place(f"{home}/bgrun/concurrency/{wanted.group}", wanted.limit)
 
 
-def enter(place: Place, owner: Owner, *, may_wait: bool) -> Slot | Ticket:
+class StuckError(BgrunError):
+    """The mutex of a concurrency group did not come in time."""
+
+
+def enter(place: Place, owner: Owner, *, may_wait: bool, within_s: float = MUTEX_S) -> Slot | Ticket:
     """Take a slot, or a ticket where none is free or others wait.
 
     Raises:
         BusyError: a ticket would be needed, and the run may not wait.
+        StuckError: some process has held the mutex for `within_s` seconds.
         StorageError: the folder cannot be used.
     """
     _make(place.folder)
-    with files.storage(place.folder, "lock files in"), _held(f"{place.folder}/mutex"):
+    with files.storage(place.folder, "lock files in"), _held(f"{place.folder}/mutex", within_s):
         before = _tickets(place.folder)
         slot = None if before else _free_slot(place)
         if slot is not None:
@@ -229,10 +236,14 @@ def single_flight(place: Place) -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: str) -> Iterator[None]:
+def _held(path: str, within_s: float) -> Iterator[None]:
     fd = _open(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            lock.hold_in_turn(fd, within_s)
+        except BlockingIOError:
+            told = f"another process holds the lock {path}"
+            raise StuckError(told, f"find that process with `fuser {path}` and end it") from None
         yield
     finally:
         os.close(fd)

@@ -211,6 +211,8 @@ class Supervisor:
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
         if self.hooks and (late := self.hooks.next_look_at) is not None:
             looks.append(late - now)
+        if self.turnstile and (again := self.turnstile.next_look_at) is not None:
+            looks.append(again - now)
         soonest = min(looks, default=NEVER)
         return None if soonest == NEVER else max(0.0, soonest)
 

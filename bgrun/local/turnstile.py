@@ -13,7 +13,7 @@ from bgrun.errors import BgrunError, BusyError, LaunchError
 from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import kernel, slots
 from bgrun.local.folder import now
-from bgrun.local.slots import Owner, Place, Slot, Ticket
+from bgrun.local.slots import Owner, Place, Slot, StuckError, Ticket
 from bgrun.runs import state
 
 TYPE_CHECKING = False
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from bgrun.local.plan import RunPlan
 
+STUCK_LOOK_S = 0.5
+"""How often to try again for a mutex that somebody holds, while other runs of the plan are minded."""
+_AT_ONCE_S = 0.05
 _FAILED = 255
 
 
@@ -48,15 +51,24 @@ class Turnstile:
         self.slots: dict[str, Slot] = {}
         self.waiting: dict[str, Waiting] = {}
         self.broken: set[str] = set()
+        self.stuck: dict[str, tuple[float, float]] = {}
+
+    @property
+    def next_look_at(self) -> float | None:
+        """When to try again for a mutex, on the steady clock; None while none is in the way."""
+        return min((again for _, again in self.stuck.values()), default=None)
 
     def held_back(self) -> Collection[str]:
         """Return the runs that have to wait for a slot, or behind another one of this plan that does."""
-        return [run_id for run_id in self.places if self.holds_back(run_id)] if self.waiting else ()
+        return [run_id for run_id in self.places if self.holds_back(run_id)] if self.waiting or self.stuck else ()
 
     def holds_back(self, run_id: str) -> bool:
         """Return whether a run has to wait for a slot, or behind another one."""
         place = self.places.get(run_id)
-        return place is not None and place.folder in self.waiting and run_id not in self.slots
+        if place is None or run_id in self.slots:
+            return False
+        _, again = self.stuck.get(run_id, (0.0, 0.0))
+        return place.folder in self.waiting or kernel.steady_clock() < again
 
     def slot_fd(self, run_id: str) -> int:
         """Return the descriptor that holds a run's slot, or -1."""
@@ -67,13 +79,17 @@ class Turnstile:
         """Let a run in, or have it wait; return what it waits for, or ''.
 
         Raises:
-            BusyError: its group is full, and it is not to wait.
+            BusyError: its group is full, and it is not to wait; or the mutex of the group does not come free.
             LaunchError: it cannot wait.
         """
         if run_id not in self.places or run_id in self.slots:
             return ""
         place, wanted = self.places[run_id], self.wanted[run_id]
-        got = self._enter(run_id, place, may_wait=wanted.when_busy != "reject")
+        try:
+            got = self._enter(run_id, place, may_wait=wanted.when_busy != "reject")
+        except StuckError as error:
+            return self._try_later(run_id, error)
+        self.stuck.pop(run_id, None)
         if isinstance(got, Slot):
             self.slots[run_id] = got
             return ""
@@ -90,11 +106,22 @@ class Turnstile:
         if run_id in self.broken:
             raise LaunchError(f"the line before {place.folder} broke down")
         try:
-            return slots.enter(place, Owner(run_id, self.log_dir), may_wait=may_wait)
-        except BusyError:
+            within_s = slots.MUTEX_S if len(self.places) == 1 and not self.stuck else _AT_ONCE_S
+            return slots.enter(place, Owner(run_id, self.log_dir), may_wait=may_wait, within_s=within_s)
+        except (BusyError, StuckError):
             raise
         except BgrunError as error:
             raise LaunchError(error.message, error.hint) from error
+
+    def _try_later(self, run_id: str, error: StuckError) -> str:
+        """Return what a run waits for whose group is stuck: other runs of the plan are to be minded meanwhile."""
+        now = kernel.steady_clock()
+        since, _ = self.stuck.get(run_id, (now, now))
+        if len(self.places) == 1 or now - since >= slots.MUTEX_S:
+            self.stuck.pop(run_id, None)
+            raise BusyError(f"{error.message}, for {slots.MUTEX_S:g} s", error.hint) from error
+        self.stuck[run_id] = since, now + STUCK_LOOK_S
+        return error.message
 
     def _strangers(self, ticket: Ticket) -> list[Owner]:
         """Return who is ahead, but for runs of this very plan."""
@@ -117,6 +144,7 @@ class Turnstile:
 
     def tidy(self, needed: Collection[str]) -> None:
         """Let go of every slot and ticket but those of the runs that are still `needed`."""
+        self.stuck = {run_id: times for run_id, times in self.stuck.items() if run_id in needed}
         for run_id in [run_id for run_id in self.slots if run_id not in needed]:
             slots.release(self.slots.pop(run_id))
         for folder, one in [(folder, one) for folder, one in self.waiting.items() if one.run_id not in needed]:

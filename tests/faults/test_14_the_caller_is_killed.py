@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import random
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from bgrun.local import plan as plans
@@ -17,7 +21,7 @@ from bgrun.runs import files
 from tests.conftest import Cli, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MANY = 60
@@ -107,3 +111,102 @@ def test_half_a_plan_launches_nothing(bg: Cli, tmp_path: Path, share: float) -> 
     os.close(read_fd)
     assert metas(bg) == []
     assert not (tmp_path / "ran").exists()
+
+
+# --- a launch that takes too long -------------------------------------------------------------
+
+SLOTS = """
+jobs:
+  one: {command: touch ran, concurrency: {group: g}}
+  two: {command: touch ran_two, concurrency: {group: g}}
+  free: {command: sleep 300, timeout: 300ms}
+  many: {command: "exit 0", matrix: {n: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
+groups: {g: {jobs: [one, two, free]}, all: {jobs: [many]}}
+"""
+HASTY = """
+import sys
+from bgrun.local import launch, slots
+launch.READY_S, slots.MUTEX_S = map(float, sys.argv[1:3])
+del sys.argv[1:3]
+from bgrun.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def mutex(bg: Cli) -> Iterator[int]:
+    """The mutex of a concurrency group, held."""
+    bg.jobs(SLOTS)
+    place = bg.logs / ".concurrency" / "g"
+    place.mkdir(parents=True)
+    fd = os.open(place / "mutex", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    yield fd
+    os.close(fd)
+
+
+def hasty(bg: Cli, ready_s: float, mutex_s: float) -> Cli:
+    """The command line with bounds of its own."""
+    return Cli(bg.folder, [bg.command[0], "-c", HASTY, str(ready_s), str(mutex_s)], bg.env)
+
+
+def scripts(bg: Cli) -> list[str]:
+    return sorted(os.listdir(bg.logs / "jobs"))
+
+
+def test_a_mutex_that_somebody_holds_is_waited_for_only_so_long(bg: Cli, mutex: int) -> None:
+    done = hasty(bg, 30, 0.3)("start", "one", code=2)
+    assert "another process holds the lock" in done.err
+    assert str(bg.logs / ".concurrency" / "g" / "mutex") in done.err
+    fcntl.flock(mutex, fcntl.LOCK_UN)
+    assert scripts(bg) == []
+    assert metas(bg) == []
+    bg("start", "one", "--wait")
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_other_runs_of_the_plan_are_minded_meanwhile(bg: Cli, mutex: int, released: bool) -> None:
+    hasty(bg, 30, 20 if released else 1.0)("group", "g")
+    assert bg.ended("free")["state"] == "timed_out"
+    if released:
+        assert "another process holds the lock" in bg.state("one")["reason"]
+        fcntl.flock(mutex, fcntl.LOCK_UN)
+    bg.ended("g")
+    assert {bg.state(job)["state"] for job in ("one", "two")} == {"succeeded" if released else "skipped"}
+    assert (bg.folder / "ran").exists() == released
+
+
+def test_a_launch_that_comes_too_late_is_withdrawn_for_good(bg: Cli, mutex: int) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    done = hasty(bg, 0.5, 300)("start", "one", code=125)
+    assert "nothing was launched within 0.5 s" in done.err
+    assert scripts(bg) == []
+    fcntl.flock(mutex, fcntl.LOCK_UN)
+    wait_until(lambda: not supervisors(bg), "its supervisor is gone")
+    assert metas(bg) == []
+    assert not (bg.folder / "ran").exists()
+    assert {process.pid for process in psutil.Process().children(recursive=True)} == before
+
+
+def supervisors(bg: Cli) -> list[int]:
+    """Return the processes that are in the log folder, as a supervisor is."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd() == str(bg.logs):
+                found.append(process.pid)
+    return found
+
+
+def test_a_launch_whose_record_is_in_view_goes_on(bg: Cli) -> None:
+    """The supervisor is suspended between its first record and its answer."""
+    bg.jobs(SLOTS)
+    late = hasty(bg, 1.0, 300)
+    caller = subprocess.Popen([*late.command, "group", "all"], cwd=bg.folder, env=bg.env, stdout=subprocess.PIPE)
+    (meta,) = wait_until(lambda: [name for name in metas(bg) if name.startswith("all_")], "the group has a record")
+    facts = dict(line.split("=", 1) for line in (bg.logs / meta).read_text().splitlines())
+    os.kill(int(facts["supervisor_pid"]), signal.SIGSTOP)
+    out, _ = caller.communicate(timeout=20)
+    assert caller.returncode == 0
+    assert facts["run_id"].encode() in out
+    assert bg.ended("all")["state"] == "succeeded"
