@@ -93,6 +93,14 @@ def keep_out(secrets: Mapping[str, str], *texts: str) -> None:
             raise UsageError(f"the value of the secret {name} would stand in the job script", hint)
 
 
+def hidden(secrets: Mapping[str, str], text: str) -> str:
+    """Return a message with the values of these secrets, and their words, replaced by `***`."""
+    found = [part for value in secrets.values() for line in _lines(value) for part in (line, *line.split())]
+    for part in sorted(found, key=len, reverse=True):
+        text = text.replace(part, "***") if len(part) >= _SHORTEST else text
+    return text
+
+
 _QUOTES = str.maketrans("", "", "'\"\\")
 _SHORTEST, _LONG = 4, 8
 """Of how many characters a secret is at least, and a line of one that gives all of it away."""

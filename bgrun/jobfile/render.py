@@ -56,7 +56,11 @@ def render_job(
     values: dict[str, Any] = {"env": world.env, "job": name, **_matrix(combination), **params}
     label = _label(job, values, combination)
     rendered = _rendered(job.settings, job_file.root, values, f"{name}: ", world)
-    command, shown = _command(job, values, extra, rendered.env_words)
+    try:
+        command, shown = _command(job, values, extra, rendered.env_words)
+    except UsageError as error:
+        # What a shell says of a command that it cannot read has words of it.
+        raise UsageError(adhoc.hidden(rendered.secrets, error.message), error.hint) from None
     made = _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",

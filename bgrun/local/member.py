@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bgrun.local.escalate import Stopping
     from bgrun.local.plan import RunPlan
-    from bgrun.local.reports import Before
+    from bgrun.local.reports import Before, Wanted
     from bgrun.model import State
     from bgrun.runs.process import Process
 
@@ -151,7 +151,16 @@ class Member:
         if self.plan.facts.get("junit"):
             from bgrun.local import reports
 
-            self.reports_before = reports.look(reports.of_facts(self.plan.facts))
+            try:
+                self.reports_before = reports.look(self._reports())
+            except Exception as error:  # noqa: BLE001 - no fault of ours in this is worth a run
+                ledger.note_fault(self.host.log_dir, error)
+
+    def _reports(self) -> Wanted:
+        from bgrun.local import reports
+
+        wanted = reports.of_facts(self.plan.facts)
+        return wanted._replace(folder=self.moved(wanted.folder))
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Close it unlaunched; a waived one spoils nothing."""
@@ -245,10 +254,10 @@ class Member:
         if self.reports_before:
             from bgrun.local import reports
 
-            wanted, before = reports.of_facts(self.plan.facts), self.reports_before
-            seen = {self.moved(path): mark for path, mark in before.seen.items()}
-            wanted = wanted._replace(folder=self.moved(wanted.folder))
-            reports.take(self.at, wanted, before._replace(seen=seen))
+            try:
+                reports.take(self.at, self._reports(), self.reports_before)
+            except Exception as error:  # noqa: BLE001 - as above
+                ledger.note_fault(self.host.log_dir, error)
 
     def _let_sleep(self) -> None:
         """End its inhibitor, unless that has ended by itself: its pid may be somebody else's by then."""

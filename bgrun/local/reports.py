@@ -40,12 +40,14 @@ _BLOCK = 1 << 18
 class Before(NamedTuple):
     """The files that matched before a run began, each with what changes when it is written; `began` is that time.
 
-    Where there were too many to look at in time it is not `complete`; then only times tell.
+    Where there were too many to look at in time it is not `complete`; then only times tell. `place` is the device
+    and inode of the job's folder.
     """
 
     began: float
     seen: dict[str, tuple[int, ...]]
     complete: bool
+    place: tuple[int, ...] = ()
 
 
 class Wanted(NamedTuple):
@@ -62,16 +64,34 @@ def of_facts(facts: Mapping[str, str]) -> Wanted:
 
 def look(wanted: Wanted) -> Before:
     """Note which files match before a run begins."""
+    seen, began, complete = _look(wanted)
+    return Before(began, seen, complete, _place(wanted.folder))
+
+
+def _look(wanted: Wanted) -> tuple[dict[str, tuple[int, ...]], float, bool]:
     began = time.time()
     until = time.monotonic() + LOOK_S
     seen: dict[str, tuple[int, ...]] = {}
     for path in matching(wanted, until):
         if len(seen) >= MOST_FILES:
-            return Before(time.time(), seen, complete=False)
+            return seen, time.time(), False
         with suppress(OSError):
-            seen[path] = _signature(os.lstat(path))
+            seen[_name(path, wanted)] = _signature(os.lstat(path))
     complete = time.monotonic() < until
-    return Before(began if complete else time.time(), seen, complete)
+    return seen, began if complete else time.time(), complete
+
+
+def _name(path: str, wanted: Wanted) -> str:
+    """Return what a file is called from the job's folder, wherever that is by now."""
+    return path.removeprefix(f"{wanted.folder}/")
+
+
+def _place(folder: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino)
 
 
 def take(at: RunFiles, wanted: Wanted, before: Before) -> None:
@@ -86,6 +106,10 @@ def take(at: RunFiles, wanted: Wanted, before: Before) -> None:
 
 
 def _fill(folder: str, wanted: Wanted, before: Before) -> None:
+    if _place(wanted.folder) != before.place:
+        told = f"{wanted.pattern}: the directory {wanted.folder} was removed, or another is in its place"
+        _write_index(folder, {}, told)
+        return
     until = time.monotonic() + TAKE_S
     index: dict[str, str] = {}
     left_out, room = "", MOST_BYTES
@@ -94,7 +118,7 @@ def _fill(folder: str, wanted: Wanted, before: Before) -> None:
         if len(index) >= MOST_FILES:
             left_out = f"{wanted.pattern}: only {MOST_FILES} of the files were taken"
             break
-        if path in met or not _is_fresh(path, before):
+        if path in met or not _is_fresh(path, _name(path, wanted), before):
             met.add(path)
             continue
         met.add(path)
@@ -110,16 +134,20 @@ def _fill(folder: str, wanted: Wanted, before: Before) -> None:
             left_out = f"{wanted.pattern}: not all of it was found within {TAKE_S:g} s"
     if not index and not left_out:
         left_out = f"{wanted.pattern} {'is older than the run' if met else 'was not written'}"
+    _write_index(folder, index, left_out)
+
+
+def _write_index(folder: str, index: Mapping[str, str], left_out: str) -> None:
     files.replace(f"{folder}/{INDEX}", f"{folder}/.{INDEX}", meta.pack({**index, NOTE: left_out}))
 
 
-def _is_fresh(path: str, before: Before) -> bool:
+def _is_fresh(path: str, name: str, before: Before) -> bool:
     """Return whether a run wrote a file: it is not what was there before, and was written since."""
     try:
         found = os.lstat(path)
     except OSError:
         return False
-    if path in before.seen and before.seen[path] == _signature(found):
+    if before.seen.get(name) == _signature(found):
         return False
     slack_s = CLOCK_SLACK_S if before.complete else _TICK_S
     return found.st_mtime >= before.began - slack_s

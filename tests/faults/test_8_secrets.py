@@ -203,3 +203,10 @@ def test_a_hook_is_told_nothing_that_the_files_were_made_to_hold(showing: Cli) -
     assert read
     assert TOKEN not in repr(hooks.variables(read))
     assert TOKEN not in showing("status", "lint", "--json").out
+
+
+def test_what_a_shell_says_of_a_command_is_masked_too(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'f( {{ env.TOKEN | raw }}', secrets: [TOKEN]}}")
+    done = bg("start", "x", code=2, TOKEN=TOKEN)
+    assert "syntax error near unexpected token `***'" in done.err
+    assert TOKEN not in done.err

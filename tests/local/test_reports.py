@@ -95,7 +95,7 @@ def test_what_was_there_before_is_no_result_however_coarse_the_clock(tmp_path: P
     for path, back_s in ((old, 5.0), (new, 1.5 if complete else 0.0)):
         os.utime(path, (before.began - back_s, before.began - back_s))
     if complete:
-        before.seen[str(old)] = reports._signature(os.lstat(old))
+        before.seen["old.xml"] = reports._signature(os.lstat(old))
     assert set(taken(tmp_path, before)) - {"note"} == {"0"}
     assert (tmp_path / "jobs" / "x_20260101_000000.reports" / "0").read_text() == "<b/>"
 
@@ -109,3 +109,22 @@ def test_of_too_many_only_so_many_are_taken_and_it_is_told(tmp_path: Path, monke
     assert sorted(index) == ["0", "1", "2", "note"]
     assert index["note"] == "*.xml: only 3 of the files were taken"
     assert not reports.look(reports.Wanted(str(tmp_path), "*.xml")).complete
+
+
+def test_a_folder_that_was_renamed_is_known_and_another_in_its_place_is_not(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "old.xml").write_text("<a/>")
+    wanted = reports.Wanted(str(project), "*.xml")
+    before = reports.look(wanted)
+    project.rename(tmp_path / "moved")
+    project.mkdir()
+    (project / "foreign.xml").touch()
+    (tmp_path / "moved" / "new.xml").write_text("<b/>")
+    (tmp_path / "jobs").mkdir()
+    at = RunFiles(str(tmp_path), "x_20260101_000000")
+    reports.take(at, wanted._replace(folder=str(tmp_path / "moved")), before)
+    assert (tmp_path / "jobs" / "x_20260101_000000.reports" / "0").read_text() == "<b/>"
+    reports.take(at._replace(run_id="y_20260101_000000"), wanted, before)
+    index = meta.unpack((tmp_path / "jobs" / "y_20260101_000000.reports" / "index").read_bytes())
+    assert index == {"note": f"*.xml: the directory {project} was removed, or another is in its place"}
