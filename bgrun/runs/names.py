@@ -147,8 +147,13 @@ def resolve(log_dir: str, ref: str) -> str | None:
 
 
 def is_run(log_dir: str, ref: str) -> bool:
-    """Return whether `ref` is the run id of a run here."""
-    return bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta)
+    """Return whether `ref` is the run id of a run here.
+
+    Raises:
+        StorageError: the folder is one that is not to be looked at.
+    """
+    is_there = bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta)
+    return is_there and files.check_log_dir(log_dir)
 
 
 def newest(log_dir: str, label: str) -> str | None:

@@ -60,11 +60,12 @@ def test_a_directory_that_bgrun_makes_is_closed_and_hidden_from_git(bg: Cli) -> 
 @pytest.mark.parametrize("name", [".logs", ".logs/jobs"])
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
 def test_a_directory_that_others_may_write_in_is_refused_with_the_remedy(bg: Cli, name: str, mode: int) -> None:
-    bg("run", "x", "--wait", "--", "true")
+    run_id = bg.json("run", "x", "--wait", "--", "true")["run_id"]
     folder = bg.folder / name
     folder.chmod(mode)
     before = sorted(bg.logs.rglob("*"))
-    for command in (("run", "x", "--", "true"), ("rerun", "x"), ("status", "x"), ("list",), ("prune",), ("stop", "x")):
+    by_id = [(word, run_id) for word in ("status", "wait", "logs", "report", "follow", "stop", "rerun", "latest")]
+    for command in (("run", "x", "--", "true"), ("rerun", "x"), ("status", "x"), ("list",), ("prune",), *by_id):
         done = bg(*command, code=2)
         assert done.err.startswith(f"error: {folder} is writable by other users"), done
         assert f"chmod go-w {folder}" in done.err
