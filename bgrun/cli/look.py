@@ -192,7 +192,8 @@ def stop(project: Project, asked: Asked) -> int:
         raise UsageError("stop takes either --all or names of runs, not both")
     if not asked.all and not asked.refs:
         raise UsageError("missing run, label or job to stop", "bgrun stop --all stops every active run of this project")
-    runs = runner.stop_all(project) if asked.all else runner.stop_runs(project, asked.refs)
+    now = asked.now
+    runs = runner.stop_all(project, now=now) if asked.all else runner.stop_runs(project, asked.refs, now=now)
     if asked.json:
         show.runs_document(runs)
     elif not asked.quiet:

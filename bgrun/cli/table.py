@@ -175,7 +175,12 @@ COMMANDS = (
         "End runs with all their processes.",
         "bgrun.cli.look:stop",
         (Argument("refs", "any", "ref"),),
-        (Option("all", ("-a", "--all"), "Stop every active run of this project."), JSON, QUIET),
+        (
+            Option("all", ("-a", "--all"), "Stop every active run of this project."),
+            Option("now", ("--now",), "Skip the grace period: send SIGKILL at once."),
+            JSON,
+            QUIET,
+        ),
         epilog="A label or job means all of its active runs.",
     ),
     Command(

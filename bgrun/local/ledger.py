@@ -146,6 +146,15 @@ def stop_requested(at: RunFiles) -> str:
     return request.reason if request else ""
 
 
+def stop_is_urgent(at: RunFiles) -> bool:
+    """Return whether a run is wanted to stop without a grace period."""
+    try:
+        request = record.read_stop(at)
+    except BgrunError:
+        return False
+    return bool(request and request.now)
+
+
 def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Write the last words on a run and let go of its lock, in this order."""
     words = meta.pack({**seen.facts(), **verdict_facts(verdict), **more})

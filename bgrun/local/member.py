@@ -325,6 +325,11 @@ class Member:
         elif self.state == "running" and not self.stopping:
             self._begin_stop(reason)
 
+    def skip_grace(self) -> None:
+        """End its grace period, if it is being ended: the next step is SIGKILL."""
+        if self.stopping:
+            self.stopping = self.stopping._replace(kill_at=0.0)
+
     def _begin_stop(self, reason: str) -> None:
         from bgrun.local import escalate
 

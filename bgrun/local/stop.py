@@ -23,8 +23,10 @@ SLACK_S = 3.0
 """What a supervisor may need beyond grace and kill, on a busy machine."""
 
 
-def request(log_dir: str, run_id: str, reason: str) -> None:
+def request(log_dir: str, run_id: str, reason: str, *, now: bool = False) -> None:
     """Ask for the end of a live run without waiting for it; where its supervisor is dead nothing follows.
+
+    `now`: without a grace period.
 
     Raises:
         StorageError: the request cannot be written.
@@ -33,7 +35,7 @@ def request(log_dir: str, run_id: str, reason: str) -> None:
     run, facts = record.read_run(log_dir, run_id), record.read_meta(at)
     if run and facts and run.live:
         with files.storage(at.stop, "write"):
-            record.write_stop(at, reason, signalled=False)
+            record.ask_to_end(at, reason, now=now)
         _poke_supervisor(at, facts)
 
 
@@ -46,7 +48,8 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
     Args:
         log_dir: the log folder.
         run_id: the run, or a group's run, which takes its runs along.
-        grace_s: seconds between the stop signal and SIGKILL where bgrun itself has to send them.
+        grace_s: seconds between the stop signal and SIGKILL where bgrun itself has to send them; 0.0: SIGKILL at
+            once, whoever sends it.
         reason: why, in words, or `stop` where somebody just asked for it.
 
     Raises:
@@ -62,13 +65,15 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
         return _stop_left(log_dir, run, grace_s)
     spare_caller(log_dir, run)
     with files.storage(at.stop, "write"):
-        record.write_stop(at, reason, signalled=False)
+        record.ask_to_end(at, reason, now=grace_s == 0.0)
     until = time.monotonic() + _bound_s(log_dir, run, facts)
     ended: Run | None = run
     while ended and ended.live and time.monotonic() < until:
         # Asked again each time: a supervisor may be killed between our asking and its answer.
         facts = record.read_meta(at) or facts
         if _poke_supervisor(at, facts):
+            if grace_s == 0.0:
+                record.ask_to_end(at, reason, now=True)  # its supervisor may have written over it as it sent a signal
             ended = wait.wait_run(log_dir, run_id, POKE_S)
         else:
             ended = _stop_orphans(log_dir, run_id, grace_s, reason)

@@ -327,6 +327,8 @@ class Supervisor:
         for member in self._unfinished():
             if why := self._requested(member):
                 member.stop(why)
+                if ledger.stop_is_urgent(member.at) or (self.group and ledger.stop_is_urgent(self.group.at)):
+                    member.skip_grace()
 
     def _requested(self, member: Member) -> str:
         """Return why the end of a run, or of all of the group, was asked for, or ''."""

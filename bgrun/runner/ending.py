@@ -38,24 +38,26 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
     return ended
 
 
-def stop_runs(project: Project, refs: Iterable[str]) -> list[Run]:
+def stop_runs(project: Project, refs: Iterable[str], *, now: bool = False) -> list[Run]:
     """End the runs that are meant now with all their processes, all at once, and return them as they are then.
+
+    `now` skips the grace period: they are killed.
 
     Raises:
         UsageError: the caller is a process of one of them; none is stopped.
         StopError: something of one is still alive; the others were stopped.
     """
-    return _stop(project, meant(project, refs))
+    return _stop(project, meant(project, refs), now=now)
 
 
-def stop_all(project: Project) -> list[Run]:
+def stop_all(project: Project, *, now: bool = False) -> list[Run]:
     """End every live run of the project as `stop_runs` does; of a group's runs the group's own is told."""
     runs = live(project)
     known = {run.run_id for run in runs}
-    return _stop(project, [run for run in runs if run.group_run not in known])
+    return _stop(project, [run for run in runs if run.group_run not in known], now=now)
 
 
-def _stop(project: Project, runs: Sequence[Run]) -> list[Run]:
+def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:
     from bgrun.local import stop
 
     for run in runs:
@@ -63,8 +65,9 @@ def _stop(project: Project, runs: Sequence[Run]) -> list[Run]:
     if len(runs) > 1:
         # Asked one by one before any is waited for, those that wait for a slot first: one that is free is not theirs.
         for run in sorted(runs, key=lambda run: run.state != "queued"):
-            stop.request(project.log_dir, run.run_id, "stop")
-    return _at_once(lambda run: stop.stop_run(project.log_dir, run.run_id), runs)
+            stop.request(project.log_dir, run.run_id, "stop", now=now)
+    grace_s = 0.0 if now else None
+    return _at_once(lambda run: stop.stop_run(project.log_dir, run.run_id, grace_s), runs)
 
 
 def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run]:

@@ -24,10 +24,11 @@ skipped: dict[str, str] = {}
 
 
 class StopRequest(NamedTuple):
-    """What is wanted of a run, apart from what is: recorded before any signal is sent."""
+    """What is wanted of a run, apart from what is: recorded before any signal; `now`: without a grace period."""
 
     reason: str
     carried_out: bool
+    now: bool = False
 
 
 def read_meta(at: RunFiles) -> dict[str, str] | None:
@@ -77,7 +78,7 @@ def read_stop(at: RunFiles) -> StopRequest | None:
     if data is None:
         return None
     facts = meta.unpack(data)
-    return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts)
+    return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts, "now" in facts)
 
 
 def is_asked_to_end(log_dir: str, run: Run) -> bool:
@@ -89,11 +90,20 @@ def is_asked_to_end(log_dir: str, run: Run) -> bool:
     return any(one is not None and state.is_wish(one.reason) for one in asked)
 
 
-def write_stop(at: RunFiles, reason: str, *, signalled: bool) -> None:
+def ask_to_end(at: RunFiles, reason: str, *, now: bool = False) -> None:
+    """Record a wish; one that is recorded, perhaps carried out by now, stays, but for a wish to have it `now`."""
+    known = read_stop(at)
+    if known is None or (now and not known.now):
+        write_stop(at, known.reason if known else reason, signalled=bool(known and known.carried_out), now=now)
+
+
+def write_stop(at: RunFiles, reason: str, *, signalled: bool, now: bool = False) -> None:
     """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
     facts = {"reason": reason[:MOST_REASON], "requested_at": clock.iso(time.time())}
     if signalled:
         facts["signalled_at"] = facts["requested_at"]
+    if now:
+        facts["now"] = "true"
     files.replace(at.stop, files.unique(at.stop), meta.pack(facts))
 
 

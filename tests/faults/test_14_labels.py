@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import command_of, is_gone, kill
+from tests.faults.conftest import below, command_of, is_gone, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,3 +266,50 @@ def test_what_cannot_be_ended_does_not_keep_the_others_alive(bg: Cli, two: list[
     (bg.logs / f".{two[1]['run_id']}.stop").rmdir()
     kill(command_of(two[1]))
     bg("stop", "--all")
+
+
+@pytest.mark.parametrize("how", ["supervised", "orphaned", "after a stop", "group"])
+def test_now_skips_the_grace_period(bg: Cli, how: str, supervisor_of: Callable[[dict[str, Any]], int]) -> None:
+    """Nothing is asked of the job; one that is in its grace period is killed there and then."""
+    bg.jobs(
+        "jobs: {x: {command: \"trap 'echo asked' TERM; while :; do sleep 0.05 || true; done\", stop_grace_period: 10m}}\n"
+        "groups: {g: {jobs: [x]}}"
+    )
+    group = bg.json("group", "g") if how == "group" else None
+    run = group["runs"][0] if group else bg.json("start", "x")
+    wait_until(lambda: below(run["pid"]), "it runs")
+    asking = None
+    if how == "orphaned":
+        kill(supervisor_of(run))
+        wait_until(lambda: is_gone(supervisor_of(run)), "the supervisor is gone")
+    if how == "after a stop":
+        asking = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)
+        wait_until(lambda: "asked" in bg("logs", "x").out, "it was asked")
+    told = bg.json("stop", "g" if group else "x", "--now")["runs"]
+    assert [one["state"] for one in told] == ["stopped"]
+    ended = bg.state(run["run_id"])
+    # Without the supervisor nobody saw how it ended, only that it was stopped.
+    code = None if how == "orphaned" else 137
+    assert (ended["state"], ended["exit_code"]) == ("stopped", code)
+    assert bg("logs", run["run_id"]).out == ("asked\n" if asking else "")
+    assert asking is None or asking.wait(timeout=20) == 0
+
+
+def test_a_second_stop_takes_nothing_back_of_the_first(bg: Cli, supervisor_of: Callable[[dict[str, Any]], int]) -> None:
+    """The first has sent its signal; should the supervisor be killed now, the run was stopped, whatever it says."""
+    go = bg.folder / "go"
+    run = bg.start("x", f"trap 'echo asked' TERM; until [ -e {go} ]; do sleep 0.02; done; exit 0")
+    wait_until(lambda: below(run["pid"]), "it runs")
+    first = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)
+    wait_until(lambda: "asked" in bg("logs", "x").out, "it was asked")
+    second = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)
+    pid_file = str(bg.logs / f"{run['run_id']}.pid")
+    waiter = psutil.Process(second.pid)
+    wait_until(lambda: any(file.path == pid_file for file in waiter.open_files()), "the second waits too")
+    for one in (first, second):
+        kill(one.pid)
+        one.wait()
+    kill(supervisor_of(run))
+    go.touch()
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("stopped", 0)
