@@ -234,3 +234,28 @@ def test_a_disk_without_room_costs_the_report_and_not_the_run(project: Cli) -> N
 
 def kept_files(cli: Cli, run: dict[str, Any]) -> list[Path]:
     return [path for path in (cli.logs / "jobs").iterdir() if path.name.lstrip(".").startswith(f"{run['run_id']}.")]
+
+
+def test_a_project_that_is_renamed_meanwhile_keeps_its_report(project: Cli) -> None:
+    ran = project.json("start", "unit", f"what=until [ -e go ]; do sleep 0.05; done; {GOOD}")
+    moved = project.folder.with_name("moved")
+    project.folder.rename(moved)
+    project.folder = moved
+    (moved / "go").touch()
+    assert project.ended(ran["run_id"])["state"] == "succeeded"
+    assert digest(project, ran)["counts"] == {"passed": 2}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have files be somebody else's")
+def test_a_digest_of_another_user_is_not_believed_and_root_leaves_none(project: Cli) -> None:
+    ran = run(project, "unit", BAD)
+    project("report", ran["run_id"])
+    path = project.logs / "jobs" / f"{ran['run_id']}.digest.json"
+    path.write_text(path.read_text().replace('"failed": 1', '"passed": 99'))
+    os.chown(path, 4711, 4711)
+    assert digest(project, ran)["counts"] == {"failed": 1}
+    path.unlink()
+    for one in (project.logs, *project.logs.rglob("*")):
+        os.chown(one, 4711, 4711, follow_symlinks=False)
+    assert digest(project, ran)["counts"] == {"failed": 1}
+    assert not path.exists()

@@ -191,3 +191,13 @@ def test_a_message_of_a_report_is_masked_before_it_is_cut(tmp_path: Path) -> Non
         (problem,) = junit.parse(file, lambda line: masks.shown(line, known)).problems
     assert "tok" not in repr(problem)
     assert problem.file == "***.py"
+
+
+def test_of_a_last_line_that_is_cut_off_no_end_of_a_secret_is_shown(tmp_path: Path) -> None:
+    known = masks.parse(masks.marks([("T", "tok-4711-secret")]))
+    path = tmp_path / "x.log"
+    for length in range(1000, 1120):
+        path.write_text("x" * 5000 + "tok-4711-secret" + "y" * length)
+        line = shown.last_line(str(path), known, 40)
+        assert line.lstrip("x").removeprefix("***") == "y" * len(line.lstrip("x").removeprefix("***"))
+        assert len(line) > 40
