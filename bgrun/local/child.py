@@ -120,7 +120,7 @@ def _end(pid: int) -> None:
 def _with_process(facts: dict[str, str], pid: int, started_at: str, log_dir: str) -> dict[str, str]:
     """Return the facts with those of a process; `log_dir` as its environment has it, by which it is known."""
     born = {"pgid": str(pid), "pid": str(pid), "pid_start": process.start_of(pid), "started_at": started_at}
-    return {**facts, **born, "log_dir": log_dir}
+    return {**facts, **born, "log_dir": log_dir, "pid_ns": process.pid_namespace()}
 
 
 def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:

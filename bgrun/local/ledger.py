@@ -278,6 +278,7 @@ class GroupLedger:
             "members": " ".join(members),
             "started_at": clock.iso(time.time()),
             "log_dir": self.recorded,
+            "pid_ns": process.pid_namespace(),
         }
         try:
             self.log_fd, self.lock_fd = claim_files(self.at, self.facts, [])

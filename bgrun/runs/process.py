@@ -49,6 +49,18 @@ def boot_id() -> str:
     return _sysctl("kern.bootsessionuuid") or str(_boot_time())
 
 
+def pid_namespace() -> str:
+    """Return what names the PID namespace of this process (pid_namespaces(7)); '' where there are none."""
+    return _link("/proc/self/ns/pid") if LINUX else ""
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
 def is_this_boot(recorded: str) -> bool:
     """Return whether a boot ID that was recorded is that of the machine now.
 
@@ -184,10 +196,7 @@ def _leads_to(link: str, file: OpenFile) -> bool:
     """Return whether a link of proc(5) leads to a file; a path is only asked where the file is gone."""
     if file.inode:
         return _is_file(link, file)
-    try:
-        return os.readlink(link) in (file.path, f"{file.path} (deleted)")
-    except OSError:
-        return False
+    return _link(link) in (file.path, f"{file.path} (deleted)")
 
 
 def _is_file(path: str, file: OpenFile) -> bool:

@@ -236,8 +236,12 @@ def left_running(facts: Mapping[str, str]) -> list[tuple[int, str]]:
 def _away(facts: Mapping[str, str]) -> str:
     """Return why the processes of a run cannot be those of this machine now, or ''."""
     recorded = facts.get("boot_id", "")
-    if not recorded or process.is_this_boot(recorded):
+    if not recorded:
         return ""
+    if process.is_this_boot(recorded):
+        known = facts.get("pid_ns", "")
+        same = known in ("", process.pid_namespace())
+        return "" if same else "it was started in another PID namespace (a container?), and its supervisor is gone"
     if facts.get("host", "") != os.uname().nodename:
         return f"it was started on host {facts.get('host')}, and its supervisor is gone"
     return "the machine was restarted while it ran"

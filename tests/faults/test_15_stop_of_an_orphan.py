@@ -220,3 +220,14 @@ def test_a_group_from_another_pid_namespace(bg: Cli, contained: Cli) -> None:
     assert contained.json("stop", "g")["runs"][0]["state"] == "stopped"
     assert not (bg.folder / "b").exists()
     assert [bg.state(name)["state"] for name in "ab"] == ["stopped", "stopped"]
+
+
+def test_from_another_pid_namespace_an_orphan_is_neither_seen_nor_harmed(bg: Cli, contained: Cli) -> None:
+    run = bg.start("x", "sleep 300; true")
+    orphan(bg, run)
+    seen = contained.state("x")
+    assert seen["state"] == "lost"
+    assert "another PID namespace" in seen["reason"]
+    contained("stop", "x")
+    assert bg.state("x")["state"] == "running"
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
