@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from bgrun.jobfile.shelltext import Hole
 
 POSIX_SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh", "busybox")
+# Between single quotes nothing means anything, whatever the locale: in that of GBK a backslash may be half a character.
+# bash 3.2 expands the `{a,b}` of a word before it reads the `$(…)` in it, and takes each `"` for the end or the
+# beginning of a quote, unless a backslash is before it: one in a value must not turn that around.
+_ESCAPED = str.maketrans({"'": r"'\''", '"': r"""'\"'"""})
+_MEANS_MORE = re.compile(r"""[\\"$`'{]""")
 _MEND = 'pass the value through `env:` and write "$NAME", or say `| raw` if it is meant to be code'
 
 
@@ -54,12 +59,13 @@ def _refuse(text: str, one: Hole) -> None:
 
 
 def _inert(value: str, text: str, one: Hole) -> str:
+    quoted = value.translate(_ESCAPED)
     if one.quote == "'":
-        return value.replace("'", "'\\''")
+        return quoted
     if one.quote == '"':
-        return re.sub(r'([\\"$`])', r"\\\1", value)
-    quoted = shlex.quote(value)
-    return quoted if quoted != value or _stands_alone(value, text, one) else f"'{value}'"
+        return f"\"'{quoted}'\"" if _MEANS_MORE.search(value) else value
+    is_plain = shlex.quote(value) == value and _stands_alone(value, text, one)
+    return value if is_plain else f"'{quoted}'"
 
 
 def _stands_alone(value: str, text: str, one: Hole) -> bool:

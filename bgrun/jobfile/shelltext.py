@@ -229,6 +229,8 @@ class _Reader:
             self._lose("$[…], arithmetic only to some; write $((…))")
             self._take(2)
         elif re.match(r"\$[$#?!@*0-9-]", self.text[self.at : self.at + 2]):
+            if re.match(r"\$\$[({\[']", self.text[self.at : self.at + 3]):
+                self._lose("`$$` before a bracket, which bash 3.2 reads as `$(`; write ${$}")
             self._take(2)
         else:
             self._take()

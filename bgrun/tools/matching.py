@@ -65,7 +65,7 @@ def fits(pattern: str, text: str) -> bool:
         return compiled(pattern).fullmatch(text, timeout=MATCH_S) is not None
     except TimeoutError as error:
         told = f"{pattern!r} takes longer than {MATCH_S:g} s to match"
-        raise UsageError(told, "avoid repetition within repetition, such as (a+)+") from error
+        raise UsageError(told, "avoid repetition within repetition, such as (a|aa)+") from error
 
 
 def compiled(pattern: str, what: str = "regular expression") -> Pattern:

@@ -144,7 +144,7 @@ def test_a_pattern_that_backtracks_is_told(bg: Cli) -> None:
     assert "takes longer than" in told
     bg("start", "x", "p=aaa", "--wait")
     bg.jobs(f"jobs: {{x: {{command: 'true', params: {{p: {{pattern: '(a|aa)+$', default: {'a' * 60}b}}}}}}}}\n")
-    assert "bgjobs.yaml:1:41: jobs.x.params.p.pattern" in bg("validate", code=2).err
+    assert "bgjobs.yaml:1:42: jobs.x.params.p.pattern" in bg("validate", code=2).err
 
 
 @pytest.mark.parametrize(

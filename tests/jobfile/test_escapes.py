@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 CANARY = "hacked"
 VALUES = [f"'; : >{CANARY}; '", f'"; : >{CANARY}; "', f";: >{CANARY};", f"$(: >{CANARY})", f"'$(: >{CANARY})'", f"`: >{CANARY}`",
           f"`$(: >{CANARY})`", f"(: >{CANARY})", f"\nE\n: >{CANARY}\n", f"\nEOF\n: >{CANARY}\n", f"}}; : >{CANARY}; {{", "\\"]  # fmt: skip
-SHELLS = [shell for shell in ("bash", "dash") if shutil.which(shell)]
+BASH32 = os.environ.get("BGRUN_TEST_BASH32", "")
+SHELLS = [
+    *(shell for shell in ("bash", "dash") if shutil.which(shell)),
+    pytest.param(BASH32, id="bash32", marks=pytest.mark.skipif(not BASH32, reason="BGRUN_TEST_BASH32 names no bash")),
+]
 
 # Each of these once let a value out.
 ONCE_OPEN = [
@@ -36,6 +41,11 @@ ONCE_OPEN = [
     "cat <<\\E\nit's\nE\necho {{ v }} '\n",
     'echo "$\\\n( echo "{{ v }}" )"',
     'echo "$$(" {{ v }} ")"',
+    'echo "$${" {{ v }} "}"',
+    'echo "$$((" {{ v }} "))"',
+    "echo $$( {{ v }} )",
+    'echo "$$$(echo "{{ v }}")"',
+    'echo "$(echo "a {{ v }}" {{ v }})" "{{ v }}"',
     "((1<<2)) #\n: {{ v }}\n",
     "echo $'\\'' {{ v }}'",
     "(\\\n(\\\necho {{ v }}\n))#",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ from bgrun.jobfile.template import render_raw, render_shell
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+BASH32 = os.environ.get("BGRUN_TEST_BASH32", "")
+"""A bash 3.2, as macOS has it."""
 
 HOSTILE = ["", " ", "'", '"', "\\", "$(touch hacked)", "`touch hacked`", "$HOME", "; touch hacked", "a\nb", "*",
            "'; touch hacked; '", '"; touch hacked; "', "'\"'\"'", "-n", "#", "~", "!x", "{a,b}", "\\'", "\t", "é✓"]  # fmt: skip
@@ -30,19 +35,26 @@ PLACES = [
 ]
 
 
-def printed(template: str, value: str, folder: Path) -> bytes:
-    script = render_shell(template, {"v": value}, "test")
-    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, check=True)
+SHELLS = ["bash", pytest.param(BASH32, marks=pytest.mark.skipif(not BASH32, reason="BGRUN_TEST_BASH32 names no bash"))]
+
+
+def printed(template: str, value: str, folder: Path, shell: str = "bash", **env: str) -> bytes:
+    script = render_shell(template, {"v": value}, "test").encode("utf-8", "surrogateescape")
+    command = [shell, "-c", script]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **env}, capture_output=True, check=True)
     assert not list(folder.iterdir())
     return done.stdout
 
 
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("place", PLACES)
-def test_hostile_values_arrive_exactly(place: str, tmp_path: Path) -> None:
+def test_hostile_values_arrive_exactly(place: str, shell: str, tmp_path: Path) -> None:
     for value in HOSTILE:
         expected = value + ".\0" if "echo ." in place else value + "\0"
         assert (
-            printed(place, value, tmp_path).decode().replace("\n.\0", ".\0" if not value.endswith("\n") else "\n.\0")
+            printed(place, value, tmp_path, shell)
+            .decode()
+            .replace("\n.\0", ".\0" if not value.endswith("\n") else "\n.\0")
             == expected
         )
 
@@ -53,6 +65,65 @@ def test_hostile_values_arrive_exactly(place: str, tmp_path: Path) -> None:
 )
 def test_any_value_arrives_exactly(tmp_path: Path, value: str, place: str) -> None:
     assert printed(place, value, tmp_path) == value.encode() + b"\0"
+
+
+NESTED = [
+    "printf '%s\\0' \"$(printf '%s' \"{{ v }}\")\"",
+    "printf '%s\\0' \"$(printf '%s' {{ v }})\"",
+    "printf '%s\\0' \"$(printf '%s' '{{ v }}')\"",
+    "printf '%s\\0' \"$(printf '%s' \"$(printf '%s' {{ v }})\")\"",
+    "printf '%s\\0' \"$(printf '%s' \"$(printf '%s' \"{{ v }}\")\")\"",
+]
+BRACES = ["{a,b}", '"{a,b}"', "'{a,b}'", 'x"{a,$(touch hacked)}"y', '"{\'$(touch hacked)\',x}"', "\\{a,b}", '\\"{a,b}', '{1..3}"',
+          "${x,y}", "'\"'{a,b}'\"'", '"\'"{a,b}', "a\n{b,c}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("place", NESTED)
+def test_braces_in_a_value_are_not_expanded(place: str, shell: str, tmp_path: Path) -> None:
+    """Bash 3.2 did so within `"$(…)"`, and a `"` in the value turned around what is quoted there."""
+    for value in (*BRACES, *HOSTILE):
+        if not value.endswith("\n"):
+            assert printed(place, value, tmp_path, shell).decode() == value + "\0", value
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("after", ["(", "((", "{", "[", "'"])
+def test_a_value_behind_two_dollars_and_a_bracket_is_refused(after: str, shell: str, tmp_path: Path) -> None:
+    """To bash 3.2 the `$$(` of `"$$("` begins a command, in which the next quotes mean the opposite."""
+    for template in (
+        f'echo "$${after}" {{{{ v }}}} ")"',
+        f'echo "$$\\\n{after}" {{{{ v }}}}',
+        f'echo "a$$$${after}" "{{{{ v }}}}"',
+    ):
+        with pytest.raises(UsageError, match="could become code"):
+            render_shell(template, {"v": "$(touch hacked)"}, "test")
+        assert render_shell(template.replace("{{ v }}", "v"), {}, "test")
+    text = f'echo "${{$}}{after}" {{{{ v }}}} ")"'
+    assert b"$(touch hacked)" in printed(text, "$(touch hacked)", tmp_path, shell)
+
+
+@pytest.mark.parametrize("place", [*PLACES[:4], *NESTED])
+def test_a_locale_in_which_a_backslash_may_be_half_a_character(
+    place: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """GBK: the last byte of `中` in UTF-8 makes one character with a backslash behind it."""
+    locales, folder = tmp_path_factory.mktemp("locales"), tmp_path_factory.mktemp("run")
+    if not shutil.which("localedef"):
+        pytest.skip("no localedef here")
+    made = subprocess.run(["localedef", "-i", "zh_CN", "-f", "GBK", str(locales / "zh_CN.GBK")], capture_output=True)
+    if made.returncode > 1 or not (locales / "zh_CN.GBK" / "LC_CTYPE").exists():
+        pytest.skip("this machine cannot make the locale zh_CN.GBK")
+    for value in (
+        "中$(touch hacked)",
+        "中`touch hacked`",
+        '中"; touch hacked; "',
+        "中'; touch hacked; '",
+        "中\\",
+        "\udcad$(touch hacked)",
+    ):
+        said = printed(place, value, folder, LOCPATH=str(locales), LC_ALL="zh_CN.GBK")
+        assert said == value.encode("utf-8", "surrogateescape") + b"\0"
 
 
 @pytest.mark.parametrize(
