@@ -43,6 +43,7 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
     recorded = files.modified(at.meta)
     # Between its `.meta` and its `.pid` it is about to start: that is no end yet.
     begins = not pid and code is None and abs(time.time() - recorded) < SLACK_S
+    began = instant(_epoch(stamp), recorded)
     return {
         **written,
         "label": written.get("label") or label,
@@ -52,7 +53,9 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
         "working_dir": written.get("repo_dir", ""),
         "pid": str(pid) if pid else "",
         "pid_start": "" if code is not None or not pid else _start(at, written, pid),
-        "started_at": "" if begins else clock.iso(instant(_epoch(stamp), recorded)),
+        "started_at": "" if begins else clock.iso(began),
+        # Of copies no time tells when the run ended.
+        **({"copied": "true"} if began != recorded else {}),
         **({"waiting": "its process is not recorded yet"} if begins else {}),
         "stop_grace_s": f"{DEFAULT_GRACE_S:g}",
     }

@@ -309,7 +309,7 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
     started = clock.epoch(facts.get("started_at", ""))
     if verdict.state == "running" and started is not None:
         return None, round(max(0.0, time.time() - started), 3)
-    if verdict.exit_code is None or started is None:
+    if verdict.exit_code is None or started is None or facts.get("copied"):
         return facts.get("ended_at"), None
     written = min(files.modified(at.exit), files.modified(at.hidden("exit")))
     if written == float("inf"):

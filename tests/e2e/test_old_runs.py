@@ -379,3 +379,13 @@ def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
     for kind, path in late.items():
         (bg.folder / kind).rename(path)
     assert told() == ("failed", 4, None)
+
+
+def test_copies_of_an_old_run_do_not_tell_how_long_it_took(bg: Cli, old: OldScript) -> None:
+    run_id = old.ended("X", "bash", "-c", "exit 3")
+    assert bg.state("X")["duration_s"] is not None
+    for kind in ("meta", "exit", "pid", "log"):
+        os.utime(old.file(run_id, kind), (0, 1_700_000_000))
+    run = bg.state("X")
+    assert (run["state"], run["exit_code"], run["duration_s"], run["ended_at"]) == ("failed", 3, None, None)
+    assert run["started_at"]
