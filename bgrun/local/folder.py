@@ -49,7 +49,7 @@ def _stat(path: str) -> os.stat_result | None:
 
 def spelled(text: str, recorded: str) -> str:
     """Return words about files of the log folder as they are told to others; pure."""
-    return text.replace(f" {HERE}/", f" {recorded}/")
+    return f" {text}".replace(f" {HERE}/", f" {recorded}/")[1:]
 
 
 def moved(path: str, root: str, before: str, after: str) -> str:

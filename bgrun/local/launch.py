@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError
+from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError, StorageError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import kernel
 from bgrun.local import plan as plans
@@ -210,7 +210,7 @@ def _read(fd: int) -> bytes:
 def _refusal(answer: str) -> BgrunError:
     kind, _, told = answer.partition("\n")
     message, _, hint = told.partition("\n")
-    error = BusyError if kind == BusyError.__name__ else LaunchError
+    error = next((one for one in (BusyError, StorageError) if one.__name__ == kind), LaunchError)
     return error(message or kind or "the supervisor ended before it launched anything", hint)
 
 

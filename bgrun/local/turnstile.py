@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import BgrunError, BusyError, LaunchError
+from bgrun.errors import BgrunError, BusyError, LaunchError, StorageError
 from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import kernel, slots
 from bgrun.local.folder import now
@@ -108,7 +108,7 @@ class Turnstile:
         try:
             within_s = slots.MUTEX_S if len(self.places) == 1 and not self.stuck else _AT_ONCE_S
             return slots.enter(place, Owner(run_id, self.log_dir), may_wait=may_wait, within_s=within_s)
-        except (BusyError, StuckError):
+        except (BusyError, StuckError, StorageError):
             raise
         except BgrunError as error:
             raise LaunchError(error.message, error.hint) from error

@@ -46,7 +46,7 @@ def test_a_start_that_cannot_keep_its_record_does_not_run_the_job(small: Cli, tm
     small("run", "first", "--wait", "--", "true")
     fill(tmp_path / "disk")
     done = small("run", "x", "--", "touch", str(small.folder / "ran"), code=None)
-    assert done.code in (2, 125), done
+    assert done.code == 2, done
     assert "space" in done.err
     assert not (small.folder / "ran").exists()
     assert [run["label"] for run in small.json("list")["runs"]] == ["first"]
