@@ -88,11 +88,13 @@ class _Source:
             yield from self.last()
             self.offset, self.seen = 0, b""
             yield self._chunk(note=f"the log of {self.at.run_id} was truncated; what follows is from its new beginning")
-        for data, end in logs.read_from(self.at.log, self.offset):
-            self.seen = data[-SEEN_BYTES:] if end - self.offset == len(data) else b""
-            self.offset = end
-            self.new_since = time.monotonic()
+        grew = False
+        for data, end in masks.read_from(self.at.log, self.offset, self.known):
+            self.offset, grew = end, True
             yield from self._taken(data)
+        if grew:
+            self.new_since = time.monotonic()
+            self.seen = logs.bytes_before(self.at.log, self.offset, SEEN_BYTES)
 
     def early(self, now: float) -> Iterator[Chunk]:
         """Give what can be shown of a line that has not ended, once nothing more has come of it for a moment."""
@@ -175,8 +177,9 @@ def require_log(run: Run) -> None:
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
     """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
     at = RunFiles(project.log_dir, run.run_id)
-    stream = masks.Stream(masks.parse((record.read_meta(at) or {}).get("secrets", "")))
-    for data, _ in logs.read_from(at.log, 0 if lines is None else logs.tail_offset(at.log, lines)):
+    known = masks.parse((record.read_meta(at) or {}).get("secrets", ""))
+    stream = masks.Stream(known)
+    for data, _ in masks.read_from(at.log, 0 if lines is None else logs.tail_offset(at.log, lines), known):
         yield stream.feed(data)
     yield stream.end()
 

@@ -145,7 +145,7 @@ class _Log:
         return masks.hide("\n".join(lines), self.known).split("\n") if self.known and lines else lines
 
     def _blocks(self, start: int, end: int) -> Iterator[bytes]:
-        for data, reached in logs.read_from(self.path, start):
+        for data, reached in masks.read_from(self.path, start, self.known):
             yield data
             if reached >= end:
                 break

@@ -119,6 +119,19 @@ def size(path: str) -> int:
         return 0
 
 
+def bytes_before(path: str, offset: int, count: int) -> bytes:
+    """Return the last bytes of a log before an offset, at most so many."""
+    try:
+        fd = files.open_regular(path)
+    except FileNotFoundError:
+        return b""
+    try:
+        start = max(0, offset - count)
+        return os.pread(fd, offset - start, start)
+    finally:
+        os.close(fd)
+
+
 def was_truncated(path: str, offset: int, seen: bytes) -> bool:
     """Return whether a log is no longer the one that was read up to an offset, of which `seen` were the last bytes.
 

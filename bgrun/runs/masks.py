@@ -27,6 +27,7 @@ SHORTEST = 4
 """Of how many characters a line of a secret is at least: shorter ones stand everywhere in any text."""
 LONGEST_LINE = 64 << 10
 """A longer line is masked part by part: so many bytes of it are kept until its end is there."""
+_MORE_BYTES = 1024
 _SALT_BYTES = 8
 _BITS = 2
 
@@ -217,6 +218,47 @@ def _blotted(data: bytes, found: Sequence[Span], skip: int = 0, keep: int | None
             parts += [data[at : span.start], MASK.encode()]
             at = span.end
     return b"".join([*parts, data[at:end]])
+
+
+# --- where a log was cut ----------------------------------------------------------------------
+
+
+def read_from(path: str, offset: int, known: Sequence[Mark]) -> Iterator[logs.Piece]:
+    """Give the bytes of a log as `logs.read_from` does; where its middle was dropped, no part of a secret is left.
+
+    What stands on either side of the gap on the same line becomes stars, as far as a secret may reach.
+    """
+    pieces = logs.read_from(path, offset)
+    if not known:
+        return pieces
+    is_cut = logs.bytes_before(path, offset, 1) == b"\0"  # which is what dropped bytes read as
+    return _starred(pieces, offset, ahead(known), cut=is_cut)
+
+
+def ahead(known: Sequence[Mark]) -> int:
+    """Return how many bytes of a log a secret may take, with escape sequences in it."""
+    return 4 * max((mark.length for mark in known), default=0) + _MORE_BYTES
+
+
+def _starred(pieces: Iterable[logs.Piece], at: int, reach: int, *, cut: bool) -> Iterator[logs.Piece]:
+    before: logs.Piece | None = None
+    for piece in pieces:
+        is_gap, at = piece.end - at != len(piece.data), piece.end
+        if before:
+            yield before._replace(data=_without_end(before.data, reach)) if is_gap else before
+        data = piece.data
+        before = piece if is_gap or not cut else piece._replace(data=_without_end(data[::-1], reach)[::-1])
+        if is_gap:
+            yield piece
+            before = None
+        cut = is_gap
+    if before:
+        yield before
+
+
+def _without_end(data: bytes, reach: int) -> bytes:
+    length = min(len(data) - data.rfind(b"\n") - 1, reach)
+    return data[: len(data) - length] + b"*" * length
 
 
 class Text:

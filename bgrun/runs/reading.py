@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 LONGEST_LINE = 64 << 10
 """A longer line is given in parts of so many bytes."""
 SEARCH_S = 3.0
-_MORE_BYTES = 1024
 START = "start"
 
 
@@ -101,9 +100,8 @@ def lines_from(
     """
     at = begin(path, start)
     if not known:
-        return (Line(part.data, part.end) for part in _parts_from(path, at, 0, final=final))
-    reach = max(mark.length for mark in known)
-    parts = _parts_from(path, at, 4 * reach + _MORE_BYTES, final=final)
+        return (Line(part.data, part.end) for part in _parts_from(path, at, (), final=final))
+    parts = _parts_from(path, at, known, final=final)
     return _masked(parts, _before(path, at), known, raw=raw)
 
 
@@ -115,10 +113,11 @@ class _Part(NamedTuple):
     after: bytes = b""
 
 
-def _parts_from(path: str, at: int, ahead: int, *, final: bool) -> Iterator[_Part]:
-    """Give the lines of a log from an offset on, very long ones in parts, each with `ahead` bytes of what follows."""
+def _parts_from(path: str, at: int, known: Sequence[masks.Mark], *, final: bool) -> Iterator[_Part]:
+    """Give the lines of a log from an offset on, very long ones in parts, each with what follows where that matters."""
     rest = b""
-    for data, end in logs.read_from(path, at):
+    ahead = masks.ahead(known) if known else 0
+    for data, end in masks.read_from(path, at, known):
         if end - at != len(data):  # a word on what was dropped, instead of it
             yield from (_Part(part, at) for part in (rest,) if part)
             yield from (_Part(part, end) for part in data.split(b"\n") if part)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = masks.LONGEST_LINE
 """A longer line is given in parts, so that no line takes more memory than that."""
-_MORE_BYTES = 1024
 
 
 class Piece(NamedTuple):
@@ -129,8 +128,8 @@ def last_line(path: str, known: Sequence[Mark], most: int, *, unended: bool = Fa
         unended: whether only a line is meant that no line feed closes; '' for any other.
     """
     reach = max((mark.length for mark in known), default=1) - 1
-    start = max(0, logs.size(path) - most - (4 * reach + _MORE_BYTES if known else 0))
-    data = b"".join(piece.data for piece in logs.read_from(path, start))
+    start = max(0, logs.size(path) - most - (masks.ahead(known) if known else 0))
+    data = b"".join(piece.data for piece in masks.read_from(path, start, known))
     if unended and data.endswith(b"\n"):
         return ""
     _, feed, line = data.removesuffix(b"\n").rpartition(b"\n")

@@ -201,3 +201,26 @@ def test_of_a_last_line_that_is_cut_off_no_end_of_a_secret_is_shown(tmp_path: Pa
         line = shown.last_line(str(path), known, 40)
         assert line.lstrip("x").removeprefix("***") == "y" * len(line.lstrip("x").removeprefix("***"))
         assert len(line) > 40
+
+
+def test_where_the_middle_of_a_log_was_dropped_no_part_of_a_secret_is_left(tmp_path: Path) -> None:
+    known = masks.parse(masks.marks([("T", "tok-4711-secret")]))
+    path = tmp_path / "x.log"
+    block = 64 << 10
+    with path.open("wb") as log:
+        log.write(b"first\n" + b"x" * (block - 12) + b"tok-47")
+        log.seek(4 * block)
+        log.write(b"11-secret and so on\nlast\n")
+    if not any(piece.data.startswith(b"\n[bgrun: ") for piece in logs.read_from(str(path))):
+        pytest.skip("this file system keeps no gaps")
+    for start in (0, 4 * block):
+        for raw in (False, True):
+            lines = [logs.decode(line.data) for line in reading.lines_from(str(path), start, known, raw=raw)]
+            assert lines[-1] == "last"
+            assert (lines[0] == "first") == (start == 0)
+            assert not any(part in line for line in lines for part in ("tok", "47", "11-", "secret"))
+    stream = masks.Stream(known)
+    data = b"".join(stream.feed(piece.data) for piece in masks.read_from(str(path), 0, known)) + stream.end()
+    assert b"were dropped here" in data
+    assert not any(part in data for part in (b"tok", b"secret"))
+    assert sum(len(piece.data) for piece in logs.read_from(str(path), 0)) == len(data)
