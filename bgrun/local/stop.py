@@ -189,10 +189,11 @@ def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str)
             orphans.append(_Orphan(at, facts, _begin(facts, grace_s, reason)))
     _pursue(orphans)
     for one in orphans:
-        _close(one.at, reason)
+        _close(one.at, reason, len(one.reached))
         if state.closing_words(record.read_meta(one.at) or {}):
             files.remove(one.at.stop)
     _close(RunFiles(log_dir, run_id), reason)
+    _refuse_left(orphans)
     return record.read_run(log_dir, run_id)
 
 
@@ -210,6 +211,7 @@ def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
     if not spared.isdisjoint(found):
         raise _inside(run)
     _pursue(left)
+    _refuse_left(left)
     count = len({key for orphan in left for key in orphan.reached})
     now = record.existing(log_dir, run.run_id)
     told = f"ended {count} process{'' if count == 1 else 'es'} that it had left running"
@@ -234,18 +236,26 @@ def _pursue(orphans: Sequence[_Orphan]) -> None:
         for one in orphans:
             if not one.over:  # we are interrupted: nothing is left standing still
                 tree.send(one.stopping.held, "SIGCONT")
+
+
+def _refuse_left(orphans: Sequence[_Orphan]) -> None:
+    """Raise StopError where something could not be ended."""
     if left := [(one.at.run_id, last.pid) for one in orphans for last in one.left]:
         told = ", ".join(f"pid {pid} of {run_id}" for run_id, pid in left)
         raise StopError(f"still alive after SIGKILL: {told}")
 
 
-def _close(at: RunFiles, reason: str) -> None:
-    """Write the last words on a run that nobody else will write any, and never over somebody else's."""
+def _close(at: RunFiles, reason: str, count: int = 0) -> None:
+    """Write the last words on a run that nobody else will write any, and never over somebody else's.
+
+    `count` is the number of processes that were ended, which a group's own run leaves to its runs.
+    """
     ended = record.read_run(at.log_dir, at.run_id)
     facts = record.read_meta(at)
     if ended is None or facts is None or ended.live or state.closing_words(facts):
         return
     if ended.state != "stopped" and (not ended.members or ended.succeeded):
         return  # it ended by itself before any signal was sent
-    verdict = state.Verdict("stopped", ended.exit_code, ended.signal, state.stop_words(reason))
-    ledger.close_orphan(at, facts, verdict)
+    told = state.stop_words(reason) + (f"; ended {count} process{'' if count == 1 else 'es'}" if count else "")
+    verdict = state.Verdict("stopped", ended.exit_code, ended.signal, told)
+    ledger.close_orphan(at, facts | ({"stopped_processes": str(count)} if count else {}), verdict)

@@ -132,6 +132,7 @@ def test_the_code_that_the_command_ends_with_when_it_is_asked_to(bg: Cli) -> Non
     ended = bg.json("stop", "x")["runs"][0]
     assert (ended["state"], ended["exit_code"]) == ("stopped", 9)
     assert bg.meta(ended)["state"] == "stopped"
+    assert ended["reason"].startswith("stopped by request; ended ")
 
 
 GROUP = """
