@@ -23,8 +23,8 @@ INDEX, NOTE = "index", "note"
 MOST_COMPARED = 200
 """How many of the newest runs are looked at for one that wrote to the same files."""
 _MOST_INDEX = 8 << 20
-_TICK_S = 0.02
-"""How much the time of a file may be behind the clock: a tick of the kernel's, and what a meta rounds off."""
+_TICK_S, _ROUNDED_S = 0.011, 0.001
+"""How much the time of a file may be behind the clock, a tick of the kernel's, and what a meta rounds off."""
 
 
 class Taken(NamedTuple):
@@ -81,12 +81,22 @@ def _other_writer(at: RunFiles, run: Run, job: RenderedJob) -> str | None:
         declared = known.get("junit", "")
         if not declared or os.path.normpath(os.path.join(known.get("working_dir", ""), declared)) != place:
             continue
-        if run_id != run.run_id and (other := record.read_run(at.log_dir, run_id)) and _ran_at(other, times):
+        if (
+            run_id != run.run_id
+            and (other := record.read_run(at.log_dir, run_id))
+            and _may_have_written(other, run, times)
+        ):
             return run_id
     return None
 
 
-def _ran_at(other: Run, times: Sequence[float]) -> bool:
-    began = clock.epoch(other.started_at or "")
-    ended = float("inf") if other.live else clock.epoch(other.ended_at or "")
-    return began is not None and ended is not None and any(began - _TICK_S <= at <= ended + _TICK_S for at in times)
+def _may_have_written(other: Run, run: Run, times: Sequence[float]) -> bool:
+    """Return whether another run can have written files of these times, which were copied as this one ended; pure."""
+    began, ended = clock.epoch(other.started_at or ""), clock.epoch(other.ended_at or "")
+    own_end = clock.epoch(run.ended_at or "")
+    ended = float("inf") if other.live else ended
+    if began is None or ended is None or own_end is None:
+        return False
+    # The time of a file is never ahead of the clock. What began later has written only what is later than our end.
+    earliest = began - _TICK_S if began < own_end else own_end + _ROUNDED_S
+    return any(earliest <= at <= ended + _ROUNDED_S for at in times)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bgrun.model import Run
+from bgrun.runs import clock, taken
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -119,6 +121,28 @@ def test_runs_at_the_same_time_that_write_one_file_are_not_mixed_up(project: Cli
     told = digest(project, other)
     assert (told["counts"], one["run_id"] in told["note"]) == (None, True)
     assert digest(project, one)["counts"] == {"passed": 2}, "the other one was over by then"
+
+
+def test_one_right_after_the_other_each_has_its_own(project: Cli) -> None:
+    project.jobs(JOBS.replace("groups: {", "groups: {turns: {jobs: [unit, also], max_parallel: 1}, "))
+    group = project.json("group", "turns", "--param", f"what={GOOD}", "--wait")
+    for one in group["runs"]:
+        assert digest(project, one)["counts"] == {"passed": 2}, digest(project, one)["note"]
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "written", "mixed"),
+    [
+        (0, 5, 12.0, False), (0, 15, 12.0, True), (0, 11, 12.0, False), (11, 30, 12.0, True), (13, 30, 12.0, False),
+        (20, 30, 19.999, False), (20, 30, 20.5, True), (20.5, 30, 20.4, True), (12.005, 30, 12.0, True), (5, 9.999, 10.0, True),
+    ],
+)  # fmt: skip
+def test_who_can_have_written_a_file(began: float, ended: float, written: float, mixed: bool) -> None:
+    """This run went on from 10 to 20."""
+    known = dict.fromkeys(Run._fields[:19]) | {"state": "failed"}
+    own = Run(**known | {"started_at": clock.iso(10.0), "ended_at": clock.iso(20.0)})  # type: ignore[arg-type]
+    other = Run(**known | {"started_at": clock.iso(began), "ended_at": clock.iso(ended)})  # type: ignore[arg-type]
+    assert taken._may_have_written(other, own, [written]) == mixed
 
 
 def test_a_member_of_a_group_and_a_rerun(project: Cli) -> None:
