@@ -5,6 +5,8 @@ A message names what is wrong and where; `hint` says how to mend it.
 
 from __future__ import annotations
 
+import errno
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,6 +80,14 @@ class RunGoesOnError(BgrunError):
 
 class LaunchError(BgrunError):
     """The run could not be launched, and left no record."""
+
+
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+"""What tells that descriptors, processes or memory ran out, which others that end give back."""
+
+
+class ScarceError(LaunchError):
+    """The system has no descriptor or process left to launch a run with; that may pass."""
 
 
 class LaunchPendingError(LaunchError):

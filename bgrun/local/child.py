@@ -8,19 +8,21 @@ is no moment at which a command runs without a record, whoever is killed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 
-from bgrun.errors import LaunchError
+from bgrun.errors import SCARCE, LaunchError, ScarceError
 from bgrun.lean import NamedTuple, signal, suppress
-from bgrun.local import ledger, programs
+from bgrun.local import kernel, ledger, programs
 from bgrun.runs import clock, files, meta, process
 from bgrun.runs.layout import MARK_DIR, MARK_RUN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from bgrun.runs.layout import RunFiles
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 GATE_FD, SLOT_FD = 8, 9
 """Where a job script finds its gate, and the lock of its slot: descriptors that bash leaves alone (see job.sh.j2)."""
 GATE = "BGRUN_GATE"
+SPARE = 24
+"""How many descriptors a supervisor of several runs keeps free, to write down how they end; of a low limit a third."""
 _DASH = ("/bin/dash", "/usr/bin/dash")
 
 
@@ -54,40 +58,61 @@ class Start(NamedTuple):
 
     `environment` are variables of its own; `any_shell`: any POSIX shell does the same with it. `log_dir` is the log
     folder as it is named now, by which the script finds its files and its processes are marked. `meanwhile` is
-    done before it begins.
+    done before it begins. `spare`: other runs need descriptors too.
     """
 
     environment: dict[str, str]
     any_shell: bool
     log_dir: str
     meanwhile: Callable[[], None]
+    spare: bool = False
 
 
 def launch(at: RunFiles, facts: dict[str, str], start: Start, held: Held) -> ledger.Child:
     """Start a job script as a child of this process and the leader of a session of its own.
 
     Raises:
+        ScarceError: descriptors, processes or memory ran out; a lock that was `held` is held still.
         LaunchError: it does not run, and of its files only the meta and the script may be left.
     """
     opened: list[int] = []
     try:
         log_fd, lock_fd = ledger.claim_files(at, facts, opened, held.lock_fd)
+        if start.spare:
+            _leave_some(log_fd)
         child = _begin(at, facts, start, held._replace(lock_fd=lock_fd), log_fd)
         os.close(log_fd)
     except LaunchError:
         _withdraw(at, opened)
         raise
     except OSError as error:
+        told = f"cannot launch {at.run_id} in {start.log_dir}: {error.strerror}"
+        if error.errno in SCARCE:
+            _withdraw(at, opened, waits=held.lock_fd)
+            raise ScarceError(told, "see `ulimit -n` and `ulimit -u`") from error
         _withdraw(at, opened)
-        raise LaunchError(f"cannot launch {at.run_id} in {start.log_dir}: {error.strerror}") from error
+        raise LaunchError(told) from error
     return child
 
 
-def _withdraw(at: RunFiles, opened: list[int]) -> None:
+def _leave_some(fd: int) -> None:
+    """Raise the OSError of a limit that is not quite reached yet: `fd` is the lowest that was free."""
+    most = os.sysconf("SC_OPEN_MAX")
+    if 0 < most <= fd + min(SPARE, most // 3):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def _withdraw(at: RunFiles, opened: list[int], waits: int | None = None) -> None:
+    """Remove what was made for a launch; of a run that `waits` on, with that lock or -1, the record stays."""
     for fd in opened:
-        os.close(fd)
+        if waits is None or fd != waits:
+            os.close(fd)
+    kept = (
+        {at.stop, at.hidden("pid")} if waits is not None and waits >= 0 else {at.stop} if waits is not None else set()
+    )
     for path in (at.log, at.pid, at.exit, *at.all_hidden):
-        files.remove(path)
+        if path not in kept:
+            files.remove(path)
 
 
 def _begin(at: RunFiles, facts: dict[str, str], start: Start, held: Held, log_fd: int) -> ledger.Child:
@@ -127,26 +152,52 @@ def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:
     """Spawn the script with nothing of ours: its log as stdout and stderr, no stdin, signals as at boot."""
     log_fd, gate_fd, slot_fd = fds
     moved = [(_out_of_the_way(fd), target) for fd, target in ((slot_fd, SLOT_FD), (gate_fd, GATE_FD)) if fd >= 0]
-    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        *((os.POSIX_SPAWN_DUP2, source, target) for source, target in ((log_fd, 1), (log_fd, 2), *moved)),
-    ]
+    # Opened here: in the child all that we have open counts against the limit that the job is to have.
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    streams = [(null, 0), (log_fd, 1), (log_fd, 2), *moved]
     around = look_around()
     environment = {**around.environment, **start.environment, GATE: "1", MARK_RUN: at.run_id, MARK_DIR: start.log_dir}
     shell = around.dash if around.dash and start.any_shell and _is_plain(start.environment) else around.bash
+    words = [*shell, at._replace(log_dir=start.log_dir).script]
+    try:
+        with kernel.callers_limit():
+            return _spawn_apart(words, environment, streams)
+    finally:
+        for source in (null, *(source for source, _ in moved)):
+            os.close(source)
+
+
+def _spawn_apart(words: list[str], environment: dict[str, str], streams: list[tuple[int, int]]) -> int:
+    """Start a program in a session of its own, with these descriptors under these numbers."""
     try:
         return os.posix_spawn(
-            shell[0],
-            [*shell, at._replace(log_dir=start.log_dir).script],
+            words[0],
+            words,
             environment,
-            file_actions=actions,
+            file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in streams],
             setsid=True,
             setsigmask=(),
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )
+    except NotImplementedError:  # Python was built where posix_spawn(3) makes no session
+        pid = os.fork()
+        if pid == 0:
+            _become(words, environment, streams)
+        return pid
+
+
+def _become(words: list[str], environment: dict[str, str], streams: list[tuple[int, int]]) -> NoReturn:
+    """In the child: do what posix_spawn(3) does elsewhere."""
+    try:
+        os.setsid()
+        for source, target in streams:
+            os.dup2(source, target)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.execve(words[0], words, environment)
     finally:
-        for source, _ in moved:
-            os.close(source)
+        os._exit(127)
 
 
 def look_around(known: list[Around] = []) -> Around:  # noqa: B006 - it is to last
@@ -173,4 +224,9 @@ def _is_plain(environment: dict[str, str]) -> bool:
 
 def _out_of_the_way(fd: int) -> int:
     """Return a copy of a descriptor that has none of the numbers that the script knows."""
-    return int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(GATE_FD, SLOT_FD) + 1))
+    try:
+        return int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(GATE_FD, SLOT_FD) + 1))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error  # beyond the limit (fcntl(2))

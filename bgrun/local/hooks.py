@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 
-from bgrun.lean import signal, suppress
-from bgrun.local import programs
+from bgrun.errors import SCARCE
+from bgrun.lean import NamedTuple, signal, suppress
+from bgrun.local import kernel, programs
 from bgrun.local.kernel import steady_clock
 from bgrun.runs import files
 from bgrun.runs.layout import MARK_DIR, RunFiles
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from bgrun.model import Hook, Run
 
+PATIENCE_S, AGAIN_S = 60.0, 0.5
+"""How long it is tried to start a hook for which there is no process or descriptor, and how often."""
 _FAILURES = ("failed", "timed_out")
 # `-p`: as for job scripts, neither BASH_ENV nor functions of the caller have a say.
 _SHELL = ("bash", "-p", "-eo", "pipefail", "-c")
@@ -73,21 +76,45 @@ def variables(run: Run) -> dict[str, str]:
     return {f"BGRUN_{key}": "" if value is None else str(value) for key, value in told.items()}
 
 
+class _Due(NamedTuple):
+    """A hook that is to be started, until then at the latest, on the steady clock."""
+
+    hook: Hook
+    run: Run
+    folder: str
+    environment: Mapping[str, str]
+    until: float
+
+
 class Hooks:
     """The hooks that run now, by pid, each with the time at which it is killed."""
 
     def __init__(self, helpers: set[int]) -> None:
         self.helpers = helpers
         self.until: dict[int, float] = {}
+        self.waiting: list[_Due] = []
+        self.again_at = math.inf
 
     def start_due(self, hooks: Iterable[Hook], run: Run, folder: str, environment: Mapping[str, str]) -> None:
-        """Start those of the hooks that the end of a run calls for.
-
-        Raises:
-            OSError: as `start`.
-        """
+        """Start those of the hooks that the end of a run calls for; for which there is no process now, in a while."""
         for hook in due(hooks, run.state):
-            self.start(hook, run, folder, environment)
+            self.start_or_wait(_Due(hook, run, folder, environment, steady_clock() + PATIENCE_S))
+
+    def start_or_wait(self, one: _Due) -> None:
+        """Start a hook, or note it for later where descriptors or processes ran out; where it cannot run it is not."""
+        try:
+            self.start(one.hook, one.run, one.folder, one.environment)
+        except OSError as error:
+            if error.errno in SCARCE and steady_clock() < one.until:
+                self.waiting.append(one)
+                self.again_at = steady_clock() + AGAIN_S
+
+    def start_waiting(self) -> None:
+        """Start the hooks that could not be started before."""
+        if self.waiting and steady_clock() >= self.again_at:
+            waiting, self.waiting = self.waiting, []
+            for one in waiting:
+                self.start_or_wait(one)
 
     def start(self, hook: Hook, run: Run, folder: str, environment: Mapping[str, str]) -> None:
         """Start a hook in a folder; what it writes, and why it could not run, goes to a log of its own.
@@ -102,7 +129,11 @@ class Hooks:
         words[0] = programs.find(words[0]) or f"/bin/{words[0]}"
         log = RunFiles(os.path.dirname(run.meta), run.run_id).hooks_log
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(fd)
+            raise
         if pid == 0:
             _become(words, fd, folder, {**environment, **variables(run), MARK_DIR: os.path.dirname(run.meta)})
         os.close(fd)
@@ -126,6 +157,8 @@ class Hooks:
     def next_look_at(self) -> float | None:
         """When the next one has to be killed, on the steady clock; None while no hook runs."""
         soonest = min(self.until.values(), default=math.inf)
+        if self.waiting:
+            soonest = min(soonest, self.again_at)
         return None if soonest == math.inf else soonest
 
 
@@ -137,7 +170,8 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
         os.chdir("/")
         with suppress(OSError):
             os.chdir(folder)
-        os.execve(words[0], words, {**programs.job_environment(os.environ), **environment})
+        with kernel.callers_limit():
+            os.execve(words[0], words, {**programs.job_environment(os.environ), **environment})
     except OSError as error:
         os.write(2, f"bgrun: cannot run the hook: {error.strerror}\n".encode())
     finally:

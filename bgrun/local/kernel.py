@@ -125,6 +125,53 @@ def reap_child() -> tuple[int, int, resource.struct_rusage | None]:
     return os.wait4(-1, os.WNOHANG)
 
 
+_limits: list[tuple[int, int]] = []
+"""The limit of descriptors as the caller had it, soft and hard, and ours; nothing while it is the same."""
+
+
+def raise_limit(needed: int) -> None:
+    """Have room for this many descriptors, as far as the hard limit allows (setrlimit(2)).
+
+    Only for us: jobs and hooks get what the caller had (see `callers_limit`).
+    """
+    import resource
+
+    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted and not _limits:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            _limits.extend((before, (wanted, hard)))
+
+
+def out_of_reach(fd: int) -> int:
+    """Return a descriptor that stays open, moved beyond the caller's limit where ours is higher.
+
+    What is opened for a job has to be below that: posix_spawn(3) takes no other while the limit is the caller's.
+    """
+    if not _limits:
+        return fd
+    moved = int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _limits[0][0]))
+    os.close(fd)
+    return moved
+
+
+@contextmanager
+def callers_limit() -> Iterator[None]:
+    """Have the caller's limit of descriptors again in the block, for who is started in it; nothing can be opened."""
+    if not _limits:
+        yield
+        return
+    import resource
+
+    before, own = _limits
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, own)
+
+
 class TimeUpError(Exception):
     """A limit of time came while something slept."""
 

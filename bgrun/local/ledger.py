@@ -7,7 +7,7 @@ import time
 
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.lean import NamedTuple, suppress
-from bgrun.local.kernel import steady_clock
+from bgrun.local.kernel import out_of_reach, steady_clock
 from bgrun.runs import clock, files, lock, meta, process, record, state
 from bgrun.runs.layout import RunFiles
 
@@ -82,10 +82,10 @@ def claim_lock(at: RunFiles) -> int:
     fd = files.create(at.hidden("pid"))
     try:
         lock.hold(fd)
+        return out_of_reach(fd)
     except OSError:
         os.close(fd)
         raise
-    return fd
 
 
 def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int], locked: int = -1) -> tuple[int, int]:

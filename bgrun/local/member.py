@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from bgrun.errors import ScarceError
 from bgrun.lean import signal, suppress
 from bgrun.local import folder, kernel, ledger
 from bgrun.local.kernel import steady_clock
@@ -131,15 +132,20 @@ class Member:
         """Start its job script, which keeps the slot of its concurrency group open.
 
         Raises:
+            ScarceError: the system ran out of something; it may be tried again.
             LaunchError: it does not run.
         """
         from bgrun.local import child  # one that takes a run over launches none
 
-        held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1
+        held, self.lock_fd = child.Held(self.lock_fd, slot_fd), -1  # which is closed with it, if it fails
         self._look_at_reports()
         now = folder.now(self.host.recorded)
-        start = child.Start(self.plan.environment, self.plan.any_shell, now, self.host.keep_code)
-        self.child = child.launch(self.at, self.facts(), start, held)
+        start = child.Start(self.plan.environment, self.plan.any_shell, now, self.host.keep_code, not self.host.alone)
+        try:
+            self.child = child.launch(self.at, self.facts(), start, held)
+        except ScarceError:
+            self.lock_fd = held.lock_fd
+            raise
         self.host.leaders.add(self.pid)
         self.state = "running"
         self.began = steady_clock()

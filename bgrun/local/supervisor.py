@@ -10,7 +10,7 @@ import os
 import sys
 
 from bgrun import packing
-from bgrun.errors import BgrunError, LaunchError
+from bgrun.errors import BgrunError, LaunchError, ScarceError
 from bgrun.lean import contextmanager, signal, suppress
 from bgrun.local import folder, ledger
 from bgrun.local.folder import HERE
@@ -22,6 +22,7 @@ from bgrun.local.kernel import (
     close_all,
     hear_of_touches,
     leave_streams,
+    raise_limit,
     reap_child,
     steady_clock,
 )
@@ -50,6 +51,11 @@ MOST_LAUNCHES = 16
 CLOCK_CHECK_S = 2.0
 """The longest sleep before a deadline: a machine that slept in between is noticed within this."""
 
+FEW, FDS_EACH = 60, 3
+"""Up to how many runs no limit of descriptors is in the way, and how many descriptors each of more may need."""
+SCARCE_LOOK_S, SCARCE_S = 1.0, 60.0
+"""Where the system has nothing left for a launch: how often to try again, and how long while no run of ours lives."""
+
 NEVER = float("inf")
 
 
@@ -72,6 +78,9 @@ class Supervisor:
         self.asked_to_stop = False
         self.ask_at = NEVER
         self.more_to_launch = False
+        self.scarce_since = NEVER
+        self.launch_at = 0.0
+        self.has_settled = False
 
     def keep_code(self) -> None:
         """Take a copy of all code that may be needed, once: from the first job on any of it may be replaced.
@@ -104,6 +113,8 @@ class Supervisor:
 
     def open(self) -> None:
         """Make the records that exist before anything runs: the group's, and those of who waits."""
+        if len(self.members) > FEW:
+            raise_limit(len(self.members) * FDS_EACH + FEW)
         if self.group:
             self.group.open(self.members)
             for member in self.members.values():
@@ -193,6 +204,7 @@ class Supervisor:
         self._settle()
         if self.hooks:
             self.hooks.kill_late()
+            self.hooks.start_waiting()
         self._tidy()
         done = self._schedule()
         self._tidy()
@@ -208,6 +220,7 @@ class Supervisor:
         looks = [self.ask_at - now]
         deadlines = [at - now for member in self.active.values() if (at := member.deadline) is not None]
         looks += [member.look_at - now for member in self.active.values()]
+        looks += [self.launch_at - now] if self.launch_at else []
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
         if self.hooks and (late := self.hooks.next_look_at) is not None:
             looks.append(late - now)
@@ -218,6 +231,9 @@ class Supervisor:
 
     def _schedule(self) -> bool:
         """Launch what is due, and return whether the plan is over; one of a single run needs no schedule for that."""
+        if steady_clock() < self.launch_at and not self.has_settled:
+            return False
+        self.launch_at, self.has_settled = 0.0, False
         if self.order:
             return self._schedule_many(self.order)
         for member in self.members.values():
@@ -237,8 +253,10 @@ class Supervisor:
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
-                if not self.turnstile or not self.turnstile.holds_back(run_id):
+                if not self.launch_at and not (self.turnstile and self.turnstile.holds_back(run_id)):
                     self._launch(self.members[run_id])
+            if self.launch_at:
+                return False
             launched += len(batch)
             self.more_to_launch = len(batch) < len(step.launch)
             if self.more_to_launch or not (batch or step.skip or step.waive):
@@ -263,12 +281,29 @@ class Supervisor:
                 member.enqueue(what)
                 return
             member.launch(self.turnstile.slot_fd(run_id) if self.turnstile else -1)
-        except BgrunError as error:
-            if not self.group and not member.recorded:
-                raise
-            member.never_run("skipped", folder.spelled(error.message, self.plan.log_dir))
+        except ScarceError as error:
+            if not self._may_wait(member):
+                self._not_launched(member, error)
             return
+        except BgrunError as error:
+            self._not_launched(member, error)
+            return
+        self.scarce_since = NEVER
         self.active[run_id] = member
+
+    def _not_launched(self, member: Member, error: BgrunError) -> None:
+        if not self.group and not member.recorded:
+            raise error
+        member.never_run("skipped", folder.spelled(error.message, self.plan.log_dir))
+
+    def _may_wait(self, member: Member) -> bool:
+        """Whether a run for which the system has nothing left stays queued until others have ended."""
+        now = steady_clock()
+        self.scarce_since = min(self.scarce_since, now)
+        if not (self.active or now < self.scarce_since + SCARCE_S) or not (self.group or member.recorded):
+            return False
+        self.launch_at = now + SCARCE_LOOK_S
+        return True
 
     def _tidy(self) -> None:
         """Give back the slots and tickets of runs that are over."""
@@ -299,6 +334,7 @@ class Supervisor:
     def _settle(self) -> None:
         """Let go of the runs that are over with all that they left, and call their hooks."""
         over = [member for member in self.active.values() if not member.busy]
+        self.has_settled |= bool(over)
         for member in over:
             del self.active[member.plan.run_id]
             self._call_hooks(member)
@@ -319,7 +355,8 @@ class Supervisor:
         self._reap()
         if self.hooks:
             self.hooks.kill_late()
-        return not (self.hooks and self.hooks.until)
+            self.hooks.start_waiting()
+        return not (self.hooks and (self.hooks.until or self.hooks.waiting))
 
     # --- stopping -----------------------------------------------------------------------------
 

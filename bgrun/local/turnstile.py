@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import BgrunError, BusyError, LaunchError, StorageError
+from bgrun.errors import SCARCE, BgrunError, BusyError, LaunchError, ScarceError, StorageError
 from bgrun.lean import NamedTuple, signal, suppress
 from bgrun.local import kernel, slots
 from bgrun.local.folder import now
@@ -80,6 +80,7 @@ class Turnstile:
 
         Raises:
             BusyError: its group is full, and it is not to wait; or the mutex of the group does not come free.
+            ScarceError: the system ran out of something; it may be tried again.
             LaunchError: it cannot wait.
         """
         if run_id not in self.places or run_id in self.slots:
@@ -91,13 +92,17 @@ class Turnstile:
             return self._try_later(run_id, error)
         self.stuck.pop(run_id, None)
         if isinstance(got, Slot):
-            self.slots[run_id] = got
+            self.slots[run_id] = Slot(kernel.out_of_reach(got.fd))
             return ""
         replaced = self._strangers(got) if wanted.when_busy == "replace" else []
         if wanted.scope == "project":
             here = now(self.log_dir)  # all of them are of this project, however that is named by now
             replaced = [one._replace(log_dir=here) for one in replaced]
-        pid = _fork_waiter(got, replaced, run_id)
+        try:
+            pid = _fork_waiter(got, replaced, run_id)
+        except OSError as error:
+            slots.give_up(got)
+            raise ScarceError(f"cannot wait for {place.folder}: {error.strerror}") from error
         self.helpers.add(pid)
         self.waiting[place.folder] = Waiting(run_id, got, pid)
         return f"waits for its turn in the concurrency group {wanted.group} (limit {wanted.limit})"
@@ -108,7 +113,12 @@ class Turnstile:
         try:
             within_s = slots.MUTEX_S if len(self.places) == 1 and not self.stuck else _AT_ONCE_S
             return slots.enter(place, Owner(run_id, self.log_dir), may_wait=may_wait, within_s=within_s)
-        except (BusyError, StuckError, StorageError):
+        except (BusyError, StuckError):
+            raise
+        except StorageError as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in SCARCE:
+                raise ScarceError(error.message, error.hint) from error
             raise
         except BgrunError as error:
             raise LaunchError(error.message, error.hint) from error
