@@ -162,8 +162,26 @@ def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[s
         files.commit(at.meta, at.hidden("meta"), child.known + words)
     except OSError:
         files.remove(at.hidden("meta"))
+    if not os.path.lexists(at.pid):
+        with suppress(OSError):
+            files.replace(at.pid, at.hidden("pid"), b"%d\n" % child.pid)
     files.remove(at.stop)
     os.close(child.lock_fd)
+
+
+def freshen(at: RunFiles, known: bytes, old: float) -> None:
+    """Give what a live run has on disk the time of now where it is older than that, in seconds since the epoch.
+
+    Never its log, whose time tells of silence. A meta that was removed all the same is written again from
+    what is `known` of it.
+    """
+    if known and not os.path.lexists(at.meta):
+        with suppress(OSError):
+            files.replace(at.meta, at.hidden("meta.new"), known)
+    for path in (at.meta, at.pid, at.script, *(path for path in at.all_hidden if path != at.stop)):
+        with suppress(OSError):
+            if os.lstat(path).st_mtime < old:
+                os.utime(path, follow_symlinks=False)
 
 
 def left_running(processes: Sequence[process.Process]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from bgrun import packing
 from bgrun.errors import BgrunError, LaunchError, ScarceError
@@ -28,7 +29,7 @@ from bgrun.local.kernel import (
 )
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, launched, of_plain, unpack
-from bgrun.runs import process, record
+from bgrun.runs import meta, process, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ MOST_LAUNCHES = 16
 CLOCK_CHECK_S = 2.0
 """The longest sleep before a deadline: a machine that slept in between is noticed within this."""
 
+FRESHEN_S = 86400.0
+"""How often the files of live runs are given a new time."""
 FEW, FDS_EACH = 60, 3
 """Up to how many runs no limit of descriptors is in the way, and how many descriptors each of more may need."""
 SCARCE_LOOK_S, SCARCE_S = 1.0, 60.0
@@ -78,6 +81,7 @@ class Supervisor:
         self.asked_to_stop = False
         self.ask_at = NEVER
         self.more_to_launch = False
+        self.freshen_at = steady_clock() + FRESHEN_S
         self.scarce_since = NEVER
         self.launch_at = 0.0
         self.has_settled = False
@@ -195,7 +199,11 @@ class Supervisor:
         if self.asked_to_stop or now >= self.ask_at:
             self.asked_to_stop = False
             self.ask_at = now + SLOW_LOOK_S if self.ask_at < NEVER else NEVER
+            self.freshen_at = now
             self._read_requests()
+        if now >= self.freshen_at:
+            self.freshen_at = now + FRESHEN_S
+            self._freshen()
         for member in list(self.active.values()):
             if member.deadline is not None and now >= member.deadline:
                 member.stop("timeout")
@@ -217,7 +225,7 @@ class Supervisor:
         if any(member.stopping for member in self.active.values()):
             return STOP_SCAN_S
         now = steady_clock()
-        looks = [self.ask_at - now]
+        looks = [self.ask_at - now, self.freshen_at - now]
         deadlines = [at - now for member in self.active.values() if (at := member.deadline) is not None]
         looks += [member.look_at - now for member in self.active.values()]
         looks += [self.launch_at - now] if self.launch_at else []
@@ -228,6 +236,16 @@ class Supervisor:
             looks.append(again - now)
         soonest = min(looks, default=NEVER)
         return None if soonest == NEVER else max(0.0, soonest)
+
+    def _freshen(self) -> None:
+        """Have the files of live runs look used, for whoever clears away what is a week old."""
+        old = time.time() - FRESHEN_S / 2
+        if self.group:
+            ledger.freshen(self.group.at, meta.pack(self.group.facts), old)
+        for member in self._unfinished():
+            ledger.freshen(member.at, member.child.known if member.child else b"", old)
+        if self.turnstile:
+            self.turnstile.freshen()
 
     def _schedule(self) -> bool:
         """Launch what is due, and return whether the plan is over; one of a single run needs no schedule for that."""

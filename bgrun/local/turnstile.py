@@ -152,6 +152,14 @@ class Turnstile:
                 slots.give_up(one.ticket)
                 self.broken |= {one.run_id} if code >= 0 else set()
 
+    def freshen(self) -> None:
+        """Give the files of the locks that are held here, and of those that are waited for, the time of now."""
+        held = [slot.fd for slot in self.slots.values()]
+        held += [fd for one in self.waiting.values() for fd in (one.ticket.fd, *one.ticket.slots)]
+        for fd in held:
+            with suppress(OSError):
+                os.utime(fd)
+
     def tidy(self, needed: Collection[str]) -> None:
         """Let go of every slot and ticket but those of the runs that are still `needed`."""
         self.stuck = {run_id: times for run_id, times in self.stuck.items() if run_id in needed}
