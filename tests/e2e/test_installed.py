@@ -60,6 +60,35 @@ def check(bg: Cli) -> None:
     assert '"$id": "bgjobs.schema.json"' in bg("schema").out
 
 
+def test_a_path_with_a_blank(bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]) -> None:
+    """A venv in `My Projects`, and the command linked from elsewhere as pipx does it."""
+    venv = tmp_path / "a b" / "it's a venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, capture_output=True)
+    pip_install(venv, str(next((bgrun_bin.parent.parent / "wheel").glob("*.whl"))))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "bgrun").symlink_to(venv / "bin" / "bgrun")
+    project = tmp_path / "a project"
+    project.mkdir()
+    for command in ([venv / "bin" / "bgrun"], [tmp_path / "bin" / "bgrun"], [venv / "bin" / "python", "-m", "bgrun"]):
+        check(Cli(project, list(map(str, command)), clean_env))
+
+
+def test_the_command_loads_what_the_module_does_and_no_more(bgrun_bin: Path, clean_env: dict[str, str]) -> None:
+    """What the installer puts before it is its own: pip 26 imports `sys`, an old one `re` as well (6 ms)."""
+    look = ["-X", "importtime", "-c", "import bgrun.cli"]
+    done = subprocess.run([bgrun_bin / "python", *look], env=clean_env, capture_output=True, text=True, check=True)
+    assert not {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()} & {
+        "re",
+        "typing",
+        "click",
+        "importlib.metadata",
+    }
+    text = (bgrun_bin / "bgrun").read_text()
+    assert "from bgrun.cli import main" in text
+    assert "importlib.metadata" not in text
+    assert "pkg_resources" not in text
+
+
 @pytest.mark.parametrize("kind", ["sdist", "editable", "checkout"])
 def test_other_ways_to_have_it(kind: str, tmp_path: Path, clean_env: dict[str, str]) -> None:
     """An sdist carries all it needs; a bare checkout works with the packages it depends on."""
