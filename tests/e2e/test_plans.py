@@ -292,3 +292,50 @@ def test_a_large_plan_is_stopped_as_a_small_one_is(bg: Cli) -> None:
     assert bg.json("stop", "nap")["runs"][0]["state"] == "stopped"
     ended = {(one["state"], one["exit_code"]) for one in bg.json("status", *members)["runs"]}
     assert ended == {("stopped", 143)}
+
+
+GROUP_NEEDS = """
+jobs:
+  first: {command: "echo first >>order; exit $(cat code)"}
+  a: {command: "echo a >>order"}
+  b: {command: "echo b >>order"}
+groups:
+  all: {jobs: [a, b], depends_on: %s}
+"""
+
+
+@pytest.mark.parametrize("needs", ["[first]", "{a: [first], b: [a]}"], ids=["whole", "single"])
+def test_what_a_group_depends_on_runs_first(bg: Cli, needs: str) -> None:
+    """Declared for the whole group or for single jobs of it; if it fails, nothing of that runs, and the group fails."""
+    order, code = bg.folder / "order", bg.folder / "code"
+    bg.jobs(GROUP_NEEDS % needs)
+    code.write_text("0")
+    bg("group", "all", "--wait")
+    words = order.read_text().split()
+    assert words[0] == "first"
+    assert sorted(words) == ["a", "b", "first"]
+    assert needs.startswith("[") or words == ["first", "a", "b"]
+    order.unlink()
+    code.write_text("3")
+    run = bg.json("group", "all", "--wait", code=1)
+    assert run["state"] == "failed"
+    assert order.read_text().split() == ["first"]
+    states = {one["label"]: one["state"] for one in run["runs"]}
+    assert states == {"first": "failed", "a": "skipped", "b": "skipped"}
+
+
+def test_a_job_of_the_group_may_be_what_the_group_depends_on(bg: Cli) -> None:
+    bg.jobs((GROUP_NEEDS % "[first]").replace("jobs: [a, b]", "jobs: [a, first, b]"))
+    (bg.folder / "code").write_text("0")
+    bg("group", "all", "--wait")
+    assert (bg.folder / "order").read_text().split()[0] == "first"
+
+
+def test_the_duration_of_a_run_is_the_recorded_one(bg: Cli) -> None:
+    """Not one that is worked out anew from the times of its files, which anybody may touch."""
+    run = bg.json("run", "x", "--wait", "--", "true")
+    recorded = bg.meta(run)
+    os.utime(run["log"].removesuffix(".log") + ".exit", (2_000_000_000, 2_000_000_000))
+    seen = bg.state("x")
+    assert seen["duration_s"] == float(recorded["duration_s"]) < 60
+    assert seen["ended_at"] == recorded["ended_at"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import UsageError
+from bgrun.jobfile.shelltext import find_holes, hole
 from bgrun.jobfile.syntax import check_syntax
 from bgrun.jobfile.template import render_shell
 
@@ -130,3 +131,31 @@ def test_an_assignment_is_a_plain_word(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 127
     assert "PATH=nowhere: command not found" in done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("count", range(7))
+def test_backslashes_before_a_dollar(count: int, quote: str, shell: str, tmp_path: Path) -> None:
+    """Each two are one; an odd one makes the dollar plain, behind which a value may stand."""
+    template = f"printf %s {quote}{chr(92) * count}${{{{ v }}}}{quote}"
+    for value in ("HOME", "(echo a)", "{HOME}"):
+        if count % 2 == 0:
+            with pytest.raises(UsageError, match="could become code"):
+                render_shell(template, {"v": value}, "test")
+            continue
+        text = render_shell(template, {"v": value}, "test")
+        done = subprocess.run([shell, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout == chr(92) * (count // 2) + "$" + value
+
+
+@pytest.mark.parametrize(
+    "tail", ["`", "`a", "`a{{ v }}", "`{{ v }}" + chr(92), "`a" + chr(92) + "` {{ v }}", "`" + chr(92) * 3]
+)
+def test_an_unclosed_backquote_is_told(tail: str, tmp_path: Path) -> None:
+    """Whatever is behind it, to the end of the text, is in it; and no shell takes it."""
+    found = find_holes(tail.replace("{{ v }}", hole(0))).found
+    assert all("backquotes" in one.refusal for one in found)
+    assert len(found) == tail.count("{{")
+    for template in (f"echo {tail}", f"echo {{{{ v }}}} {tail}"):
+        assert [value for value in VALUES if escapes(template, value, "bash", tmp_path) is not None] == []

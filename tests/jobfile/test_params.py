@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,9 @@ from bgrun.errors import UsageError
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import JobSpec, Param
 from bgrun.jobfile.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JOB = JobSpec(
     "j",
@@ -78,3 +81,15 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(UsageError):
         duration(text)
+
+
+@pytest.mark.parametrize("given", [str, str.upper, str.title])
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [(["true", "yes", "on", "1"], True), (["false", "no", "off", "0"], False)],
+    ids=["true", "false"],
+)
+def test_the_eight_words_of_a_boolean(words: list[str], value: bool, given: Callable[[str], str]) -> None:
+    for word in words:
+        bound = bind(JOB, ["1", f"flag={given(word)}"])["flag"]
+        assert bound is value, word

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgrun.errors import StorageError
 from bgrun.model import RunId
 from bgrun.runs import cache, claim, last
 from bgrun.runs.layout import newest_first
@@ -125,3 +126,15 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
     word.unlink()
     word.write_text("not a link")
     assert cache.read_word(str(logs), "last.a") == ""
+
+
+def test_a_second_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    jobs = tmp_path / ".logs" / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / f"a_{FUTURE}.sh").touch()
+    for serial in range(2, claim._MOST_AT_ONCE + 2):
+        (tmp_path / ".logs" / f"{RunId('a', FUTURE, serial)}.meta").touch()
+    with pytest.raises(StorageError, match="full of scripts of a"):
+        claimed(jobs.parent, "a")
+    assert [path.name for path in jobs.iterdir()] == [f"a_{FUTURE}.sh"]
+    assert claimed(jobs.parent, "b")[0].startswith("b_")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.runs.state import Evidence, derive, group_verdict, verdict_of
+from bgrun.runs.state import Evidence, derive, group_verdict, parse_float, verdict_of
 
 if TYPE_CHECKING:
     from bgrun.model import State
@@ -63,3 +63,12 @@ def test_a_group_succeeded_only_if_each_of_its_runs_did(states: list[State]) -> 
     verdict = group_verdict(states)
     succeeded = bool(states) and all(state == "succeeded" for state in states)
     assert (verdict.state == "succeeded") == (verdict.exit_code == 0) == succeeded
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.5", 1.5), ("-2", -2.0), ("1e3", 1000.0), ("inf", None), ("-inf", None), ("1e999", None), ("nan", None), ("x", None), ("", None)],
+)  # fmt: skip
+def test_a_number_in_a_meta_is_finite(text: str, number: float | None) -> None:
+    """JSON has no other, and no duration is."""
+    assert parse_float(text) == number
