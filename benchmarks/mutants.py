@@ -178,7 +178,7 @@ class Bench:
         self.stamp = int(time.time())
         self.sound: dict[str, bool] = {}
         listed = subprocess.run(
-            ["git", "-C", str(TOP), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            ["git", "-c", "safe.directory=*", "-C", str(TOP), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             check=True, capture_output=True,
         )  # fmt: skip
         for name in filter(None, listed.stdout.decode().split("\0")):

@@ -48,9 +48,25 @@ def explicit(environ: Mapping[str, str], home: str) -> dict[str, str]:
     return {"PATH": os.defpath, **kept, **told, **real, **shims, "LANG": UTF8, "TZ": "UTC", "HOME": home}
 
 
+def reachable(path: str) -> str:
+    """Return a PATH without the folders that this user may not search: there a shell says 126 of what is nowhere."""
+    return os.pathsep.join(folder for folder in path.split(os.pathsep) if _is_reachable(folder))
+
+
+def _is_reachable(folder: str) -> bool:
+    try:
+        os.stat(folder or ".")
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return os.access(folder or ".", os.X_OK)
+
+
 def settle() -> None:
     """Give this process, and so whatever it starts, the surroundings that the tests are written for."""
     settled = explicit(os.environ, _home())
+    settled["PATH"] = reachable(settled["PATH"])
     os.environ.clear()
     os.environ.update(settled)
     time.tzset()

@@ -6,9 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from tests import surroundings
 from tests.conftest import TOP
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOOK = """
 import os, signal, sys
@@ -40,6 +44,14 @@ def test_what_is_told_to_others_is_dropped_and_what_leads_to_the_network_stays()
 def test_settling_twice_is_settling_once_and_the_real_home_is_remembered() -> None:
     once = surroundings.explicit({"PATH": "/bin", "CI": "true"}, "/h")
     assert surroundings.explicit(once, "/moved") == {**once, "HOME": "/moved"}
+
+
+def test_folders_that_cannot_be_searched_are_no_part_of_the_path(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o000)
+    (tmp_path / "open").mkdir()
+    path = f"{tmp_path}/closed:{tmp_path}/open:/nowhere"
+    kept = surroundings.reachable(path)
+    assert kept == (path if os.getuid() == 0 else f"{tmp_path}/open:/nowhere")
 
 
 def test_umask_signals_and_time_zone_are_set_too() -> None:

@@ -18,11 +18,13 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 def pythons() -> dict[str, Path]:
     """Return each supported CPython that is to be found: on PATH, or where pyenv keeps them."""
     roots = [Path(folder) for folder in os.get_exec_path()]
-    roots += sorted(Path(os.environ.get("PYENV_ROOT", real_home() / ".pyenv")).glob("versions/*/bin"))
+    pyenv = Path(os.environ.get("PYENV_ROOT", real_home() / ".pyenv"))
+    if os.access(pyenv, os.R_OK | os.X_OK):
+        roots += sorted(pyenv.glob("versions/*/bin"))
     found: dict[str, Path] = {}
     for version in VERSIONS:
         named = (root / f"python{version}" for root in roots)
-        usable = (path for path in named if path.exists() and _answers(path, version))
+        usable = (path for path in named if os.access(path, os.X_OK) and _answers(path, version))
         if path := next(usable, None):
             found[version] = path
     return found
