@@ -63,7 +63,8 @@ def test_two_stops_at_once(bg: Cli) -> None:
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda _: bg.json("stop", "x")["runs"][0], range(3)))
     assert {(one["state"], one["exit_code"]) for one in (*done, bg.state("x"))} == {("stopped", 9)}
-    assert bg("logs", "x").out == "asked\n"
+    # bash itself may have words for the end of its `sleep`, too.
+    assert bg("logs", "x").out.splitlines().count("asked") == 1
     assert not list(bg.logs.glob(".x_*"))
 
 
