@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.errors import StopError, UsageError
-from bgrun.lean import suppress
+from bgrun.errors import BgrunError, StopError, UsageError
+from bgrun.lean import contextmanager, suppress
 from bgrun.local import escalate, kernel, ledger, pursuit, tree, wait
 from bgrun.runs import files, lock, process, record, state
 from bgrun.runs.layout import MARK_DIR, MARK_RUN, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bgrun.model import Run
 
@@ -178,13 +178,41 @@ class _Orphan:
 
 def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str) -> Run | None:
     """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
-    run = record.read_run(log_dir, run_id)
-    if run is None or not run.live:
+    run, facts = record.read_run(log_dir, run_id), record.read_meta(RunFiles(log_dir, run_id))
+    if run is None or facts is None or not run.live:
         return run
+    named = run.members or (run_id,)
+    with _alone([RunFiles(log_dir, one).log for one in named], _bound_s(log_dir, run, facts)):
+        _carry_out(log_dir, named, grace_s, reason)
+        if run.members:
+            _close(RunFiles(log_dir, run_id), reason)
+    return record.read_run(log_dir, run_id)
+
+
+@contextmanager
+def _alone(logs: Iterable[str], within_s: float) -> Iterator[None]:
+    """Let one caller at a time stop runs without a supervisor: each would write over what the other has recorded.
+
+    It is a lock on their logs. One that is held for longer than a stop takes is the job's own, and is passed over.
+    """
+    held = []
+    until = time.monotonic() + within_s
+    try:
+        for log in logs:
+            with suppress(BgrunError, OSError):
+                held.append(files.open_regular(log))
+                lock.hold_in_turn(held[-1], max(0.0, until - time.monotonic()))
+        yield
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
+def _carry_out(log_dir: str, run_ids: Iterable[str], grace_s: float | None, reason: str) -> None:
     orphans = []
-    for member in run.members or (run_id,):
-        at = RunFiles(log_dir, member)
-        now, facts = record.read_run(log_dir, member), record.read_meta(at)
+    for run_id in run_ids:
+        at = RunFiles(log_dir, run_id)
+        now, facts = record.read_run(log_dir, run_id), record.read_meta(at)
         if now and facts and now.live:
             orphans.append(_Orphan(at, facts, _begin(facts, grace_s, reason)))
     _pursue(orphans)
@@ -192,9 +220,7 @@ def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str)
         _close(one.at, reason, len(one.reached))
         if state.closing_words(record.read_meta(one.at) or {}):
             files.remove(one.at.stop)
-    _close(RunFiles(log_dir, run_id), reason)
     _refuse_left(orphans)
-    return record.read_run(log_dir, run_id)
 
 
 def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:

@@ -182,6 +182,28 @@ def test_killed_between_the_signal_and_the_end_of_the_job(bg: Cli, by: str) -> N
     assert (ended["state"], ended["exit_code"]) == ("timed_out" if by == "timeout" else "stopped", 0)
 
 
+@pytest.mark.parametrize("script", ["sleep 300; true", "trap 'exit 9' TERM; while :; do sleep 0.02; done"])
+def test_several_stops_at_once(bg: Cli, script: str) -> None:
+    """None writes over what another has recorded: that a signal was sent, and the closing words."""
+    run = bg.start("x", f"touch ready; {script}")
+    wait_until((bg.folder / "ready").exists, "it runs")
+    orphan(bg, run)
+    stops = [subprocess.Popen([*bg.command, "stop", "x"], cwd=bg.folder, env=bg.env, stdout=subprocess.DEVNULL)
+             for _ in range(4)]  # fmt: skip
+    assert [one.wait(30) for one in stops] == [0, 0, 0, 0]
+    assert bg.meta(run)["state"] == "stopped"
+    assert bg.state("x")["state"] == "stopped"
+    assert list(bg.logs.glob(".*.stop")) == []
+
+
+def test_a_job_that_holds_a_lock_on_its_own_log(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'flock 1; touch ready; sleep 300', stop_grace_period: 0s}}")
+    run = bg.json("start", "x")
+    wait_until((bg.folder / "ready").exists, "it has the lock")
+    orphan(bg, run)
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+
+
 # --- from another PID namespace, where no signal leads to the supervisor ------------------------
 
 ELSEWHERE = ["unshare", "--pid", "--fork", "--mount-proc"]
