@@ -261,8 +261,9 @@ def newest(project: Project, ref: str) -> Newest:
     log_dir = project.log_dir
     if names.is_run(log_dir, ref):
         return Newest(read(project, ref))
-    if run_id := names.newest(log_dir, ref):
-        return Newest(read(project, run_id), tuple(_live(project, names.unfinished_of(log_dir, ref))))
+    found = names.look_up(log_dir, ref)
+    if found.newest:
+        return Newest(read(project, found.newest), tuple(_live(project, found.unfinished)))
     run = read(project, resolve(project, ref))
     unfinished = names.of(log_dir).unfinished_first()
     of_job = _live(project, (one for one in unfinished if _job_name(project, one) == ref))

@@ -168,19 +168,28 @@ def newest(log_dir: str, label: str) -> str | None:
     return str(found) if found else next(of_label(log_dir, label), None)
 
 
-def unfinished_of(log_dir: str, label: str) -> list[str]:
-    """Return the runs of exactly this label that have no exit code, the newest first: each that is live is one.
+class OfLabel(NamedTuple):
+    """What is known of a label by name: its newest run, and those without an exit code, each live one among them."""
+
+    newest: str | None = None
+    unfinished: tuple[str, ...] = ()
+
+
+def look_up(log_dir: str, label: str) -> OfLabel:
+    """Return the newest run of exactly this label and its unfinished ones, the newest first, at one look.
 
     Raises:
         StorageError: the folder cannot be read.
     """
     if not files.check_log_dir(log_dir):
-        return []
+        return OfLabel()
     if _is_quiet(log_dir):
-        return list(of(log_dir).unfinished_first(label))
-    found = set(_listed(log_dir))
-    own = map(str, newest_first(label, found, ".meta"))
-    return [run_id for run_id in own if f"{run_id}.exit" not in found]
+        found = of(log_dir)
+        return OfLabel(found.newest_of(label), tuple(found.unfinished_first(label)))
+    own = [name for name in _listed(log_dir) if name.startswith(f"{label}_")]
+    run_ids = list(map(str, newest_first(label, own, ".meta")))
+    ended = {name for name in own if name.endswith(".exit")}
+    return OfLabel(next(iter(run_ids), None), tuple(one for one in run_ids if f"{one}.exit" not in ended))
 
 
 def of_label(log_dir: str, label: str) -> Iterator[str]:

@@ -111,13 +111,13 @@ def test_stop_of_a_run_that_has_ended_changes_nothing(bg: Cli) -> None:
 def test_stop_of_what_is_suspended(bg: Cli) -> None:
     """What is suspended hears of the stop all the same, and ends in its own way."""
     run = bg.start("x", "trap 'echo asked; exit 9' TERM; echo ready; while :; do sleep 0.02 || true; done")
-    wait_until(lambda: bg("logs", "x").out == "ready\n", "its trap is set")
+    wait_until(lambda: "ready" in bg("logs", "x").out, "its trap is set")
     for pid in (int(bg.meta(run)["supervisor_pid"]), run["pid"], *[p.pid for p in below(run["pid"])]):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
     ended = bg.json("stop", "x")["runs"][0]
     assert (ended["state"], ended["exit_code"]) == ("stopped", 9)
-    assert bg("logs", "x").out == "ready\nasked\n"
+    assert bg("logs", "x").out.count("asked") == 1
 
 
 def test_the_log_folder_is_removed_while_a_job_runs(bg: Cli) -> None:

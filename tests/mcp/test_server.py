@@ -126,6 +126,20 @@ def test_a_wait_is_bounded_and_says_so(project: Cli, bgrun_bin: Path) -> None:
     Agent(project, bgrun_bin, "--max-wait", "200ms").run(work)
 
 
+def test_a_job_means_its_live_runs(project: Cli, bgrun_bin: Path) -> None:
+    runs = [project.json("start", "slow")["run_id"] for _ in range(2)]
+
+    async def work(client: Client) -> None:
+        waited = await told(client, "bgrun_wait", runs=["slow"], timeout_s=0)
+        assert [one["run"] for one in waited["runs"]] == runs[::-1]
+        assert (await told(client, "bgrun_log", run="slow"))["also_live"] == runs[:1]
+        ended = await told(client, "bgrun_stop", run="slow")
+        assert [(one["run"], one["state"]) for one in ended["runs"]] == [(run, "stopped") for run in runs[::-1]]
+        assert (await told(client, "bgrun_stop", run="slow"))["run"] == runs[1]
+
+    Agent(project, bgrun_bin).run(work)
+
+
 def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
         assert "valid: bad, ok, slow" in await told(client, "bgrun_start", error=True, job="baad")

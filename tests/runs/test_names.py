@@ -116,12 +116,20 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
         assert list(names.of_label(str(logs), label)) == expected
         assert list(names.claimed_of_label(str(logs), label)) == expected
         assert names.resolve(str(logs), label) == next(iter(expected), None)
+        assert names.look_up(str(logs), label) == names.OfLabel(next(iter(expected), None), tuple(expected))
+    if newest := names.resolve(str(logs), "a"):
+        (logs / f"{newest}.exit").touch()
+    if quiet:
+        calm(logs)
+    found = names.look_up(str(logs), "a")
+    assert found == names.OfLabel(newest, tuple(names.of(str(logs)).newest_first("a"))[1:])
 
 
 def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:
     nowhere = str(tmp_path / ".logs")
     assert list(names.of_label(nowhere, "a")) == list(names.claimed_of_label(nowhere, "a")) == []
     assert names.resolve(nowhere, "a") is None
+    assert names.look_up(nowhere, "a") == names.OfLabel()
 
 
 def test_runs_without_job_scripts_are_found_all_the_same(tmp_path: Path) -> None:
