@@ -78,8 +78,10 @@ def _punch(fd: int, offset: int, length: int) -> bool:
 def _fallocate() -> Any:
     if not process.LINUX:
         return None
-    import ctypes
-
+    try:
+        import ctypes
+    except ImportError:  # the interpreter was removed meanwhile
+        return None
     libc = ctypes.CDLL(None)
     found = getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
     if found is not None:

@@ -202,3 +202,49 @@ def test_what_is_in_the_way_of_the_locks_is_told(line: Cli) -> None:
     assert told.err.startswith(f"error: {line.folder}/.logs/.concurrency is not a folder\n")
     assert line.json("list", "--all")["runs"] == []
     (line.folder / ".logs" / ".concurrency").unlink()
+
+
+TWO = f"""
+jobs:
+  first: {{command: "{HELD}", params: {{n: {{default: "0"}}}}, concurrency: {{group: one}}}}
+  second: {{command: "{HELD}", params: {{n: {{default: "1"}}}}, concurrency: {{group: two}}}}
+  a: {{command: echo a >> order, concurrency: {{group: one}}}}
+  b: {{command: echo b >> order, concurrency: {{group: two}}}}
+  own: {{command: "sleep 0.1; echo {{{{ matrix.n }}}} >> order", matrix: {{n: [7, 8, 9]}},
+        concurrency: {{group: own, when_busy: replace}}}}
+groups: {{both: {{jobs: [a, b]}}, owns: {{jobs: [own]}}}}
+"""
+
+
+def test_a_plan_that_waits_for_two_groups_goes_on_with_whichever_is_free_first(line: Cli) -> None:
+    line.jobs(TWO)
+    line.json("start", "first")
+    line.json("start", "second")
+    line.json("group", "both")
+    assert [line.state(job)["state"] for job in ("a", "b")] == ["queued", "queued"]
+    go(line, 1)
+    assert line.ended("b")["state"] == "succeeded"
+    assert line.state("a")["state"] == "queued"
+    go(line, 0)
+    assert line.ended("both")["state"] == "succeeded"
+    assert (line.folder / "order").read_text().split() == ["1", "b", "0", "a"]
+
+
+def test_a_plan_never_replaces_its_own_runs(line: Cli) -> None:
+    line.jobs(TWO)
+    line.json("group", "owns")
+    assert line.ended("owns")["state"] == "succeeded"
+    assert (line.folder / "order").read_text().split() == ["7", "8", "9"]
+
+
+def test_who_waits_ends_with_the_supervisor(line: Cli) -> None:
+    """At once, before it could take a slot for nobody: the kernel sees to it (prctl(2))."""
+    line.json("start", "one", "0")
+    second = line.json("start", "one", "1")
+    minder = psutil.Process(supervisor(line, second))
+    (waiter,) = wait_until(minder.children, "a process sleeps for it")
+    wait_until(lambda: waiter.num_threads() == 2, "it sleeps on the slot")
+    minder.kill()
+    gone, alive = psutil.wait_procs([waiter], timeout=10)
+    assert (gone, alive) == ([waiter], [])
+    assert line.state(second["run_id"])["state"] == "skipped"
