@@ -24,6 +24,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -103,6 +104,18 @@ SLOW = (
     "e2e/test_real_project.py",
     "mcp/test_inspector.py",
 )
+
+
+_over = threading.Event()
+_running: set[int] = set()
+
+
+def _end_early(*_: object) -> None:
+    """End what runs now, begin nothing more, and report: what was found out is kept."""
+    _over.set()
+    for pid in tuple(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 class Task(NamedTuple):
@@ -211,6 +224,7 @@ class Bench:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "TMPDIR": str(self.temp), "HYPOTHESIS_STORAGE_DIRECTORY": str(self.temp / "hypothesis")},
         )  # fmt: skip
+        _running.add(running.pid)
         try:
             out, _ = running.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -219,6 +233,7 @@ class Bench:
             running.communicate()
             return "no end", ""
         finally:
+            _running.discard(running.pid)
             self._sweep(base)
         # Without its parameters: they may hold blanks, and anything else.
         failed = re.search(r"^(?:FAILED|ERROR) ([^\s\[]+)", out, re.MULTILINE)
@@ -300,15 +315,15 @@ def _key(mutant: mutation.Mutant) -> str:
     return f"{mutant.name}@{sha256(source_of(mutant.module).encode()).hexdigest()[:12]}"
 
 
-def judged(path: Path = EQUIVALENT) -> dict[tuple[str, str, str], str]:
-    """Return the mutants that change nothing (module, line before, line after) with the reason."""
+def judged(path: Path = EQUIVALENT) -> dict[tuple[str, str, str, str], str]:
+    """Return the mutants that change nothing (module, function, line before, line after) with the reason."""
     listed = yaml.safe_load(path.read_text(encoding="utf-8")) or [] if path.exists() else []
-    return {(one["module"], one["before"], one["after"]): one["reason"] for one in listed}
+    return {(one["module"], one["within"], one["before"], one["after"]): one["reason"] for one in listed}
 
 
-def identity(mutant: mutation.Mutant) -> tuple[str, str, str]:
+def identity(mutant: mutation.Mutant) -> tuple[str, str, str, str]:
     """Return what a judgement goes by: it outlives a move of the line."""
-    return mutant.module, mutant.before, mutant.after
+    return mutant.module, mutant.within, mutant.before, mutant.after
 
 
 def try_all(tasks: list[Task], results: Results, minutes: float, at_once: int, limit_s: float) -> None:
@@ -323,13 +338,15 @@ def try_all(tasks: list[Task], results: Results, minutes: float, at_once: int, l
             benches.put(Bench(Path(folder) / str(number)))
 
         def one(task: Task) -> None:
-            if time.monotonic() > end:
+            if _over.is_set() or time.monotonic() > end:
                 return
             bench = benches.get()
             try:
                 outcome = bench.judge(task, limit_s)
             finally:
                 benches.put(bench)
+            if _over.is_set():
+                return
             results.put(task, outcome)
             at = f"bgrun/{task.mutant.module}.py:{task.mutant.line}"
             print(f"{task.number:4} {outcome.verdict:14} {outcome.seconds:6} s  {at}  {outcome.by}", flush=True)
@@ -389,6 +406,8 @@ def main() -> int:
         return 0
     asked.results.parent.mkdir(parents=True, exist_ok=True)
     results = Results(asked.results)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_early)
     try_all(tasks, results, asked.minutes, asked.at_once, asked.limit)
     killed = report(tasks, results)
     complete = all(results.get(task) for task in tasks)

@@ -29,7 +29,7 @@ _CALLS = {"any": "all", "all": "any", "min": "max", "max": "min", "first": "last
 
 
 class Mutant(NamedTuple):
-    """A changed module: the place of the change (line from 1), what kind it is, and the line before and after.
+    """A changed module: the place of the change (line from 1), what kind it is, the line before and after, and the function.
 
     `begin` and `end` are the offsets in the source of what `text` takes the place of.
     """
@@ -42,6 +42,7 @@ class Mutant(NamedTuple):
     text: str
     before: str
     after: str
+    within: str
 
     @property
     def name(self) -> str:
@@ -66,15 +67,23 @@ def mutants(module: str, source: str) -> tuple[Mutant, ...]:
         starts.append(starts[-1] + len(line))
     raw = source.encode()
     made: dict[str, Mutant] = {}
-    for node, kind, text in _changes(ast.parse(source)):
+    tree = ast.parse(source)
+    for node, kind, text in _changes(tree):
         begin = len(raw[: starts[node.lineno - 1] + node.col_offset].decode())
         end = len(raw[: starts[node.end_lineno - 1] + node.end_col_offset].decode())
-        mutant = Mutant(module, node.lineno, kind, begin, end, text, "", "")
+        mutant = Mutant(module, node.lineno, kind, begin, end, text, "", "", _function(tree, node.lineno))
         changed = mutant.applied(source)
         if changed != source and _compiles(changed):
             mutant = mutant._replace(before=_line(source, begin), after=_line(changed, begin))
             made.setdefault(mutant.name, mutant)
     return tuple(sorted(made.values(), key=lambda mutant: (mutant.line, mutant.begin, mutant.name)))
+
+
+def _function(tree: ast.AST, line: int) -> str:
+    """Return the name of the innermost function around a line, '' for none."""
+    defs = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    around = [(node.lineno, node.name) for node in defs if node.lineno <= line <= (node.end_lineno or 0)]
+    return max(around)[1] if around else ""
 
 
 def _line(source: str, offset: int) -> str:

@@ -101,7 +101,7 @@ def test_a_sample_is_the_same_for_the_same_seed_and_takes_from_every_area(mutant
 
 
 def test_every_judgement_has_a_reason_and_is_of_a_line_that_is_there(mutants: Any) -> None:
-    for (module, before, _), reason in mutants.judged().items():
+    for (module, _, before, _), reason in mutants.judged().items():
         assert len(reason) > 20, (module, before)
         text = mutants.path_of(module).read_text(encoding="utf-8")
         assert before in {line.strip() for line in text.splitlines()}, f"{module} no longer has: {before}"
