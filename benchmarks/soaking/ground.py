@@ -87,7 +87,7 @@ class Ground:
         self.notes = folder / "notes"
         for one in (self.shared, self.notes):
             one.mkdir()
-        (self.shared / "bgjobs.yaml").write_text("jobs: {}\n")
+        (self.shared / "bgjobs.yaml").write_text("defaults: {stop_grace_period: 1s}\njobs: {}\n")
         for name, text in (("job.sh", JOB), ("links.py", LINKS), ("hider.py", HIDER)):
             (folder / name).write_text(text)
         self.counts: Counter[str] = Counter()

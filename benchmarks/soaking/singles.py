@@ -65,6 +65,7 @@ def _start_here(trial: Trial, label: str, words: list[str]) -> str:
     where = trial.folder
     world = World(trial.env)
     job = render_command(label, words, working_dir=where, root=where, job_file=None, world=world)
+    job = job._replace(limits=job.limits._replace(stop_grace_s=1.0))
     return prepare.launch(trial.log_dir, str(where), RenderedPlan((Node(job),), (0,))).runs[0]
 
 
@@ -291,6 +292,7 @@ def _halt_hidden_foreground(trial: Trial, one: Started) -> None:
 
 def stop_now(trial: Trial) -> None:
     """Stop a job that does not hear SIGTERM, and has a long grace, at once."""
+    trial.own_project()
     one = start(trial, trial.job("one", 40, 0, "deaf"))
     if not one:
         return

@@ -207,6 +207,29 @@ def make_executable(script: int | str) -> None:
         os.chmod(script, SCRIPT_MODE)
 
 
+def create_whole(path: str, hidden: str, data: bytes) -> bool:
+    """Write a file whole unless there is one, and return whether this is the one: link(2) replaces nothing.
+
+    Args:
+        path: the file to write.
+        hidden: a name in the same folder that nobody else uses, for the text while it is being written.
+        data: the text.
+
+    Raises:
+        OSError: there is no such file, or the file system has no links.
+    """
+    fd = create(hidden)
+    try:
+        write_all(fd, data)
+        os.link(hidden, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.close(fd)
+        remove(hidden)
+    return True
+
+
 def unique(path: str) -> str:
     """Return a name beside `path` that no other process or thread uses at this moment."""
     return f"{path}.{os.getpid()}.{_thread.get_ident()}"

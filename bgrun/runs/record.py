@@ -93,18 +93,33 @@ def is_asked_to_end(log_dir: str, run: Run) -> bool:
 def ask_to_end(at: RunFiles, reason: str, *, now: bool = False) -> None:
     """Record a wish; one that is recorded, perhaps carried out by now, stays, but for a wish to have it `now`."""
     known = read_stop(at)
+    if known is None and _create_stop(at, _stop_words(reason, signalled=False, now=now)):
+        return
+    known = known or read_stop(at)
     if known is None or (now and not known.now):
         write_stop(at, known.reason if known else reason, signalled=bool(known and known.carried_out), now=now)
 
 
+def _create_stop(at: RunFiles, words: bytes) -> bool:
+    """Write a request where there is none, and return whether that was so: of two at once one is written."""
+    try:
+        return files.create_whole(at.stop, files.unique(at.stop), words)
+    except OSError:
+        return False  # the file system may have no links
+
+
 def write_stop(at: RunFiles, reason: str, *, signalled: bool, now: bool = False) -> None:
     """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
+    files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
+
+
+def _stop_words(reason: str, *, signalled: bool, now: bool) -> bytes:
     facts = {"reason": reason[:MOST_REASON], "requested_at": clock.iso(time.time())}
     if signalled:
         facts["signalled_at"] = facts["requested_at"]
     if now:
         facts["now"] = "true"
-    files.replace(at.stop, files.unique(at.stop), meta.pack(facts))
+    return meta.pack(facts)
 
 
 def read_run(log_dir: str, run_id: str) -> Run | None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -254,3 +255,18 @@ def test_from_another_pid_namespace_an_orphan_is_neither_seen_nor_harmed(bg: Cli
     contained("stop", "x")
     assert bg.state("x")["state"] == "running"
     assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+
+
+def test_several_stops_of_a_group_at_once(bg: Cli) -> None:
+    """The later ones find all of it on its way out; that the first has sent its signals stays in the record."""
+    bg.jobs("jobs: {a: {command: sleep 300}, b: {command: sleep 300}}\ngroups: {g: {jobs: [a, b]}}")
+    for _ in range(3):
+        run = bg.json("group", "g")
+        orphan(bg, run)
+        with ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(lambda ref: bg("stop", ref), [run["run_id"]] * 4))
+        assert not [one for one in done if "error" in one.err], done
+        for one in [run, *run.get("runs", ())]:
+            state = bg.state(one["run_id"])
+            assert state["state"] == "stopped", state
+        assert not list(bg.logs.glob(".*.stop*")), "a request is left"
