@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.jobfile.text import Path as DocumentPath
 
+MOST_TOLD = 100
+"""How many problems of each kind are looked for: to find the nearest names for thousands would take minutes."""
 _ALWAYS_KNOWN = {"env", "job"}
 
 
@@ -29,8 +32,9 @@ def problems(file: str, document: Document) -> list[Problem]:
     """Return all problems of a document, in the order of the file."""
     found = list(document.problems)
     if isinstance(document.data, dict):
-        found += by_schema(file, document)
-        found += _beyond_schema(file, document, _sound_part(document.data, found))
+        found += islice(by_schema(file, document), MOST_TOLD)
+        if len(found) < MOST_TOLD:
+            found += islice(_beyond_schema(file, document, _sound_part(document.data, found)), MOST_TOLD)
     return in_order(found)
 
 

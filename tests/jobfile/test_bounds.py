@@ -12,7 +12,7 @@ import pytest
 
 from bgrun import runner
 from bgrun.errors import BgrunError, UsageError
-from bgrun.jobfile import find, text
+from bgrun.jobfile import check, find, text
 from bgrun.jobfile.environ import read_env_files
 from bgrun.jobfile.template import evaluate, faults, render, render_shell
 from bgrun.jobfile.world import World
@@ -163,6 +163,15 @@ def test_a_pattern_that_backtracks_is_told(bg: Cli) -> None:
 )
 def test_yaml_that_takes_long_is_refused(raw: bytes) -> None:
     assert len(text.read("x", raw).problems) >= 1
+
+
+@pytest.mark.parametrize(
+    "more", ["depends_on: [no{0}]", "commnd: x", "env: {{bgrun_x: 1}}"], ids=["names", "keys", "env"]
+)
+def test_thousands_of_errors_are_told_soon(more: str) -> None:
+    jobs = "".join(f"  job{number}: {{command: x, {more.format(number)}}}\n" for number in range(3000))
+    document = text.read("x", f"jobs:\n{jobs}".encode())
+    assert len(check.problems("x", document)) == check.MOST_TOLD
 
 
 @pytest.mark.parametrize(
