@@ -149,6 +149,7 @@ class Trial:
         self.env = {**_plain_environment(), TRIAL: str(place)}
         self.python = sys.executable
         self.prefix = f"l{place}_"
+        self.moved = False
 
     @property
     def log_dir(self) -> str:
