@@ -80,7 +80,7 @@ AREAS = {
     ),
     "retention": Area(
         ("runs/retention",),
-        ("runs/test_history.py", "cli/test_commands.py", "cli/test_history.py", "runner/test_plans.py", "e2e/test_plans.py"),
+        ("runs/test_history.py", "e2e/test_old_runs.py", "cli/test_commands.py", "cli/test_history.py", "runner/test_plans.py", "e2e/test_plans.py"),
     ),
     "digest": Area(
         ("runs/digest", "runs/masks"),
