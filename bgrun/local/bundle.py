@@ -27,12 +27,13 @@ _SELDOM = (
     *("bgrun.runs.cache", "bgrun.runs.last", "bgrun.runs.names", "bgrun.runs.retention", "bgrun.local.logwatch"),
     *("bgrun.local.escalate", "bgrun.local.pursuit", "bgrun.local.tree", "bgrun.runs.signals"),
     *("bgrun.local.reports", "bgrun.runs.facts", "bgrun.runs.foreign", "bgrun.runs.logs", "bgrun.runs.masks"),
+    "bgrun.runs.record",
 )
 _ALWAYS = (
     *("bgrun.errors", "bgrun.lean", "bgrun.model", "bgrun.packing", "bgrun.local.kept", "bgrun.local.folder"),
     *("bgrun.local.kernel", "bgrun.local.ledger", "bgrun.local.logbound", "bgrun.local.member", "bgrun.local.plan"),
     *("bgrun.local.supervisor", "bgrun.runs.clock", "bgrun.runs.files", "bgrun.runs.layout", "bgrun.runs.lock"),
-    *("bgrun.runs.meta", "bgrun.runs.process", "bgrun.runs.record", "bgrun.runs.state"),
+    *("bgrun.runs.meta", "bgrun.runs.process", "bgrun.runs.state"),
 )
 _OTHERS = (
     *("bgrun.local.awake", "bgrun.local.bundle", "bgrun.local.child", "bgrun.local.hooks", "bgrun.local.programs"),

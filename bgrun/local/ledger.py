@@ -8,7 +8,7 @@ import time
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.lean import NamedTuple, suppress
 from bgrun.local.kernel import out_of_reach, steady_clock
-from bgrun.runs import clock, files, lock, meta, process, record, state
+from bgrun.runs import clock, files, lock, meta, process, state
 from bgrun.runs.layout import RunFiles
 
 TYPE_CHECKING = False
@@ -124,6 +124,8 @@ def write_exit(at: RunFiles, code: int) -> None:
 
 def command_is_over(at: RunFiles) -> bool:
     """Return whether the job script is past its command, and only writes down how that ended."""
+    from bgrun.runs import record  # a supervisor asleep has not loaded it
+
     with suppress(BgrunError):
         return record.seen_exit(at) is not None
     return False
@@ -131,6 +133,8 @@ def command_is_over(at: RunFiles) -> bool:
 
 def attempts(at: RunFiles) -> dict[str, str]:
     """Return the line of the meta that tells how often a command with `retry` was tried; none without."""
+    from bgrun.runs import record  # a supervisor asleep has not loaded it
+
     if not (tried := record.read_attempts(at)):
         return {}
     files.remove(at.hidden("attempt"))
@@ -139,6 +143,10 @@ def attempts(at: RunFiles) -> dict[str, str]:
 
 def stop_requested(at: RunFiles) -> str:
     """Return why a run is wanted to stop, or ''; something odd in place of the request is none."""
+    if not os.path.lexists(at.stop):
+        return ""
+    from bgrun.runs import record  # a supervisor asleep has not loaded it
+
     try:
         request = record.read_stop(at)
     except BgrunError:
@@ -148,6 +156,8 @@ def stop_requested(at: RunFiles) -> str:
 
 def stop_is_urgent(at: RunFiles) -> bool:
     """Return whether a run is wanted to stop without a grace period."""
+    from bgrun.runs import record  # a supervisor asleep has not loaded it
+
     try:
         request = record.read_stop(at)
     except BgrunError:
@@ -204,6 +214,8 @@ def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> No
     """Write the last words on a run that was stopped after its supervisor had died."""
     words = {"ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
     # What an older script wrote is not escaped as ours is: its lines stay as they are.
+    from bgrun.runs import record  # a supervisor asleep has not loaded it
+
     known = files.read(at.meta, record.MOST_META) or b"" if record.is_foreign(facts) else meta.pack(facts)
     with files.storage(at.meta, "write"):
         files.commit(at.meta, at.hidden("meta"), known + meta.pack(words))
@@ -315,6 +327,8 @@ class GroupLedger:
 
     def note_stop(self) -> None:
         """Record that the whole group is to stop."""
+        from bgrun.runs import record  # a supervisor asleep has not loaded it
+
         with suppress(OSError):
             record.write_stop(self.at, "stop", signalled=True)
 

@@ -29,7 +29,7 @@ from bgrun.local.kernel import (
 )
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, launched, of_plain, unpack
-from bgrun.runs import meta, process, record
+from bgrun.runs import meta, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -362,6 +362,8 @@ class Supervisor:
     def _call_hooks(self, member: Member) -> None:
         if not self.hooks:
             return
+        from bgrun.runs import record
+
         with suppress(BgrunError, OSError):
             now = folder.now(self.plan.log_dir)
             if run := record.read_run(now, member.plan.run_id):
@@ -556,6 +558,7 @@ def go_on(handed_on: bytes, trim: Callable[[], None]) -> None:
     raw_plan, state = packing.unpack(handed_on)
     with _faults_noted():
         supervisor = Supervisor.taking_over(of_plain(*raw_plan), state)
+        del raw_plan, state
         trim()
         alarm = Alarm()
         supervisor.hear()
