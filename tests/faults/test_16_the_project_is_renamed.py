@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from bgrun.local import folder
@@ -34,7 +35,10 @@ def moving(bg: Cli) -> Cli:
 
 
 def rename(bg: Cli) -> None:
-    """Rename the project; from then on the command line is in the renamed one."""
+    """Rename the project once all that runs has gone into it; from then on the command line is in the renamed one."""
+    pids = [run["pid"] for run in bg.json("list", "--state", "running")["runs"] if "members" not in bg.meta(run)]
+    for pid in pids:
+        wait_until(lambda pid=pid: psutil.Process(pid).cwd() == str(bg.folder), "the job is in its folder")  # type: ignore[misc]
     now = bg.folder.with_name("renamed")
     bg.folder.rename(now)
     bg.folder = now
