@@ -61,7 +61,7 @@ ACTS = {
     "stop a label": Act(3, 4, labelled.stopped),
     "stop a queue": Act(2, 3, labelled.queue_stopped),
     "runs of one second": Act(1, 7, labelled.of_one_second),
-    "digests": Act(3, 4, shown.digests),
+    "digests": Act(2, 4, shown.digests),
     "secrets": Act(2, 1, shown.secrets),
     "closed pipes": Act(2, 2, shown.closed_pipes),
 }
