@@ -77,15 +77,19 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
             ended = wait.wait_run(log_dir, run_id, POKE_S)
         else:
             ended = _stop_orphans(log_dir, run_id, grace_s, reason)
-    return _settled(at, ended)
+    return _settled(at, ended, grace_s)
 
 
-def _settled(at: RunFiles, run: Run | None) -> Run | None:
-    if run and run.live:
+def _settled(at: RunFiles, run: Run | None, grace_s: float | None) -> Run | None:
+    if run is None:
+        return None
+    if run.live:
         raise StopError(f"{run.run_id} is still {run.state}", f"look at its processes: pid {run.pid}")
-    if run and state.closing_words(record.read_meta(at) or {}):
+    if state.closing_words(record.read_meta(at) or {}):
         files.remove(at.stop)
-    return run
+        return run
+    # Its script said how it ended, and its supervisor was killed before all of it had.
+    return _stop_left(at.log_dir, run, grace_s)
 
 
 def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:

@@ -270,3 +270,20 @@ def test_several_stops_of_a_group_at_once(bg: Cli) -> None:
             state = bg.state(one["run_id"])
             assert state["state"] == "stopped", state
         assert not list(bg.logs.glob(".*.stop*")), "a request is left"
+
+
+def test_the_supervisor_is_killed_when_only_a_part_has_ended(bg: Cli) -> None:
+    """The job answers the stop and its script says so, and with that the run has ended; a child of it has not."""
+    bg.jobs("jobs: {x: {command: ./x.sh, stop_grace_period: 2s}}")
+    (bg.folder / "deaf.sh").write_text("trap '' TERM\necho $$ > deaf\nwhile :; do sleep 0.05; done\n")
+    (bg.folder / "x.sh").write_text("#!/bin/bash\ntrap 'exit 0' TERM\nbash deaf.sh &\nwhile :; do sleep 0.05; done\n")
+    (bg.folder / "x.sh").chmod(0o755)
+    run = bg.json("start", "x")
+    deaf = int(wait_until(written(bg.folder / "deaf"), "all of it runs"))
+    with ThreadPoolExecutor(1) as pool:
+        stop = pool.submit(bg.json, "stop", "x")
+        wait_until(lambda: is_gone(run["pid"]), "the job has answered")
+        orphan(bg, run)
+        ended = stop.result()["runs"][0]
+    assert (ended["state"], ended["exit_code"]) == ("stopped", 0)
+    assert is_gone(deaf)
