@@ -212,11 +212,15 @@ def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str)
 
 def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> None:
     """Write the last words on a run that was stopped after its supervisor had died."""
-    words = {"ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
-    # What an older script wrote is not escaped as ours is: its lines stay as they are.
     from bgrun.runs import record  # a supervisor asleep has not loaded it
 
-    known = files.read(at.meta, record.MOST_META) or b"" if record.is_foreign(facts) else meta.pack(facts)
+    words = {"ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
+    known = meta.pack(facts)
+    if record.is_foreign(facts):
+        # What an older script wrote is not escaped as ours is: its lines stay as they are. When it began is told
+        # by the time of this file alone, which is lost here.
+        known = files.read(at.meta, record.MOST_META) or b""
+        words = {"started_at": facts.get("started_at", ""), **words}
     with files.storage(at.meta, "write"):
         files.commit(at.meta, at.hidden("meta"), known + meta.pack(words))
 

@@ -29,7 +29,7 @@ from bgrun.local.kernel import (
 )
 from bgrun.local.member import Host, Member
 from bgrun.local.plan import Plan, launched, of_plain, unpack
-from bgrun.runs import meta, process
+from bgrun.runs import files, meta, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -469,6 +469,7 @@ def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> Non
     except BgrunError as error:
         supervisor.withdraw()
         error.message = folder.spelled(error.message, supervisor.plan.log_dir)
+        error.hint = folder.spelled(error.hint, files.quoted(supervisor.plan.log_dir))
         _refuse(ready_fd, error)
         return
     _answer(ready_fd, launched(supervisor.known))

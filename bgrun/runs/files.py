@@ -97,16 +97,16 @@ def _refuse_strange(path: str, found: os.stat_result, *, to_write: bool) -> None
         hint = f"run it as that user: sudo -u '#{owner}' bgrun …; {elsewhere}"
         raise StorageError(f"{path} belongs to the user with uid {owner}, and a run would be root's", hint)
     if me not in (owner, 0):
-        hint = f"if you trust all that is in it: sudo chown -R {me} {_quoted(path)}; {elsewhere}"
+        hint = f"if you trust all that is in it: sudo chown -R {me} {quoted(path)}; {elsewhere}"
         raise StorageError(f"{path} belongs to another user (uid {owner})", hint)
     others = found.st_mode & stat.S_IWOTH
     if others or (found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, owner)):
         whose = "other users" if others else f"the group with gid {found.st_gid}"
-        hint = f"if you trust all that is in it: chmod go-w {_quoted(path)}; {elsewhere}"
+        hint = f"if you trust all that is in it: chmod go-w {quoted(path)}; {elsewhere}"
         raise StorageError(f"{path} is writable by {whose}", hint)
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
     import shlex  # seldom needed
 
     return shlex.quote(path)

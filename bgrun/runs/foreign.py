@@ -53,9 +53,10 @@ def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dic
         "working_dir": written.get("repo_dir", ""),
         "pid": str(pid) if pid else "",
         "pid_start": "" if code is not None or not pid else _start(at, written, pid),
-        "started_at": "" if begins else clock.iso(began),
+        # The meta of one that bgrun stopped is younger than its start, and names that.
+        "started_at": written.get("started_at") or ("" if begins else clock.iso(began)),
         # Of copies no time tells when the run ended.
-        **({"copied": "true"} if began != recorded else {}),
+        **({"copied": "true"} if began != recorded and not written.get("started_at") else {}),
         **({"waiting": "its process is not recorded yet"} if begins else {}),
         "stop_grace_s": f"{DEFAULT_GRACE_S:g}",
     }

@@ -140,6 +140,16 @@ def test_stop_ends_all_of_an_old_run_and_never_the_shell_that_called_it(bg: Cli,
     assert {key: again[key] for key in meta} == meta
 
 
+def test_an_old_run_that_was_stopped_began_when_it_did(bg: Cli, old: OldScript) -> None:
+    run_id = old("X", "sleep", "300")
+    began = bg.state("X")["started_at"]
+    wait_until(lambda: bg.state("X")["duration_s"] > 2.5, "it to run for longer than stamps and times may differ")
+    bg("stop", "X")
+    run = bg.state(run_id)
+    assert (run["state"], run["started_at"]) == ("stopped", began)
+    assert 2.5 < run["duration_s"] < 60
+
+
 def test_an_old_run_that_ignores_the_signal_is_killed(bg: Cli, old: OldScript) -> None:
     run_id = old("X", "bash", "-c", "trap '' TERM; touch ready; while :; do sleep 0.1; done")
     wait_until((bg.folder / "ready").exists, "it to run")

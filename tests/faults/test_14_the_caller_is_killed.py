@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import random
+import shlex
 import signal
 import subprocess
 import time
@@ -157,7 +158,10 @@ def scripts(bg: Cli) -> list[str]:
 def test_a_mutex_that_somebody_holds_is_waited_for_only_so_long(bg: Cli, mutex: int) -> None:
     done = hasty(bg, 30, 0.3)("start", "one", code=2)
     assert "another process holds the lock" in done.err
-    assert str(bg.logs / ".concurrency" / "g" / "mutex") in done.err
+    path = bg.logs / ".concurrency" / "g" / "mutex"
+    assert f"the lock {path}" in done.err
+    # The remedy names it as well as it can be called from here.
+    assert f"`fuser {shlex.quote(str(path))}`" in done.err
     fcntl.flock(mutex, fcntl.LOCK_UN)
     assert scripts(bg) == []
     assert metas(bg) == []
