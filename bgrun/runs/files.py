@@ -107,6 +107,7 @@ def _refuse_strange(path: str, found: os.stat_result, *, to_write: bool) -> None
 
 
 def quoted(path: str) -> str:
+    """Return a path as a word of a shell command."""
     import shlex  # seldom needed
 
     return shlex.quote(path)
