@@ -34,7 +34,8 @@ def hand_over(plan: Plan) -> bytes:
     """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
 
     Where the plan is of one run that runs, return the text of its meta; else nothing. A launch that takes
-    longer than READY_S is withdrawn for good, unless a record of it is in view already: then it goes on.
+    longer than READY_S is withdrawn for good, unless a record of it is in view already: then it goes on. So it does
+    where the supervisor was killed behind its record.
 
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
@@ -44,6 +45,8 @@ def hand_over(plan: Plan) -> bytes:
     _reap()
     with _undisturbed():
         answer = _answer(plan, *(_fork(plan) if _may_fork(plan) else _spawn(plan)))
+    if not answer and _has_record(plan):
+        return b""  # killed before it could say so: what it launched goes on
     if not answer.startswith(plans.LAUNCHED):
         raise _refusal(answer.decode("utf-8", "replace"))
     return answer.removeprefix(plans.LAUNCHED)

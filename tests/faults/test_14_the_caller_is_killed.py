@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import random
 import shlex
@@ -92,6 +93,27 @@ def test_at_any_moment(project: Cli) -> None:
         assert project.ended(run["run_id"])["state"] == "timed_out"
         hooked = project.folder / f"hooked_{run['run_id']}"
         wait_until(lambda path=hooked: path.exists() and path.read_text(), "its hook was called")  # type: ignore[misc]
+
+
+def test_the_supervisor_is_killed_in_the_middle_of_its_launches(project: Cli) -> None:
+    """It says nothing any more: what is on record tells whether anything was launched."""
+    for _ in range(5):
+        before = set(metas(project))
+        starting = subprocess.Popen(
+            [*project.command, "group", "all", "--json"],
+            cwd=project.folder,
+            env=project.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        made = wait_until(lambda known=before: set(metas(project)) - known, "a record is in view")  # type: ignore[misc]
+        own = next(name for name in made if name.startswith("all_"))
+        facts = dict(line.split("=", 1) for line in (project.logs / own).read_text().splitlines())
+        os.kill(int(facts["supervisor_pid"]), signal.SIGKILL)
+        out, err = starting.communicate(timeout=60)
+        assert starting.returncode == 0, err
+        assert own == f"{json.loads(out)['run_id']}.meta"
+    project("stop", "--all", code=None)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
