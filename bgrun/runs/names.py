@@ -120,9 +120,9 @@ def of(log_dir: str) -> Names:
 
 
 def _mark(log_dir: str) -> str:
-    """Return what changes whenever a name in the folder does (stat(2): the time of change of a folder)."""
+    """Return what changes whenever a name in the folder does: its times, of which nobody can set back the last one."""
     found = os.stat(log_dir)
-    return f"1 {found.st_mtime_ns} {found.st_ino} {found.st_dev}"
+    return f"2 {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_dev}"
 
 
 def _is_quiet(log_dir: str) -> bool:
