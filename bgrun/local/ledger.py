@@ -116,6 +116,17 @@ def publish(at: RunFiles, pid: int, known: bytes, lock_fd: int) -> None:
     files.replace(at.meta, at.hidden("meta.new"), known)
 
 
+def is_anothers(at: RunFiles, mine: Mapping[str, str]) -> bool:
+    """Return whether the record in view was made by another supervisor than the one that these facts tell of.
+
+    Where the log folder was emptied while a run went on, a newer one may have its ID: what is there is that one's.
+    """
+    with suppress(BgrunError):
+        found = meta.unpack(files.read(at.meta, meta.MOST) or b"")
+        return any(found.get(key, value) != value for key, value in mine.items())
+    return False
+
+
 def write_exit(at: RunFiles, code: int) -> None:
     """Write the exit code, over what the job script has written: the supervisor saw it itself."""
     with suppress(OSError):
@@ -348,6 +359,11 @@ class GroupLedger:
             "duration_s": f"{steady_clock() - self.began:.3f}",
             **verdict_facts(verdict),
         }
+        if not is_anothers(self.at, {key: self.facts[key] for key in ("supervisor_pid", "supervisor_start")}):
+            self._write_end(verdict, words)
+        os.close(self.lock_fd)
+
+    def _write_end(self, verdict: Verdict, words: dict[str, str]) -> None:
         if verdict.exit_code is None:
             files.remove(self.at.hidden("exit"))
         else:
@@ -355,4 +371,3 @@ class GroupLedger:
         with suppress(OSError):
             files.commit(self.at.meta, self.at.hidden("meta"), meta.pack(words))
         files.remove(self.at.stop)
-        os.close(self.lock_fd)

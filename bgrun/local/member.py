@@ -173,7 +173,8 @@ class Member:
         self.state = final
         self.waived = waived
         more = {"waived": "true"} if waived else {}
-        ledger.close_unstarted(self.at, {**self.facts(), **more}, final, why)
+        if not self._is_anothers():
+            ledger.close_unstarted(self.at, {**self.facts(), **more}, final, why)
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
         self.host.tell(f"{final} {self.plan.run_id}: {why}")
@@ -212,7 +213,8 @@ class Member:
         """Take note of how its job script ended."""
         self.exit = seen
         self.host.leaders.discard(self.pid)
-        ledger.write_exit(self.at, seen.code)
+        if not self._is_anothers():
+            ledger.write_exit(self.at, seen.code)
         if self.stopping:
             return
         if not state.signal_name(seen.code):
@@ -242,18 +244,30 @@ class Member:
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
         reason = self.stopping.reason if self.stopping and self._was_ended() else ""
         verdict = state.verdict_of(self.exit.code, self.plan.limits.success_exit_codes, reason)
-        more = {**ledger.attempts(self.at), **ledger.left_running(left)}
         if reason:
-            more["stopped_processes"] = str(len(self.ended))
             verdict = verdict._replace(reason=_stop_told(verdict.reason, len(self.ended), len(left)))
-        from bgrun.local import logbound
-
-        logbound.bound(self.at.log, self.plan.limits.max_log_bytes)
-        self._take_reports()
-        ledger.close(self.at, self.child, self.exit, verdict, more)
+        if self._is_anothers():
+            os.close(self.child.lock_fd)
+        else:
+            self._close(self.child, self.exit, verdict, left)
         self.state = verdict.state
         self._let_sleep()
         self.host.tell(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
+
+    def _close(self, child: ledger.Child, seen: ledger.Exit, verdict: state.Verdict, left: Sequence[Process]) -> None:
+        """Write down how it ended."""
+        from bgrun.local import logbound
+
+        more = {**ledger.attempts(self.at), **ledger.left_running(left)}
+        if self.stopping and self.stopping.reason and self._was_ended():
+            more["stopped_processes"] = str(len(self.ended))
+        logbound.bound(self.at.log, self.plan.limits.max_log_bytes)
+        self._take_reports()
+        ledger.close(self.at, child, seen, verdict, more)
+
+    def _is_anothers(self) -> bool:
+        """Return whether the files that bear its name are another run's: its own were removed."""
+        return ledger.is_anothers(self.at, self.host.facts)
 
     def _take_reports(self) -> None:
         """Keep the test reports that it wrote, before anybody is told of its end."""

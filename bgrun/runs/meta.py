@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
 _UNESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}
 
+MOST = 16 << 20
+"""The bytes that a meta may have: what is written is made to fit (see `facts.check_size`)."""
+
 
 def pack(facts: Mapping[str, str]) -> bytes:
     """Return the text of a `.meta` file; what is not UTF-8 in a value comes out as it went in."""

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
-MOST_META = 16 << 20
-"""The bytes that a meta may have: what is written is made to fit (see `facts.check_size`)."""
+MOST_META = meta.MOST
 MOST_STOP, MOST_REASON = 64 << 10, 4 << 10
 skipped: dict[str, str] = {}
 """Why runs could not be read that were passed over for the sake of all others, by run ID: for one warning."""
