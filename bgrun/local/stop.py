@@ -232,7 +232,8 @@ def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
     left = []
     for run_id in run.members or (run.run_id,):
         at = RunFiles(log_dir, run_id)
-        if facts := record.read_meta(at):
+        facts = record.read_meta(at)
+        if facts and not record.is_copy(at, facts):
             left.append(_Orphan(at, facts, _begin(facts, grace_s, ""), ended=True))
     view, spared = tree.View(), {os.getpid(), *_ancestors()}
     found = [one.pid for orphan in left for one in tree.find(orphan.target().claim, view)]

@@ -200,7 +200,10 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
     away = "" if is_foreign(facts) else _away(facts)
     pid = state.parse_int(facts.get("pid", "")) or 0
     begins = is_foreign(facts) and not state.has_started(facts)
-    if begins or (not away and process.is_running(pid, facts.get("pid_start", ""))):
+    runs = begins or (not away and process.is_running(pid, facts.get("pid_start", "")))
+    if runs and is_copy(at, facts) and not process.writes_to(pid, process.open_file(at.log)):
+        runs, away = False, f"this is a copy of a run that is in {facts['log_dir']}"
+    if runs:
         return facts, state.Evidence(facts, alive=True)
     fresh = read_meta(at)
     if fresh is not None and state.has_started(fresh) and not state.has_started(facts):
@@ -215,6 +218,19 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
 
         away = foreign.unseen(facts)
     return fresh, state.Evidence(fresh or facts, False, False, code, reason, away)
+
+
+def is_copy(at: RunFiles, facts: Mapping[str, str]) -> bool:
+    """Return whether the files of a run are a copy of those that still are where it was started: not here.
+
+    Of a project that was renamed there is nothing left in that place.
+    """
+    recorded = facts.get("log_dir", "")
+    if recorded in ("", at.log_dir) or not os.path.lexists(RunFiles(recorded, at.run_id).meta):
+        return False
+    with suppress(OSError):
+        return not os.path.samefile(recorded, at.log_dir)
+    return False
 
 
 def _bring_into_view(at: RunFiles) -> None:

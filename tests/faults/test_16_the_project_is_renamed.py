@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from bgrun.local import folder
+from bgrun.runs import files
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import command_of, is_gone, kill
 
@@ -24,6 +25,7 @@ jobs:
   held: {command: "until [ -e go ]; do sleep 0.02; done", concurrency: {group: g, when_busy: queue}}
   newest: {command: "until [ -e go ]; do sleep 0.02; done", concurrency: {group: n, when_busy: replace}}
   kept: {command: "until [ -e go ]; do sleep 0.02; done", retention: {max_runs: 1}}
+  again: {command: "echo try >> tries; sleep 300", retry: {max: 3, backoff: 0s}}
 groups: {g: {jobs: [one, next], max_parallel: 1}}
 """
 
@@ -79,6 +81,46 @@ def test_a_timeout_and_a_stop(moving: Cli, slimmed: Callable[[dict[str, Any]], i
     assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)
     assert all(map(is_gone, pids))
     assert moving.ended("bounded")["state"] == "timed_out"
+
+
+@pytest.mark.parametrize("orphaned", [False, True], ids=["minded", "orphaned"])
+def test_a_stop_of_what_is_tried_again(
+    moving: Cli, supervisor_of: Callable[[dict[str, Any]], int], orphaned: bool
+) -> None:
+    run = moving.json("start", "again")
+    command_of(run)
+    if orphaned:
+        kill(supervisor_of(run))
+    rename(moving)
+    stopped = moving.json("stop", "again")["runs"][0]
+    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)
+    assert (moving.folder / "tries").read_text() == "try\n"
+
+
+@pytest.mark.parametrize("words", [("run", "x", "--", "sleep", "300"), ("group", "g")], ids=["a run", "a group"])
+def test_a_copy_of_a_project_has_no_live_run(moving: Cli, tmp_path: Path, words: tuple[str, ...]) -> None:
+    run = moving.json(*words)
+    copy = Cli(tmp_path / "copy", moving.command, moving.env)
+    shutil.copytree(moving.folder, copy.folder, symlinks=True)
+    copied = copy.state(run["run_id"])
+    assert copied["state"] == "lost"
+    assert str(moving.logs) in copied["reason"]
+    copy("wait", run["run_id"], code=1)
+    copy("stop", run["run_id"], code=None)
+    assert copy("stop", "--all", code=None)
+    assert moving.state(run["run_id"])["state"] == "running"
+    moving("stop", "--now", run["run_id"])
+
+
+def test_a_copy_in_the_old_place_of_a_renamed_project(bg: Cli, supervisor_of: Callable[[dict[str, Any]], int]) -> None:
+    run = bg.start("x", "sleep 300")
+    kill(supervisor_of(run))
+    place = bg.folder
+    rename(bg)
+    shutil.copytree(bg.folder, place, symlinks=True)
+    assert bg.state("x")["state"] == "running"
+    assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
+    assert is_gone(run["pid"])
 
 
 def test_a_group_with_its_log_and_its_queue(moving: Cli) -> None:
@@ -145,6 +187,34 @@ def test_the_log_folder_is_removed_and_made_anew(bg: Cli) -> None:
     wait_until(lambda: (bg.logs / f"{run['run_id']}.meta").exists(), "its record is whole again")
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
+
+
+def empty(bg: Cli) -> None:
+    """Make the log folder one in which the next run of x begins in a second that is long over."""
+    files.ensure_log_dir(str(bg.logs))
+    (bg.logs / "jobs" / "x_20990101_000000.sh").touch()
+
+
+@pytest.mark.parametrize("is_group", [False, True], ids=["a run", "a group"])
+def test_a_newer_run_gets_the_id_of_one_whose_files_were_removed(bg: Cli, is_group: bool) -> None:
+    bg.jobs("""
+        jobs:
+          one: {command: "until [ -e go ]; do sleep 0.02; done"}
+        groups: {x: {jobs: [one]}}
+    """)
+    empty(bg)
+    first = bg.json("group", "x") if is_group else bg.json("run", "x", "--", "sh", "-c", "until [ -e go ]; do :; done")
+    supervisor = int(bg.meta(first)["supervisor_pid"])
+    shutil.rmtree(bg.logs)
+    empty(bg)
+    second = bg.json("run", "x", "--", "sleep", "300")
+    assert second["run_id"] == first["run_id"]
+    (bg.folder / "go").touch()
+    wait_until(lambda: is_gone(supervisor), "the first is over")
+    now = bg.state("x")
+    assert (now["state"], now["pid"]) == ("running", second["pid"])
+    assert bg("stop", "x").code == 0
+    assert bg.state("x")["state"] == "stopped"
 
 
 @pytest.mark.parametrize(
