@@ -112,7 +112,8 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
         runs = retention.runs_of(log_dir, found, label)
         policy = retention.policy_of(log_dir, runs) or _declared(project, label)
         due = retention.expired(runs, policy, time.time())
-        gone += [one for one in due if dry_run or retention.remove_run(log_dir, one.run_id)]
+        take = retention.may_go if dry_run else retention.remove_run
+        gone += [one for one in due if take(log_dir, one.run_id)]
     if found != names.Names() and not dry_run:
         retention.sweep(log_dir)
     return gone

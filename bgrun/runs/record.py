@@ -263,16 +263,29 @@ def left_running(facts: Mapping[str, str]) -> list[tuple[int, str]]:
     return [(pid, start) for pid, start in named if process.is_running(pid, start)]
 
 
+def is_elsewhere(facts: Mapping[str, str]) -> bool:
+    """Return whether the processes of a run are where they cannot be seen from here: on another host, in a container.
+
+    That its supervisor is gone is seen by its lock; its job may live on all the same.
+    """
+    recorded = facts.get("boot_id", "")
+    if not recorded:
+        return False
+    if process.is_this_boot(recorded):
+        return facts.get("pid_ns", "") not in ("", process.pid_namespace())
+    return facts.get("host", "") != os.uname().nodename
+
+
 def _away(facts: Mapping[str, str]) -> str:
     """Return why the processes of a run cannot be those of this machine now, or ''."""
     recorded = facts.get("boot_id", "")
     if not recorded:
         return ""
+    elsewhere = is_elsewhere(facts)
     if process.is_this_boot(recorded):
-        known = facts.get("pid_ns", "")
-        same = known in ("", process.pid_namespace())
-        return "" if same else "it was started in another PID namespace (a container?), and its supervisor is gone"
-    if facts.get("host", "") != os.uname().nodename:
+        told = "it was started in another PID namespace (a container?), and its supervisor is gone"
+        return told if elsewhere else ""
+    if elsewhere:
         return f"it was started on host {facts.get('host')}, and its supervisor is gone"
     return "the machine was restarted while it ran"
 

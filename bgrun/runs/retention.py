@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bgrun.runs.names import Names
 
 STRAY_S = 3600.0
+ELSEWHERE_S = 7 * 86400.0
+"""How long a run that may live where it cannot be seen is kept, from the last time that its files were written to."""
 _FAILURES = ("failed", "timed_out", "lost")
 
 
@@ -79,14 +81,29 @@ def policy_of(log_dir: str, runs: Sequence[Run]) -> Retention | None:
     return None
 
 
+def may_go(log_dir: str, run_id: str) -> bool:
+    """Return whether a run is there and has ended, as far as can be told from here.
+
+    One that lost its supervisor on another host or in a container may go on there: it has ended when its files were
+    left alone for long.
+    """
+    run = record.read_run(log_dir, run_id)
+    if run is None or run.live:
+        return False
+    at = RunFiles(log_dir, run_id)
+    if run.state != "lost" or not record.is_elsewhere(record.read_meta(at) or {}):
+        return True
+    written = (files.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
+    return time.time() - max(written, default=0.0) > ELSEWHERE_S
+
+
 def remove_run(log_dir: str, run_id: str) -> bool:
     """Remove every file of a run that has ended, its meta first; return whether it was there.
 
-    A run that turns out to be live after all is left alone.
+    A run that turns out to be live after all is left alone, and one that may be.
     """
     at = RunFiles(log_dir, run_id)
-    run = record.read_run(log_dir, run_id)
-    if run is None or run.live:
+    if not may_go(log_dir, run_id):
         return False
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
@@ -131,4 +148,4 @@ def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
     except StorageError:
         return False  # what cannot be read may be live
     is_hidden = os.path.basename(path).startswith(".")
-    return run is None or (is_hidden and not run.live)
+    return run is None or (is_hidden and may_go(log_dir, run_id))

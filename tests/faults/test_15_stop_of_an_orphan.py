@@ -257,6 +257,26 @@ def test_from_another_pid_namespace_an_orphan_is_neither_seen_nor_harmed(bg: Cli
     assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
 
 
+def test_from_another_pid_namespace_no_start_and_no_prune_removes_an_orphan(bg: Cli, contained: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'test -e go || { touch began; sleep 300; }; exit $(cat go)',"
+            "           retention: {max_runs: 1}}}")  # fmt: skip
+    run = bg.json("start", "x")
+    wait_until((bg.folder / "began").exists, "it to run")
+    orphan(bg, run)
+    for code in (3, 0, 0):  # of those that failed the newest is kept anyway
+        (bg.folder / "go").write_text(str(code))
+        contained("start", "x", "--wait", code=1 if code else 0)
+    assert contained.json("prune", "--dry-run")["removed"] == []
+    contained("prune")
+    assert bg.state(run["run_id"])["state"] == "running"
+    for path in (bg.logs / f"{run['run_id']}.{kind}" for kind in ("meta", "log")):
+        os.utime(path, (0, 1_700_000_000))
+    # Nobody can tell for ever: where nothing was written for a week it is let go.
+    assert [one["run_id"] for one in contained.json("prune", "--dry-run")["removed"]] == [run["run_id"]]
+    assert bg("prune", "--dry-run").out == ""
+    assert bg.json("stop", run["run_id"])["runs"][0]["state"] == "stopped"
+
+
 def test_several_stops_of_a_group_at_once(bg: Cli) -> None:
     """The later ones find all of it on its way out; that the first has sent its signals stays in the record."""
     bg.jobs("jobs: {a: {command: sleep 300}, b: {command: sleep 300}}\ngroups: {g: {jobs: [a, b]}}")
