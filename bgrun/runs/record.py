@@ -354,6 +354,10 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
         return None, round(max(0.0, time.time() - started), 3)
     if verdict.exit_code is None or started is None or facts.get("copied"):
         return facts.get("ended_at"), None
+    closed = clock.epoch(facts.get("ended_at", ""))
+    if closed is not None and not os.path.lexists(at.exit):
+        # A group that was stopped without its supervisor: of its own exit code there is the reserved room alone.
+        return facts["ended_at"], round(max(0.0, closed - started), 3)
     written = min(files.modified(at.exit), files.modified(at.hidden("exit")))
     if written == float("inf"):
         return None, None

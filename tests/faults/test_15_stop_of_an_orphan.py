@@ -156,6 +156,7 @@ def test_of_a_group_all_runs_are_stopped_at_once_each_with_its_own_grace(bg: Cli
     took = time.monotonic() - began
     assert (ended["state"], ended["reason"]) == ("stopped", "stopped by request")
     assert bg.meta(run)["state"] == "stopped", "the group has closing words"
+    assert 2 <= bg.state(run["run_id"])["duration_s"] < 60, "it took as long as its runs"
     assert [bg.state(name)["state"] for name in "ab"] == ["stopped", "stopped"]
     assert not (bg.folder / "c").exists()
     assert 2 <= took < 2 + 2.3 + 2, "the longest grace, not the sum, and what starts of Python take"
@@ -266,14 +267,15 @@ def test_from_another_pid_namespace_no_start_and_no_prune_removes_an_orphan(bg: 
     for code in (3, 0, 0):  # of those that failed the newest is kept anyway
         (bg.folder / "go").write_text(str(code))
         contained("start", "x", "--wait", code=1 if code else 0)
-    assert contained.json("prune", "--dry-run")["removed"] == []
+    # What the last start lets go may still be there.
+    assert run["run_id"] not in [one["run_id"] for one in contained.json("prune", "--dry-run")["removed"]]
     contained("prune")
     assert bg.state(run["run_id"])["state"] == "running"
     for path in (bg.logs / f"{run['run_id']}.{kind}" for kind in ("meta", "log")):
         os.utime(path, (0, 1_700_000_000))
     # Nobody can tell for ever: where nothing was written for a week it is let go.
     assert [one["run_id"] for one in contained.json("prune", "--dry-run")["removed"]] == [run["run_id"]]
-    assert bg("prune", "--dry-run").out == ""
+    assert run["run_id"] not in bg("prune", "--dry-run").out
     assert bg.json("stop", run["run_id"])["runs"][0]["state"] == "stopped"
 
 
