@@ -136,8 +136,9 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
         if facts is None:
             return None
         verdict = state.derive(seen)
-        if is_group(facts) and verdict.state == "lost":
+        if is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
             verdict = _orphaned_group(at, facts, verdict)
+            _bring_code_into_view(at, verdict)
     else:
         verdict = state.derive(state.Evidence(facts))
     return _as_run(at, facts, verdict)
@@ -238,6 +239,13 @@ def _bring_into_view(at: RunFiles) -> None:
     if not os.path.lexists(at.exit):
         with suppress(OSError):
             os.rename(at.hidden("exit"), at.exit)
+
+
+def _bring_code_into_view(at: RunFiles, verdict: state.Verdict) -> None:
+    """Write the exit code of a group that its supervisor was killed before it could: that of its runs, all ended."""
+    if verdict.exit_code is not None and not os.path.lexists(at.exit):
+        with suppress(OSError):
+            files.commit(at.exit, at.hidden("exit"), f"{verdict.exit_code}\n".encode())
 
 
 def _is_minded(at: RunFiles, facts: Mapping[str, str]) -> bool:
@@ -358,7 +366,18 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
     if closed is not None and not os.path.lexists(at.exit):
         # A group that was stopped without its supervisor: of its own exit code there is the reserved room alone.
         return facts["ended_at"], round(max(0.0, closed - started), 3)
-    written = min(files.modified(at.exit), files.modified(at.hidden("exit")))
+    written = _last_end(at, facts) if is_group(facts) else _written(at)
     if written == float("inf"):
         return None, None
     return clock.iso(written), round(max(0.0, written - started), 3)
+
+
+def _written(at: RunFiles) -> float:
+    """Return when the exit code of a run was written."""
+    return min(files.modified(at.exit), files.modified(at.hidden("exit")))
+
+
+def _last_end(at: RunFiles, facts: Mapping[str, str]) -> float:
+    """Return when the last of a group's runs ended: what it keeps for its own code was written as it began."""
+    ends = [clock.epoch(run.ended_at) for run in readable(at.log_dir, facts["members"].split()) if run.ended_at]
+    return max((end for end in ends if end is not None), default=float("inf"))

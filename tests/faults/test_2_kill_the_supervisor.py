@@ -180,3 +180,24 @@ def test_of_an_orphaned_group_what_was_not_to_run_spoils_nothing(
     ended = bg.ended(run["run_id"])
     assert (ended["state"], ended["exit_code"], ended["reason"]) == (state, code, reason)
     assert bg.state("never")["state"] == "skipped"
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "succeeded"), (3, "failed")])
+def test_a_group_took_as_long_as_its_last_run(bg: Cli, supervisor_of: SupervisorOf, code: int, state: str) -> None:
+    bg.jobs(f"""
+        jobs:
+          one: {{command: "exit 0"}}
+          two: {{command: "until [ -e go ]; do sleep 0.02; done; exit {code}"}}
+        groups: {{g: {{jobs: [one, two]}}}}
+    """)
+    run = bg.json("group", "g")
+    assert bg.ended("one")["state"] == "succeeded"
+    kill(supervisor_of(run))
+    began = clock.epoch(run["started_at"])
+    assert began
+    wait_until(lambda: time.time() > began + 0.5, "some time has passed")
+    (bg.folder / "go").touch()
+    last, ended = bg.ended("two"), bg.ended("g")
+    assert (ended["state"], ended["exit_code"], ended["ended_at"]) == (state, int(bool(code)), last["ended_at"])
+    assert ended["duration_s"] >= 0.4
+    assert (bg.logs / f"{run['run_id']}.exit").read_text() == f"{int(bool(code))}\n"
