@@ -77,7 +77,7 @@ def launch(at: RunFiles, facts: dict[str, str], start: Start, held: Held) -> led
     """
     opened: list[int] = []
     try:
-        log_fd, lock_fd = ledger.claim_files(at, facts, opened, held.lock_fd)
+        log_fd, lock_fd = ledger.claim_files(at, {**facts, "log_dir": start.log_dir}, opened, held.lock_fd)
         if start.spare:
             _leave_some(log_fd)
         child = _begin(at, facts, start, held._replace(lock_fd=lock_fd), log_fd)

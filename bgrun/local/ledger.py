@@ -181,12 +181,12 @@ def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[s
     words = meta.pack({**seen.facts(), **verdict_facts(verdict), **more})
     try:
         files.commit(at.meta, at.hidden("meta"), child.known + words)
+        files.remove(at.stop)
     except OSError:
-        files.remove(at.hidden("meta"))
+        files.remove(at.hidden("meta"))  # the exit code tells then, and the request that was carried out
     if not os.path.lexists(at.pid):
         with suppress(OSError):
             files.replace(at.pid, at.hidden("pid"), b"%d\n" % child.pid)
-    files.remove(at.stop)
     os.close(child.lock_fd)
 
 

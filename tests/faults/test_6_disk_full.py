@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,3 +75,34 @@ def test_a_job_that_fills_the_disk_with_its_own_log(small: Cli) -> None:
 
 def test_a_disk_that_is_almost_full_is_told(small: Cli) -> None:
     assert "MiB are free" in small("run", "x", "--wait", "--", "true").err
+
+
+def test_there_is_room_for_the_last_words_however_long_the_path_of_the_logs(bg: Cli, tmp_path: Path) -> None:
+    logs = tmp_path.joinpath(*["d" * 200] * 10)
+    bg.jobs(f"log_dir: {logs}\njobs: {{}}\n")
+    run = bg.start("x", "sleep 300")
+    reserved = (logs / f".{run['run_id']}.meta").stat().st_size
+    assert reserved - Path(run["meta"]).stat().st_size > 800
+    bg("stop", "x")
+
+
+def test_words_that_cannot_be_written_do_not_make_a_success_of_a_timeout(bg: Cli) -> None:
+    """The job answers SIGTERM with 0, and something is in the place of its meta until it has ended."""
+    bg.jobs("""
+        jobs:
+          x:
+            timeout: 1s
+            command: |
+              trap 'exit 0' TERM
+              mv ".logs/$BGRUN_RUN_ID.meta" kept
+              mkdir ".logs/$BGRUN_RUN_ID.meta"
+              while :; do sleep 0.05; done
+    """)
+    run = bg.json("start", "x")
+    exit_code = bg.logs / f"{run['run_id']}.exit"
+    wait_until(exit_code.exists, "its exit code is there")
+    wait_until(lambda: not (bg.logs / f".{run['run_id']}.meta").exists(), "its last words were given up")
+    Path(run["meta"]).rmdir()
+    (bg.folder / "kept").rename(run["meta"])
+    ended = bg.ended("x")
+    assert (ended["state"], ended["exit_code"]) == ("timed_out", 0)
