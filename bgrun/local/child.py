@@ -151,20 +151,24 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str, log_dir: str
 def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:
     """Spawn the script with nothing of ours: its log as stdout and stderr, no stdin, signals as at boot."""
     log_fd, gate_fd, slot_fd = fds
-    moved = [(_out_of_the_way(fd), target) for fd, target in ((slot_fd, SLOT_FD), (gate_fd, GATE_FD)) if fd >= 0]
-    # Opened here: in the child all that we have open counts against the limit that the job is to have.
-    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    streams = [(null, 0), (log_fd, 1), (log_fd, 2), *moved]
     around = look_around()
     environment = {**around.environment, **start.environment, GATE: "1", MARK_RUN: at.run_id, MARK_DIR: start.log_dir}
     shell = around.dash if around.dash and start.any_shell and _is_plain(start.environment) else around.bash
     words = [*shell, at._replace(log_dir=start.log_dir).script]
+    opened: list[int] = []
     try:
+        # Opened here: in the child all that we have open counts against the limit that the job is to have.
+        opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        streams = [(opened[0], 0), (log_fd, 1), (log_fd, 2)]
+        for fd, target in ((slot_fd, SLOT_FD), (gate_fd, GATE_FD)):
+            if fd >= 0:
+                opened.append(_out_of_the_way(fd))
+                streams.append((opened[-1], target))
         with kernel.callers_limit():
             return _spawn_apart(words, environment, streams)
     finally:
-        for source in (null, *(source for source, _ in moved)):
-            os.close(source)
+        for fd in opened:
+            os.close(fd)
 
 
 def _spawn_apart(words: list[str], environment: dict[str, str], streams: list[tuple[int, int]]) -> int:

@@ -148,6 +148,9 @@ def out_of_reach(fd: int) -> int:
     """Return a descriptor that stays open, moved beyond the caller's limit where ours is higher.
 
     What is opened for a job has to be below that: posix_spawn(3) takes no other while the limit is the caller's.
+
+    Raises:
+        OSError: there is no room; `fd` is open still.
     """
     if not _limits:
         return fd

@@ -274,6 +274,7 @@ class Supervisor:
                 if not self.launch_at and not (self.turnstile and self.turnstile.holds_back(run_id)):
                     self._launch(self.members[run_id])
             if self.launch_at:
+                self.more_to_launch = False  # until then there is nothing to stay awake for
                 return False
             launched += len(batch)
             self.more_to_launch = len(batch) < len(step.launch)

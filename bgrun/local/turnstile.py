@@ -92,7 +92,11 @@ class Turnstile:
             return self._try_later(run_id, error)
         self.stuck.pop(run_id, None)
         if isinstance(got, Slot):
-            self.slots[run_id] = Slot(kernel.out_of_reach(got.fd))
+            try:
+                self.slots[run_id] = Slot(kernel.out_of_reach(got.fd))
+            except OSError as error:
+                slots.release(got)
+                raise ScarceError(f"cannot keep a slot of {place.folder}: {error.strerror}") from error
             return ""
         replaced = self._strangers(got) if wanted.when_busy == "replace" else []
         if wanted.scope == "project":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -45,10 +46,21 @@ def test_runs_wait_for_descriptors(bg: Cli) -> None:
     limited(bg, f"-n {LIMIT}")("group", "all")
     found = wait_until(lambda: _settled(states(bg)), "as many run as can")
     assert 5 < found.count("running") < LIMIT - 20
+    # A launch that did not come about leaves nothing open, else less and less is left for the next one.
+    wait_until(lambda: not _gates(bg), "the supervisor has no gate of a job open")
     (bg.folder / "go").touch()
     assert bg.ended("all", "60s")["state"] == "succeeded"
     assert {path.read_text() for path in bg.folder.glob("limit_*")} == {f"{LIMIT}\n"}
     assert not (bg.logs / ".supervisor.err").exists()
+
+
+def _gates(bg: Cli) -> list[str]:
+    fds = f"/proc/{bg.meta(bg.state('all'))['supervisor_pid']}/fd"
+    links = []
+    for fd in os.listdir(fds):
+        with contextlib.suppress(FileNotFoundError):
+            links.append(os.readlink(f"{fds}/{fd}"))
+    return [link for link in links if link.startswith("pipe:")]
 
 
 def _settled(found: list[str]) -> list[str]:
