@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from bgrun.errors import EXIT_OK, UsageError
+from bgrun.cli import show
+from bgrun.errors import EXIT_OK, ReaderLeftError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,5 +22,8 @@ def mcp(project: Project, asked: Asked) -> int:
     except ImportError as error:
         install = f"{sys.executable} -m pip install 'bgrun[mcp]'"
         raise UsageError(f"the MCP server needs a package that is not installed: {error.name}", install) from error
-    serve(project, Settings(asked.max_wait or MAX_WAIT_S, asked.allow_run))
+    try:
+        serve(project, Settings(asked.max_wait or MAX_WAIT_S, asked.allow_run))
+    except ReaderLeftError:
+        show.give_up_output()  # a client that leaves in the middle of a call ends its server as any other
     return EXIT_OK
