@@ -52,46 +52,46 @@ class Area(NamedTuple):
 # The one place to change when modules or tests move: every pattern has to find something (tests/test_mutants.py).
 AREAS = {
     "stopping": Area(
-        ("local/pursuit", "local/stop", "local/tree", "local/escalate", "runs/process"),
+        ("local/stopping/stopper", "local/stopping/request", "local/stopping/processes", "local/stopping/policy", "system/process"),
         (
-            "local/test_tree.py", "local/test_escalate.py", "faults/*_stop_the_whole_tree.py", "faults/*_races.py",
+            "local/stopping/test_processes.py", "local/stopping/test_policy.py", "faults/*_stop_the_whole_tree.py", "faults/*_races.py",
             "faults/*_deadlines.py", "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py",
             "faults/*_without_linux.py", "e2e/test_plans.py", "e2e/test_concurrency.py", "cli/test_commands.py",
         ),
     ),
     "queueing": Area(
-        ("local/turnstile", "local/slots"),
+        ("local/concurrency/queue", "local/concurrency/slots"),
         ("e2e/test_concurrency.py", "e2e/test_plans.py", "faults/*_races.py", "faults/*_hostile_files.py"),
     ),
     "locks": Area(
-        ("runs/lock", "runs/claim"),
+        ("system/lock", "store/claim"),
         (
-            "runs/test_claim.py", "faults/*_hostile_files.py", "faults/*_kill_the_supervisor.py", "faults/*_many_at_once.py",
+            "store/test_claim.py", "faults/*_hostile_files.py", "faults/*_kill_the_supervisor.py", "faults/*_many_at_once.py",
             "faults/*_races.py", "cli/test_commands.py", "e2e/test_concurrency.py", "mcp/test_server.py",
         ),
     ),
     "records": Area(
-        ("runs/record", "runs/state", "runs/meta", "local/ledger"),
+        ("store/record", "store/state", "store/meta", "local/journal"),
         (
-            "runs/test_state.py", "runs/test_meta.py", "runs/test_history.py", "e2e/test_plans.py",
+            "store/test_state.py", "store/test_meta.py", "store/test_history.py", "e2e/test_plans.py",
             "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py", "faults/*_disk_full.py", "cli/test_commands.py",
-            "faults/*_hostile_files.py", "e2e/test_concurrency.py", "faults/*_caller_goes.py", "faults/*_races.py",
+            "faults/*_hostile_files.py", "e2e/test_concurrency.py", "faults/*_caller_exits.py", "faults/*_races.py",
         ),
     ),
     "retention": Area(
-        ("runs/retention",),
-        ("runs/test_history.py", "e2e/test_old_runs.py", "cli/test_commands.py", "cli/test_history.py", "runner/test_plans.py", "e2e/test_plans.py"),
+        ("store/retention",),
+        ("store/test_history.py", "e2e/test_old_runs.py", "cli/test_commands.py", "cli/test_stats.py", "api/test_plan_cache.py", "e2e/test_plans.py"),
     ),
     "digest": Area(
-        ("runs/digest", "runs/masks"),
+        ("logs/digest", "store/masking"),
         (
-            "faults/*_secrets.py", "cli/test_report.py", "tools/test_junit.py", "tools/test_problems.py", "runs/test_logs.py",
-            "runs/test_reading.py", "faults/*_hostile_output.py", "mcp/test_server.py", "cli/test_commands.py",
+            "faults/*_secrets.py", "cli/test_digest_text.py", "parsers/test_junit.py", "parsers/test_problem_matchers.py", "logs/test_reader.py",
+            "logs/test_pages.py", "faults/*_hostile_output.py", "mcp/test_server.py", "cli/test_commands.py",
         ),
     ),
     "shell text": Area(
-        ("jobfile/shelltext", "jobfile/quoting"),
-        ("jobfile/test_quoting.py", "jobfile/test_escapes.py", "jobfile/test_script.py", "jobfile/test_hostile.py",
+        ("templating/shell_lexer", "templating/quoting"),
+        ("templating/test_quoting.py", "templating/test_escapes.py", "render/test_script.py", "jobfile/test_hostile.py",
          "jobfile/test_files.py"),
     ),
 }  # fmt: skip
@@ -150,7 +150,7 @@ def tests_of(area: Area, module: str) -> tuple[str, ...]:
     """Return the files of tests for a module: those of its area, led by the ones that import it or bear its name."""
     files = [path for pattern in area.tests for path in sorted((TOP / "tests").glob(pattern))]
     everything = [path for path in sorted((TOP / "tests").rglob("test_*.py")) if not _is_slow(path)]
-    package, name = module.split("/")
+    package, _, name = module.replace("/", ".").rpartition(".")
     imports = re.compile(
         rf"^from bgrun\.{package} import .*\b{name}\b|^from bgrun\.{package}\.{name} import", re.MULTILINE
     )
@@ -384,7 +384,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sample", type=int, default=200, help="how many mutants")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", default=[], metavar="MODULE", help="such as local/stop")
+    parser.add_argument("--only", action="append", default=[], metavar="MODULE", help="such as local/stopping/request")
     parser.add_argument("--from", type=int, default=1, dest="first", help="begin with this number of the sample")
     parser.add_argument("--minutes", type=float, default=600, help="begin no further mutant after that")
     parser.add_argument("--at-once", type=int, default=2)

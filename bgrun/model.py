@@ -5,7 +5,7 @@ Times are seconds since the epoch (float), durations are seconds, sizes are byte
 
 from __future__ import annotations
 
-from bgrun.lean import NamedTuple
+from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

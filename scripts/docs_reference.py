@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bgrun.cli.table import COMMANDS, PROJECT_OPTIONS, Argument, Command, Option
+from bgrun.cli.spec import COMMANDS, PROJECT_OPTIONS, Argument, Command, Option
 from bgrun.jobfile.schema import schema
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -88,7 +88,7 @@ def _code(value: Any) -> str:
 
 def commands_page() -> str:
     """Return the reference of the commands."""
-    head = ["# Commands", "", _MADE.format(source="bgrun/cli/table.py"), "Before any command:", ""]
+    head = ["# Commands", "", _MADE.format(source="bgrun/cli/spec.py"), "Before any command:", ""]
     lines = [*head, *_options(PROJECT_OPTIONS)]
     for command in COMMANDS:
         lines += ["", f"## {command.name}", "", f"`{_usage(command)}`", "", command.help]

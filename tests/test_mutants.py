@@ -97,7 +97,7 @@ def test_a_sample_is_the_same_for_the_same_seed_and_takes_from_every_area(mutant
     one, same, other = (mutants.sample(21, seed, []) for seed in (1, 1, 2))
     assert one == same != other
     assert {task.area for task in one} == set(mutants.AREAS)
-    assert {task.mutant.module for task in mutants.sample(9, 1, ["runs/lock"])} == {"runs/lock"}
+    assert {task.mutant.module for task in mutants.sample(9, 1, ["system/lock"])} == {"system/lock"}
 
 
 def test_every_judgement_has_a_reason_and_is_of_a_line_that_is_there(mutants: Any) -> None:
@@ -110,7 +110,7 @@ def test_every_judgement_has_a_reason_and_is_of_a_line_that_is_there(mutants: An
 @pytest.mark.timeout(300)
 def test_a_mutant_is_killed_in_a_copy_and_the_checkout_is_left_alone(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in sorted((TOP / "bgrun").rglob("*.py"))}
-    words = ["--sample", "3", "--only", "runs/state", "--tests", "tests/runs/test_state.py", "--at-once", "1"]
+    words = ["--sample", "3", "--only", "store/state", "--tests", "tests/store/test_state.py", "--at-once", "1"]
     command = [sys.executable, str(TOP / "benchmarks" / "mutants.py"), *words, "--results", str(tmp_path / "r.jsonl")]
     for _ in range(2):  # the second time they are known already
         done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVELS = {
-    **{"lean": 0, "packing": 0},
+    **{"light": 0, "codec": 0},
     **{"errors": 1, "model": 1},
-    **{"tools": 2},
-    **{"jobfile": 3, "runs": 3},
-    **{"local": 4, "setup": 4},
-    **{"runner": 5},
-    **{"mcp": 6},
-    **{"cli": 7},
-    **{"__main__": 8, "": 8},
+    **{"system": 2, "parsers": 2, "templating": 2},
+    **{"store": 3, "jobfile": 3},
+    **{"render": 4, "logs": 4, "local": 5, "setup": 5},
+    **{"api": 6},
+    **{"mcp": 7},
+    **{"cli": 8},
+    **{"__main__": 9, "": 9},
 }
 HEAVY = {"click", "jinja2", "jsonschema", "yaml", "dotenv", "psutil", "dataclasses", "asyncio", "pathlib", "shutil"}
 MODULES = sorted((TOP / "bgrun").glob("**/*.py"))
@@ -78,4 +78,4 @@ def test_the_supervisor_is_slim() -> None:
 
 
 def test_finding_the_project_costs_nothing_heavy() -> None:
-    assert not loaded("import bgrun.jobfile.find") & (HEAVY - {"pathlib"})
+    assert not loaded("import bgrun.jobfile.project") & (HEAVY - {"pathlib"})

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
-from bgrun.runs import meta, process, record, state
-from bgrun.runs.layout import RunFiles
+from bgrun.store import meta, record, state
+from bgrun.store.paths import RunFiles
+from bgrun.system import process
 from soaking.processes import lives, marked, told, wait
 from soaking.scripts import HIDER, JOB, LINKS
 

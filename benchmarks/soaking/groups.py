@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgrun.runs import process
+from bgrun.system import process
 from soaking.processes import children, kill
 from soaking.singles import started_id, verdict
 

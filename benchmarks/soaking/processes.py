@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bgrun.runs import process
+from bgrun.system import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

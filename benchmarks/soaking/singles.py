@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bgrun.local import prepare
+from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
-from bgrun.runs import process
+from bgrun.system import process
 from soaking.ground import LAST_S, SLACK_S, Done, Started
 from soaking.processes import kill, marked, suspend, wait
 
@@ -59,14 +59,14 @@ def started_id(done: Done) -> str | None:
 
 
 def _start_here(trial: Trial, label: str, words: list[str]) -> str:
-    from bgrun.jobfile.render import render_command
-    from bgrun.jobfile.world import World
+    from bgrun.render.job import render_command
+    from bgrun.templating.inputs import World
 
     where = trial.folder
     world = World(trial.env)
     job = render_command(label, words, working_dir=where, root=where, job_file=None, world=world)
     job = job._replace(limits=job.limits._replace(stop_grace_s=1.0))
-    return prepare.launch(trial.log_dir, str(where), RenderedPlan((Node(job),), (0,))).runs[0]
+    return submit.launch(trial.log_dir, str(where), RenderedPlan((Node(job),), (0,))).runs[0]
 
 
 def quick(trial: Trial) -> tuple[Started | None, int]:

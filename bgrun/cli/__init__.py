@@ -8,7 +8,7 @@ import os
 import sys
 
 from bgrun.errors import EXIT_INTERRUPTED, BgrunError, OutputError, ReaderLeftError, output_error
-from bgrun.lean import suppress
+from bgrun.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def run(words: list[str]) -> int:
         _warn_of_skipped()
         sys.stdout.flush()
     except OutputError as error:
-        from bgrun.cli import show
+        from bgrun.cli import output
 
-        show.give_up_output()
+        output.give_up_output()
         if not isinstance(error, ReaderLeftError):
             _show(error)
         return error.exit_code
@@ -56,7 +56,7 @@ def run(words: list[str]) -> int:
 
 def _warn_of_skipped() -> None:
     """Say once that runs are missing from a list since their files cannot be read."""
-    record = sys.modules.get("bgrun.runs.record")
+    record = sys.modules.get("bgrun.store.record")
     if record and record.skipped:
         skipped = list(record.skipped.values())
         _tell(f"warning: skipped {len(skipped)} run{'' if len(skipped) == 1 else 's'}: {skipped[0]}")
@@ -115,18 +115,18 @@ def _own_fault(error: Exception) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    from bgrun.cli import reader
+    from bgrun.cli import parser
 
     # Behind the first `--` nothing is bgrun's to read: the words reach the job exactly.
     cut = words.index("--") if "--" in words else len(words)
     tail = words[cut + 1 :] if cut < len(words) else None
-    if plain := reader.read(words[:cut], tail):
-        from bgrun.cli.call import handle
+    if plain := parser.read(words[:cut], tail):
+        from bgrun.cli.dispatch import handle
 
         return handle(*plain, tail or ())
-    from bgrun.cli import click_face
+    from bgrun.cli import click_parser
 
-    return click_face.call(words[:cut], tail)
+    return click_parser.call(words[:cut], tail)
 
 
 def _show(error: BgrunError) -> None:
@@ -134,6 +134,6 @@ def _show(error: BgrunError) -> None:
 
 
 def _tell(text: str) -> None:
-    from bgrun.cli import show
+    from bgrun.cli import output
 
-    show.note(text)
+    output.note(text)

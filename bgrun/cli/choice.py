@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from bgrun import runner
-from bgrun.cli import show
+from bgrun import api
+from bgrun.cli import output
 from bgrun.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.project import Project
     from bgrun.model import Run
 
 
 def one_run(project: Project, ref: str) -> Run:
     """Return the run that `ref` means: itself or the newest; which others are active goes to standard error."""
-    return _told(ref, runner.newest(project, ref))
+    return _told(ref, api.runs.newest(project, ref))
 
 
 def one_with_log(project: Project, ref: str) -> Run:
     """Return the newest run that `ref` means and that has a log."""
-    found = runner.with_log(project, ref)
+    found = api.runs.with_log(project, ref)
     if found.passed_over:
-        show.note(f"a newer run has no log: {found.passed_over.run_id} ({found.passed_over.state})")
+        output.note(f"a newer run has no log: {found.passed_over.run_id} ({found.passed_over.state})")
     return _told(ref, found)
 
 
-def _told(ref: str, found: runner.Newest) -> Run:
+def _told(ref: str, found: api.runs.Newest) -> Run:
     if found.others:
-        show.note(f"{ref} means {found.run.run_id}; also active: {' '.join(found.others)}")
+        output.note(f"{ref} means {found.run.run_id}; also active: {' '.join(found.others)}")
     return found.run
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from itertools import islice
 
-from bgrun import runner
+from bgrun import api
 from bgrun.errors import BgrunError
-from bgrun.jobfile.find import locate
-from bgrun.runs import names
+from bgrun.jobfile.project import locate
+from bgrun.store import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.project import Project
 
 MOST_RUNS = 50
 
@@ -37,15 +37,15 @@ def offers(what: str, begun: str, before: Iterable[str], job_file: str | None) -
 
 
 def _jobs(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from runner.load(project).jobs
+    yield from api.jobs.load(project).jobs
 
 
 def _groups(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from runner.load(project).groups
+    yield from api.jobs.load(project).groups
 
 
 def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
-    jobs = runner.load(project).jobs
+    jobs = api.jobs.load(project).jobs
     named = [jobs[word] for word in before if word in jobs]
     for param in named[-1].params if named else ():
         choices = param.choices or (("true", "false") if param.type == "boolean" else ("",))
@@ -53,12 +53,12 @@ def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
 
 
 def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from names.of(project.log_dir).labels()
+    yield from index.of(project.log_dir).labels()
 
 
 def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
     yield from _labels(project, before)
-    yield from islice(names.of(project.log_dir).newest_first(), MOST_RUNS)
+    yield from islice(index.of(project.log_dir).newest_first(), MOST_RUNS)
 
 
 def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun import runner
-from bgrun.cli import show
+from bgrun import api
+from bgrun.cli import output
 from bgrun.errors import OutputError
-from bgrun.lean import NamedTuple, contextmanager
+from bgrun.light import NamedTuple, contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.project import Project
     from bgrun.model import Run
 
 PER_SECOND = 4
@@ -30,7 +30,7 @@ class Line(NamedTuple):
     """A run as the view shows it."""
 
     run: Run
-    outlook: runner.Outlook
+    outlook: api.runs.Outlook
 
 
 class View:
@@ -56,18 +56,18 @@ class View:
         """Return what is to be shown, of a group's run its members; only what fits is looked at closely."""
         runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
         room = _room(_size())
-        return [Line(run, self._outlook(run) if place < room else runner.Outlook()) for place, run in enumerate(runs)]
+        return [Line(run, self._outlook(run) if place < room else api.runs.Outlook()) for place, run in enumerate(runs)]
 
     def _expanded(self, run_id: str) -> list[Run]:
-        run = runner.latest(self.project, run_id)
-        return runner.members(self.project, run) or [run]
+        run = api.runs.latest(self.project, run_id)
+        return api.runs.members(self.project, run) or [run]
 
-    def _outlook(self, run: Run) -> runner.Outlook:
+    def _outlook(self, run: Run) -> api.runs.Outlook:
         if run.state != "running":
-            return runner.Outlook()
+            return api.runs.Outlook()
         if run.label not in self.usual:
-            self.usual[run.label] = runner.usual_s(self.project, run.label)
-        return runner.outlook_with(self.project, run, self.usual[run.label])
+            self.usual[run.label] = api.runs.usual_s(self.project, run.label)
+        return api.runs.outlook_with(self.project, run, self.usual[run.label])
 
 
 def _size() -> os.terminal_size:
@@ -112,19 +112,19 @@ def _cells(line: Line, columns: int) -> list[RenderableType]:
     from rich.text import Text
 
     run, outlook = line
-    left = "" if outlook.eta_s is None else f"~{show.span(outlook.eta_s)} left"
+    left = "" if outlook.eta_s is None else f"~{output.span(outlook.eta_s)} left"
     said = outlook.last_line if run.live else (run.reason or "")
     return [
         Text(run.state, style=_STYLES.get(run.state, "red")),
         Text(run.label),
         _bar(outlook),
-        Text(show.span(run.duration_s), justify="right"),
+        Text(output.span(run.duration_s), justify="right"),
         Text(left, style="dim"),
         Text(said[:columns], style="dim"),
     ]
 
 
-def _bar(outlook: runner.Outlook) -> RenderableType:
+def _bar(outlook: api.runs.Outlook) -> RenderableType:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
@@ -162,7 +162,7 @@ def _silence_drawing() -> None:
 def watch(project: Project, run_ids: Sequence[str]) -> None:
     """Show runs live until all of them have ended."""
     with view(project, run_ids):
-        while any(runner.latest(project, run_id).live for run_id in run_ids):
+        while any(api.runs.latest(project, run_id).live for run_id in run_ids):
             time.sleep(1 / PER_SECOND)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bgrun.jobfile.specs import JobFile
-    from bgrun.jobfile.text import Document
+    from bgrun.jobfile.yaml_source import Document
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 MOST_BYTES = 1 << 20
@@ -73,10 +73,10 @@ def parse(path: str, raw: bytes, *, checked: bool = False) -> JobFile:
     """
     from pathlib import Path
 
-    from bgrun.jobfile import specs, text
+    from bgrun.jobfile import specs, yaml_source
 
     name = _name(path)
-    document = text.read(name, raw)
+    document = yaml_source.read(name, raw)
     if not checked:
         _check(name, document)
     return specs.of_document(Path(path), document.data)
@@ -95,9 +95,9 @@ def code_mark() -> str:
     Code that was installed changes only as a whole; in a checkout each file is looked at.
     """
     from bgrun import __version__
-    from bgrun.jobfile import world
+    from bgrun.templating import inputs
 
-    stamps = (f"{path} {world.stamp(path)}" for path in _code())
+    stamps = (f"{path} {inputs.stamp(path)}" for path in _code())
     return "\n".join([__version__, sys.version, *stamps])
 
 
@@ -117,9 +117,9 @@ def _code() -> Iterator[str]:
     folder = schema_folder()
     yield from (f"{folder}/{_SCHEMA}", f"{_PACKAGE}/model.py")
     if folder.startswith(f"{_PACKAGE}/"):
-        yield f"{_PACKAGE}/jobfile"
+        yield from (f"{_PACKAGE}/{part}" for part in ("jobfile", "templating", "render", "parsers"))
         return
-    for part in ("jobfile", "jobfile/templates", "tools"):
+    for part in ("jobfile", "templating", "render", "render/templates", "parsers"):
         names = sorted(os.listdir(f"{_PACKAGE}/{part}"))
         yield from (f"{_PACKAGE}/{part}/{name}" for name in names if name.endswith((".py", ".j2", ".json")))
 

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile import environ, graph, matchers, matrix, params, quoting, specs, template
-from bgrun.jobfile.explain import by_schema
-from bgrun.jobfile.graph import needs_in
+from bgrun.jobfile import dependencies, env_names, matrix, params, problem_matchers, specs
+from bgrun.jobfile.dependencies import needs_in
 from bgrun.jobfile.problem import Problem, in_order
-from bgrun.jobfile.text import Document
-from bgrun.jobfile.world import World
-from bgrun.tools import matching, progress
+from bgrun.jobfile.schema_errors import by_schema
+from bgrun.jobfile.yaml_source import Document
+from bgrun.parsers import bounded_regex, progress
+from bgrun.templating import quoting, template
+from bgrun.templating.inputs import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bgrun.jobfile.specs import JobFile, JobSpec
-    from bgrun.jobfile.text import Path as DocumentPath
+    from bgrun.jobfile.yaml_source import Path as DocumentPath
 
 MOST_TOLD = 100
 """How many problems of each kind are looked for: to find the nearest names for thousands would take minutes."""
@@ -87,8 +88,8 @@ def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterat
 def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Problem]:
     """Variables that may not be set for a job; those of the defaults are told there, and not for each job once more."""
     for key, names, why in (
-        ("env", settings.env, environ.refusal),
-        ("secrets", settings.secrets, environ.secret_refusal),
+        ("env", settings.env, env_names.refusal),
+        ("secrets", settings.secrets, env_names.secret_refusal),
     ):
         for place, name in enumerate(names):
             where: DocumentPath = (*path, key, name if key == "env" else place)
@@ -116,11 +117,11 @@ def _needs(file: str, document: Document, job_file: JobFile) -> Iterator[Problem
     for job in job_file.jobs.values():
         yield from _named(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
     needs = {name: job.depends_on for name, job in job_file.jobs.items()}
-    if circle := graph.cycle(needs):
+    if circle := dependencies.cycle(needs):
         yield _circle(file, document, ("jobs", circle[0], "depends_on"), circle)
         return
     for group in job_file.groups.values():
-        if circle := graph.cycle(needs_in(job_file, group)):
+        if circle := dependencies.cycle(needs_in(job_file, group)):
             yield _circle(file, document, ("groups", group.name, "depends_on"), circle)
 
 
@@ -151,7 +152,7 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
         if param.name in _known(job):
             yield document.problem(file, path, "the name is taken: templates know it already", "rename it")
         try:
-            matching.compiled(param.pattern)
+            bounded_regex.compiled(param.pattern)
             if param.default is not None:
                 params.convert(param, param.default)
         except UsageError as error:
@@ -197,7 +198,7 @@ def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterat
 
 def _matcher_fault(root: Path, named: object) -> UsageError | None:
     try:
-        matchers.resolve(root, named, World({}))
+        problem_matchers.resolve(root, named, World({}))
     except UsageError as error:
         return error
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.tools import matching
+from bgrun.parsers import bounded_regex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def convert(param: Param, value: Scalar) -> Scalar:
     """
     text = _text(value)
     typed = _typed(param, text)
-    if param.pattern and not matching.fits(param.pattern, text):
+    if param.pattern and not bounded_regex.fits(param.pattern, text):
         raise ValueError(f"{text!r} does not match {param.pattern}")
     return typed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.lean import NamedTuple
+from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import math
 import os
 
 from bgrun.errors import SCARCE
-from bgrun.lean import NamedTuple, signal, suppress
-from bgrun.local import kernel, programs
-from bgrun.local.kernel import steady_clock
-from bgrun.runs import files
-from bgrun.runs.layout import MARK_DIR, RunFiles
+from bgrun.light import NamedTuple, signal, suppress
+from bgrun.local import event_loop
+from bgrun.local.event_loop import steady_clock
+from bgrun.store.paths import MARK_DIR, RunFiles
+from bgrun.system import files, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _become(words: list[str], log_fd: int, folder: str, environment: Mapping[str
         os.chdir("/")
         with suppress(OSError):
             os.chdir(folder)
-        with kernel.callers_limit():
+        with event_loop.callers_limit():
             os.execve(words[0], words, {**programs.job_environment(os.environ), **environment})
     except OSError as error:
         os.write(2, f"bgrun: cannot run the hook: {error.strerror}\n".encode())

@@ -13,14 +13,15 @@ import stat
 import time
 
 from bgrun.errors import StorageError
-from bgrun.lean import NamedTuple, suppress
-from bgrun.runs import files, meta
+from bgrun.light import NamedTuple, suppress
+from bgrun.store import meta
+from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bgrun.runs.layout import RunFiles
+    from bgrun.store.paths import RunFiles
 
 MOST_FILES = 2000
 """How many reports are taken of a run at most, and noted before it begins."""

@@ -10,12 +10,11 @@ import os
 import sys
 import time
 
-from bgrun import packing
+from bgrun import codec
 from bgrun.errors import BgrunError, LaunchError, ScarceError
-from bgrun.lean import contextmanager, signal, suppress
-from bgrun.local import folder, ledger
-from bgrun.local.folder import HERE
-from bgrun.local.kernel import (
+from bgrun.light import contextmanager, signal, suppress
+from bgrun.local import journal, workdir
+from bgrun.local.event_loop import (
     SLOW_LOOK_S,
     Alarm,
     become_subreaper,
@@ -27,20 +26,22 @@ from bgrun.local.kernel import (
     reap_child,
     steady_clock,
 )
-from bgrun.local.member import Host, Member
-from bgrun.local.plan import Plan, launched, of_plain, unpack
-from bgrun.runs import files, meta, process
+from bgrun.local.manifest import Plan, launched, of_plain, unpack
+from bgrun.local.run import Host, Member
+from bgrun.local.workdir import HERE
+from bgrun.store import meta
+from bgrun.system import files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, NoReturn
 
-    from bgrun.local import schedule
-    from bgrun.local.bundle import Copy
+    from bgrun.local import scheduler
+    from bgrun.local.concurrency.queue import Turnstile
     from bgrun.local.hooks import Hooks
     from bgrun.local.logwatch import LogWatch
-    from bgrun.local.turnstile import Turnstile
+    from bgrun.local.reexec.bundle import Copy
     from bgrun.model import Retention
 
 STOP_SCAN_S = 0.1
@@ -75,7 +76,7 @@ class Supervisor:
         self.order = _order(plan) if len(plan.runs) > 1 else None
         self.turnstile = _turnstile(plan, self.host.helpers)
         self.hooks = _hooks(plan, self.host.helpers)
-        self.group = ledger.GroupLedger(HERE, plan.group, plan.log_dir) if plan.group else None
+        self.group = journal.GroupLedger(HERE, plan.group, plan.log_dir) if plan.group else None
         self.log_watch: LogWatch | None = None
         self.code: Copy | None = None
         self.asked_to_stop = False
@@ -94,7 +95,7 @@ class Supervisor:
         """
         if self.code:
             return
-        from bgrun.local import bundle
+        from bgrun.local.reexec import bundle
 
         try:
             self.code = bundle.take()
@@ -135,7 +136,7 @@ class Supervisor:
 
     def withdraw(self) -> None:
         """Remove every record again: nothing was launched."""
-        from bgrun.runs import claim
+        from bgrun.store import claim
 
         group = [self.plan.group.run_id] if self.plan.group else []
         claim.give_up(HERE, [*group, *self.members])
@@ -193,7 +194,7 @@ class Supervisor:
 
     def advance(self) -> bool:
         """Do all that is due now; return whether every run of the plan is over."""
-        folder.stay(self.plan.log_dir)
+        workdir.stay(self.plan.log_dir)
         self._reap()
         now = steady_clock()
         if self.asked_to_stop or now >= self.ask_at:
@@ -241,9 +242,9 @@ class Supervisor:
         """Have the files of live runs look used, for whoever clears away what is a week old."""
         old = time.time() - FRESHEN_S / 2
         if self.group:
-            ledger.freshen(self.group.at, meta.pack(self.group.facts), old)
+            journal.freshen(self.group.at, meta.pack(self.group.facts), old)
         for member in self._unfinished():
-            ledger.freshen(member.at, member.child.known if member.child else b"", old)
+            journal.freshen(member.at, member.child.known if member.child else b"", old)
         if self.turnstile:
             self.turnstile.freshen()
 
@@ -259,15 +260,15 @@ class Supervisor:
                 self._launch(member)
         return not self.active and not any(member.state == "queued" for member in self.members.values())
 
-    def _schedule_many(self, order: schedule.Order) -> bool:
-        from bgrun.local import schedule
+    def _schedule_many(self, order: scheduler.Order) -> bool:
+        from bgrun.local import scheduler
 
         launched = 0
         while True:
             states = {run_id: member.state for run_id, member in self.members.items()}
             waived = {run_id for run_id, member in self.members.items() if member.waived}
             held_back = self.turnstile.held_back() if self.turnstile else ()
-            step = schedule.decide(states, order, waived, held_back)
+            step = scheduler.decide(states, order, waived, held_back)
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
@@ -281,7 +282,7 @@ class Supervisor:
             if self.more_to_launch or not (batch or step.skip or step.waive):
                 return step.done and not self.active
 
-    def _rule_out(self, step: schedule.Step) -> None:
+    def _rule_out(self, step: scheduler.Step) -> None:
         for run_id, why in step.stop.items():
             self.members[run_id].stop(why)
         for run_id, why in step.skip.items():
@@ -313,7 +314,7 @@ class Supervisor:
     def _not_launched(self, member: Member, error: BgrunError) -> None:
         if not self.group and not member.recorded:
             raise error
-        member.never_run("skipped", folder.spelled(error.message, self.plan.log_dir))
+        member.never_run("skipped", workdir.spelled(error.message, self.plan.log_dir))
 
     def _may_wait(self, member: Member) -> bool:
         """Whether a run for which the system has nothing left stays queued until others have ended."""
@@ -348,7 +349,7 @@ class Supervisor:
             if self.turnstile:
                 self.turnstile.ended(pid, status)
             if member := by_pid.get(pid):
-                member.leader_ended(ledger.Exit.of(status, usage, steady_clock() - member.began))
+                member.leader_ended(journal.Exit.of(status, usage, steady_clock() - member.began))
 
     def _settle(self) -> None:
         """Let go of the runs that are over with all that they left, and call their hooks."""
@@ -363,10 +364,10 @@ class Supervisor:
     def _call_hooks(self, member: Member) -> None:
         if not self.hooks:
             return
-        from bgrun.runs import record
+        from bgrun.store import record
 
         with suppress(BgrunError, OSError):
-            now = folder.now(self.plan.log_dir)
+            now = workdir.now(self.plan.log_dir)
             if run := record.read_run(now, member.plan.run_id):
                 works_in = member.moved(member.plan.facts.get("working_dir", "/"))
                 self.hooks.start_due(member.plan.hooks, run, works_in, member.plan.environment)
@@ -385,18 +386,18 @@ class Supervisor:
         for member in self._unfinished():
             if why := self._requested(member):
                 member.stop(why)
-                if ledger.stop_is_urgent(member.at) or (self.group and ledger.stop_is_urgent(self.group.at)):
+                if journal.stop_is_urgent(member.at) or (self.group and journal.stop_is_urgent(self.group.at)):
                     member.skip_grace()
 
     def _requested(self, member: Member) -> str:
         """Return why the end of a run, or of all of the group, was asked for, or ''."""
-        return (self.group.stop_requested() if self.group else "") or ledger.stop_requested(member.at)
+        return (self.group.stop_requested() if self.group else "") or journal.stop_requested(member.at)
 
     def _pursue(self) -> None:
         if being_stopped := [member for member in self.active.values() if member.stopping]:
-            from bgrun.local import pursuit
+            from bgrun.local.stopping import stopper
 
-            pursuit.pursue(being_stopped)
+            stopper.pursue(being_stopped)
 
     def _unfinished(self) -> Iterable[Member]:
         return [member for member in self.members.values() if member.state in ("queued", "running")]
@@ -422,7 +423,7 @@ class Supervisor:
 
     def _retire(self, policies: Mapping[str, Retention]) -> None:
         """Let go of what need not be kept."""
-        from bgrun.runs import retention
+        from bgrun.store import retention
 
         for label, policy in policies.items():
             with suppress(BgrunError, OSError):
@@ -433,7 +434,7 @@ def _turnstile(plan: Plan, helpers: set[int]) -> Turnstile | None:
     """Return what a plan with concurrency groups needs; no other loads the code of it, nor that of hooks."""
     if not any(run.concurrency for run in plan.runs):
         return None
-    from bgrun.local.turnstile import Turnstile
+    from bgrun.local.concurrency.queue import Turnstile
 
     return Turnstile(HERE, plan.log_dir, plan.runs, helpers)
 
@@ -446,11 +447,12 @@ def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:
     return Hooks(helpers)
 
 
-def _order(plan: Plan) -> schedule.Order:
-    from bgrun.local import schedule
+def _order(plan: Plan) -> scheduler.Order:
+    from bgrun.local import scheduler
 
     needs = {run.run_id: run.needs for run in plan.runs if run.needs}
-    return schedule.Order(needs, plan.group.max_parallel, plan.group.fail_fast) if plan.group else schedule.Order(needs)
+    group = plan.group
+    return scheduler.Order(needs, group.max_parallel, group.fail_fast) if group else scheduler.Order(needs)
 
 
 def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> None:
@@ -458,7 +460,7 @@ def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> Non
     alarm = Alarm()
     supervisor.be(os.getpid(), subreaper=become_subreaper())
     try:
-        folder.enter(supervisor.plan.log_dir)
+        workdir.enter(supervisor.plan.log_dir)
     except OSError as error:
         _refuse(ready_fd, LaunchError(f"cannot go into {supervisor.plan.log_dir}: {error.strerror}"))
         return
@@ -469,8 +471,8 @@ def supervise(supervisor: Supervisor, ready_fd: int, *, slim_later: bool) -> Non
         supervisor.keep_code()
     except BgrunError as error:
         supervisor.withdraw()
-        error.message = folder.spelled(error.message, supervisor.plan.log_dir)
-        error.hint = folder.spelled(error.hint, files.quoted(supervisor.plan.log_dir))
+        error.message = workdir.spelled(error.message, supervisor.plan.log_dir)
+        error.hint = workdir.spelled(error.hint, files.quoted(supervisor.plan.log_dir))
         _refuse(ready_fd, error)
         return
     _answer(ready_fd, launched(supervisor.known))
@@ -499,10 +501,10 @@ def _while_quick(supervisor: Supervisor, alarm: Alarm) -> bool:
         looks = (left, supervisor.next_look())
         done = supervisor.turn(alarm.sleep(min(at for at in looks if at is not None)))
     if not done and supervisor.only_waits:
-        from bgrun.local import slim
+        from bgrun.local.reexec import interpreter
 
         if supervisor.code:
-            slim.become(supervisor.plan, supervisor.handed_on(), supervisor.kept_fds, supervisor.code)
+            interpreter.become(supervisor.plan, supervisor.handed_on(), supervisor.kept_fds, supervisor.code)
     return done
 
 
@@ -539,7 +541,7 @@ def _faults_noted() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ledger.note_fault(HERE, error)
+        journal.note_fault(HERE, error)
         raise
 
 
@@ -557,7 +559,7 @@ def main() -> None:
 
 def go_on(handed_on: bytes, trim: Callable[[], None]) -> None:
     """Be the supervisor that another one has become, in the log folder; `trim` lets go of what is loaded by now."""
-    raw_plan, state = packing.unpack(handed_on)
+    raw_plan, state = codec.unpack(handed_on)
     with _faults_noted():
         supervisor = Supervisor.taking_over(of_plain(*raw_plan), state)
         del raw_plan, state

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.lean import suppress
-from bgrun.local import kernel
-from bgrun.runs import lock, record
-from bgrun.runs.layout import RunFiles
+from bgrun.light import suppress
+from bgrun.local import event_loop
+from bgrun.store import record
+from bgrun.store.paths import RunFiles
+from bgrun.system import lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
     """Sleep until something about the run may have changed."""
     at = RunFiles(log_dir, run.run_id)
     path = next(filter(lock.is_held, (at.hidden("pid"), at.pid)), "")
-    if not kernel.is_main_thread():
+    if not event_loop.is_main_thread():
         time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))
     elif path:
-        with suppress(kernel.TimeUpError), kernel.time_limit(timeout_s):
+        with suppress(event_loop.TimeUpError), event_loop.time_limit(timeout_s):
             lock.wait_free(path)
     elif run.state == "running" and run.pid and not run.members:
         _wait_process(log_dir, run, timeout_s)

@@ -16,18 +16,18 @@ from jsonschema import Draft7Validator
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
-from bgrun import __version__, runner
+from bgrun import __version__, api
 from bgrun.errors import BgrunError, UnknownNameError, UsageError, output_error
-from bgrun.jobfile.find import locate
+from bgrun.jobfile.project import locate
 from bgrun.mcp import tools
-from bgrun.tools.problems import short
+from bgrun.parsers.problem_matchers import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcp.server.context import ServerRequestContext
 
-    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.project import Project
     from bgrun.model import Run
 
 _LONGEST_ERROR = 600
@@ -124,7 +124,7 @@ class Calls:
     async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
         asked = self.settings.max_wait_s if timeout_s is None else timeout_s
         # Names are resolved once: a newer run of a label is not what was waited for.
-        wanted = await self._in_thread(lambda project: runner.meant(project, runs, without_stopping=True))
+        wanted = await self._in_thread(lambda project: api.runs.meant(project, runs, without_stopping=True))
         run_ids = [run.run_id for run in wanted]
         found = await self._wait(run_ids, asked, mode)
         told = await self._in_thread(lambda project: [tools.verdict(project, run) for run in found])
@@ -133,7 +133,7 @@ class Calls:
     async def _wait(self, run_ids: list[str], asked_s: float, mode: str) -> list[Run]:
         left = tools.until(tools.clamped(asked_s, self.settings))
         for pause in tools.pauses():
-            found: list[Run] = await self._in_thread(lambda project: runner.wait_for(project, run_ids, 0.0))
+            found: list[Run] = await self._in_thread(lambda project: api.stop.wait_for(project, run_ids, 0.0))
             over = [not run.live for run in found]
             if (any(over) if mode == "any" else all(over)) or left() <= 0:
                 return found

@@ -9,17 +9,18 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-from bgrun import runner
+from bgrun import api
 from bgrun.errors import UsageError
-from bgrun.runs import clock, reading
-from bgrun.runs import digest as digests
-from bgrun.tools import matching
+from bgrun.logs import digest as digests
+from bgrun.logs import pages
+from bgrun.parsers import bounded_regex
+from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from bgrun.jobfile.find import Project
+    from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import JobSpec, Param
     from bgrun.model import Run
 
@@ -121,16 +122,16 @@ def start(project: Project, settings: Settings, job: str, args: Sequence[str]) -
     """Start a job, a group or, where that is allowed, any command; return the run and what to say beside it."""
     cut = args.index("--") if "--" in args else len(args)
     words, tail = args[:cut], args[cut + 1 :]
-    warned = {"warnings": told} if (told := runner.warnings(project)) else {}
+    warned = {"warnings": told} if (told := api.start.warnings(project)) else {}
     if job.startswith(_GROUP):
-        return runner.start_group(project, job.removeprefix(_GROUP), None, _only(tail), words), warned
+        return api.start.start_group(project, job.removeprefix(_GROUP), None, _only(tail), words), warned
     if job.startswith(_ADHOC):
         if not settings.allow_run:
             raise UsageError("this server runs declared jobs only", "bgrun_list what=jobs names them")
         if not args:
             raise UsageError("no command is given", 'args: ["make", "-j4"]')
-        return runner.run_command(project, job.removeprefix(_ADHOC), args, project.root), warned
-    started = runner.start(project, [job, *words], tail)
+        return api.start.run_command(project, job.removeprefix(_ADHOC), args, project.root), warned
+    started = api.start.start(project, [job, *words], tail)
     return started.run, {**warned, **({"joined": True} if started.joined else {})}
 
 
@@ -163,15 +164,15 @@ def verdict(project: Project, run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "left_running": list(run.left_running),
     }
-    return _present({**told, **(_outlook(project, run) if run.live else _digest(runner.digest(project, run)))})
+    return _present({**told, **(_outlook(project, run) if run.live else _digest(api.runs.digest(project, run)))})
 
 
 def _outlook(project: Project, run: Run) -> dict[str, Any]:
-    ahead = runner.outlook_on(project, run)
+    ahead = api.runs.outlook_on(project, run)
     share = ahead.progress and round(ahead.progress.fraction, 2)
     eta = None if ahead.eta_s is None else round(ahead.eta_s)
-    runs = [f"{one.run_id} {one.state}" for one in runner.members(project, run)[:MOST_RUNS]]
-    return {"progress": share, "eta_s": eta, "stall": runner.stalled(project, run), "runs": runs}
+    runs = [f"{one.run_id} {one.state}" for one in api.runs.members(project, run)[:MOST_RUNS]]
+    return {"progress": share, "eta_s": eta, "stall": api.runs.stalled(project, run), "runs": runs}
 
 
 def _digest(digest: digests.Digest) -> dict[str, Any]:
@@ -192,19 +193,19 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def log(project: Project, run: str, since: str | None, match: str | None, max_lines: int | None) -> dict[str, Any]:
     """Return lines of a log and the cursor behind them."""
-    meant = runner.newest(project, run)
+    meant = api.runs.newest(project, run)
     found = meant.run
-    runner.require_log(found)
+    api.logs.require_log(found)
     most = max_lines or _LOG_LINES
     first = bool(since or match)
-    wanted = reading.Wanted(
-        pattern=matching.compiled(match) if match else None,
+    wanted = pages.Wanted(
+        pattern=bounded_regex.compiled(match) if match else None,
         head=most if first else None,
         tail=None if first else most,
         most_bytes=_LOG_BYTES,
     )
-    page = runner.read_page(project, found, since, wanted)
-    cursor = reading.pack(reading.Cursor(found.run_id, page.next_offset))
+    page = api.logs.read_page(project, found, since, wanted)
+    cursor = pages.pack(pages.Cursor(found.run_id, page.next_offset))
     more = True if page.truncated and first else None
     note = "the log was truncated: these lines are from its new beginning" if page.restarted else None
     told: dict[str, Any] = {"run": found.run_id, "state": found.state, "next": cursor, "more": more}
@@ -215,13 +216,13 @@ def log(project: Project, run: str, since: str | None, match: str | None, max_li
 def listed(project: Project, what: str) -> dict[str, Any]:
     """Return the declared jobs, the newest runs, or those that go on."""
     if what == "jobs":
-        job_file = runner.load(project)
+        job_file = api.jobs.load(project)
         jobs = [_job(job) for job in job_file.jobs.values()]
         groups = {f"{_GROUP}{group.name}": list(group.jobs) for group in job_file.groups.values()}
         return _present({"jobs": jobs, "groups": groups}) or {"jobs": []}
-    runs = runner.list_runs(project, None, MOST_RUNS)
+    runs = api.runs.list_runs(project, None, MOST_RUNS)
     if what == "live":
-        runs = [run for run in runner.status(project) if run.live]
+        runs = [run for run in api.runs.status(project) if run.live]
     return {"runs": [_row(run) for run in runs]}
 
 
@@ -244,7 +245,7 @@ def _row(run: Run) -> dict[str, Any]:
 
 def stopped(project: Project, run: str) -> dict[str, Any]:
     """End the runs that are meant and return what became of them."""
-    ended = [_ended(one) for one in runner.stop_runs(project, [run])]
+    ended = [_ended(one) for one in api.stop.stop_runs(project, [run])]
     return ended[0] if len(ended) == 1 else {"runs": ended}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
-from bgrun.runs import files
+from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

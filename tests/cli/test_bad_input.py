@@ -217,7 +217,7 @@ def test_a_meta_full_of_garbage_harms_nobody(project: Cli, text: str) -> None:
 
 
 def test_help_of_everything(bg: Cli) -> None:
-    from bgrun.cli.table import COMMANDS
+    from bgrun.cli.spec import COMMANDS
 
     shown = bg("--help").out
     for command in COMMANDS:

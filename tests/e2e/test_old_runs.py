@@ -14,7 +14,7 @@ import jsonschema
 import psutil
 import pytest
 
-from bgrun.runs import foreign, record
+from bgrun.store import foreign, record
 from tests.conftest import TOP, Cli, wait_until
 from tests.faults.conftest import is_gone
 

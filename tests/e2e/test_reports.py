@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bgrun.logs import reports
 from bgrun.model import Run
-from bgrun.runs import clock, taken
+from bgrun.system import clock
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def test_who_can_have_written_a_file(began: float, ended: float, written: float,
     known = dict.fromkeys(Run._fields[:19]) | {"state": "failed"}
     own = Run(**known | {"started_at": clock.iso(10.0), "ended_at": clock.iso(20.0)})  # type: ignore[arg-type]
     other = Run(**known | {"started_at": clock.iso(began), "ended_at": clock.iso(ended)})  # type: ignore[arg-type]
-    assert taken._may_have_written(other, own, [written]) == mixed
+    assert reports._may_have_written(other, own, [written]) == mixed
 
 
 def test_a_member_of_a_group_and_a_rerun(project: Cli) -> None:

@@ -45,14 +45,14 @@ for name in ("open", "stat", "lstat", "listdir", "readlink", "scandir", "access"
 blind(builtins, "open")
 """,
     "linux": """
-from bgrun.runs import process
+from bgrun.system import process
 process.LINUX = False
-from bgrun.local import logbound
+from bgrun.local import log_limit as logbound
 logbound._fallocate = lambda: None
 """,
     # System Integrity Protection: nobody is shown the environment of Apple's own programs (bash, sh, sleep, …).
     "environments": """
-from bgrun.runs import process
+from bgrun.system import process
 def is_apples(pid):
     try:
         return os.path.realpath(os.readlink(f"/proc/{pid}/exe")).startswith(("/bin/", "/usr/bin/"))
@@ -63,7 +63,7 @@ process.environment_of = lambda pid: {} if is_apples(pid) else shown(pid)
 """,
     # No shell there is dash: /bin/sh is a bash of 2007.
     "dash": """
-from bgrun.local import child
+from bgrun.local import job as child
 child._DASH = ()
 """,
     # What a login on macOS gives a process (launchctl limit maxfiles).
@@ -78,7 +78,7 @@ def program(parts: dict[str, str]) -> str:
     """Return a bgrun, as a Python program, that has these parts taken away, and its supervisors too."""
     away = HEAD + "".join(parts.values())
     boot = away + "from bgrun.local.supervisor import main; main()"
-    return f"{away}\nfrom bgrun.local import slim\nslim._BOOT = {boot!r}\nfrom bgrun.cli import main\nmain()\n"
+    return f"{away}\nfrom bgrun.local.reexec import interpreter as slim\nslim._BOOT = {boot!r}\nfrom bgrun.cli import main\nmain()\n"
 
 
 def elsewhere(bg: Cli, tmp_path: Path) -> Cli:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bgrun import jobfile
 from bgrun.errors import JobFileError
-from bgrun.jobfile import check, text
+from bgrun.jobfile import check, yaml_source
 
 HERE = Path(__file__).parent
 
@@ -46,7 +46,7 @@ def test_every_problem_says_how_to_mend_it_or_is_plain() -> None:
 
 
 def problems_of(raw: bytes) -> list[str]:
-    return [str(problem) for problem in check.problems("f.yaml", text.read("f.yaml", raw))]
+    return [str(problem) for problem in check.problems("f.yaml", yaml_source.read("f.yaml", raw))]
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.jobfile.environ import read_env_files
-from bgrun.jobfile.labels import check_label
+from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import convert
 from bgrun.jobfile.specs import Param
-from bgrun.jobfile.world import World
-from bgrun.runs.layout import RunFiles, next_run_id
+from bgrun.render.environment import read_env_files
+from bgrun.store.paths import RunFiles, next_run_id
+from bgrun.templating.inputs import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

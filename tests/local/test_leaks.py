@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import StorageError
-from bgrun.local import ledger, logbound, slots
-from bgrun.local.member import Host, Member
-from bgrun.local.plan import GroupPlan, RunPlan
-from bgrun.local.slots import Owner, Place, Ticket
-from bgrun.local.turnstile import Turnstile, Waiting
-from bgrun.runs import claim, lock, process
-from bgrun.runs.layout import RunFiles
-from bgrun.runs.state import Verdict
+from bgrun.local import journal, log_limit
+from bgrun.local.concurrency import slots
+from bgrun.local.concurrency.queue import Turnstile, Waiting
+from bgrun.local.concurrency.slots import Owner, Place, Ticket
+from bgrun.local.manifest import GroupPlan, RunPlan
+from bgrun.local.run import Host, Member
+from bgrun.store import claim
+from bgrun.store.paths import RunFiles
+from bgrun.store.state import Verdict
+from bgrun.system import lock, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,18 +127,18 @@ def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[
     """As on a full disk: the run is over all the same, and its lock falls."""
     at = RunFiles(str(tmp_path), "x_20260101_000000")
     os.makedirs(f"{at.meta}/in the way")
-    fd = ledger.claim_lock(at)
+    fd = journal.claim_lock(at)
     os.rename(at.hidden("pid"), at.pid)
     assert lock.is_held(at.pid)
-    ended = ledger.Exit(3, False, 0.0, 1.0, None)
-    ledger.close(at, ledger.Child(1, fd, b"label=x\n"), ended, Verdict("failed", 3), {})
+    ended = journal.Exit(3, False, 0.0, 1.0, None)
+    journal.close(at, journal.Child(1, fd, b"label=x\n"), ended, Verdict("failed", 3), {})
     assert not lock.is_held(at.pid)
     assert not os.path.lexists(at.hidden("meta"))
     all_closed()
 
 
 def test_a_stop_of_a_group_that_cannot_be_noted(tmp_path: Path) -> None:
-    group = ledger.GroupLedger(str(tmp_path), GroupPlan("g_20260101_000000", "g", {}), str(tmp_path))
+    group = journal.GroupLedger(str(tmp_path), GroupPlan("g_20260101_000000", "g", {}), str(tmp_path))
     os.makedirs(f"{group.at.stop}/in the way")
     group.note_stop()
     assert group.stop_requested() == ""
@@ -147,7 +149,7 @@ def test_nothing_is_punched_off_linux(tmp_path: Path, monkeypatch: pytest.Monkey
     log = tmp_path / "x.log"
     log.write_bytes(b"x" * 300_000)
     monkeypatch.setattr(process, "LINUX", False)
-    assert logbound._fallocate() is None
-    assert not logbound.bound(str(log), 100_000)
+    assert log_limit._fallocate() is None
+    assert not log_limit.bound(str(log), 100_000)
     assert log.read_bytes() == b"x" * 300_000
-    assert logbound.bound(str(log), 1_000_000), "within its bound there is nothing to do"
+    assert log_limit.bound(str(log), 1_000_000), "within its bound there is nothing to do"

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgrun.local import reports
-from bgrun.runs import meta
-from bgrun.runs.layout import RunFiles
+from bgrun.store import meta
+from bgrun.store.paths import RunFiles
 
 if TYPE_CHECKING:
     from pathlib import Path

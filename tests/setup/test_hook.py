@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.jobfile.specs import JobSpec, Param
-from bgrun.setup import hook
+from bgrun.setup import command_hook
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -48,7 +48,7 @@ JOBS = {
     ],
 )
 def test_which_job_a_command_is(command: str, job: str) -> None:
-    assert hook.job_for(command, JOBS) == job
+    assert command_hook.job_for(command, JOBS) == job
 
 
 @pytest.mark.parametrize(

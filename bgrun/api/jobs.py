@@ -1,0 +1,65 @@
+"""What is declared: the job file, and its jobs rendered."""
+
+from __future__ import annotations
+
+import os
+
+from bgrun import codec, jobfile
+from bgrun.jobfile import project as find
+from bgrun.store import cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bgrun.jobfile.project import Project
+    from bgrun.jobfile.specs import JobFile
+    from bgrun.model import RenderedJob
+
+
+_CHECKED = "checked"
+
+
+def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> JobFile:
+    """Return the project's job file.
+
+    That its very bytes were found to have no errors is kept beside the runs, since checking them takes
+    longer than all else in a start; `anew` checks them whatever is kept there. `raw` are its bytes where
+    they were read before.
+
+    Raises:
+        NoJobFileError: there is none.
+        JobFileError: it has errors.
+    """
+    path = find.declared_in(project)
+    text = jobfile.read(path) if raw is None else raw
+    known = not anew and cache.read(project.log_dir, _CHECKED) == _mark(text)
+    found = jobfile.parse(path, text, checked=known)
+    if not known:
+        keep_checked(project, found, text)
+    return found
+
+
+def keep_checked(project: Project, found: JobFile, raw: bytes) -> None:
+    """Keep, where there are runs to keep it beside, that these bytes have no errors."""
+    if not matcher_files(found):
+        cache.write(project.log_dir, _CHECKED, _mark(raw))
+
+
+def _mark(raw: bytes) -> bytes:
+    """Return what tells these bytes and this code from others; not the text, which may hold a secret."""
+    return jobfile.code_mark().encode() + codec.fingerprint(raw)
+
+
+def matcher_files(found: JobFile) -> list[str]:
+    """Return the files of problem matchers that a job file names: they may change while it does not."""
+    named = (one for job in found.jobs.values() for one in job.problems)
+    return [one for one in named if isinstance(one, str) and one.endswith(".json")]
+
+
+def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
+    """Return a declared job with all its templates filled in; nothing is launched."""
+    from bgrun.render import plan
+    from bgrun.templating.inputs import World
+
+    return plan.render_one(load(project), plan.Request(name, tuple(given), tuple(extra)), World(os.environ))

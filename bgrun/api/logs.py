@@ -1,0 +1,214 @@
+"""Reading logs: as they grow, whole, or page by page."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.errors import UsageError
+from bgrun.light import NamedTuple
+from bgrun.logs import masked, reader
+from bgrun.logs import stream as shown
+from bgrun.store import masking, record
+from bgrun.store.paths import RunFiles
+from bgrun.system import lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bgrun.jobfile.project import Project
+    from bgrun.logs import pages
+    from bgrun.logs.stream import Piece
+    from bgrun.model import Run
+
+FOLLOW_LOOK_S = 0.02
+"""How often `follow` looks for new log text, in seconds."""
+EARLY_S = 0.3
+"""After how long a line that has not ended is shown, as far as it came."""
+_PACKED = (".gz", ".xz", ".zst", ".bz2")
+SEEN_BYTES = 64
+"""How many bytes before the place that was read to are kept, to know the log by: see `logs.was_truncated`."""
+
+
+class Chunk(NamedTuple):
+    """What is new in the log of a run: its bytes, or what to show of its lines; `note` is a word on the log itself."""
+
+    run_id: str
+    label: str
+    data: bytes = b""
+    pieces: tuple[Piece, ...] = ()
+    note: str = ""
+
+
+def follow(
+    project: Project, runs: Sequence[Run], lines: int | None = None, *, as_lines: bool = False, early: bool = True
+) -> Iterator[Chunk]:
+    """Give the logs of runs, and of a group's runs, as they grow, until all of the runs have ended.
+
+    Args:
+        project: where.
+        runs: what to follow.
+        lines: begin with this many last lines of each; None begins at the start.
+        as_lines: whether lines are wanted that may be shown, and not the bytes.
+        early: whether the beginning of a line is given when its end lets itself be waited for.
+    """
+    log_dir = project.log_dir
+    kind = _LineSource if as_lines else _RawSource
+    run_ids = dict.fromkeys(run_id for run in runs for run_id in (run.members or (run.run_id,)))
+    sources = [kind(RunFiles(log_dir, run_id), lines) for run_id in run_ids]
+    over = False
+    while not over:
+        # Whether it is over is asked before the last reading, so that nothing is missed.
+        over = not any(_goes_on(log_dir, run.run_id) for run in runs)
+        grew = False
+        for source in sources:
+            for chunk in source.grown():
+                grew = True
+                yield chunk
+        if not grew and not over and early:
+            yield from (chunk for source in sources for chunk in source.early(time.monotonic()))
+        if not grew and not over:
+            time.sleep(FOLLOW_LOOK_S)
+    yield from (chunk for source in sources for chunk in source.last())
+
+
+class _Source:
+    """A log that is being followed, and how far."""
+
+    def __init__(self, at: RunFiles, lines: int | None) -> None:
+        facts_now = record.read_meta(at) or {}
+        self.at = at
+        self.label = facts_now.get("label", at.run_id)
+        self.known = masking.parse(facts_now.get("secrets", ""))
+        self.offset = 0 if lines is None else reader.tail_offset(at.log, lines)
+        self.seen = b""
+        self.new_since = 0.0
+
+    def grown(self) -> Iterator[Chunk]:
+        """Give what was written since; from its beginning what stands in a log that was truncated in place."""
+        if reader.was_truncated(self.at.log, self.offset, self.seen):
+            yield from self.last()
+            self.offset, self.seen = 0, b""
+            yield self._chunk(note=f"the log of {self.at.run_id} was truncated; what follows is from its new beginning")
+        grew = False
+        for data, end in masked.read_from(self.at.log, self.offset, self.known):
+            self.offset, grew = end, True
+            yield from self._taken(data)
+        if grew:
+            self.new_since = time.monotonic()
+            self.seen = reader.bytes_before(self.at.log, self.offset, SEEN_BYTES)
+
+    def early(self, now: float) -> Iterator[Chunk]:
+        """Give what can be shown of a line that has not ended, once nothing more has come of it for a moment."""
+        if self.new_since and now - self.new_since >= EARLY_S:
+            self.new_since = 0.0
+            yield from self._early()
+
+    def last(self) -> Iterator[Chunk]:
+        """Give what was held back until the end."""
+        raise NotImplementedError
+
+    def _taken(self, data: bytes) -> Iterator[Chunk]:
+        raise NotImplementedError
+
+    def _early(self) -> Iterator[Chunk]:
+        raise NotImplementedError
+
+    def _chunk(self, data: bytes = b"", pieces: Sequence[Piece] = (), note: str = "") -> Chunk:
+        return Chunk(self.at.run_id, self.label, data, tuple(pieces), note)
+
+
+class _RawSource(_Source):
+    """One of which the bytes are wanted."""
+
+    def __init__(self, at: RunFiles, lines: int | None) -> None:
+        super().__init__(at, lines)
+        self.stream = masked.Stream(self.known)
+
+    def _taken(self, data: bytes) -> Iterator[Chunk]:
+        yield self._chunk(self.stream.feed(data))
+
+    def _early(self) -> Iterator[Chunk]:
+        yield self._chunk(self.stream.early())
+
+    def last(self) -> Iterator[Chunk]:
+        """Give what was held back until the end."""
+        yield self._chunk(self.stream.end())
+
+
+class _LineSource(_Source):
+    """One of which the lines are wanted."""
+
+    def __init__(self, at: RunFiles, lines: int | None) -> None:
+        super().__init__(at, lines)
+        self.lines = shown.Lines(self.known)
+
+    def _taken(self, data: bytes) -> Iterator[Chunk]:
+        yield self._chunk(pieces=self.lines.feed(data))
+
+    def _early(self) -> Iterator[Chunk]:
+        piece = self.lines.early()
+        yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
+
+    def last(self) -> Iterator[Chunk]:
+        """Give what was held back until the end."""
+        piece = self.lines.end()
+        yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
+
+
+def has_log(run: Run) -> bool:
+    """Return whether the log of a run exists: not before it begins, never of one that was skipped."""
+    return os.path.lexists(run.log)
+
+
+def require_log(run: Run) -> None:
+    """Refuse to show the log of a run that has none.
+
+    Raises:
+        UsageError: it has none, and why.
+    """
+    if has_log(run):
+        return
+    if run.started_at:
+        packed = next((path for end in _PACKED if os.path.lexists(path := run.log + end)), "")
+        raise UsageError(f"the log of {run.run_id} does not exist: {run.log}", f"it may be {packed}" if packed else "")
+    why = f": {run.reason}" if run.reason else ""
+    raise UsageError(f"{run.run_id} has no log, it {'has not started' if run.live else 'never ran'} ({run.state}{why})")
+
+
+def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
+    """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
+    at = RunFiles(project.log_dir, run.run_id)
+    known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
+    stream = masked.Stream(known)
+    for data, _ in masked.read_from(at.log, 0 if lines is None else reader.tail_offset(at.log, lines), known):
+        yield stream.feed(data)
+    yield stream.end()
+
+
+def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.Wanted) -> pages.Page:
+    """Return lines of the log of a run, all that are wanted or those behind a cursor.
+
+    Raises:
+        UsageError: the cursor is none, or one of another run.
+    """
+    from bgrun.logs import pages
+
+    at = RunFiles(project.log_dir, run.run_id)
+    known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
+    asked = pages.unpack(cursor, run.run_id).offset if cursor else 0
+    start = pages.begin(at.log, asked)
+    if not cursor and wanted.pattern is None and wanted.tail is not None:
+        start = reader.tail_offset(at.log, wanted.tail)
+    # A line that is still being written is left for the next page.
+    final = not cursor or not run.live
+    lines = pages.lines_from(at.log, start, known, final=final, raw=wanted.raw)
+    return pages.page(lines, start, wanted)._replace(restarted=start < asked)
+
+
+def _goes_on(log_dir: str, run_id: str) -> bool:
+    if lock.is_held(RunFiles(log_dir, run_id).pid):
+        return True
+    run = record.read_run(log_dir, run_id)
+    return run is not None and run.live

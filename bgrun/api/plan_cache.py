@@ -1,0 +1,148 @@
+"""The plan of a start: kept from an earlier one where all that it was made from is as it was, else made anew.
+
+Making it means reading YAML, expanding, rendering with Jinja and asking a shell, which takes ten times
+as long as all else in a start. What a plan was made from is the bytes of the job file, the code of
+bgrun, the words of the start, and what rendering saw of the world around it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun import codec, jobfile
+from bgrun.jobfile import project as find
+from bgrun.light import NamedTuple, suppress
+from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
+from bgrun.store import cache
+from bgrun.system import files
+from bgrun.templating import inputs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bgrun.jobfile.project import Project
+    from bgrun.jobfile.specs import JobFile
+    from bgrun.templating.inputs import World
+
+MOST_KEPT = 100
+"""How many plans are kept; with one more, all are let go."""
+_PREFIX = "plan."
+
+
+class Wanted(NamedTuple):
+    """What is to be planned: a `start` of these words with these behind `--`, a `group`, or a `run`.
+
+    A group's words are its name and the jobs of it that alone are wanted, `more` its parameters. Those of
+    a `run` are the folder it is in: its plan is the blank of a command, which is filled in afterwards.
+    """
+
+    kind: str
+    words: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+
+class Made(NamedTuple):
+    """A plan, and the names of the jobs that were asked for."""
+
+    names: tuple[str, ...]
+    plan: RenderedPlan
+
+
+def of(project: Project, wanted: Wanted) -> Made:
+    """Return the plan that is wanted.
+
+    Raises:
+        StorageError: the log folder cannot be used.
+        NoJobFileError: there is no job file.
+        JobFileError: it has errors.
+        UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
+    """
+    undeclared = wanted.kind == "run" and not project.job_file
+    raw = b"" if undeclared else jobfile.read(find.declared_in(project))
+    # Not the job file itself, which may hold a secret.
+    made_from = (codec.fingerprint(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
+    source: tuple[Any, ...] = (*made_from, tuple(wanted))
+    name = f"{_PREFIX}{_bucket(wanted)}"
+    if kept := _kept(project, name, source):
+        return kept
+    from bgrun.api import jobs
+
+    around = inputs.World(os.environ)
+    job_file = None if undeclared else jobs.load(project, raw=raw)
+    made = _make(project, job_file, wanted, around)
+    for one in jobs.matcher_files(job_file) if job_file else ():
+        around.reads(f"{project.root}/{one}")
+    if around.repeats and not _has_chance(raw):
+        files.ensure_log_dir(project.log_dir)
+        if job_file:
+            jobs.keep_checked(project, job_file, raw)
+        _keep(project, name, codec.pack((source, around.sight(), made)))
+    return made
+
+
+def _make(project: Project, job_file: JobFile | None, wanted: Wanted, around: World) -> Made:
+    if wanted.kind == "run" or not job_file:
+        return Made((), RenderedPlan((Node(_blank(project, job_file, wanted.words[0], around)),), (0,)))
+    from bgrun.render import plan as expand
+
+    if wanted.kind == "group":
+        name, *only = wanted.words
+        return Made((name,), expand.expand_group(job_file, name, around, only, wanted.more))
+    requests = expand.requests_of(job_file, wanted.words, wanted.more)
+    return Made(tuple(one.name for one in requests), expand.expand_jobs(job_file, requests, around))
+
+
+def _blank(project: Project, job_file: JobFile | None, folder: str, around: World) -> RenderedJob:
+    from pathlib import Path
+
+    from bgrun.render.job import render_blank
+
+    return render_blank(working_dir=Path(folder), root=Path(project.root), job_file=job_file, world=around)
+
+
+def _has_chance(raw: bytes) -> bool:
+    """Whether a template may give another text each time: Jinja has one filter and one function of that kind."""
+    return b"random" in raw or b"lipsum" in raw
+
+
+def _bucket(wanted: Wanted) -> str:
+    """Return a short name for a request; two that share one only take turns."""
+    text = "\0".join([wanted.kind, *wanted.words, "", *wanted.more])
+    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % ((1 << 61) - 1):x}"
+
+
+# --- keeping ----------------------------------------------------------------------------------
+
+
+def _kept(project: Project, name: str, source: tuple[Any, ...]) -> Made | None:
+    data = cache.read(project.log_dir, name)
+    with suppress(ValueError, TypeError):
+        made_from, sight, made = codec.unpack(data or b"")
+        if made_from == source and inputs.holds(sight, os.environ):
+            names, plan = made
+            return Made(names, _plan(*plan))
+    return None
+
+
+def _keep(project: Project, name: str, data: bytes) -> None:
+    there = cache.names(project.log_dir, _PREFIX)
+    if len(there) >= MOST_KEPT:
+        for one in there:
+            cache.remove(project.log_dir, one)
+    cache.write(project.log_dir, name, data)
+
+
+def _plan(nodes: Any, *rest: Any) -> RenderedPlan:
+    return RenderedPlan(tuple(Node(_job(job), *more) for job, *more in nodes), *rest)
+
+
+def _job(raw: Any) -> RenderedJob:
+    """Give the parts of a job their types back."""
+    job = RenderedJob(*raw)
+    return job._replace(
+        limits=Limits(*job.limits),
+        retention=Retention(*job.retention),
+        hooks=tuple(Hook(*hook) for hook in job.hooks),
+        concurrency=Concurrency(*job.concurrency) if job.concurrency else None,
+    )

@@ -1,0 +1,160 @@
+"""Starting once more: what a run was made of, from its own job script."""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.api import plan_cache, start
+from bgrun.api.jobs import render
+from bgrun.api.runs import facts_of, members, read, resolve
+from bgrun.errors import UsageError
+from bgrun.local import submit
+from bgrun.model import Node, RenderedPlan
+from bgrun.store import facts, record
+from bgrun.store.paths import RunFiles
+from bgrun.system import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bgrun.jobfile.project import Project
+    from bgrun.model import RenderedJob, Run
+
+_MOST_SCRIPT = 64 << 20
+
+
+def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
+    """Launch what a run was made of once more, from its own job script, and return the new run.
+
+    `failed` launches of a group's run only what did not succeed, in its order; what was ruled out by
+    its own condition stays out.
+
+    Raises:
+        UsageError: it was no group's run, it still goes on, all of it succeeded, or it never ran for want of
+            another one.
+    """
+    run_id = resolve(project, ref)
+    files.ensure_log_dir(project.log_dir)  # what others could have written there is not run
+    old = facts_of(project, run_id)
+    if record.is_foreign(old) and not failed:
+        return start.launch_node(project, Node(_anew(project, run_id, old)))
+    if not record.is_group(old):
+        if failed:
+            raise UsageError(f"{run_id} is not the run of a group", f"bgrun rerun {run_id}")
+        _refuse_skipped(read(project, run_id), old)
+        return start.launch_node(project, _again(project, run_id))
+    again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()
+    place = {member: index for index, member in enumerate(again)}
+    nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
+    plan = submit.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
+    return read(project, start.launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
+
+
+def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
+    """Return the command of a run of an older script, as a job: the script that it left would write over its `.exit`.
+
+    `cmd=` has it as words for bash (printf %q), which that script had as a line of its own under `set -euo pipefail`.
+    """
+    from bgrun.render import command
+
+    _refuse_planted(RunFiles(project.log_dir, run_id).meta)
+    cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
+    if not cmd.strip():
+        raise UsageError(f"the command of {run_id} is not recorded", "start it anew: bgrun run LABEL -- COMMAND…")
+    if not os.path.isdir(folder):
+        raise UsageError(f"the directory that {run_id} ran in does not exist: {folder!r}")
+    blank = plan_cache.of(project, plan_cache.Wanted("run", (folder,))).plan.nodes[0].job
+    venv = _venv_of(old)
+    words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != blank.venv else cmd]
+    return command.fill(blank, old["label"], words)._replace(cmd=cmd, venv=venv or blank.venv)
+
+
+def _venv_of(old: Mapping[str, str]) -> str:
+    """Return the virtual environment that a run of an older script had, if it still exists; else ''."""
+    named = old.get("venv") or old.get("venv_activate") or ""
+    folder = os.path.dirname(os.path.dirname(named)) if os.path.isfile(named) else named
+    return folder if os.path.isfile(f"{folder}/bin/activate") else ""
+
+
+def _activation(venv: str) -> str:
+    """Return the shell lines that do for a virtual environment what a job script does."""
+    if not venv:
+        return ""
+    from bgrun.render import command
+
+    return f'export VIRTUAL_ENV={command.join([venv])}\nexport PATH="$VIRTUAL_ENV/bin:$PATH"\nunset PYTHONHOME\n'
+
+
+def _refuse_skipped(run: Run, known: Mapping[str, str]) -> None:
+    """Refuse to run alone what was skipped since something that it needs did not succeed."""
+    if run.state == "skipped" and known.get("needs") and not record.is_waived(known):
+        hint = f"bgrun rerun {run.group_run} --failed starts that again, and then this"
+        raise UsageError(f"{run.run_id} was skipped: {run.reason}", hint)
+
+
+def _again(project: Project, run_id: str) -> Node:
+    """Return the job of a run to be launched once more; one that was not to run still is not."""
+    known = facts_of(project, run_id)
+    why = known.get("reason", "it was not to run") if record.is_waived(known) else ""
+    return Node(_job_again(project, run_id), (), why)
+
+
+def _needs_again(project: Project, run_id: str, place: Mapping[str, int]) -> tuple[int, ...]:
+    """Return which of the runs that are launched again this one needs; the others succeeded before."""
+    needs = facts_of(project, run_id).get("needs", "").split()
+    return tuple(place[one] for one in needs if one in place)
+
+
+def _unsuccessful(project: Project, run: Run) -> list[str]:
+    if run.live:
+        raise UsageError(f"{run.run_id} still goes on", f"bgrun wait {run.run_id}")
+    states = {member.run_id: member.state for member in members(project, run)}
+    again = [one for one in run.members if states.get(one) != "succeeded" and not _is_waived(project, one)]
+    if not again:
+        raise UsageError(f"all of {run.run_id} succeeded", f"to run all of it again: bgrun rerun {run.run_id}")
+    return again
+
+
+def _is_waived(project: Project, run_id: str) -> bool:
+    return record.is_waived(facts_of(project, run_id))
+
+
+def _job_again(project: Project, run_id: str) -> RenderedJob:
+    at = RunFiles(project.log_dir, run_id)
+    script = files.read(at.script, _MOST_SCRIPT)
+    _refuse_planted(at.script, at.meta)
+    if script is None:
+        raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
+    known = facts_of(project, run_id)
+    job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
+    if job.working_dir and not os.path.isdir(job.working_dir):
+        raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
+    return job._replace(secrets=_secrets_again(project, job, known.get("secrets", "")))
+
+
+def _refuse_planted(*paths: str) -> None:
+    """Refuse files of a run that somebody else has made: a script is run, and so are the hooks in a meta."""
+    for path in paths:
+        if not files.is_trusted(path):
+            raise UsageError(f"{path} belongs to another user", "start the job anew")
+
+
+def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tuple[str, str], ...]:
+    """Return the secrets of a run, of which it has these marks, as they are now: they were kept nowhere."""
+    if not marks:
+        return ()
+    from bgrun.store import masking
+
+    names = masking.names(marks)
+    given = [f"{key}={value}" for key, value in job.params]
+    declared = dict(render(project, job.job, given).secrets) if job.job else {}
+    values = {**os.environ, **declared}
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise UsageError(f"the secret {missing[0]} is not set", "set it in the environment and try again")
+    from bgrun.render import command
+
+    again = {name: values[name] for name in names}
+    command.keep_out(again, job.script)
+    return tuple(again.items())

@@ -1,0 +1,382 @@
+"""Looking: how runs are, what they said, what past ones tell."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+from bgrun.api.jobs import load
+from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
+from bgrun.light import NamedTuple, suppress
+from bgrun.store import index, record
+from bgrun.store.paths import RunFiles, parse_run_id
+from bgrun.system import clock, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bgrun.jobfile.project import Project
+    from bgrun.logs import digest as digests
+    from bgrun.model import Run, State
+    from bgrun.parsers.progress import Progress
+    from bgrun.store import filters, history, masking
+
+MOST_PROBLEMS = 10
+"""How many problems a digest names."""
+
+LAST_LINE_BYTES = 4096
+"""How much of the end of a last line is looked at."""
+
+ZONES_S = 27 * 3600
+"""How far apart the local times of two zones can be, and an hour more; in seconds."""
+
+MOST_MEANT = 200
+"""How many of the newest runs a name that is not known is compared with."""
+
+
+class Outlook(NamedTuple):
+    """How far a running run is, what it usually takes, and in how many seconds it may end.
+
+    `last_line` is told only where it was asked for.
+    """
+
+    progress: Progress | None = None
+    median_s: float | None = None
+    eta_s: float | None = None
+    last_line: str = ""
+
+
+def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
+    """Return the runs that are meant; with no name every live run and the newest run of each label."""
+    if refs:
+        return meant(project, refs)
+    found = index.of(project.log_dir)
+    newest = set(found.newest_of_each())
+    # A run whose exit code is there is over, without another look.
+    looked_at = newest | found.without_exit()
+    shown = (run_id for run_id in found.newest_first() if run_id in looked_at)
+    runs = record.readable(project.log_dir, shown)
+    return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
+
+
+def members(project: Project, group_run: Run) -> list[Run]:
+    """Return the runs of a group's run, in their order; none for any other run."""
+    return list(record.readable(project.log_dir, group_run.members))
+
+
+def list_runs(
+    project: Project, label: str | None = None, limit: int | None = None, wanted: filters.Filter | None = None
+) -> list[Run]:
+    """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
+    log_dir, takes = project.log_dir, wanted.takes if wanted else lambda _: True
+    run_ids = index.of(log_dir).newest_first(label)
+    # Read one by one, and no further than needed: of many runs the newest few are wanted.
+    found = (run for run in record.readable(log_dir, run_ids) if takes(run))
+    runs = list(itertools.islice(found, limit))
+    if label is None and len(runs) == limit:  # those of one label are in order by their ids
+        more = record.readable(log_dir, _maybe_newer(log_dir, run_ids, runs))
+        runs += [run for run in more if takes(run)]
+    return sorted(runs, key=age, reverse=True)[:limit]
+
+
+def age(run: Run) -> tuple[float, str, str]:
+    """Return what runs are sorted by: the epoch seconds at which they began, if known; the later run is greater."""
+    stamp, text = index.stamp_of(run.run_id), run.started_at or run.ended_at
+    known = clock.epoch(text) if text else None
+    # One that has not begun is told by its id, to the second: it comes behind those that began in that one.
+    return (known if known is not None else clock.of_stamp(stamp) + 1.0), stamp, run.started_at or "~"
+
+
+def _maybe_newer(log_dir: str, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
+    """Give the runs that come later by their IDs, which are local times, but may have begun later in another zone."""
+    oldest = min(age(run)[0] for run in runs)
+    since = clock.of_stamp(index.stamp_of(runs[-1].run_id)) - ZONES_S
+    for run_id in rest:
+        if clock.of_stamp(index.stamp_of(run_id)) < since:
+            return
+        # A meta is written when a run begins, and again when it ends.
+        if files.modified(RunFiles(log_dir, run_id).meta) >= oldest:
+            yield run_id
+
+
+def moment(text: str | None) -> float | None:
+    """Return the time, in seconds since the epoch, that a duration before now or a time names; None for None.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
+    from bgrun.jobfile.units import duration
+
+    at = clock.epoch(text) if "-" in text else None
+    try:
+        return time.time() - duration(text) if at is None else at
+    except UsageError as error:
+        hint = "a duration such as 2h or 7d, or a time such as 2026-11-24 or 2026-11-24T18:30"
+        raise UsageError(f"{text!r} is neither a duration nor a time", hint) from error
+
+
+def stats(project: Project, label: str | None = None, since: str | None = None) -> list[history.Stats]:
+    """Return a label, or each of them, in numbers; `since` is a duration or a time.
+
+    Raises:
+        UsageError: there is no such label, or `since` is neither.
+    """
+    from bgrun.store import filters, history
+
+    wanted = filters.Filter(since=moment(since))
+    asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
+    every = asked or index.of(project.log_dir).labels()
+    return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
+
+
+def usual_s(project: Project, label: str) -> float | None:
+    """Return what a label's runs that succeeded usually take: their median, in seconds."""
+    from bgrun.store import history
+
+    return history.usual_s(project.log_dir, label)
+
+
+def outlook_on(project: Project, run: Run) -> Outlook:
+    """Return what can be said of the rest of a run; nothing of one that does not run."""
+    return _outlook(project, run, usual_s(project, run.label)) if run.state == "running" else Outlook()
+
+
+def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
+    """Return what can be said of a running run whose label usually takes `median_s`, its last line included."""
+    from bgrun.logs import stream
+
+    last = stream.last_line(run.log, _marks(project, run), LAST_LINE_BYTES)
+    return _outlook(project, run, median_s)._replace(last_line=last)
+
+
+def _outlook(project: Project, run: Run, median_s: float | None) -> Outlook:
+    from bgrun.logs import estimate
+    from bgrun.store import facts
+
+    at = RunFiles(project.log_dir, run.run_id)
+    seen = estimate.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
+    return Outlook(seen, median_s, estimate.left_s(run, seen, median_s))
+
+
+def stalled(project: Project, run: Run) -> str | None:
+    """Return what makes a running run, or one of a group's runs, look as if it hung, or None."""
+    from bgrun.logs import stall
+
+    for one in (run, *members(project, run)):
+        if one.state != "running" or one.members:
+            continue
+        if told := stall.told(one.log, time.time(), _marks(project, one)):
+            return told if one is run else f"{one.run_id}: {told}"
+    return None
+
+
+def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> digests.Digest:
+    """Return the digest of a run, of a group's run with those of its runs that did not succeed.
+
+    That of a run which was skipped, since what it needs did not succeed, tells of what did not.
+    """
+    from bgrun.logs import digest as digests
+
+    whole = run if run.members else _spoiled_by(project, run)
+    if whole is None:
+        return _digest(project, run, most)
+    bad = [one for one in members(project, whole) if not one.live and one.state not in ("succeeded", "skipped")]
+    return digests.of_group(run, [_digest(project, one, most) for one in bad], most)
+
+
+def _spoiled_by(project: Project, run: Run) -> Run | None:
+    """Return the run of the plan that a skipped run was skipped in for the sake of another."""
+    if run.state != "skipped" or not run.group_run or record.is_waived(facts_of(project, run.run_id)):
+        return None
+    return record.read_run(project.log_dir, run.group_run)
+
+
+def _digest(project: Project, run: Run, most: int) -> digests.Digest:
+    from bgrun.logs import digest as digests
+    from bgrun.logs import digest_store
+    from bgrun.store import facts
+
+    at = RunFiles(project.log_dir, run.run_id)
+    if most == MOST_PROBLEMS and (kept := digest_store.read(at, run)):
+        return kept
+    known = record.read_meta(at) or {}
+    made = digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
+    if most == MOST_PROBLEMS:
+        digest_store.write(at, made)
+    return made
+
+
+def _marks(project: Project, run: Run) -> Sequence[masking.Mark]:
+    from bgrun.store import masking
+
+    return masking.parse((record.read_meta(RunFiles(project.log_dir, run.run_id)) or {}).get("secrets", ""))
+
+
+def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = False) -> list[Run]:
+    """Return the runs that references mean now, each once: every live run of a label or job, or else its newest.
+
+    Args:
+        project: where.
+        refs: run ids, labels, names of jobs.
+        without_stopping: leave out a label's runs that somebody has asked to end, unless no other is live.
+
+    Raises:
+        UnknownNameError: a reference means no run.
+    """
+    found = (run for ref in refs for run in _meant(project, ref, without_stopping=without_stopping))
+    return list({run.run_id: run for run in found}.values())
+
+
+def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
+    if index.is_run(project.log_dir, ref):
+        return [read(project, ref)]
+    found = newest(project, ref)
+    if without_stopping:
+        return [run for run in found.live if not record.is_asked_to_end(project.log_dir, run)] or [found.run]
+    return list(found.live) or [found.run]
+
+
+class Newest(NamedTuple):
+    """The run that a reference means where it can mean only one; `live` are all that it means of those that live.
+
+    `passed_over` is a newer run that was not what was looked for.
+    """
+
+    run: Run
+    live: tuple[Run, ...] = ()
+    passed_over: Run | None = None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The run ids of those that are live beside it."""
+        return tuple(one.run_id for one in self.live if one.run_id != self.run.run_id)
+
+
+def newest(project: Project, ref: str) -> Newest:
+    """Return the one run that a reference means: itself, or the newest of a label or job, and which others live.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    log_dir = project.log_dir
+    if index.is_run(log_dir, ref):
+        return Newest(read(project, ref))
+    found = index.look_up(log_dir, ref)
+    if found.newest:
+        return Newest(read(project, found.newest), tuple(_live(project, found.unfinished)))
+    run = read(project, resolve(project, ref))
+    unfinished = index.of(log_dir).unfinished_first()
+    of_job = _live(project, (one for one in unfinished if _job_name(project, one) == ref))
+    return Newest(run, tuple(sorted(of_job, key=age, reverse=True)))
+
+
+def live(project: Project) -> list[Run]:
+    """Return every live run of the project, the newest first."""
+    return sorted(_live(project, index.of(project.log_dir).unfinished_first()), key=age, reverse=True)
+
+
+def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
+    return [run for run in record.readable(project.log_dir, run_ids) if run.live]
+
+
+def with_log(project: Project, ref: str) -> Newest:
+    """Return the newest of the runs that a reference means which has a log, and which others live.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        UsageError: none of them has a log.
+    """
+    from bgrun.api.logs import has_log, require_log
+
+    found = newest(project, ref)
+    if has_log(found.run) or index.is_run(project.log_dir, ref):
+        require_log(found.run)
+        return found
+    is_job = found.run.label != ref
+    older = list_runs(project, None if is_job else ref, MOST_MEANT if is_job else None)
+    run = next((run for run in older if has_log(run) and (not is_job or run.job == ref)), None)
+    if run is None:
+        require_log(found.run)
+        return found
+    return found._replace(run=run, passed_over=found.run)
+
+
+def latest(project: Project, ref: str) -> Run:
+    """Return the newest run of a label."""
+    return read(project, resolve(project, ref))
+
+
+def resolve(project: Project, ref: str) -> str:
+    """Return the run id that a run id or a label stands for, or else the name of a job whose label is another.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    run_id = index.resolve(project.log_dir, ref) or _of_job(project, ref)
+    if run_id is None:
+        raise UnknownNameError("run or label", ref, _known(project), _never_ran(project, ref))
+    return run_id
+
+
+def _of_job(project: Project, name: str) -> str | None:
+    """Return the newest run of a job, if one of the newest runs is, or one of those that live."""
+    found = index.of(project.log_dir)
+    near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
+    own = (run_id for run_id in near if _job_name(project, run_id) == name)
+    runs = [run for run_id in own if (run := record.read_run(project.log_dir, run_id))]
+    return max(runs, key=age).run_id if runs else None
+
+
+def _job_name(project: Project, run_id: str) -> str:
+    with suppress(StorageError):
+        return (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job", "")
+    return ""
+
+
+def _known(project: Project) -> list[str]:
+    """Return the names that somebody may have meant: every label, and the newest runs."""
+    found = index.of(project.log_dir)
+    return [*found.labels(), *itertools.islice(found.newest_first(), MOST_MEANT)]
+
+
+def _never_ran(project: Project, ref: str) -> str:
+    """Tell a declared job that has not run yet from a name that nobody knows."""
+    try:
+        job_file = load(project)
+    except (NoJobFileError, JobFileError):
+        return "`bgrun list` shows what ran here"
+    if ref in job_file.jobs:
+        return f"the job {ref} has not run here yet: bgrun start {ref}"
+    if ref in job_file.groups:
+        return f"the group {ref} has not run here yet: bgrun group {ref}"
+    return "`bgrun list` shows what ran here, `bgrun jobs` what can run"
+
+
+def read(project: Project, run_id: str) -> Run:
+    """Return a run by its run id.
+
+    Raises:
+        UnknownNameError: it is gone.
+    """
+    return record.existing(project.log_dir, run_id)
+
+
+def facts_of(project: Project, run_id: str) -> dict[str, str]:
+    """Return the facts in the meta of a run.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    found = record.read_meta(RunFiles(project.log_dir, run_id))
+    if found is None:
+        raise UnknownNameError("run", run_id, _known(project))
+    return found
+
+
+def all_succeeded(runs: Iterable[Run]) -> bool:
+    """Return whether each of the runs succeeded."""
+    states: set[State] = {run.state for run in runs}
+    return states <= {"succeeded"}

@@ -1,0 +1,1 @@
+"""The handlers of the commands, one file for each family of them."""

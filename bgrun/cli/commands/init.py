@@ -1,0 +1,83 @@
+"""`init`, `completion`, `hook`: setting up a project, a shell, a client."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from bgrun import api
+from bgrun.cli import output
+from bgrun.errors import EXIT_OK, BgrunError, UnknownNameError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bgrun.cli.dispatch import Asked
+    from bgrun.jobfile.project import Project
+    from bgrun.setup.edits import Edit
+
+SHELLS = ("bash", "zsh", "fish")
+_MOST_EVENT = 4 << 20
+
+
+def init(project: Project, asked: Asked) -> int:
+    """Handle `bgrun init`."""
+    from bgrun.setup import edits
+
+    wanted = list(_wanted(project, asked))
+    if not asked.dry_run:
+        edits.apply(wanted)
+    for edit in wanted:
+        name = output.path(str(edit.path))
+        if asked.dry_run and edit.changes:
+            output.out(edits.diff(edit, name).rstrip("\n"))
+        elif not asked.quiet:
+            done = "wrote" if edit.before is None else "changed"
+            output.note(f"{done} {name}" if edit.changes else f"{name} is there and was left as it is")
+    return EXIT_OK
+
+
+def _wanted(project: Project, asked: Asked) -> Iterator[Edit]:
+    """Give every edit that was asked for; all of them are worked out before any is made."""
+    from pathlib import Path
+
+    from bgrun.setup import clients, starter
+
+    root = Path(project.root)
+    yield from starter.job_file(project, schema=asked.schema)
+    if asked.agents:
+        yield clients.agents_file(root)
+    yield from clients.mcp_servers(root, asked.mcp)
+    if asked.skill:
+        yield clients.skill(root)
+    if asked.tasks:
+        yield clients.tasks(root, starter.job_names(project))
+    yield from clients.hooks(root, asked.hook)
+
+
+def completion(_: Project, asked: Asked) -> int:
+    """Handle `bgrun completion`."""
+    from click.shell_completion import get_completion_class
+
+    from bgrun.cli import click_parser
+
+    kind = get_completion_class(asked.shell) if asked.shell in SHELLS else None
+    if kind is None:
+        raise UnknownNameError("shell", asked.shell, SHELLS, f"there are {', '.join(SHELLS)}")
+    output.raw(kind(click_parser.build(), {}, "bgrun", "_BGRUN_COMPLETE").source().encode() + b"\n")
+    return EXIT_OK
+
+
+def hook(project: Project, asked: Asked) -> int:
+    """Handle `bgrun hook`: whatever is odd, the client may go on with what it was about to do."""
+    from bgrun.setup import command_hook as hooks
+
+    try:
+        event = json.loads(sys.stdin.buffer.read(_MOST_EVENT))
+        job = hooks.job_for(hooks.command_of(event), api.jobs.load(project).jobs)
+    except (BgrunError, ValueError, RecursionError):
+        job = ""
+    if told := hooks.answer(asked.client, job):
+        output.out(told)
+    return EXIT_OK

@@ -1,0 +1,51 @@
+"""Calling the handler that a command names, in the project that the caller is in."""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.errors import UsageError
+from bgrun.jobfile.project import locate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from bgrun.cli.spec import Command
+
+
+class Asked:
+    """What a command was given: its arguments and options as attributes, and `tail`, the words behind `--`."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the value of an argument or option."""
+
+
+def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job_file: str | None = None) -> int:
+    """Call a command's handler and return the exit code.
+
+    Args:
+        command: which, from the table.
+        values: the values of its arguments and options by name.
+        tail: the words behind `--`.
+        job_file: the job file that was named, if any.
+
+    Raises:
+        BgrunError: whatever the handler raises.
+    """
+    module, _, function = command.handler.partition(":")
+    handler = getattr(__import__(module, fromlist=[function]), function)
+    return int(handler(locate(_here(), job_file), Asked({**values, "tail": tuple(tail)})))
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UsageError("the folder this command was started in is gone", "go to one that exists") from error

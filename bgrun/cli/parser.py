@@ -1,0 +1,97 @@
+"""The plain forms of the command line, read from the table without click, whose import costs more than most commands.
+
+It takes what is written out in full: a command, its options each as a word of its own with the value behind
+it, its arguments. Whatever else there is (help, abbreviations, `--option=value`, errors, completion) it
+leaves to click, which reads the same table; a test holds the two to the same answers.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.cli.spec import COMMANDS, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+COMPLETION = "_BGRUN_COMPLETE"
+
+
+def read(words: Sequence[str], tail: Sequence[str] | None) -> tuple[Command, dict[str, Any]] | None:
+    """Return the command and its values, or None where click has to read these words.
+
+    Args:
+        words: those before a `--`.
+        tail: those behind it, or None without one.
+    """
+    command = next((one for one in COMMANDS if words and one.name == words[0]), None)
+    if command is None or COMPLETION in os.environ or (tail is not None and not command.tail):
+        return None
+    values: dict[str, Any] = {option.name: _ABSENT.get(option.kind) for option in command.options}
+    given = _options(command, words[1:], values)
+    if given is None or not _arguments(command, given, values):
+        return None
+    return command, values
+
+
+_ABSENT: dict[str, Any] = {"flag": False, "texts": ()}
+
+
+def _options(command: Command, words: Sequence[str], values: dict[str, Any]) -> list[str] | None:
+    """Take the options out of the words into the values; return what is left, or None for a form that is not plain."""
+    spelled = {spelling: option for option in command.options for spelling in option.spellings}
+    rest: list[str] = []
+    seen: set[str] = set()
+    queue = iter(words)
+    for word in queue:
+        if not word.startswith("-") or word == "-":
+            rest.append(word)
+            continue
+        option = spelled.get(word)
+        value = None if option is None else True if option.kind == "flag" else _value(option, next(queue, ""))
+        if option is None or value is None or (option.name in seen and option.kind != "texts"):
+            return None
+        seen.add(option.name)
+        values[option.name] = (*values[option.name], value) if option.kind == "texts" else value
+    return rest
+
+
+def _value(option: Option, word: str) -> Any:
+    """Return the value that a word gives an option, or None where it is not plainly one."""
+    if not word or word.startswith("-"):
+        return None
+    if option.kind == "int":
+        return int(word) if word.isascii() and word.isdigit() and int(word[:9]) > 0 and len(word) < 10 else None
+    if option.kind == "duration":
+        return _duration(word)
+    return word if option.kind in ("text", "texts") else None
+
+
+def _duration(word: str) -> float | None:
+    from bgrun.errors import UsageError
+    from bgrun.jobfile.units import duration
+
+    try:
+        return duration(word)
+    except UsageError:
+        return None
+
+
+def _arguments(command: Command, given: list[str], values: dict[str, Any]) -> bool:
+    """Put the words into the arguments; return whether they fit."""
+    left = list(given)
+    for argument in command.arguments:
+        if argument.many in ("some", "any"):
+            values[argument.name] = tuple(left)
+            if argument.many == "some" and not left:
+                return False
+            left = []
+        elif left:
+            values[argument.name] = left.pop(0)
+        elif argument.many == "one":
+            return False
+        else:
+            values[argument.name] = None
+    return not left

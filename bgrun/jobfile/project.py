@@ -1,0 +1,135 @@
+"""Where the project is: its job file and its log folder. Imports nothing heavy: every command comes by."""
+
+from __future__ import annotations
+
+import os
+from os.path import dirname, isfile, join, lexists, normpath
+
+from bgrun import jobfile
+from bgrun.errors import NoJobFileError, UsageError
+from bgrun.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JOB_FILE = "bgjobs.yaml"
+LOG_DIR = ".logs"
+_KEY = "log_dir"
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-")
+
+
+class Project(NamedTuple):
+    """The folder that paths are relative to, the job file in it if there is one, and the log folder; absolute."""
+
+    root: str
+    job_file: str | None
+    log_dir: str
+
+
+def locate(start: str, job_file: str | None = None) -> Project:
+    """Return the project that the folder `start` is in.
+
+    That is the folder of the job file; without one the top of the git working tree; else `start`.
+
+    Raises:
+        NoJobFileError: a job file was named and is not there.
+        UsageError: its log folder would be the project itself.
+    """
+    if job_file is not None and not isfile(job_file):
+        told = f"{job_file} is not a regular file" if lexists(job_file) else f"there is no job file {job_file}"
+        raise NoJobFileError(told, "give the path of one behind --file")
+    found = os.path.realpath(job_file) if job_file else find_job_file(start)
+    if found is None:
+        root = next((folder for folder in _upwards(start) if lexists(join(folder, ".git"))), start)
+        return Project(root, None, join(root, LOG_DIR))
+    return Project(dirname(found), found, _log_dir(found))
+
+
+def declared_in(project: Project) -> str:
+    """Return the path of the project's job file.
+
+    Raises:
+        NoJobFileError: there is none.
+    """
+    if project.job_file is None:
+        _refuse_other_kinds(project.root)
+        raise NoJobFileError(
+            f"there is no bgjobs.yaml in {project.root} or a folder above it",
+            "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
+        )
+    return project.job_file
+
+
+def _refuse_other_kinds(root: str) -> None:
+    path = join(root, JOB_FILE)
+    if lexists(path):
+        raise NoJobFileError(f"{path} is not a regular file", "put a job file in its place")
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """Give a folder and every one above it."""
+    while True:
+        yield folder
+        above = dirname(folder)
+        if above == folder:
+            return
+        folder = above
+
+
+def _log_dir(job_file: str) -> str:
+    named, root = peek_log_dir(_text(job_file)), dirname(job_file)
+    log_dir = normpath(join(root, named))
+    if f"{root}/".startswith(f"{log_dir.rstrip('/')}/"):
+        hint = f"give runs a folder of their own, for example {LOG_DIR}"
+        name = os.path.basename(job_file)
+        raise UsageError(f"{name}: log_dir {named!r} is the folder of the job file, or one above it", hint)
+    return log_dir
+
+
+def find_job_file(start: str) -> str | None:
+    """Return the bgjobs.yaml of `start` or of the nearest folder above it."""
+    return next((path for folder in _upwards(start) if isfile(path := join(folder, JOB_FILE))), None)
+
+
+def _text(path: str) -> str:
+    """Return what can be read; what is wrong with the file is told by whoever loads it."""
+    try:
+        return jobfile.read_bounded(path, jobfile.MOST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def peek_log_dir(text: str) -> str:
+    """Return the log folder that a job file names; pure.
+
+    Only its own line is read, so that runs can be looked at while the rest of the file is broken,
+    and without YAML where it does not name one at all, or plainly.
+    """
+    if _KEY not in text:
+        return LOG_DIR
+    line = next((line for line in text.splitlines() if _is_key(line)), None)
+    if line is None:
+        return _by_yaml(text) if text.lstrip().startswith("{") else LOG_DIR
+    value = line.partition(":")[2].strip()
+    return value if _is_plain(value) else _by_yaml(line)
+
+
+def _is_key(line: str) -> bool:
+    return line.startswith(_KEY) and line[len(_KEY) :].lstrip(" \t").startswith(":")
+
+
+def _is_plain(value: str) -> bool:
+    """Whether YAML takes a value for just this text: no number, date or boolean has a slash or begins so."""
+    return _PLAIN.issuperset(value) and ("/" in value.strip("/") or (value[:1] == "." and value[1:2].isalpha()))
+
+
+def _by_yaml(text: str) -> str:
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return LOG_DIR
+    named = content.get(_KEY) if isinstance(content, dict) else None
+    return named if isinstance(named, str) and named and "\0" not in named else LOG_DIR

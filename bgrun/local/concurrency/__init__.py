@@ -1,0 +1,1 @@
+"""Concurrency groups: slots and the queue in front of them, as locks on files."""

@@ -1,0 +1,94 @@
+"""A plan: runs with their order, as it is handed to the supervisor; pure pack and unpack."""
+
+from __future__ import annotations
+
+from bgrun import codec
+from bgrun.light import NamedTuple
+from bgrun.model import Concurrency, Hook, Limits, Retention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LAUNCHED = b"ok\n"
+"""How a supervisor begins its answer that a plan was launched."""
+MOST_ANSWERED = 4096
+"""The most bytes of an answer: a pipe takes as many at once (pipe(7), PIPE_BUF)."""
+
+
+class RunPlan(NamedTuple):
+    """One run to launch.
+
+    `facts` are the lines of its meta that are known before it starts; `environment` are variables of
+    its own, which go from here into the job and into no file. `needs` are the run ids that have to
+    succeed first, all of which stand before this one; `skip` says why it is not to run, or is empty.
+    `any_shell`: its script says the same to each POSIX shell.
+    """
+
+    run_id: str
+    label: str
+    facts: dict[str, str]
+    limits: Limits = Limits()
+    inhibit_sleep: bool = False
+    retention: Retention = Retention()
+    environment: dict[str, str] = {}  # noqa: RUF012 - never changed: a NamedTuple's default
+    needs: tuple[str, ...] = ()
+    skip: str = ""
+    hooks: tuple[Hook, ...] = ()
+    concurrency: Concurrency | None = None
+    any_shell: bool = False
+
+
+class GroupPlan(NamedTuple):
+    """The group's own run, whose log is the schedule's events and whose exit is the verdict."""
+
+    run_id: str
+    label: str
+    facts: dict[str, str]
+    max_parallel: int | None = None
+    fail_fast: bool = False
+    retention: Retention = Retention()
+
+
+class Plan(NamedTuple):
+    """What one supervisor is to do. `module_path` is where it may import psutil from, off Linux."""
+
+    log_dir: str
+    runs: tuple[RunPlan, ...]
+    group: GroupPlan | None = None
+    module_path: tuple[str, ...] = ()
+
+
+def pack(plan: Plan) -> bytes:
+    """Return a plan as bytes for the supervisor."""
+    return codec.pack(plan)
+
+
+def launched(known: bytes) -> bytes:
+    """Return a supervisor's answer that a plan was launched, with the text of a meta where that has room."""
+    return LAUNCHED + known if len(LAUNCHED + known) <= MOST_ANSWERED else LAUNCHED
+
+
+def unpack(data: bytes) -> Plan:
+    """Return the plan that `pack` was given."""
+    return of_plain(*codec.unpack(data))
+
+
+def of_plain(log_dir: str, runs: Any, group: Any, module_path: tuple[str, ...]) -> Plan:
+    """Return the plan of which these are the parts as plain tuples."""
+    members = tuple(_run(RunPlan(*run)) for run in runs)
+    return Plan(log_dir, members, _group(GroupPlan(*group)) if group else None, module_path)
+
+
+def _run(raw: RunPlan) -> RunPlan:
+    """Give the parts, which come as plain tuples, their types back."""
+    return raw._replace(
+        limits=Limits(*raw.limits),
+        retention=Retention(*raw.retention),
+        hooks=tuple(Hook(*hook) for hook in raw.hooks),
+        concurrency=Concurrency(*raw.concurrency) if raw.concurrency else None,
+    )
+
+
+def _group(raw: GroupPlan) -> GroupPlan:
+    return raw._replace(retention=Retention(*raw.retention))

@@ -1,0 +1,222 @@
+"""Handing a plan to a supervisor of its own, which lets go of the caller at once."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import time
+
+from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError, StorageError
+from bgrun.light import contextmanager, signal, suppress
+from bgrun.local import event_loop
+from bgrun.local import manifest as plans
+from bgrun.store.paths import MARK_RUN, RunFiles
+from bgrun.system import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bgrun.local.manifest import Plan
+
+READY_S = 30.0
+"""How long a supervisor may take to launch, on however slow a machine, before it is given up."""
+HALT_S = 2.0
+"""How long one that is given up may take to halt, and then to end: longer only where the kernel holds it."""
+_LOOK_S = 0.005
+
+
+_started: set[int] = set()
+
+
+def hand_over(plan: Plan) -> bytes:
+    """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
+
+    Where the plan is of one run that runs, return the text of its meta; else nothing. A launch that takes
+    longer than READY_S is withdrawn for good, unless a record of it is in view already: then it goes on. So it does
+    where the supervisor was killed behind its record.
+
+    Raises:
+        BusyError: its concurrency group is full, and it is not to wait.
+        LaunchPendingError: the supervisor neither answers nor ends.
+        LaunchError: nothing was launched, and nothing will be.
+    """
+    _reap()
+    with _undisturbed():
+        answer = _answer(plan, *(_fork(plan) if _may_fork(plan) else _spawn(plan)))
+    if not answer and _has_record(plan):
+        return b""  # killed before it could say so: what it launched goes on
+    if not answer.startswith(plans.LAUNCHED):
+        raise _refusal(answer.decode("utf-8", "replace"))
+    return answer.removeprefix(plans.LAUNCHED)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C back until it is known whether the run was launched, so that neither half is left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap() -> None:
+    """Take leave of the supervisors that ended since they were started, in a process that starts many.
+
+    Each is taken out before it is asked for, so that of several threads only one does.
+    """
+    for pid in tuple(_started):
+        with suppress(KeyError, ChildProcessError):
+            _started.remove(pid)
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                _started.add(pid)
+
+
+def _may_fork(plan: Plan) -> bool:
+    """Whether this very process can be the supervisor's beginning, which saves the start of an interpreter.
+
+    Not where other threads run, which a fork leaves behind in the middle of something; nor inside of
+    another run, whose mark our environment has; nor off Linux, where system libraries do not bear a fork;
+    nor where templates were rendered just now, for a plan that is to stay what it is for as long as it runs.
+    """
+    if not process.LINUX or MARK_RUN in os.environ or _thread._count():
+        return False
+    return plan.group is None or "jinja2" not in sys.modules
+
+
+def _fork(plan: Plan) -> tuple[int, int]:
+    """Fork the supervisor of a plan and return its pid and the descriptor on which it answers."""
+    from bgrun.local import job, supervisor
+
+    # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
+    event_loop.find_prctl()
+    job.look_around()
+    made = supervisor.Supervisor(plan)
+    answer_fd, ready_fd = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(answer_fd)
+        os.close(ready_fd)
+        raise _no_supervisor(error) from error
+    if pid == 0:
+        supervisor.begin(made, ready_fd)
+    os.close(ready_fd)
+    return pid, answer_fd
+
+
+def _spawn(plan: Plan) -> tuple[int, int]:
+    """Start an interpreter of its own as the supervisor; return its pid and the descriptor on which it answers."""
+    from bgrun.local.reexec import interpreter
+
+    plan_fd, feed_fd = os.pipe()
+    answer_fd, ready_fd = os.pipe()
+    os.set_inheritable(ready_fd, True)
+    try:
+        pid = interpreter.spawn(plan, plan_fd, ready_fd)
+    except OSError as error:
+        os.close(feed_fd)
+        os.close(answer_fd)
+        raise _no_supervisor(error) from error
+    finally:
+        os.close(plan_fd)
+        os.close(ready_fd)
+    _feed(feed_fd, plan)
+    return pid, answer_fd
+
+
+def _no_supervisor(error: OSError) -> LaunchError:
+    return LaunchError(f"cannot start a supervisor: {error.strerror}")
+
+
+def _feed(fd: int, plan: Plan) -> None:
+    data = memoryview(plans.pack(plan))
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BrokenPipeError:
+        return  # it died; what it said, if anything, comes with the answer
+    finally:
+        os.close(fd)
+
+
+def _answer(plan: Plan, pid: int, fd: int) -> bytes:
+    try:
+        return _read(fd)
+    except event_loop.TimeUpError:
+        return _late(plan, pid, fd)
+    finally:
+        os.close(fd)
+        _started.add(pid)
+
+
+def _late(plan: Plan, pid: int, fd: int) -> bytes:
+    """Return the answer of a supervisor that did not come in time: hold it still, look, and let it go on or end it.
+
+    Raises:
+        LaunchPendingError: the kernel holds it.
+    """
+    _signal(pid, signal.SIGSTOP)
+    _halted(pid, os.WUNTRACED)
+    if _has_record(plan) or _has_come(fd):
+        _signal(pid, signal.SIGCONT)
+        return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else plans.LAUNCHED
+    _signal(pid, signal.SIGKILL)
+    if not _halted(pid, 0):
+        told = f"the supervisor (pid {pid}) neither launches nor ends: the system holds it"
+        raise LaunchPendingError(told, "`bgrun status` shows the run should it start after all")
+    return plans.LAUNCHED if _has_record(plan) else f"nothing was launched within {READY_S:g} s".encode()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _halted(pid: int, options: int) -> bool:
+    """Return whether a child has ended, or been stopped where the options of waitpid(2) ask for that, in time."""
+    until = time.monotonic() + HALT_S
+    while time.monotonic() < until:
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, options | os.WNOHANG) == (0, 0):
+                time.sleep(_LOOK_S)
+                continue
+        return True
+    return False
+
+
+def _has_record(plan: Plan) -> bool:
+    run_ids = [plan.group.run_id] if plan.group else [run.run_id for run in plan.runs]
+    return any(os.path.lexists(RunFiles(plan.log_dir, run_id).meta) for run_id in run_ids)
+
+
+def _has_come(fd: int) -> bool:
+    import select
+
+    return bool(select.select([fd], [], [], 0)[0])
+
+
+def _read(fd: int) -> bytes:
+    """Return what comes first; raise TimeUpError if that takes too long."""
+    if event_loop.is_main_thread():
+        with event_loop.time_limit(READY_S):
+            return os.read(fd, plans.MOST_ANSWERED)
+    import select
+
+    if not select.select([fd], [], [], READY_S)[0]:
+        raise event_loop.TimeUpError
+    return os.read(fd, plans.MOST_ANSWERED)
+
+
+def _refusal(answer: str) -> BgrunError:
+    kind, _, told = answer.partition("\n")
+    message, _, hint = told.partition("\n")
+    error = next((one for one in (BusyError, StorageError) if one.__name__ == kind), LaunchError)
+    return error(message or kind or "the supervisor ended before it launched anything", hint)
+
+
+def module_path() -> tuple[str, ...]:
+    """Return where a supervisor may import psutil from; Linux needs none."""
+    return () if process.LINUX else tuple(sys.path)

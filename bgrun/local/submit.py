@@ -1,0 +1,176 @@
+"""From rendered jobs to a plan that a supervisor carries out: claim the ids, state the facts, hand over.
+
+Until the supervisor has launched, nothing of a run is in view but its job script; whatever goes
+wrong before that is cleared away.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.errors import LaunchPendingError
+from bgrun.light import NamedTuple
+from bgrun.local import spawn as hand_over
+from bgrun.local.manifest import GroupPlan, Plan, RunPlan
+from bgrun.model import RenderedJob, Retention
+from bgrun.store import cache, claim, facts, record, state
+from bgrun.store.facts import Membership, Origin
+from bgrun.store.paths import RunFiles
+from bgrun.system import files, git, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bgrun.model import Node, RenderedPlan, RunId
+
+_USER = "user"
+
+
+class Title(NamedTuple):
+    """How a plan of several runs is told: the label of its own run, what a person typed, the group's name.
+
+    `script` gives the text of the plan's own script from the run ids of its runs.
+    """
+
+    label: str
+    cmd: str
+    group: str
+    script: Callable[[Sequence[str]], str]
+
+
+class Launched(NamedTuple):
+    """What was launched: the run ids in the order of the plan, and that of the plan's own run, or ''.
+
+    `known` is the text of the meta, where it is a single run and runs.
+    """
+
+    runs: tuple[str, ...]
+    own: str = ""
+    known: bytes = b""
+
+
+def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = None) -> Launched:
+    """Launch a plan; one of a single job has no run of its own and needs no title.
+
+    Raises:
+        StorageError: the log folder cannot be used.
+        UsageError: the record of a run would be too large.
+        LaunchError: nothing runs; no trace of it is left.
+    """
+    files.ensure_log_dir(log_dir)
+    claims: list[str] = []
+    try:
+        ready = _plan(log_dir, _origin(log_dir, root), plan, title, claims)
+        known = hand_over.hand_over(ready)
+    except LaunchPendingError:
+        raise
+    except BaseException:
+        _clear(log_dir, claims)
+        raise
+    return Launched(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "", known)
+
+
+def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None, claims: list[str]) -> Plan:
+    wanted = [(node.job.label, node.job.script.encode("utf-8", "surrogateescape")) for node in plan.nodes]
+    if title:
+        wanted.insert(0, (title.label, b""))
+    ids = []
+    for run_id in claim.claim_all(log_dir, wanted):
+        claims.append(str(run_id))
+        ids.append(run_id)
+    own = ids.pop(0) if title else None
+    membership = Membership(title.group, str(own)) if title else None
+    names = [str(run_id) for run_id in ids]
+    runs = tuple(
+        _run(run_id, node, facts.of_run(run_id, node.job, origin, membership), names)
+        for run_id, node in zip(ids, plan.nodes, strict=True)
+    )
+    group = None
+    if title and own:
+        _write_script(RunFiles(log_dir, str(own)), title.script(names))
+        group = _group(own, title, plan, origin)
+        facts.check_size({**group.facts, "members": " ".join(names)})
+    return Plan(log_dir, runs, group, hand_over.module_path())
+
+
+def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str]) -> RunPlan:
+    job = node.job
+    needs = tuple(names[place] for place in node.needs)
+    if needs:
+        known["needs"] = " ".join(needs)
+    facts.check_size(known)
+    return RunPlan(
+        run_id=str(run_id),
+        label=job.label,
+        facts=known,
+        limits=job.limits,
+        inhibit_sleep=job.inhibit_sleep,
+        retention=job.retention,
+        environment=dict(job.secrets),
+        needs=needs,
+        skip=node.skip,
+        hooks=job.hooks,
+        concurrency=job.concurrency,
+        any_shell=job.any_shell,
+    )
+
+
+def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:
+    kept = plan.nodes[0].job.retention if plan.nodes else Retention()
+    job = RenderedJob(title.label, "", title.cmd, "", origin.repo_dir, retention=kept)
+    known = facts.of_run(own, job, origin) | {"group": title.group} | _of_bounds(plan)
+    return GroupPlan(str(own), title.label, known, plan.max_parallel, plan.fail_fast, kept)
+
+
+def _write_script(at: RunFiles, text: str) -> None:
+    with files.storage(at.script, "write"):
+        files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
+        files.make_executable(at.script)
+
+
+def _clear(log_dir: str, claims: Sequence[str]) -> None:
+    """Remove what never ran; where a job was launched after all, leave every record alone."""
+    if not any(record.read_meta(RunFiles(log_dir, run_id)) for run_id in claims):
+        claim.give_up(log_dir, claims)
+
+
+def _of_bounds(plan: RenderedPlan) -> dict[str, str]:
+    most = {"max_parallel": str(plan.max_parallel)} if plan.max_parallel else {}
+    return {**most, "fail_fast": "true"} if plan.fail_fast else most
+
+
+def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan:
+    """Return a plan with the bounds that a group's run was started with, from its meta."""
+    most = state.parse_int(known.get("max_parallel", "")) or None
+    return plan._replace(max_parallel=most, fail_fast=known.get("fail_fast") == "true")
+
+
+def _origin(log_dir: str, root: str) -> Origin:
+    return Origin(root, git.facts(root), os.uname().nodename, _user(log_dir), process.boot_id())
+
+
+def _user(log_dir: str) -> str:
+    """Return who starts this, as getpass.getuser() does, whose import asks for a terminal's settings too.
+
+    The system's own answer, which an agent's sandbox without these variables needs, takes as long as all
+    files of a run, and is kept while the list of users is as it was.
+    """
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        if named := os.environ.get(name):
+            return named
+    mark = f"{os.getuid()} {files.modified('/etc/passwd')} "
+    if (kept := cache.read_word(log_dir, _USER)).startswith(mark):
+        return kept.removeprefix(mark)
+    found = _account()
+    cache.write_word(log_dir, _USER, f"{mark}{found}")
+    return found
+
+
+def _account() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

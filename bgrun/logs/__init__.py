@@ -1,0 +1,1 @@
+"""The text of logs: reading, pages with a cursor, digests, stalls, estimates."""

@@ -1,0 +1,167 @@
+"""Problems in what tools print, by problem matchers in the form that GitHub Actions gave them.
+
+The form: https://github.com/actions/toolkit/blob/main/docs/problem-matchers.md. A matcher is a list of
+patterns that match successive lines; the last one may loop. The built-ins stand in `matchers.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bgrun.errors import UsageError
+from bgrun.parsers import bounded_regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+LONGEST_MESSAGE = 160
+_GROUPS = ("file", "line", "column", "severity", "code", "message")
+_MILD = ("warning", "notice", "info", "note")
+_TOOLS: Mapping[str, tuple[str, ...]] = {
+    "pytest": ("pytest", "py.test", "tox", "nox"),
+    "mypy": ("mypy",),
+    "ruff": ("ruff",),
+    "tsc": ("tsc",),
+    "eslint-stylish": ("eslint",),
+    "gcc": ("gcc", "g++", "cc", "c++", "clang", "clang++", "make", "gmake", "ninja", "cmake"),
+    "go": ("go",),
+    "cargo": ("cargo", "rustc"),
+}
+
+
+class Problem(NamedTuple):
+    """Something that a tool found wrong; `id` is its rule or its test; what is not known is None."""
+
+    file: str | None
+    line: int | None
+    id: str | None
+    message: str
+    severity: str = "error"
+
+    @property
+    def mild(self) -> bool:
+        """Whether it is no more than a warning."""
+        return self.severity in _MILD
+
+
+class Step(NamedTuple):
+    """A pattern for one line, and which of its groups is what."""
+
+    pattern: bounded_regex.Pattern
+    groups: Mapping[str, int]
+    loop: bool
+
+
+class Matcher(NamedTuple):
+    """Patterns for successive lines; `severity` is that of a problem which tells none itself."""
+
+    owner: str
+    steps: tuple[Step, ...]
+    severity: str = "error"
+
+
+def known_in(cmd: str) -> list[str]:
+    """Return the built-ins for the tools that a command names."""
+    words = set(re.findall(r"[\w.+-]+", cmd))
+    return [name for name, tools in _TOOLS.items() if words.intersection(tools)]
+
+
+@cache
+def built_in() -> Mapping[str, list[dict[str, Any]]]:
+    """Return the documents of the built-in matchers by name."""
+    text = Path(__file__).with_name("matchers.json").read_text(encoding="utf-8")
+    found: Mapping[str, list[dict[str, Any]]] = json.loads(text)
+    return found
+
+
+def parse(documents: Iterable[Mapping[str, Any]]) -> list[Matcher]:
+    """Return matchers from their documents.
+
+    Raises:
+        UsageError: one of them has not the form, or a regular expression is none.
+    """
+    return [_matcher(document) for document in documents]
+
+
+def _matcher(document: Any) -> Matcher:
+    try:
+        owner, steps = str(document["owner"]), document["pattern"]
+        steps = steps if isinstance(steps, list) else [steps]
+        if not steps:
+            raise ValueError("it has no pattern")
+        parsed = tuple(_step(step) for step in steps)
+        return Matcher(owner, parsed, str(document.get("severity", "error")))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        told = f"a problem matcher needs an `owner` and `pattern` with a `regexp` in each: {error}"
+        raise UsageError(told, "see the problem matchers of GitHub Actions") from error
+
+
+def _step(step: Mapping[str, Any]) -> Step:
+    pattern = bounded_regex.compiled(step["regexp"])
+    groups = {name: int(step[name]) for name in _GROUPS if step.get(name) is not None}
+    for name, number in groups.items():
+        if not 0 <= number <= pattern.groups:
+            raise ValueError(f"{name} is group {number}, and the regexp has {pattern.groups}")
+    return Step(pattern, groups, bool(step.get("loop")))
+
+
+def find(lines: Iterable[str], matchers: Sequence[Matcher], clock: bounded_regex.Clock) -> Iterator[Problem]:
+    """Give the problems in some lines, in their order, until the clock is up."""
+    states = [_State(matcher) for matcher in matchers]
+    for line in lines:
+        if clock.is_up:
+            return
+        for state in states:
+            if problem := state.feed(line, clock):
+                yield problem
+
+
+class _State:
+    """How far a matcher has come: which pattern is next, and what the ones before have caught."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self.at = 0
+        self.caught: dict[str, str] = {}
+
+    def feed(self, line: str, clock: bounded_regex.Clock) -> Problem | None:
+        steps = self.matcher.steps
+        found = clock.search(steps[self.at].pattern, line)
+        if not found and self.at:
+            self.at, self.caught = 0, {}
+            found = clock.search(steps[0].pattern, line)
+        if not found:
+            return None
+        step = steps[self.at]
+        caught = {name: text for name, group in step.groups.items() if (text := found.group(group)) is not None}
+        return self._advance(step, caught)
+
+    def _advance(self, step: Step, caught: Mapping[str, str]) -> Problem | None:
+        every = {**self.caught, **caught}
+        if self.at + 1 < len(self.matcher.steps):
+            self.at, self.caught = self.at + 1, every
+            return None
+        if not step.loop:
+            self.at, self.caught = 0, {}
+        return _problem(every, self.matcher.severity)
+
+
+def _problem(caught: Mapping[str, str], severity: str) -> Problem:
+    line = caught.get("line", "")
+    told = caught.get("severity", severity).lower()
+    number = int(line) if line.isdecimal() and len(line) < 10 else None
+    told = caught.get("severity", severity).lower()
+    message = short(caught.get("message", ""))
+    known = told if told in _MILD else "error"
+    return Problem(caught.get("file") or None, number, caught.get("code") or None, message, known)
+
+
+def short(text: str, most: int = LONGEST_MESSAGE) -> str:
+    """Return text as one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

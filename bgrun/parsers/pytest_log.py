@@ -1,0 +1,74 @@
+"""What a pytest log says beyond its summary lines: where each test failed, and how many did."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from bgrun.parsers.problem_matchers import short
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bgrun.parsers.problem_matchers import Problem
+
+_HEAD = re.compile(r"^_{2,} (?:ERROR at (?:setup|teardown) of |ERROR collecting )?(\S.*?) _{2,}$")
+_WHERE = re.compile(r"^([^\s:][^:]*\.py):(\d+): ")
+_END = re.compile(r"^=+ (?:short test summary info|\d+ \w+).*=+$")
+_TOTAL = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: \(.*\))?(?: =+)?$")
+_COUNT = re.compile(r"(\d+) ([a-z]+)")
+
+
+class _Section(NamedTuple):
+    """What the section of one failure says: the last place of its traceback, and the first line of its error."""
+
+    file: str = ""
+    line: int | None = None
+    error: str = ""
+
+
+def located(problems: Sequence[Problem], lines: Iterable[str]) -> list[Problem]:
+    """Return the problems of a pytest run with what their sections say, where the log shows these.
+
+    The summary cuts messages to the width of a terminal; the sections have all of them.
+    """
+    sections = _sections(lines)
+    return [_completed(problem, sections.get(_head(problem), _Section())) for problem in problems]
+
+
+def _sections(lines: Iterable[str]) -> dict[str, _Section]:
+    found: dict[str, _Section] = {}
+    head = ""
+    for line in lines:
+        if line.startswith("_") and (match := _HEAD.match(line)):
+            head = match[1]
+            found[head] = _Section()
+        elif line.startswith("=") and _END.match(line):
+            head = ""
+        elif head and line.startswith("E  ") and not found[head].error:
+            found[head] = found[head]._replace(error=line[1:].strip())
+        elif head and (match := _WHERE.match(line)):
+            found[head] = found[head]._replace(file=match[1], line=int(match[2]))
+    return found
+
+
+def _head(problem: Problem) -> str:
+    """Return how the section of a test is headed: its name, with its class before it."""
+    return ".".join((problem.id or "").split("::")[1:]) or problem.id or ""
+
+
+def _completed(problem: Problem, section: _Section) -> Problem:
+    cut = not problem.message or problem.message.endswith(("...", "…"))
+    message = short(section.error) if section.error and cut else problem.message
+    # A failure in a helper is told by the test's own file, whose line is not the traceback's last.
+    line = section.line if section.file == problem.file else None
+    return problem._replace(line=problem.line or line, message=message)
+
+
+def counts(lines: Iterable[str]) -> dict[str, int] | None:
+    """Return how many tests passed, failed and so on, from the last line of a run; None where there is none."""
+    for line in lines:
+        if match := _TOTAL.match(line):
+            return {what: int(number) for number, what in _COUNT.findall(match[1])}
+    return None

@@ -1,1 +1,0 @@
-"""Runs as plain files: names, reading, derived state, logs, retention. Standard library only."""

@@ -1,0 +1,56 @@
+"""The first job file of a project: written from what is found, checked by the loader, never over another one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from bgrun import jobfile
+from bgrun.jobfile.project import JOB_FILE, Project
+from bgrun.jobfile.schema import schema_text
+from bgrun.setup import detect
+from bgrun.setup.edits import Edit, edited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA = "bgjobs.schema.json"
+
+
+def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
+    """Give the edits that make the job file, and beside it the schema for editors where that is wanted.
+
+    Raises:
+        JobFileError: a job file is there, and has errors.
+        UsageError: a file cannot be read.
+    """
+    if schema:
+        yield edited(Path(project.root) / SCHEMA, lambda _: schema_text("bgjobs"))
+    if project.job_file:
+        path = Path(project.job_file)
+        jobfile.load(path)
+        text = jobfile.read(str(path)).decode("utf-8")
+        yield Edit(path, text, text)
+        return
+    root = Path(project.root)
+    yield Edit(root / JOB_FILE, None, _text(root, SCHEMA if schema else ""))
+
+
+def _text(root: Path, schema: str) -> str:
+    found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
+    text = detect.job_file(found, schema=schema)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / JOB_FILE
+        path.write_text(text, encoding="utf-8")
+        jobfile.load(path)
+    return text
+
+
+def job_names(project: Project) -> list[str]:
+    """Return the names of the jobs that are declared, or would be by the first job file."""
+    if project.job_file:
+        return list(jobfile.load(Path(project.job_file)).jobs)
+    root = Path(project.root)
+    found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
+    return [one.name for one in found]

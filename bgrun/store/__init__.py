@@ -1,0 +1,1 @@
+"""The log folder: runs as plain files. Names, reading, derived state, retention. Standard library only."""

@@ -1,0 +1,226 @@
+"""The facts of a run that are known before it starts: the head of its meta, and back again; pure."""
+
+from __future__ import annotations
+
+from bgrun.errors import UsageError
+from bgrun.light import NamedTuple
+from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
+from bgrun.store import meta, record, state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from bgrun.model import RunId
+    from bgrun.system.git import GitFacts
+
+
+MOST_CMD = 32_000
+"""The characters of a command that a meta holds: a hook's variable takes as many of four bytes (execve(2): 128 KiB)."""
+ROOM_FOR_THE_END = 1 << 20
+"""Bytes of a meta that are left for what is known later: its process, how it ended."""
+# What a word for the shell may hold without quotes.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")
+
+
+class Origin(NamedTuple):
+    """Where a run is started: the project's folder, the commit, the machine and who."""
+
+    repo_dir: str
+    git: GitFacts
+    host: str
+    user: str
+    boot_id: str
+
+
+class Membership(NamedTuple):
+    """The group that a run is part of: its name and the run id of the group's own run."""
+
+    name: str
+    run_id: str
+
+
+def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | None = None) -> dict[str, str]:
+    """Return the first lines of a meta, in their fixed order; empty where only the launch will tell."""
+    return {
+        "ts": run_id.ts,
+        "label": job.label,
+        "repo_dir": origin.repo_dir,
+        "shell": _shell_name(job.shell),
+        "venv": job.venv,
+        "cmd": shortened(job.cmd),
+        "git_sha": origin.git.sha,
+        "git_branch": origin.git.branch,
+        "pgid": "",
+        "job": job.job,
+        "run_id": str(run_id),
+        "host": origin.host,
+        "user": origin.user,
+        "boot_id": origin.boot_id,
+        "pid": "",
+        "pid_start": "",
+        "started_at": "",
+        **({"group": group.name, "group_run": group.run_id} if group else {}),
+        "working_dir": job.working_dir,
+        **_of_params(job.params),
+        **({"tags": " ".join(job.tags)} if job.tags else {}),
+        **_of_limits(job.limits),
+        "inhibit_sleep": "true" if job.inhibit_sleep else "false",
+        **_of_secrets(job.secrets),
+        **_of_retention(job.retention),
+        **_as_json("hooks", job.hooks),
+        **_as_json("problems", job.problems),
+        **({"junit": job.junit} if job.junit else {}),
+        **_as_json("progress", job.progress),
+        **_as_json("concurrency", job.concurrency),
+        **({"join_key": job.join_key} if job.join_key else {}),
+    }
+
+
+def shortened(cmd: str) -> str:
+    """Return a command as a meta has it: the beginning of one that is very long, with its length."""
+    if len(cmd) <= MOST_CMD:
+        return cmd
+    return f"{cmd[:MOST_CMD]}… ({len(cmd)} characters; the job script has them all)"
+
+
+def check_size(facts: Mapping[str, str]) -> None:
+    """Refuse a run whose meta its readers would not take.
+
+    Raises:
+        UsageError: it is too large; says which line of it is.
+    """
+    room = record.MOST_META - ROOM_FOR_THE_END
+    # Counting characters is quick; the bytes are counted where that leaves a doubt.
+    if sum(map(len, facts.values())) < room // 8 or len(meta.pack(facts)) <= room:
+        return
+    key = max(facts, key=lambda key: len(facts[key]))
+    hint = f"its {key} take {len(facts[key])} characters: split the job, or hand long values over in a file"
+    raise UsageError(f"the record of {facts['run_id']} would be larger than {room >> 20} MiB", hint)
+
+
+def _shell_name(words: str) -> str:
+    """Return the name of the shell that a command runs in: that of the job script where it is run by its own words."""
+    return words.strip().partition(" ")[0].rpartition("/")[2] or "bash"
+
+
+def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
+    """Return the job that a run was made of, to launch it again; what is unreadable falls to its default."""
+    return RenderedJob(
+        label=facts.get("label", ""),
+        script=script,
+        cmd=facts.get("cmd", ""),
+        shell=facts.get("shell", ""),
+        working_dir=facts.get("working_dir", ""),
+        venv=facts.get("venv", ""),
+        job=facts.get("job", ""),
+        params=_params(facts.get("params", "")),
+        tags=tuple(facts.get("tags", "").split()),
+        limits=_limits(facts),
+        inhibit_sleep=facts.get("inhibit_sleep") == "true",
+        retention=retention_of(facts),
+        hooks=_hooks(facts.get("hooks", "")),
+        concurrency=_concurrency(facts.get("concurrency", "")),
+        progress=tuple(str(one) for one in _list(facts.get("progress", ""))),
+        problems=tuple(one for one in _list(facts.get("problems", "")) if isinstance(one, (str, dict))),
+        junit=facts.get("junit", ""),
+    )
+
+
+def _as_json(key: str, value: Any) -> dict[str, str]:
+    """Return the line of a meta that holds a value, none for an empty one; json is imported where it is needed."""
+    if not value:
+        return {}
+    import json
+
+    return {key: json.dumps(value)}
+
+
+def _list(text: str) -> list[Any]:
+    if not text:
+        return []
+    import json
+
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _concurrency(text: str) -> Concurrency | None:
+    found = _list(text)
+    try:
+        return Concurrency(*found) if found else None
+    except TypeError:
+        return None
+
+
+def _hooks(text: str) -> tuple[Hook, ...]:
+    try:
+        return tuple(Hook(*words) for words in _list(text))
+    except TypeError:
+        return ()
+
+
+def _of_limits(limits: Limits) -> dict[str, str]:
+    timeout = {} if limits.timeout_s is None else {"timeout_s": f"{limits.timeout_s:g}"}
+    return {
+        **timeout,
+        "stop_signal": limits.stop_signal,
+        "stop_grace_s": f"{limits.stop_grace_s:g}",
+        "success_exit_codes": " ".join(str(code) for code in limits.success_exit_codes),
+        "max_log_bytes": str(limits.max_log_bytes),
+    }
+
+
+def _limits(facts: Mapping[str, str]) -> Limits:
+    grace = state.parse_float(facts.get("stop_grace_s", ""))
+    return Limits(
+        timeout_s=state.parse_float(facts.get("timeout_s", "")),
+        stop_signal=facts.get("stop_signal") or Limits().stop_signal,
+        stop_grace_s=Limits().stop_grace_s if grace is None else grace,
+        success_exit_codes=state.success_codes(facts),
+        max_log_bytes=state.parse_int(facts.get("max_log_bytes", "")) or Limits().max_log_bytes,
+    )
+
+
+def _of_retention(kept: Retention) -> dict[str, str]:
+    named = {"keep_runs": kept.max_runs, "keep_age_s": kept.max_age_s}
+    return {key: f"{value:g}" for key, value in named.items() if value is not None}
+
+
+def retention_of(facts: Mapping[str, str]) -> Retention:
+    """Return the retention that a run was started with."""
+    runs = state.parse_int(facts.get("keep_runs", ""))
+    return Retention(runs, state.parse_float(facts.get("keep_age_s", "")))
+
+
+def _of_secrets(secrets: Sequence[tuple[str, str]]) -> dict[str, str]:
+    if not secrets:
+        return {}
+    from bgrun.store import masking
+
+    return {"secrets": masking.marks(secrets)}
+
+
+def _of_params(params: Sequence[tuple[str, str]]) -> dict[str, str]:
+    words = [f"{key}={value}" for key, value in params]
+    if not all(map(_PLAIN.issuperset, words)):
+        import shlex  # which takes as long to load as all else that is to be told
+
+        words = [shlex.quote(word) for word in words]
+    return {"params": " ".join(words)} if words else {}
+
+
+def _params(text: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    import shlex
+
+    try:
+        pairs = (word.partition("=") for word in shlex.split(text))
+        return tuple((key, value) for key, _, value in pairs)
+    except ValueError:
+        return ()

@@ -1,0 +1,124 @@
+"""Runs of the shell script that bgrun replaces: the same four files, whose meta has no `run_id`.
+
+That script writes `.meta`, starts the job script with nohup(1), writes `.pid` at once, and leaves `.exit` to a trap
+of the job script. There is no lock, no start time and no boot ID, and `pgid=` is the group of whoever called it. So a
+run without an exit code is running only if the process of its `.pid` writes to its log, or started between its two
+files; otherwise nobody saw its end.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.model import DEFAULT_GRACE_S
+from bgrun.store import state
+from bgrun.store.paths import split_run_id
+from bgrun.system import clock, files, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bgrun.store.paths import RunFiles
+
+SLACK_S = 2.0
+"""How far the start of a process and the time of a file may differ: the tick of a file system, a corrected clock."""
+ZONE_STEP_S, MOST_ZONES_S, ZONE_SLACK_S = 15 * 60, 26 * 3600 + 60, 3.0
+"""All time zones are so many seconds apart, and no two more than so many; and how far stamp and file may differ."""
+
+
+def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dict[str, str]:
+    """Return the facts of a foreign run in the words of a meta of bgrun; `run_id` stays absent.
+
+    Args:
+        at: its files.
+        written: the lines of its meta, as they are.
+        code: its exit code, if there is one: its process is then of no interest, and the pid perhaps another's.
+
+    Raises:
+        StorageError: its `.pid` is a symlink or cannot be read.
+    """
+    label, stamp = (split_run_id(at.run_id) or (at.run_id, ""))[:2]
+    pid = state.parse_int((files.head(at.pid, 64) or b"").decode("ascii", "replace")) or 0
+    recorded = files.modified(at.meta)
+    # Between its `.meta` and its `.pid` it is about to start: that is no end yet.
+    begins = not pid and code is None and abs(time.time() - recorded) < SLACK_S
+    began = instant(_epoch(stamp), recorded)
+    return {
+        **written,
+        "label": written.get("label") or label,
+        # printf %q puts a blank behind each word; one that is escaped belongs to the last word.
+        "cmd": written.get("cmd", "").removesuffix(" "),
+        "pgid": "",
+        "working_dir": written.get("repo_dir", ""),
+        "pid": str(pid) if pid else "",
+        "pid_start": "" if code is not None or not pid else _start(at, written, pid),
+        # The meta of one that bgrun stopped is younger than its start, and names that.
+        "started_at": written.get("started_at") or ("" if begins else clock.iso(began)),
+        # Of copies no time tells when the run ended.
+        **({"copied": "true"} if began != recorded and not written.get("started_at") else {}),
+        **({"waiting": "its process is not recorded yet"} if begins else {}),
+        "stop_grace_s": f"{DEFAULT_GRACE_S:g}",
+    }
+
+
+def unseen(facts: Mapping[str, str]) -> str:
+    """Return why nothing is known of the end of a foreign run."""
+    if not _is_here(facts):
+        return f"it was started on host {facts['host']} and left no exit code"
+    return "it ended without an exit code"
+
+
+def _is_here(facts: Mapping[str, str]) -> bool:
+    """Return whether a run was started on this machine, whatever domain it is in now."""
+    host = facts.get("host", "").partition(".")[0]
+    return host in ("", os.uname().nodename.partition(".")[0])
+
+
+def instant(stamped: float | None, recorded: float) -> float:
+    """Return when a run began, in seconds since the epoch; pure.
+
+    Args:
+        stamped: what the local time in its name means here and now; None where it is no time.
+        recorded: when its `.meta` was written, in the same second. Files that were copied have another time, so it
+            counts only where the two are a difference of time zones or summer time apart.
+    """
+    if stamped is None:
+        return recorded
+    apart = abs(recorded - stamped)
+    off = apart % ZONE_STEP_S
+    return recorded if apart <= MOST_ZONES_S and min(off, ZONE_STEP_S - off) <= ZONE_SLACK_S else stamped
+
+
+def fits(began: float, recorded: float, named: float) -> bool:
+    """Return whether a process that began then is the one started between these two files; pure.
+
+    Args:
+        began: when the process began, in seconds since the epoch.
+        recorded: when the `.meta` was written, just before the start.
+        named: when the `.pid` was written, just after it.
+    """
+    return recorded - SLACK_S <= began <= named + SLACK_S
+
+
+def _start(at: RunFiles, written: Mapping[str, str], pid: int) -> str:
+    """Return the start of the process that has this pid, in the kernel's unit, if it is that of the run; else ''."""
+    found = process.look(pid)
+    if found is None or found.zombie:
+        return ""
+    if process.writes_to(pid, process.open_file(at.log)):
+        return found.start
+    began = process.began_at(pid) if _is_here(written) else None
+    is_same = began is not None and fits(began, files.modified(at.meta), files.modified(at.pid))
+    return found.start if is_same else ""
+
+
+def _epoch(stamp: str) -> float | None:
+    """Return the seconds since the epoch of a stamp in local time; None where it is no time."""
+    try:
+        day, clock_time = stamp[:8], stamp[9:15]
+        parts = (int(day[:4]), int(day[4:6]), int(day[6:]), int(clock_time[:2]), int(clock_time[2:4]))
+        return time.mktime((*parts, int(clock_time[4:]), 0, 0, -1))
+    except (ValueError, OverflowError):
+        return None

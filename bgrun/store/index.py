@@ -1,0 +1,231 @@
+"""The runs in a log folder by their names alone, and what a person names; the names of the files are the index.
+
+Listing a folder of 10,000 runs takes longer than all else that a look does. So the sorted names are
+kept, and used for as long as the folder has the time of change that it had when they were read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.light import NamedTuple
+from bgrun.store import cache
+from bgrun.store import newest as last
+from bgrun.store.paths import RunFiles, newest_first, parse_run_id, split_run_id
+from bgrun.system import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+QUIET_S = 2.0
+"""For how long a folder must not have changed before its names are kept: two changes within one tick of the
+file system's clock (2 s at worst, on FAT) leave the same time of change."""
+WORTH_KEEPING = 500
+"""From how many runs on listing the folder costs more than reading the kept names."""
+_KEPT = "names"
+
+
+class Names(NamedTuple):
+    """Run ids as blocks of text, each on a line of its own between line feeds, which is quick to keep and to search.
+
+    `every` has them all, the newest first; `latest` the newest of each label; `unfinished` those without
+    an exit code.
+    """
+
+    every: str = "\n"
+    latest: str = "\n"
+    unfinished: str = "\n"
+
+    def newest_of(self, label: str) -> str | None:
+        """Return the newest run of exactly this label, never of one that only begins like it."""
+        return next(_lines_of(self.latest, label), None)
+
+    def newest_first(self, label: str | None = None) -> Iterator[str]:
+        """Give the run ids of one label, or of all, the newest first."""
+        return _lines(self.every) if label is None else _lines_of(self.every, label)
+
+    def newest_of_each(self) -> Iterator[str]:
+        """Give the newest run of every label."""
+        return _lines(self.latest)
+
+    def labels(self) -> list[str]:
+        """Return the labels that runs are filed under, sorted."""
+        return sorted(_label(run_id) for run_id in _lines(self.latest))
+
+    def without_exit(self) -> set[str]:
+        """Return the runs whose exit code is not there: those that may still go on, or never ran."""
+        return set(_lines(self.unfinished))
+
+    def unfinished_first(self, label: str | None = None) -> Iterator[str]:
+        """Give the runs without an exit code of one label, or of all, the newest first."""
+        return _lines(self.unfinished) if label is None else _lines_of(self.unfinished, label)
+
+
+def _lines(block: str) -> Iterator[str]:
+    """Give the lines of a block, no more of them than are asked for."""
+    begin = 1
+    while (end := block.find("\n", begin)) >= 0:
+        yield block[begin:end]
+        begin = end + 1
+
+
+def _lines_of(block: str, label: str) -> Iterator[str]:
+    at = -1
+    while (at := block.find(f"\n{label}_", at + 1)) >= 0:
+        run_id = block[at + 1 : block.find("\n", at + 1)]
+        if _label(run_id) == label:
+            yield run_id
+
+
+def _label(run_id: str) -> str:
+    parts = split_run_id(run_id)
+    return parts[0] if parts else ""
+
+
+def sort(names: Iterable[str]) -> Names:
+    """Return the runs that are named by the names of files; pure."""
+    known = list(names)
+    ended = {name[:-5] for name in known if name.endswith(".exit")}
+    run_ids = [name[:-5] for name in known if name.endswith(".meta") and name[0] != "."]
+    found = [
+        (parts[1], parts[2], parts[0], not parts[3], run_id) for run_id in run_ids if (parts := split_run_id(run_id))
+    ]
+    found.sort(reverse=True)
+    latest: dict[str, str] = {}
+    for _, _, label, _, run_id in found:
+        latest.setdefault(label, run_id)
+    every = [one[-1] for one in found]
+    return Names(_block(every), _block(latest.values()), _block(one for one in every if one not in ended))
+
+
+def _block(lines: Iterable[str]) -> str:
+    return "\n".join(["", *lines, ""])
+
+
+def of(log_dir: str) -> Names:
+    """Return the runs in a log folder, from the names alone.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if not files.check_log_dir(log_dir):
+        return Names()
+    mark = _mark(log_dir)
+    if kept := _kept(log_dir, mark):
+        return kept
+    found = sort(_listed(log_dir))
+    if found.every.count("\n") > WORTH_KEEPING and _is_quiet(log_dir) and _mark(log_dir) == mark:
+        cache.write(log_dir, _KEPT, "\0".join([mark, *found]).encode("utf-8", "surrogateescape"))
+    return found
+
+
+def _mark(log_dir: str) -> str:
+    """Return what changes whenever a name in the folder does: its times, of which nobody can set back the last one."""
+    found = os.stat(log_dir)
+    return f"2 {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_dev}"
+
+
+def _is_quiet(log_dir: str) -> bool:
+    return os.stat(log_dir).st_mtime < time.time() - QUIET_S
+
+
+def _kept(log_dir: str, mark: str) -> Names | None:
+    data = cache.read(log_dir, _KEPT)
+    if data is None or not data.startswith(mark.encode() + b"\0"):
+        return None
+    parts = data.decode("utf-8", "surrogateescape").split("\0")
+    return Names(*parts[1:]) if len(parts) == 4 else None
+
+
+def resolve(log_dir: str, ref: str) -> str | None:
+    """Return the run id that `ref` means: itself, or the newest run of exactly that label.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    return ref if is_run(log_dir, ref) else newest(log_dir, ref)
+
+
+def is_run(log_dir: str, ref: str) -> bool:
+    """Return whether `ref` is the run id of a run here.
+
+    Raises:
+        StorageError: the folder is one that is not to be looked at.
+    """
+    is_there = bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta)
+    return is_there and files.check_log_dir(log_dir)
+
+
+def newest(log_dir: str, label: str) -> str | None:
+    """Return the newest run of exactly this label, if there is one.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if not files.check_log_dir(log_dir):
+        return None
+    found = last.of_word(log_dir, label)
+    return str(found) if found else next(of_label(log_dir, label), None)
+
+
+class OfLabel(NamedTuple):
+    """What is known of a label by name: its newest run, and those without an exit code, each live one among them."""
+
+    newest: str | None = None
+    unfinished: tuple[str, ...] = ()
+
+
+def look_up(log_dir: str, label: str) -> OfLabel:
+    """Return the newest run of exactly this label and its unfinished ones, the newest first, at one look.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    if not files.check_log_dir(log_dir):
+        return OfLabel()
+    if _is_quiet(log_dir):
+        found = of(log_dir)
+        return OfLabel(found.newest_of(label), tuple(found.unfinished_first(label)))
+    own = [name for name in _listed(log_dir) if name.startswith(f"{label}_")]
+    run_ids = list(map(str, newest_first(label, own, ".meta")))
+    ended = {name for name in own if name.endswith(".exit")}
+    return OfLabel(next(iter(run_ids), None), tuple(one for one in run_ids if f"{one}.exit" not in ended))
+
+
+def of_label(log_dir: str, label: str) -> Iterator[str]:
+    """Give the runs of exactly this label, the newest first, without sorting all others.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    return _of_label(log_dir, label, log_dir, ".meta")
+
+
+def claimed_of_label(log_dir: str, label: str) -> Iterator[str]:
+    """Give the same from the job scripts, a quarter of the names: some may be gone, or never have run.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    jobs = f"{log_dir}/jobs"
+    return _of_label(log_dir, label, jobs, ".sh") if os.path.isdir(jobs) else of_label(log_dir, label)
+
+
+def _of_label(log_dir: str, label: str, folder: str, suffix: str) -> Iterator[str]:
+    if not files.check_log_dir(log_dir) or _is_quiet(log_dir):
+        yield from of(log_dir).newest_first(label)
+    else:
+        yield from map(str, newest_first(label, _listed(folder), suffix))
+
+
+def _listed(log_dir: str) -> list[str]:
+    with files.storage(log_dir, "list"):
+        return os.listdir(log_dir)
+
+
+def stamp_of(run_id: str) -> str:
+    """Return the time stamp in a run id."""
+    parts = split_run_id(run_id)
+    return parts[1] if parts else ""

@@ -1,0 +1,222 @@
+"""Masking secrets in what is shown of a run, without keeping the secrets.
+
+The meta of a run has, for each line of each secret, its length and a salted hash: enough to find it
+again in text that holds it, and of no use otherwise, so long as the secret cannot be guessed. Two bits
+each of four of its bytes, salted as well, tell where in a text it cannot begin: without them each byte
+of a log would have to be hashed.
+
+What is masked is clean text, as a person sees it: escape sequences and control characters are dropped
+first, since they would hide a secret from the search and not from the eye.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun import codec
+from bgrun.light import NamedTuple, suppress
+from bgrun.parsers import terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Iterator, Sequence
+
+MASK = "***"
+SHORTEST = 4
+"""Of how many characters a line of a secret is at least: shorter ones stand everywhere in any text."""
+LONGEST_LINE = 64 << 10
+"""A longer line is masked part by part: so many bytes of it are kept until its end is there."""
+_SALT_BYTES = 8
+_BITS = 2
+
+
+class Mark(NamedTuple):
+    """How to recognise one line of a secret: its variable, its length in bytes, salt and hash.
+
+    `traits` are the salted bits of four of its bytes, None where they are not known.
+    """
+
+    name: str
+    length: int
+    salt: bytes
+    digest: bytes
+    traits: int | None = None
+
+
+def lines_of(value: str) -> list[str]:
+    """Return the lines of a secret that can be masked, as clean text."""
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\r", "\n")
+    lines = (terminal.clean(line).strip() for line in text.split("\n"))
+    return [line for line in lines if len(line) >= SHORTEST]
+
+
+def marks(secrets: Iterable[tuple[str, str]]) -> str:
+    """Return the marks of these variables as one word of a meta each: `NAME:LENGTH:SALT:HASH:TRAITS`."""
+    salt = os.urandom(_SALT_BYTES)
+    found = ((name, line.encode()) for name, value in secrets for line in lines_of(value))
+    return " ".join(dict.fromkeys(_mark(name, line, salt) for name, line in found))
+
+
+def _mark(name: str, line: bytes, salt: bytes) -> str:
+    traits = 0
+    for place in _places(len(line)):
+        traits = traits << _BITS | _trait(salt, line[place])
+    return f"{name}:{len(line)}:{salt.hex()}:{_digest(salt, line).hex()}:{traits:02x}"
+
+
+def _places(length: int) -> tuple[int, int, int, int]:
+    """Return which bytes of a secret of this length have their traits told: four, if it has as many."""
+    return 0, length // 3, 2 * length // 3, length - 1
+
+
+def _digest(salt: bytes, data: bytes) -> bytes:
+    return codec.digest(data, salt)
+
+
+def _trait(salt: bytes, byte: int) -> int:
+    return _digest(salt, bytes([byte]))[0] & ((1 << _BITS) - 1)
+
+
+def parse(text: str) -> tuple[Mark, ...]:
+    """Return the marks in a meta, the longest first; what is no mark is passed over."""
+    found = []
+    for word in text.split():
+        with suppress(ValueError):
+            name, length, salt, digest, *rest = word.split(":")
+            size = max(1, int(length))
+            traits = int(rest[0], 16) if rest and size >= SHORTEST else None
+            found.append(Mark(name, size, bytes.fromhex(salt)[:_SALT_BYTES], bytes.fromhex(digest), traits))
+    return tuple(sorted(found, key=lambda mark: -mark.length))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the names of the variables that have marks in a meta."""
+    return tuple(dict.fromkeys(mark.name for mark in parse(text)))
+
+
+# --- where secrets are ------------------------------------------------------------------------
+
+
+class Span(NamedTuple):
+    """Bytes of a text that are to be hidden; they touch no others, or end where those begin."""
+
+    start: int
+    end: int
+
+
+def spans(data: bytes, known: Sequence[Mark]) -> list[Span]:
+    """Return where secrets are in clean text, in order; those that overlap are one."""
+    found = sorted(Span(at, at + mark.length) for mark in known for at in _found(data, mark))
+    merged: list[Span] = []
+    for one in found:
+        if merged and one.start < merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, one.end))
+        else:
+            merged.append(one)
+    return merged
+
+
+def _found(data: bytes, mark: Mark) -> Iterator[int]:
+    last = len(data) - mark.length
+    if last < 0:
+        return
+    before: bytes | None = None
+    is_it = False
+    for at in range(last + 1) if mark.traits is None else _candidates(data, mark):
+        part = data[at : at + mark.length]
+        if part != before:  # the same byte over and over is hashed once
+            before, is_it = part, _digest(mark.salt, part) == mark.digest
+        if is_it:
+            yield at
+
+
+def _candidates(data: bytes, mark: Mark) -> Iterator[int]:
+    return (match.start() for match in _pattern(mark).finditer(data))
+
+
+_PATTERNS: dict[Mark, re.Pattern[bytes]] = {}
+_TRAITS: dict[bytes, list[int]] = {}
+
+
+def _pattern(mark: Mark) -> re.Pattern[bytes]:
+    """Return an expression that matches the first byte of all that may be a secret."""
+    if mark not in _PATTERNS:
+        import re  # seldom needed, and half as long to import as a look takes
+
+        traits = _TRAITS.setdefault(mark.salt, [_trait(mark.salt, byte) for byte in range(256)])
+        places = _places(mark.length)
+        parts = []
+        for number, place in enumerate(places):
+            wanted = (mark.traits or 0) >> _BITS * (len(places) - 1 - number) & ((1 << _BITS) - 1)
+            members = b"".join(re.escape(bytes([byte])) for byte in range(256) if traits[byte] == wanted)
+            gap = place - places[number - 1] - 1 if number else 0
+            parts.append((b".{%d}" % gap if gap > 0 else b"") + (b"[%b]" % members if members else b"(?!)"))
+        _PATTERNS[mark] = re.compile(parts[0] + b"(?=" + b"".join(parts[1:]) + b")", re.DOTALL)
+    return _PATTERNS[mark]
+
+
+# --- hiding them ------------------------------------------------------------------------------
+
+
+def hide(text: str, known: Sequence[Mark], skip: int = 0, keep: int | None = None) -> str:
+    """Return clean text with each secret in it replaced by `***`.
+
+    Args:
+        text: the text.
+        known: the marks of the secrets.
+        skip: how many bytes at its beginning are context only: as many as a secret may reach into it from before.
+        keep: how many bytes at its beginning, those included, are no context behind it; None for all.
+    """
+    if not known:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    found = spans(data, known)
+    if not found and not skip and keep is None:
+        return text
+    return _blotted(data, found, skip, keep).decode("utf-8", "replace")
+
+
+def shown(line: str, known: Sequence[Mark]) -> str:
+    """Return a line of anything that a run wrote, as it may be shown: clean, and its secrets masked.
+
+    All that is shown of a run passes this.
+    """
+    return hide(terminal.clean(line), known)
+
+
+def mask(data: bytes, known: Sequence[Mark]) -> bytes:
+    """Return lines of a log for those who want their bytes as they are.
+
+    One in which a secret is to be seen once escape sequences are dropped is returned without these.
+    """
+    if not known:
+        return data
+    text = terminal.decode(data)
+    if text.encode() == data and text.translate(_BLANKS).isprintable():
+        return _blotted(data, spans(data, known))
+    return b"\n".join(_masked(line, known) for line in data.split(b"\n"))
+
+
+_BLANKS = {ord("\n"): None, ord("\t"): None}
+
+
+def _masked(line: bytes, known: Sequence[Mark]) -> bytes:
+    line = _blotted(line, spans(line, known))
+    data = terminal.without_controls(terminal.decode(line)).encode("utf-8", "surrogatepass")
+    found = spans(data, known) if data != line else []
+    return _blotted(data, found) if found else line
+
+
+def _blotted(data: bytes, found: Sequence[Span], skip: int = 0, keep: int | None = None) -> bytes:
+    end = len(data) if keep is None else keep
+    parts = []
+    at = skip
+    for span in found:
+        if at < span.end and span.start < end:
+            parts += [data[at : span.start], MASK.encode()]
+            at = span.end
+    return b"".join([*parts, data[at:end]])
+
+
+# --- where a log was cut ----------------------------------------------------------------------

@@ -1,0 +1,384 @@
+"""Reading a run back: from its files to a `Run`. Thin; `state` decides."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.errors import StorageError, UnknownNameError
+from bgrun.light import NamedTuple, suppress
+from bgrun.model import Run
+from bgrun.store import meta, state
+from bgrun.store.paths import RunFiles
+from bgrun.system import clock, files, lock, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+MOST_META = meta.MOST
+MOST_STOP, MOST_REASON = 64 << 10, 4 << 10
+skipped: dict[str, str] = {}
+"""Why runs could not be read that were passed over for the sake of all others, by run ID: for one warning."""
+
+
+class StopRequest(NamedTuple):
+    """What is wanted of a run, apart from what is: recorded before any signal; `now`: without a grace period."""
+
+    reason: str
+    carried_out: bool
+    now: bool = False
+
+
+def read_meta(at: RunFiles) -> dict[str, str] | None:
+    """Return the facts of a run, or None where there is no such run."""
+    data = files.read(at.meta, MOST_META)
+    if data is None:
+        return None
+    facts = meta.unpack(data)
+    return facts if "run_id" in facts else _of_old_script(at, data)
+
+
+def _of_old_script(at: RunFiles, data: bytes) -> dict[str, str]:
+    from bgrun.store import foreign  # rarely needed
+
+    return foreign.completed(at, meta.unpack_raw(data), seen_exit(at))
+
+
+def seen_exit(at: RunFiles) -> int | None:
+    """Return the exit code of a run that nobody minds any more, in view or not.
+
+    A job script writes it into the room that was kept for it, and leaves it to its supervisor to bring it
+    into view. Should that be killed in the moment between the two, the code is still hidden.
+    """
+    code = _code_in(files.head(at.exit, 64))
+    if code is None:
+        with suppress(StorageError):  # whatever is in its place is none of a run's files
+            code = _code_in(files.head(at.hidden("exit"), 64))
+    return code
+
+
+def _code_in(data: bytes | None) -> int | None:
+    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
+
+
+def read_attempts(at: RunFiles) -> int | None:
+    """Return which attempt of a command with `retry` this is, or None where it was tried only once."""
+    try:
+        data = files.head(at.hidden("attempt"), 64)
+    except StorageError:
+        return None
+    return _code_in(data)
+
+
+def read_stop(at: RunFiles) -> StopRequest | None:
+    """Return the stop request of a run, if there is one."""
+    data = files.read(at.stop, MOST_STOP)
+    if data is None:
+        return None
+    facts = meta.unpack(data)
+    return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts, "now" in facts)
+
+
+def is_asked_to_end(log_dir: str, run: Run) -> bool:
+    """Return whether somebody has asked for the end of a run, or of the group that it is part of.
+
+    A timeout or a bound that it ran into is nobody's wish: what comes of it belongs to the run.
+    """
+    asked = (read_stop(RunFiles(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
+    return any(one is not None and state.is_wish(one.reason) for one in asked)
+
+
+def ask_to_end(at: RunFiles, reason: str, *, now: bool = False) -> None:
+    """Record a wish; one that is recorded, perhaps carried out by now, stays, but for a wish to have it `now`."""
+    known = read_stop(at)
+    if known is None and _create_stop(at, _stop_words(reason, signalled=False, now=now)):
+        return
+    known = known or read_stop(at)
+    if known is None or (now and not known.now):
+        write_stop(at, known.reason if known else reason, signalled=bool(known and known.carried_out), now=now)
+
+
+def _create_stop(at: RunFiles, words: bytes) -> bool:
+    """Write a request where there is none, and return whether that was so: of two at once one is written."""
+    try:
+        return files.create_whole(at.stop, files.unique(at.stop), words)
+    except OSError:
+        return False  # the file system may have no links
+
+
+def write_stop(at: RunFiles, reason: str, *, signalled: bool, now: bool = False) -> None:
+    """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
+    files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
+
+
+def _stop_words(reason: str, *, signalled: bool, now: bool) -> bytes:
+    facts = {"reason": reason[:MOST_REASON], "requested_at": clock.iso(time.time())}
+    if signalled:
+        facts["signalled_at"] = facts["requested_at"]
+    if now:
+        facts["now"] = "true"
+    return meta.pack(facts)
+
+
+def read_run(log_dir: str, run_id: str) -> Run | None:
+    """Return a run as it is now, or None where there is none.
+
+    Raises:
+        StorageError: one of its files is a symlink or cannot be read.
+    """
+    at = RunFiles(log_dir, run_id)
+    facts = read_meta(at)
+    if facts is None:
+        return None
+    if state.closing_words(facts) is None:
+        facts, seen = _look(at, facts)
+        if facts is None:
+            return None
+        verdict = state.derive(seen)
+        if is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
+            verdict = _orphaned_group(at, facts, verdict)
+            _bring_code_into_view(at, verdict)
+    else:
+        verdict = state.derive(state.Evidence(facts))
+    return _as_run(at, facts, verdict)
+
+
+def readable(log_dir: str, run_ids: Iterable[str]) -> Iterator[Run]:
+    """Give the runs of these IDs, without those that are gone; one that cannot be read is noted in `skipped`."""
+    for run_id in run_ids:
+        try:
+            run = read_run(log_dir, run_id)
+        except StorageError as error:
+            skipped[run_id] = error.message
+            continue
+        if run:
+            yield run
+
+
+def launched(log_dir: str, run_id: str, known: bytes) -> Run:
+    """Return a run that its supervisor has just now said to run, with this text of its meta."""
+    facts = meta.unpack(known)
+    return _as_run(RunFiles(log_dir, run_id), facts, state.derive(state.Evidence(facts, locked=True)))
+
+
+def existing(log_dir: str, run_id: str) -> Run:
+    """Return a run as it is now.
+
+    Raises:
+        UnknownNameError: it is gone.
+        StorageError: one of its files is a symlink or cannot be read.
+    """
+    run = read_run(log_dir, run_id)
+    if run is None:
+        raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
+    return run
+
+
+def is_group(facts: Mapping[str, str]) -> bool:
+    """Return whether the facts are those of a group's own run."""
+    return "members" in facts
+
+
+def is_foreign(facts: Mapping[str, str]) -> bool:
+    """Return whether the facts are those of a run of the shell script that bgrun replaces (see `foreign`)."""
+    return "run_id" not in facts
+
+
+def is_waived(facts: Mapping[str, str]) -> bool:
+    """Return whether a run was skipped because it was not to run, which spoils no group."""
+    return facts.get("waived") == "true"
+
+
+def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, state.Evidence]:
+    """Gather the evidence in the one order that cannot be overtaken by the run's end.
+
+    Whoever ends a run writes the exit code first and lets go of the lock, or of its life, last.
+    So: lock, process, and only then what was written.
+    """
+    if _is_minded(at, facts):
+        return facts, state.Evidence(facts, locked=True)
+    away = "" if is_foreign(facts) else _away(facts)
+    pid = state.parse_int(facts.get("pid", "")) or 0
+    begins = is_foreign(facts) and not state.has_started(facts)
+    runs = begins or (not away and process.is_running(pid, facts.get("pid_start", "")))
+    if runs and is_copy(at, facts) and not process.writes_to(pid, process.open_file(at.log)):
+        runs, away = False, f"this is a copy of a run that is in {facts['log_dir']}"
+    if runs:
+        return facts, state.Evidence(facts, alive=True)
+    fresh = read_meta(at)
+    if fresh is not None and state.has_started(fresh) and not state.has_started(facts):
+        return _look(at, fresh)
+    request = read_stop(at)
+    reason = request.reason if request and (request.carried_out or not state.has_started(facts)) else ""
+    code = seen_exit(at)
+    if code is not None and fresh is not None:
+        _bring_into_view(at)
+    if is_foreign(facts):
+        from bgrun.store import foreign
+
+        away = foreign.unseen(facts)
+    return fresh, state.Evidence(fresh or facts, False, False, code, reason, away)
+
+
+def is_copy(at: RunFiles, facts: Mapping[str, str]) -> bool:
+    """Return whether the files of a run are a copy of those that still are where it was started: not here.
+
+    Of a project that was renamed there is nothing left in that place.
+    """
+    recorded = facts.get("log_dir", "")
+    if recorded in ("", at.log_dir) or not os.path.lexists(RunFiles(recorded, at.run_id).meta):
+        return False
+    with suppress(OSError):
+        return not os.path.samefile(recorded, at.log_dir)
+    return False
+
+
+def _bring_into_view(at: RunFiles) -> None:
+    """Do what a supervisor was killed before it could: rename a code that its job script has left."""
+    if not os.path.lexists(at.exit):
+        with suppress(OSError):
+            os.rename(at.hidden("exit"), at.exit)
+
+
+def _bring_code_into_view(at: RunFiles, verdict: state.Verdict) -> None:
+    """Write the exit code of a group that its supervisor was killed before it could: that of its runs, all ended."""
+    if verdict.exit_code is not None and not os.path.lexists(at.exit):
+        with suppress(OSError):
+            files.commit(at.exit, at.hidden("exit"), f"{verdict.exit_code}\n".encode())
+
+
+def _is_minded(at: RunFiles, facts: Mapping[str, str]) -> bool:
+    """Return whether the supervisor of a run lives; that of a group's run that waits minds the group."""
+    if not state.has_started(facts) and facts.get("group_run"):
+        return lock.is_held(RunFiles(at.log_dir, facts["group_run"]).pid)
+    return is_locked(at)
+
+
+def is_locked(at: RunFiles) -> bool:
+    """Return whether a supervisor holds the lock of this run.
+
+    Before the launch the file is hidden, and looked at first: it may come into view meanwhile.
+    """
+    return lock.is_held(at.hidden("pid")) or lock.is_held(at.pid)
+
+
+def left_running(facts: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Return pid and start of each process that a run left running when it ended and that still runs."""
+    if not (text := facts.get("left_running")) or _away(facts):
+        return []
+    named = ((state.parse_int(pid) or 0, start) for pid, _, start in (one.partition(":") for one in text.split()))
+    return [(pid, start) for pid, start in named if process.is_running(pid, start)]
+
+
+def is_elsewhere(facts: Mapping[str, str]) -> bool:
+    """Return whether the processes of a run are where they cannot be seen from here: on another host, in a container.
+
+    That its supervisor is gone is seen by its lock; its job may live on all the same.
+    """
+    recorded = facts.get("boot_id", "")
+    if not recorded:
+        return False
+    if process.is_this_boot(recorded):
+        return facts.get("pid_ns", "") not in ("", process.pid_namespace())
+    return facts.get("host", "") != os.uname().nodename
+
+
+def _away(facts: Mapping[str, str]) -> str:
+    """Return why the processes of a run cannot be those of this machine now, or ''."""
+    recorded = facts.get("boot_id", "")
+    if not recorded:
+        return ""
+    elsewhere = is_elsewhere(facts)
+    if process.is_this_boot(recorded):
+        told = "it was started in another PID namespace (a container?), and its supervisor is gone"
+        return told if elsewhere else ""
+    if elsewhere:
+        return f"it was started on host {facts.get('host')}, and its supervisor is gone"
+    return "the machine was restarted while it ran"
+
+
+def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
+    """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
+    named = facts["members"].split()
+    metas = {run_id: read_meta(RunFiles(at.log_dir, run_id)) for run_id in named}
+    own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
+    runs = {run_id: run for run_id in own if (run := read_run(at.log_dir, run_id))}
+    if any(run.live for run in runs.values()):
+        return state.Verdict("running", reason="its supervisor was killed; runs that were started go on")
+    if not runs or len(runs) < len(named) or any(run.state == "lost" for run in runs.values()):
+        return unseen
+    return state.group_verdict(run.state for run_id, run in runs.items() if not is_waived(own[run_id]))
+
+
+def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
+    ended_at, duration = _end(at, facts, verdict)
+    run = Run(
+        run_id=at.run_id,
+        label=facts.get("label", ""),
+        job=facts.get("job") or None,
+        group=facts.get("group") or None,
+        state=verdict.state,
+        exit_code=verdict.exit_code,
+        signal=verdict.signal,
+        pid=state.parse_int(facts.get("pid", "")),
+        pgid=state.parse_int(facts.get("pgid", "")),
+        started_at=facts.get("started_at") or None,
+        ended_at=ended_at,
+        duration_s=duration,
+        cmd=facts.get("cmd", ""),
+        log=at.log,
+        script=at.script,
+        meta=at.meta,
+        git_sha=facts.get("git_sha") or None,
+        git_branch=facts.get("git_branch") or None,
+        group_run=facts.get("group_run") or None,
+        reason=verdict.reason,
+        tags=tuple(facts.get("tags", "").split()),
+        members=tuple(facts.get("members", "").split()),
+        left_running=tuple(pid for pid, _ in left_running(facts)),
+    )
+    return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
+
+
+def _without_secrets(run: Run, marks: str) -> Run:
+    """Return a run of which anybody may be told all: no start lets a secret into it, but how it is quoted may."""
+    from bgrun.store import masking
+
+    known = masking.parse(marks)
+    reason = run.reason and masking.hide(run.reason, known)
+    return run._replace(
+        cmd=masking.hide(run.cmd, known), reason=reason, tags=tuple(masking.hide(tag, known) for tag in run.tags)
+    )
+
+
+def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tuple[str | None, float | None]:
+    """Return when a run ended and its seconds so far."""
+    recorded = state.parse_float(facts.get("duration_s", ""))
+    if recorded is not None:
+        return facts.get("ended_at"), recorded
+    started = clock.epoch(facts.get("started_at", ""))
+    if verdict.state == "running" and started is not None:
+        return None, round(max(0.0, time.time() - started), 3)
+    if verdict.exit_code is None or started is None or facts.get("copied"):
+        return facts.get("ended_at"), None
+    closed = clock.epoch(facts.get("ended_at", ""))
+    if closed is not None and not os.path.lexists(at.exit):
+        # A group that was stopped without its supervisor: of its own exit code there is the reserved room alone.
+        return facts["ended_at"], round(max(0.0, closed - started), 3)
+    written = _last_end(at, facts) if is_group(facts) else _written(at)
+    if written == float("inf"):
+        return None, None
+    return clock.iso(written), round(max(0.0, written - started), 3)
+
+
+def _written(at: RunFiles) -> float:
+    """Return when the exit code of a run was written."""
+    return min(files.modified(at.exit), files.modified(at.hidden("exit")))
+
+
+def _last_end(at: RunFiles, facts: Mapping[str, str]) -> float:
+    """Return when the last of a group's runs ended: what it keeps for its own code was written as it began."""
+    ends = [clock.epoch(run.ended_at) for run in readable(at.log_dir, facts["members"].split()) if run.ended_at]
+    return max((end for end in ends if end is not None), default=float("inf"))

@@ -1,0 +1,152 @@
+"""Which finished runs may go, and their going."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.errors import StorageError
+from bgrun.light import NamedTuple
+from bgrun.store import index, record
+from bgrun.store.paths import RunFiles, parse_run_id
+from bgrun.system import clock, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bgrun.model import Retention, Run
+    from bgrun.store.index import Names
+
+STRAY_S = 3600.0
+ELSEWHERE_S = 7 * 86400.0
+"""How long a run that may live where it cannot be seen is kept, from the last time that its files were written to."""
+_FAILURES = ("failed", "timed_out", "lost")
+
+
+class Expired(NamedTuple):
+    """A run that may go, with why."""
+
+    run_id: str
+    why: str
+
+
+def expired(runs: Sequence[Run], policy: Retention, now: float) -> list[Expired]:
+    """Return which of the runs of one label, given the newest first, may go; pure.
+
+    A live run never goes, nor the newest that failed: it is the one that somebody still has to read.
+    """
+    newest_failure = next((run.run_id for run in runs if run.state in _FAILURES), None)
+    return [
+        Expired(run.run_id, why)
+        for place, run in enumerate(runs, start=1)
+        if not run.live and run.run_id != newest_failure and (why := _why(run, place, policy, now))
+    ]
+
+
+def _why(run: Run, place: int, policy: Retention, now: float) -> str:
+    if policy.max_runs is not None and place > policy.max_runs:
+        return f"more than {policy.max_runs} runs"
+    ended = clock.epoch(run.ended_at or run.started_at or "")
+    if policy.max_age_s is not None and ended is not None and now - ended > policy.max_age_s:
+        return f"older than {policy.max_age_s:g} s"
+    return ""
+
+
+def runs_of(log_dir: str, found: Names, label: str) -> list[Run]:
+    """Return the runs of one label that can be read, the newest first."""
+    return list(record.readable(log_dir, found.newest_first(label)))
+
+
+def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
+    """Remove what may go of one label and return it; runs of an older script are left alone and do not count."""
+    if policy.max_runs is None and policy.max_age_s is None:
+        return []
+    runs = [run for run in runs_of(log_dir, index.of(log_dir), label) if not _is_foreign(log_dir, run.run_id)]
+    return [gone for gone in expired(runs, policy, time.time()) if remove_run(log_dir, gone.run_id)]
+
+
+def _is_foreign(log_dir: str, run_id: str) -> bool:
+    facts = record.read_meta(RunFiles(log_dir, run_id))
+    return facts is None or record.is_foreign(facts)
+
+
+def policy_of(log_dir: str, runs: Sequence[Run]) -> Retention | None:
+    """Return the retention of a label, that which its newest run was started with; None where bgrun started none."""
+    from bgrun.store import facts
+
+    for run in runs:
+        known = record.read_meta(RunFiles(log_dir, run.run_id))
+        if known is not None and not record.is_foreign(known):
+            return facts.retention_of(known)
+    return None
+
+
+def may_go(log_dir: str, run_id: str) -> bool:
+    """Return whether a run is there and has ended, as far as can be told from here.
+
+    One that lost its supervisor on another host or in a container may go on there: it has ended when its files were
+    left alone for long.
+    """
+    run = record.read_run(log_dir, run_id)
+    if run is None or run.live:
+        return False
+    at = RunFiles(log_dir, run_id)
+    if run.state != "lost" or not record.is_elsewhere(record.read_meta(at) or {}):
+        return True
+    written = (files.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
+    return time.time() - max(written, default=0.0) > ELSEWHERE_S
+
+
+def remove_run(log_dir: str, run_id: str) -> bool:
+    """Remove every file of a run that has ended, its meta first; return whether it was there.
+
+    A run that turns out to be live after all is left alone, and one that may be.
+    """
+    at = RunFiles(log_dir, run_id)
+    if not may_go(log_dir, run_id):
+        return False
+    for path in (*at.all_visible, *at.all_hidden):
+        files.remove(path)
+    for path in at.all_folders:
+        files.remove_folder(path)
+    return True
+
+
+def sweep(log_dir: str) -> None:
+    """Remove what killed processes of bgrun left behind: scripts that no run has, hidden files of no live run.
+
+    Only what is old enough that nobody can be about to use it; never a log.
+    """
+    old = time.time() - STRAY_S
+    own = (".sh", ".hooks.log", ".digest.json", ".reports")
+    scripts = [f"{log_dir}/jobs/{name}" for name in _names(f"{log_dir}/jobs") if name.endswith(own)]
+    hidden = [f"{log_dir}/{name}" for name in _names(log_dir) if name.startswith(".") and name != ".gitignore"]
+    for path in (*scripts, *hidden):
+        run_id = _run_id_in(path)
+        if run_id and files.modified(path) < old and _is_stray(log_dir, run_id, path):
+            files.remove_folder(path) if path.endswith(".reports") else files.remove(path)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _run_id_in(path: str) -> str:
+    """Return the run id that a file name holds: `.RUN_ID.kind` or `RUN_ID.sh`; '' where there is none."""
+    name = os.path.basename(path).lstrip(".")
+    while name and parse_run_id(name) is None:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
+    try:
+        run = record.read_run(log_dir, run_id)
+    except StorageError:
+        return False  # what cannot be read may be live
+    is_hidden = os.path.basename(path).startswith(".")
+    return run is None or (is_hidden and may_go(log_dir, run_id))

@@ -1,0 +1,417 @@
+"""The edge to the disk: whole files, atomically, never through a symlink.
+
+Everything here raises `StorageError`, which names the path and what to do, instead of OSError.
+"""
+
+from __future__ import annotations
+
+import _thread
+import errno
+import os
+import stat
+
+from bgrun.errors import StorageError
+from bgrun.light import contextmanager, suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_MODE = 0o600
+SCRIPT_MODE = 0o700
+FOLDER_MODE = 0o700
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_HINTS = {
+    errno.EACCES: "make it writable, or name another folder under `log_dir:` in the job file",
+    errno.EPERM: "make it writable, or name another folder under `log_dir:` in the job file",
+    errno.EROFS: "the file system is read-only: name another folder under `log_dir:` in the job file",
+    errno.ENOENT: "make the folder it is to be in, or name another one under `log_dir:` in the job file",
+    errno.ENOSPC: "the disk is full: free some space (`bgrun prune` removes old runs)",
+    errno.EDQUOT: "your disk quota is used up: free some space (`bgrun prune` removes old runs)",
+    errno.ELOOP: "it is a symbolic link, which bgrun does not follow: remove it",
+}
+
+
+@contextmanager
+def storage(path: str, doing: str) -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "")
+        raise StorageError(f"cannot {doing} {path}: {error.strerror}", hint) from error
+
+
+def ensure_log_dir(log_dir: str) -> None:
+    """Make the log directory with its `jobs/` and `.gitignore`, or take one that exists as it is.
+
+    One that bgrun did not make keeps its mode and gets no `.gitignore`: other things may be in it.
+
+    Raises:
+        StorageError: it or its `jobs/` is a symlink, no directory, not ours alone to write in, or cannot be written.
+    """
+    made = ensure_folder(log_dir)
+    ensure_folder(f"{log_dir}/jobs")
+    with storage(log_dir, "write in"):
+        if not os.access(log_dir, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if made:
+        ignore = f"{log_dir}/.gitignore"
+        with suppress(FileExistsError), storage(ignore, "write"):
+            replace(ignore, unique(ignore), b"*\n")
+
+
+def check_log_dir(log_dir: str) -> bool:
+    """Return whether the log directory exists and may be looked at; root may look at anybody's, as the owner would.
+
+    Raises:
+        StorageError: it, or its `jobs/`, is a symlink, no directory, or one in which others may write.
+    """
+    exists = _is_folder(log_dir)
+    if exists:
+        _is_folder(f"{log_dir}/jobs")
+    return exists
+
+
+def _is_folder(path: str, *, to_write: bool = False) -> bool:
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot look at {path}: {error.strerror}") from error
+    if stat.S_ISLNK(found.st_mode):
+        hint = "remove the link; to keep runs elsewhere, name the folder under `log_dir:` in the job file"
+        raise StorageError(f"{path} is a symbolic link, which bgrun does not follow", hint)
+    if not stat.S_ISDIR(found.st_mode):
+        raise StorageError(f"{path} is not a folder", "move the file away")
+    _refuse_strange(path, found, to_write=to_write)
+    return True
+
+
+def _refuse_strange(path: str, found: os.stat_result, *, to_write: bool) -> None:
+    """Refuse a directory in which somebody else may have put a job script or a result."""
+    me, owner = os.geteuid(), found.st_uid
+    elsewhere = "or name another directory under `log_dir:` in the job file"
+    if owner != me and me == 0 and to_write:
+        hint = f"run it as that user: sudo -u '#{owner}' bgrun …; {elsewhere}"
+        raise StorageError(f"{path} belongs to the user with uid {owner}, and a run would be root's", hint)
+    if me not in (owner, 0):
+        hint = f"if you trust all that is in it: sudo chown -R {me} {quoted(path)}; {elsewhere}"
+        raise StorageError(f"{path} belongs to another user (uid {owner})", hint)
+    others = found.st_mode & stat.S_IWOTH
+    if others or (found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, owner)):
+        whose = "other users" if others else f"the group with gid {found.st_gid}"
+        hint = f"if you trust all that is in it: chmod go-w {quoted(path)}; {elsewhere}"
+        raise StorageError(f"{path} is writable by {whose}", hint)
+
+
+def quoted(path: str) -> str:
+    """Return a path as a word of a shell command."""
+    import shlex  # seldom needed
+
+    return shlex.quote(path)
+
+
+def _is_private(gid: int, uid: int) -> bool:
+    """Return whether a group is the private one of a user: of the same name, and with no other members.
+
+    Where users have such groups a umask of 002 is usual (see useradd(8), USERGROUPS_ENAB in login.defs(5)).
+    """
+    import grp
+    import pwd
+
+    try:
+        user = pwd.getpwuid(uid)
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return gid == uid  # an account without a name, as in a container
+    return gid == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def ensure_folder(path: str) -> bool:
+    """Make a directory that only its owner can look into, or take one that is there; return whether it was made.
+
+    Raises:
+        StorageError: it is a symlink, no directory or not ours alone to write in, or cannot be made.
+    """
+    if _is_folder(path, to_write=True):
+        return False
+    made = False
+    with storage(path, "make the folder"):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with suppress(FileExistsError):
+            os.mkdir(path, FOLDER_MODE)
+            os.chmod(path, FOLDER_MODE)  # whatever the umask
+            made = True
+    _is_folder(path, to_write=True)
+    return made
+
+
+def create(path: str, flags: int = os.O_WRONLY) -> int:
+    """Create a file that must not exist yet and return its descriptor, which no child inherits.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: any other failure, for the caller to name.
+    """
+    fd = os.open(path, flags | _NEW, FILE_MODE)
+    if stat.S_IMODE(os.fstat(fd).st_mode) != FILE_MODE:
+        os.fchmod(fd, FILE_MODE)  # whatever the umask
+    if os.geteuid() == 0:
+        _give_to_owner(fd, path)
+    return fd
+
+
+def _give_to_owner(fd: int, path: str) -> None:
+    """Give a file that root makes to the owner of its directory: a user's supervisor has to read what root asks for."""
+    with suppress(OSError):
+        folder = os.stat(os.path.dirname(path) or ".")
+        if folder.st_uid:
+            os.fchown(fd, folder.st_uid, folder.st_gid)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, however many writes that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def replace(path: str, hidden: str, data: bytes) -> None:
+    """Write a file whole: readers see the old text or the new one, never a part.
+
+    Args:
+        path: the file to write.
+        hidden: a name in the same folder for the text while it is being written.
+        data: the text.
+
+    Raises:
+        OSError: the old file is as it was.
+    """
+    try:
+        fd = create(hidden)
+    except FileExistsError:
+        if not remove(hidden):
+            hidden = unique(hidden)  # a folder is in its place
+        fd = create(hidden)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+    os.rename(hidden, path)
+
+
+def make_executable(script: int | str) -> None:
+    """Let a job script (a descriptor or path) be run by hand; without modes a shell runs it all the same."""
+    with suppress(OSError):
+        os.chmod(script, SCRIPT_MODE)
+
+
+def create_whole(path: str, hidden: str, data: bytes) -> bool:
+    """Write a file whole unless there is one, and return whether this is the one: link(2) replaces nothing.
+
+    Args:
+        path: the file to write.
+        hidden: a name in the same folder that nobody else uses, for the text while it is being written.
+        data: the text.
+
+    Raises:
+        OSError: there is no such file, or the file system has no links.
+    """
+    fd = create(hidden)
+    try:
+        write_all(fd, data)
+        os.link(hidden, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.close(fd)
+        remove(hidden)
+    return True
+
+
+def unique(path: str) -> str:
+    """Return a name beside `path` that no other process or thread uses at this moment."""
+    return f"{path}.{os.getpid()}.{_thread.get_ident()}"
+
+
+def reserve(hidden: str, size: int) -> None:
+    """Take `size` bytes on disk now, so that `commit` can write them when the disk is full."""
+    fd = create(hidden)
+    try:
+        _allocate(fd, size)
+        write_all(fd, b"\n" * size)
+    finally:
+        os.close(fd)
+
+
+def _allocate(fd: int, size: int) -> None:
+    """Have the blocks of a file chosen now, where the system can.
+
+    Else ext4 does so when the file takes the place of another one, and writes it out at once: that takes
+    as long again as all else in a `commit`, and far longer on a busy disk (ext4(5), auto_da_alloc).
+    """
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is None:
+        return
+    try:
+        allocate(fd, 0, size)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
+def commit(path: str, hidden: str, data: bytes) -> None:
+    """Write `data` over the bytes kept by `reserve` and rename them into view.
+
+    Raises:
+        OSError: the reserve was too small, or gone and could not be made anew.
+    """
+    fd, size = _open_reserve(hidden)
+    if fd < 0:
+        replace(path, hidden, data)
+        return
+    try:
+        write_all(fd, data)
+        if size > len(data):
+            os.ftruncate(fd, len(data))
+    finally:
+        os.close(fd)
+    os.rename(hidden, path)
+
+
+def _open_reserve(hidden: str) -> tuple[int, int]:
+    """Return a descriptor of the reserve and its size, or -1 where something else is in its place."""
+    try:
+        fd = os.open(hidden, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return -1, 0
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode):
+        return fd, found.st_size
+    os.close(fd)
+    return -1, 0
+
+
+def read(path: str, most: int) -> bytes | None:
+    """Return all that a file holds, or None where there is none; never a part of it.
+
+    Raises:
+        StorageError: it is a symlink or no regular file, larger than `most` bytes, or cannot be read.
+    """
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return _whole(fd, path, most)
+    finally:
+        os.close(fd)
+
+
+def _whole(fd: int, path: str, most: int) -> bytes:
+    size = os.fstat(fd).st_size
+    if size > most:
+        raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
+    with storage(path, "read"):
+        return os.read(fd, size)
+
+
+def head(path: str, most: int) -> bytes | None:
+    """Return the first bytes of a file that is to hold one short word, or None where there is none.
+
+    Raises:
+        StorageError: it is a symlink or no regular file, or cannot be read.
+    """
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
+        with storage(path, "read"):
+            return os.read(fd, most)
+    finally:
+        os.close(fd)
+
+
+def is_trusted(path: str) -> bool:
+    """Return whether what a file holds may be run: it is ours, or root's, who may do anything as it is."""
+    try:
+        return os.lstat(path).st_uid in (os.geteuid(), 0)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
+    """Return what a file holds that this user alone can have written, or None where there is none like that.
+
+    Raises:
+        StorageError: it is a symlink or no regular file, larger than `most` bytes, or cannot be read.
+    """
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(fd)
+        return _whole(fd, path, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
+    finally:
+        os.close(fd)
+
+
+def owner(path: str) -> int:
+    """Return the user id of whose file this is; -1 where there is none."""
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return -1
+
+
+def open_regular(path: str) -> int:
+    """Open an existing regular file for reading; never a symlink, never a pipe that would hang.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StorageError: it is something else, or cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}", _HINTS.get(error.errno or 0, "")) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise StorageError(f"{path} is not a regular file", "move it away")
+    return fd
+
+
+def modified(path: str) -> float:
+    """Return when a file was last written, in seconds since the epoch; infinity where there is none."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return float("inf")
+
+
+def remove(path: str) -> bool:
+    """Remove a file and return whether there was one; a folder in its place is left alone."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def remove_folder(path: str) -> bool:
+    """Remove a folder of files and return whether there was one; a link to a folder is left alone."""
+    with suppress(OSError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            for name in os.listdir(path):
+                os.unlink(f"{path}/{name}")
+            os.rmdir(path)
+            return True
+    return False

@@ -1,0 +1,140 @@
+"""Commit and branch of a working tree, read from its files (gitrepository-layout(5)).
+
+Reading two small files costs a hundredth of starting git. Where the layout is not the plain one,
+git itself is asked; where there is no git, the facts are empty.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from bgrun.light import NamedTuple
+
+_ASK_S = 2.0
+_MOST_LINE, _MOST_PACKED = 1 << 16, 32 << 20
+
+
+class GitFacts(NamedTuple):
+    """Commit id and branch; empty outside a repository, the branch also on a detached head."""
+
+    sha: str = ""
+    branch: str = ""
+
+
+def facts(folder: str) -> GitFacts:
+    """Return commit and branch of the working tree that holds `folder`."""
+    git_dir = _git_dir(folder)
+    if not git_dir:
+        return GitFacts()
+    head = _line(f"{git_dir}/HEAD")
+    if not head:
+        return GitFacts()  # git itself would wait for a pipe in its place
+    if not head.startswith("ref: refs/heads/"):
+        return GitFacts(head) if _is_sha(head) else _ask(folder)
+    branch = head.removeprefix("ref: refs/heads/")
+    sha = _ref(git_dir, f"refs/heads/{branch}")
+    return GitFacts(sha, branch) if sha else _ask(folder)
+
+
+def state_of(folder: str) -> bytes:
+    """Return bytes that differ when the files of the work tree do: commit, changed files, their sizes, times, inodes.
+
+    Empty outside a repository; where git cannot tell, like no other state.
+    """
+    top = _top(folder)
+    if not top:
+        return b""
+    listed = _git_bytes(top, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+    if listed is None:
+        return os.urandom(16)
+    stamps = [_stamp(os.path.join(top, os.fsdecode(entry[3:]))) for entry in listed.split(b"\0") if entry]
+    return "\0".join([facts(folder).sha, *stamps]).encode() + b"\0" + listed
+
+
+def _stamp(path: str) -> str:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+
+
+def _top(folder: str) -> str:
+    """Return the folder at or above `folder` that holds `.git`, or ''."""
+    while not os.path.lexists(f"{folder}/.git"):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return ""
+        folder = above
+    return folder
+
+
+def _git_dir(folder: str) -> str:
+    root = _top(folder)
+    dot_git = f"{root}/.git"
+    if not root or os.path.isdir(dot_git):
+        return dot_git if root else ""
+    pointer = _line(dot_git).removeprefix("gitdir: ")
+    return os.path.join(root, pointer) if pointer else ""
+
+
+def _ref(git_dir: str, name: str) -> str:
+    common = os.path.join(git_dir, _line(f"{git_dir}/commondir") or ".")
+    loose = _line(f"{common}/{name}")
+    return loose if _is_sha(loose) else _packed(f"{common}/packed-refs", name)
+
+
+def _packed(path: str, name: str) -> str:
+    lines = _text(path, _MOST_PACKED).split("\n")
+    return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
+
+
+def _line(path: str) -> str:
+    line = _text(path, _MOST_LINE).partition("\n")[0].strip()
+    return "" if "\0" in line else line
+
+
+def _text(path: str, most: int) -> str:
+    """Return the beginning of a regular file; of anything else, which could hold a caller up, nothing."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return ""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(fd, most).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
+def _is_sha(text: str) -> bool:
+    return len(text) in (40, 64) and all(character in "0123456789abcdef" for character in text)
+
+
+def _ask(folder: str) -> GitFacts:
+    sha, branch = (
+        _git(folder, "rev-parse", "--verify", "-q", "HEAD"),
+        _git(folder, "branch", "--show-current"),
+    )
+    return GitFacts(sha, branch)
+
+
+def _git(folder: str, *words: str) -> str:
+    return (_git_bytes(folder, *words) or b"").decode("utf-8", "replace").strip()
+
+
+def _git_bytes(folder: str, *words: str) -> bytes | None:
+    """Return what git prints, or None where it fails or takes too long."""
+    import subprocess
+
+    try:
+        # No locks: a look must not be in the way of the user's own git.
+        command = ["git", "--no-optional-locks", "-C", folder, *words]
+        done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

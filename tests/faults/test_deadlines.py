@@ -1,0 +1,87 @@
+"""Fault 10: a timeout is kept whatever happens to the clock, the machine or the job."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import TOP, wait_until
+from tests.faults.conftest import is_gone, kill
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+
+def test_a_job_that_runs_too_long_is_stopped_and_says_so(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: sleep 300, timeout: 300ms}}")
+    ended = bg.json("start", "x", "--wait", code=1)
+    assert (ended["state"], ended["exit_code"], ended["signal"]) == ("timed_out", 143, "SIGTERM")
+    assert "timeout" in ended["reason"]
+    assert "ended" in bg.meta(ended)["reason"]
+
+
+def test_also_when_the_job_ignores_sigterm(bg: Cli) -> None:
+    bg.jobs(
+        "jobs: {x: {command: 'trap \"\" TERM; sleep 300 & wait; sleep 300', timeout: 300ms, stop_grace_period: 300ms}}"
+    )
+    ended = bg.json("start", "x", "--wait", code=1)
+    assert (ended["state"], ended["exit_code"]) == ("timed_out", 137)
+
+
+def test_also_when_the_job_answers_with_success(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'trap \"exit 0\" TERM; while :; do sleep 0.02; done', timeout: 300ms}}")
+    ended = bg.json("start", "x", "--wait", code=1)
+    assert (ended["state"], ended["exit_code"]) == ("timed_out", 0)
+
+
+def test_a_supervisor_that_slept_beyond_the_deadline_keeps_it_when_it_wakes(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: sleep 300, timeout: 600ms}}")
+    run = bg.json("start", "x")
+    pid = int(bg.meta(run)["supervisor_pid"])
+    kill(pid, signal.SIGSTOP)
+    time.sleep(0.8)  # the machine sleeps for this long
+    assert bg.state("x")["state"] == "running"
+    kill(pid, signal.SIGCONT)
+    assert bg.ended("x")["state"] == "timed_out"
+
+
+LOOK = "import time; from bgrun.local import event_loop as kernel; print(kernel.steady_clock(), time.time())"
+
+
+def _clocks(*inside: str) -> tuple[float, float]:
+    """Return the clock that deadlines go by and the time of day, as a process started by these words sees them."""
+    done = subprocess.run([*inside, sys.executable, "-c", LOOK], cwd=TOP, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no such namespace here: {done.stderr.strip()}")
+    steady, of_day = map(float, done.stdout.split())
+    return steady, of_day
+
+
+def test_the_clock_that_deadlines_go_by_is_not_the_one_that_can_be_set() -> None:
+    """It counts from the start of the machine: whoever sets the time of day does not move it (clock_gettime(2))."""
+    steady, of_day = _clocks()
+    assert abs(steady - of_day) > 10 * 365 * 86400
+
+
+def test_the_clock_that_deadlines_go_by_goes_on_while_the_machine_sleeps() -> None:
+    """What a machine slept is what boot time is ahead of the monotonic clock: here an hour (time_namespaces(7))."""
+    enter = ("unshare", "--user", "--map-root-user", "--time", "--monotonic", "0", "--boottime")
+    awake, _ = _clocks(*enter, "0")
+    slept, _ = _clocks(*enter, "3600")
+    assert slept - awake > 3600
+
+
+def test_a_job_in_another_time_is_no_exception(bg: Cli) -> None:
+    """In a time namespace the clocks of the job jump; the supervisor's do not."""
+    shift = ["unshare", "-T", "--boottime", "1000000", "--monotonic", "1000000", "true"]
+    if subprocess.run(shift, capture_output=True, check=False).returncode:
+        pytest.skip("time namespaces need root and Linux 5.6")
+    bg.jobs("jobs: {x: {command: 'unshare -T --boottime 1000000 --monotonic 1000000 sleep 300', timeout: 500ms}}")
+    run = bg.json("start", "x")
+    assert bg.ended("x")["state"] == "timed_out"
+    wait_until(lambda: is_gone(run["pid"]), "it is gone")

@@ -1,0 +1,115 @@
+"""The steps of a stop, on real processes of the test's own."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.local.stopping import processes, stopper
+from bgrun.local.stopping.policy import begin
+from bgrun.store import record
+from bgrun.store.paths import MARK_DIR, MARK_RUN, RunFiles
+from bgrun.system import process
+from tests.conftest import wait_until
+from tests.faults.conftest import is_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN_ID = "x_20260101_000000"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RunFiles:
+    return RunFiles(str(tmp_path), RUN_ID)
+
+
+@pytest.fixture
+def marked(files: RunFiles) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the mark of the run, and nothing else that tells of it."""
+    env = {MARK_RUN: RUN_ID, MARK_DIR: files.log_dir, "PATH": "/usr/bin:/bin"}
+    one = subprocess.Popen(["sleep", "300"], env=env, start_new_session=True)
+    yield one
+    one.kill()
+    one.wait()
+
+
+def target(files: RunFiles, leader: int = 0) -> stopper.Target:
+    claim = processes.Claim(processes.mark_of(files.log_dir, RUN_ID), files.log, leader, reaped=True)
+    return stopper.Target(claim, 0, files)
+
+
+@pytest.mark.parametrize("now", [0.0, 20.0], ids=["while it is asked", "while it is killed"])
+def test_one_empty_look_is_not_the_end(files: RunFiles, now: float) -> None:
+    stopping = begin("stop", "SIGTERM", 10, 0.0)
+    first = stopper.step(target(files), stopping, processes.View(), now)
+    assert first.outcome == "look again"
+    assert stopper.step(target(files), first.stopping, processes.View(), now).outcome == "over"
+
+
+def test_what_comes_between_two_looks_is_not_missed(files: RunFiles, marked: subprocess.Popen[bytes]) -> None:
+    empty, full = processes.View(), processes.View()
+    empty.table.pop(marked.pid, None)
+    empty.renew = lambda: False  # type: ignore[method-assign] # as if it had been forked a moment later
+    first = stopper.step(target(files), begin("stop", "SIGTERM", 10, 0.0), empty, 0.0)
+    assert first.outcome == "look again"
+    second = stopper.step(target(files), first.stopping, full, 0.0)
+    assert [one.pid for one in second.reached] == [marked.pid]
+
+
+def test_it_is_held_still_until_nothing_more_is_found_and_only_then_killed(
+    files: RunFiles, marked: subprocess.Popen[bytes]
+) -> None:
+    stopping = begin("stop", "SIGKILL", 10, 0.0)
+    outcomes = []
+    for _ in range(2):
+        done = stopper.step(target(files), stopping, processes.View(), 0.0)
+        stopping = done.stopping
+        outcomes.append((done.outcome, done.reached))
+        wait_until(lambda: (seen := process.look(marked.pid)) and seen.stopped, "it stands still")
+    assert outcomes == [("look again", ()), ("look again", ())]
+    killed = stopper.step(target(files), stopping, processes.View(), 0.0)
+    assert [one.pid for one in killed.reached] == [marked.pid]
+    wait_until(lambda: is_gone(marked.pid), "it is gone")
+    assert stopper.step(target(files), killed.stopping, processes.View(), 0.1).outcome == "over"
+
+
+def test_it_is_given_up_only_after_it_was_killed(files: RunFiles, marked: subprocess.Popen[bytes]) -> None:
+    """Whoever stops it comes to it late, though something new is found at each look."""
+    stopping = begin("stop", "SIGKILL", 0, 0.0)
+    held = stopper.step(target(files), stopping, processes.View(), 0.0)
+    late = stopper.step(target(files), held.stopping._replace(calm=0, held=()), processes.View(), 1000.0)
+    assert [one.pid for one in late.reached] == [marked.pid]
+
+
+def test_a_stop_that_reached_nobody_is_not_recorded_as_carried_out(
+    files: RunFiles, marked: subprocess.Popen[bytes]
+) -> None:
+    view = processes.View()
+    marked.kill()
+    wait_until(lambda: is_gone(marked.pid), "it is gone")
+    view.mark = lambda pid: target(files).claim.mark if pid == marked.pid else ""  # type: ignore[method-assign]
+    done = stopper.step(target(files), begin("stop", "SIGTERM", 10, 0.0), view, 0.0)
+    assert done.reached == ()
+    request = record.read_stop(files)
+    assert request and not request.carried_out
+
+
+@pytest.mark.parametrize("recorded", ["/somewhere/else/.logs", ""], ids=["recorded", "as an earlier bgrun had it"])
+def test_a_log_folder_is_the_same_by_whatever_path(tmp_path: Path, recorded: str) -> None:
+    """That of the caller, that of the job, and that of whoever looks: a bind mount, a firmlink, a folder renamed."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    env = {MARK_RUN: RUN_ID, MARK_DIR: recorded or str(tmp_path / "link"), "PATH": "/usr/bin:/bin"}
+    one = subprocess.Popen(["sleep", "300"], env=env, start_new_session=True)
+    try:
+        for run_id, found in ((RUN_ID, [one.pid]), (f"{RUN_ID}z2", [])):
+            at = RunFiles(str(tmp_path / "real"), run_id)
+            claim = stopper.claim_of(at, {"run_id": run_id, "log_dir": recorded}, reaped=True)
+            assert [process.pid for process in processes.find(claim)] == found
+    finally:
+        one.kill()
+        one.wait()

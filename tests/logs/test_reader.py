@@ -1,0 +1,69 @@
+"""Reading logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgrun.logs import reader
+from bgrun.parsers import terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("plain\n", "plain"),
+        ("tab\there", "tab\there"),
+        ("10%\r50%\r100%\r\n", "100%"),
+        ("a\r\n", "a"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]52;c;aGk=\x1b\\after", "after"),
+        ("\x1bPdevice\x1b\\after", "after"),
+        ("\x1b]unterminated", ""),
+        ("\x9b2Jcleared", "cleared"),
+        ("bell\x07 back\x08", "bell back"),
+        ("\x1bcreset", "reset"),
+        ("\x1b", ""),
+        ("ünïcödé", "ünïcödé"),
+    ],
+)
+def test_a_shown_line_cannot_drive_the_terminal(line: str, shown: str) -> None:
+    assert terminal.clean(line) == shown
+
+
+@given(st.text())
+def test_no_control_character_is_ever_shown(line: str) -> None:
+    shown = terminal.clean(line.replace("\n", ""))
+    assert all(c == "\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160) for c in shown)
+
+
+@given(st.lists(st.binary(max_size=300).map(lambda b: b.replace(b"\n", b"")), max_size=30), st.integers(1, 12))
+def test_the_tail_is_the_last_lines(lines: list[bytes], count: int) -> None:
+    for ending in (b"", b"\n"):
+        data = b"\n".join(lines) + (ending if lines else b"")
+        offset = reader._tail_offset(lambda start, size, d=data: d[start : start + size], len(data), count)  # type: ignore[misc]
+        whole = data.removesuffix(b"\n").split(b"\n") if data else []
+        assert data[offset:].removesuffix(b"\n") == b"\n".join(whole[-count:])
+
+
+def test_the_tail_of_a_log_of_one_huge_line(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(b"first\n" + b"x" * (4 << 20))
+    assert reader.tail_offset(str(log), 1) == 6
+
+
+@given(st.binary(), st.integers(1, 5))
+def test_lines_do_not_depend_on_where_the_blocks_are_cut(data: bytes, size: int) -> None:
+    blocks = [data[at : at + size] for at in range(0, len(data), size)]
+    assert list(reader.lines_of(blocks)) == list(reader.lines_of([data]))
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert list(reader.read_from(str(tmp_path / "none.log"))) == []

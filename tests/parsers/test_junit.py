@@ -1,0 +1,75 @@
+"""Test reports of several tools, good and hostile."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.errors import UsageError
+from bgrun.parsers import junit
+from bgrun.parsers.problem_matchers import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUREFIRE = """<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="com.shop.CartTest" tests="3" errors="1" failures="1" skipped="1">
+  <testcase name="total" classname="com.shop.CartTest" time="0.01">
+    <failure message="expected:&lt;4&gt; but was:&lt;3&gt;" type="AssertionError">java.lang.AssertionError: expected
+	at com.shop.CartTest.total(CartTest.java:17)</failure>
+  </testcase>
+  <testcase name="db" classname="com.shop.CartTest"><error type="java.net.ConnectException">refused</error></testcase>
+  <testcase name="later" classname="com.shop.CartTest"><skipped/></testcase>
+</testsuite>"""
+JEST = """<testsuites name="jest tests"><testsuite name="cart"><testcase classname="cart adds" name="cart adds">
+<failure>Error: expect(received).toBe(expected)
+    at Object.toBe (src/cart.test.js:5:17)</failure></testcase><testcase classname="x" name="ok"/></testsuite></testsuites>"""
+
+
+def parsed(text: str) -> junit.Report:
+    return junit.parse(io.BytesIO(text.encode()))
+
+
+def test_surefire() -> None:
+    report = parsed(SUREFIRE)
+    assert report.counts == {"failed": 1, "errors": 1, "skipped": 1}
+    assert report.problems == (
+        Problem("CartTest.java", 17, "com.shop.CartTest.total", "expected:<4> but was:<3>"),
+        Problem(None, None, "com.shop.CartTest.db", "refused"),
+    )
+
+
+def test_jest() -> None:
+    report = parsed(JEST)
+    assert report.counts == {"passed": 1, "failed": 1}
+    expected = Problem("src/cart.test.js", 5, "cart adds.cart adds", "Error: expect(received).toBe(expected)")
+    assert report.problems == (expected,)
+
+
+@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+def test_a_real_pytest(tmp_path: Path, family: str) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_shop.py").write_text("class TestCart:\n  def test_n(self):\n    assert 1 == 2\n")
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"junit_family={family}", "--junitxml", "out.xml"]
+    subprocess.run([sys.executable, *words], cwd=tmp_path, check=False, capture_output=True)
+    (problem,) = junit.parse(io.BytesIO((tmp_path / "out.xml").read_bytes())).problems
+    assert problem == Problem("tests/test_shop.py", 3, "tests/test_shop.py::TestCart::test_n", "assert 1 == 2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not xml",
+        SUREFIRE[:300],
+        '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><testsuite><testcase name="&b;"/></testsuite>',
+        '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><testsuite>&f;</testsuite>',
+    ],
+)
+def test_broken_and_hostile_reports_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parsed(text)

@@ -1,0 +1,141 @@
+"""Which run id is claimed next: after the last one of its label, whoever claimed that and however many there are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgrun.errors import StorageError
+from bgrun.model import RunId
+from bgrun.store import cache, claim
+from bgrun.store import newest as last
+from bgrun.store.paths import newest_first
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = st.sampled_from(["a", "a_b", "ab", "a-2", "a_20260101_000000", "x.y"])
+RUNS = st.lists(st.tuples(LABELS, st.sampled_from(["20260101_000000", "20260101_000001"]), st.integers(1, 12)))
+FUTURE = "20990101_000000"
+
+
+@given(RUNS)
+def test_the_scripts_of_a_label_are_found_as_a_plain_search_finds_them(runs: list[tuple[str, str, int]]) -> None:
+    ids = [RunId(*run) for run in runs]
+    scripts = [f"{one}.sh" for one in ids] + ["notes", "a_notes.sh", f".a_{FUTURE}.sh", f"a_{FUTURE}.hooks.log"]
+    for label in ("a", "a_b", "ab", "a-2", "a_20260101_000000", "x.y", "b"):
+        own = [one for one in ids if one.label == label]
+        ordered = sorted(own, key=lambda one: (one.ts, one.serial), reverse=True)
+        assert list(newest_first(label, scripts, ".sh")) == ordered
+
+
+@pytest.fixture(params=["few", "many"])
+def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A log folder with few scripts, or with so many that it is not listed each time."""
+    jobs = tmp_path / ".logs" / "jobs"
+    jobs.mkdir(parents=True)
+    if request.param == "many":
+        serial = 2
+        while jobs.stat().st_size <= last.LARGE:
+            (jobs / f"other_20260101_000000-{serial}.sh").touch()
+            serial += 1
+    return jobs.parent
+
+
+def claimed(logs: Path, *labels: str) -> list[str]:
+    return [str(one) for one in claim.claim_all(str(logs), [(label, b"") for label in labels])]
+
+
+def test_a_clock_that_was_set_back_makes_no_older_run_the_newest(logs: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}z4", f"a_{FUTURE}z5"]
+    assert claimed(logs, "a") == [f"a_{FUTURE}z6"]
+    (logs / "jobs" / f"a_{FUTURE}z7.sh").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}z8"]
+
+
+def test_a_file_system_without_modes_keeps_nothing_from_starting(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    (claimed_id,) = claimed(logs, "a")
+    assert (logs / "jobs" / f"{claimed_id}.sh").exists()
+
+
+def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    (logs / f"a_{FUTURE}z4.meta").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}z5"]
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
+@pytest.mark.parametrize("odd", ["file", "link", "closed"])
+def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    claimed(logs, "a")
+    shutil.rmtree(logs / ".cache")
+    make = {"file": (logs / ".cache").touch, "link": lambda: (logs / ".cache").symlink_to(tmp_path)}
+    make.get(odd, lambda: (logs / ".cache").mkdir(0o500))()
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}z5", f"a_{FUTURE}z6"]
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
+def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last, "TURN_S", 0.05)
+    with last.Last(str(logs)) as suspended:
+        suspended.note(RunId("a", "20260101_000000"))
+        newer = claimed(logs, "a")
+        assert cache.read_word(str(logs), "last.a") == "", "it had no turn"
+    assert cache.read_word(str(logs), "last.a") in ("", *newer), "and its word is not overwritten by an older one"
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
+def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
+    with last.Last(str(logs)) as claims:
+        claims.note(RunId("a", FUTURE))
+        shutil.rmtree(logs / ".cache")
+        claimed(logs, "a")
+    assert cache.read_word(str(logs), "last.a") == ""
+
+
+@pytest.mark.parametrize("logs", ["many"], indirect=True)
+def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(logs: Path) -> None:
+    (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    claimed(logs, "a")
+    word = logs / ".cache" / "last.a"
+    assert os.readlink(word) == f"a_{FUTURE}z4"
+    for odd in (f"b_{FUTURE}z9", "/etc/passwd", "x"):
+        word.unlink()
+        word.symlink_to(odd)
+        before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
+        assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1, dashed=False))]
+    assert cache.read_word(str(logs), "last.a").startswith("a_")
+    assert last.of_word(str(logs), "a") is None, "it has no meta"
+    newest = os.readlink(word)
+    (logs / f"{newest}.meta").touch()
+    assert str(last.of_word(str(logs), "a")) == newest
+    (logs / "jobs" / f"b_{FUTURE}zz99.sh").touch()
+    assert str(last.of_word(str(logs), "a")) == newest, "one of another label changes nothing"
+    (logs / "jobs" / f"a_{FUTURE}zz99.sh").touch()
+    assert last.of_word(str(logs), "a") is None, "a script came without a word"
+    word.unlink()
+    word.write_text("not a link")
+    assert cache.read_word(str(logs), "last.a") == ""
+
+
+def test_a_second_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    jobs = tmp_path / ".logs" / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / f"a_{FUTURE}.sh").touch()
+    for serial in range(2, claim._MOST_AT_ONCE + 2):
+        (tmp_path / ".logs" / f"{RunId('a', FUTURE, serial)}.meta").touch()
+    with pytest.raises(StorageError, match="full of scripts of a"):
+        claimed(jobs.parent, "a")
+    assert [path.name for path in jobs.iterdir()] == [f"a_{FUTURE}.sh"]
+    assert claimed(jobs.parent, "b")[0].startswith("b_")

@@ -1,0 +1,111 @@
+"""Which finished runs are deleted, as a table, and what deleting them leaves alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bgrun.model import Retention, Run
+from bgrun.store import meta, retention
+from bgrun.system import clock
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+NOW = 1_790_000_000.0
+HOUR = 3600.0
+HOURLY = Retention(max_age_s=HOUR)
+
+
+def run_of(name: str, state: Any, ended_ago: float | None, started_ago: float | None = None) -> Run:
+    """Return a run that ended so many seconds before NOW; None where that is not known."""
+    times = [None if ago is None else clock.iso(NOW - ago) for ago in (started_ago, ended_ago)]
+    return Run(name, "x", None, None, state, None, None, None, None, *times, None, "", "", "", "", None, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "ended_ago", "started_ago", "goes"),
+    [
+        ("succeeded", HOUR - 1, 2 * HOUR, False),
+        ("succeeded", HOUR, 2 * HOUR, False),
+        ("succeeded", HOUR + 1, 2 * HOUR, True),
+        ("failed", HOUR - 1, 2 * HOUR, False),
+        ("failed", HOUR + 1, 2 * HOUR, True),
+        ("timed_out", HOUR + 1, 2 * HOUR, True),
+        ("stopped", HOUR + 1, 2 * HOUR, True),
+        ("stopped", HOUR - 1, None, False),
+        ("skipped", HOUR + 1, None, True),
+        ("skipped", HOUR - 1, None, False),
+        # Of a lost run nobody knows the end: it counts from its start.
+        ("lost", None, HOUR + 1, True),
+        ("lost", None, HOUR - 1, False),
+        ("lost", None, None, False),
+        ("succeeded", None, None, False),
+        ("running", None, 99 * HOUR, False),
+        ("queued", None, None, False),
+    ],
+)
+def test_a_run_goes_once_it_ended_longer_ago_than_max_age(
+    state: str, ended_ago: float | None, started_ago: float | None, goes: bool
+) -> None:
+    # A newer failure, so that this one is not the newest.
+    runs = [run_of("newer", "failed", 0.0, 1.0), run_of("it", state, ended_ago, started_ago)]
+    gone = retention.expired(runs, HOURLY, NOW)
+    assert [one.run_id for one in gone] == (["it"] if goes else [])
+    assert all("older than" in one.why for one in gone)
+
+
+@pytest.mark.parametrize("state", ["failed", "timed_out", "lost"])
+@pytest.mark.parametrize("policy", [Retention(max_runs=1), HOURLY, Retention(1, HOUR), Retention(0, 0.0)])
+def test_the_newest_that_failed_stays_however_old(state: str, policy: Retention) -> None:
+    ages = {"ended_ago": 9 * HOUR, "started_ago": 10 * HOUR}
+    runs = [run_of("good", "succeeded", **ages), run_of("bad", state, **ages), run_of("worse", state, **ages)]
+    gone = [one.run_id for one in retention.expired(runs, policy, NOW)]
+    assert "bad" not in gone
+    assert "worse" in gone
+
+
+@pytest.mark.parametrize(
+    ("most", "gone"),
+    [(0, ["b", "c", "d", "e"]), (1, ["b", "c", "d", "e"]), (2, ["c", "d", "e"]), (4, ["e"]), (5, []), (None, [])],
+)
+def test_max_runs_counts_all_runs_and_live_ones_stay(most: int | None, gone: list[str]) -> None:
+    runs = [run_of("a", "running", None, 1.0)] + [run_of(name, "succeeded", 1.0, 2.0) for name in "bcde"]
+    found = retention.expired(runs, Retention(max_runs=most), NOW)
+    assert [one.run_id for one in found] == gone
+    assert {one.why for one in found} <= {f"more than {most} runs"}
+
+
+def test_either_bound_is_enough() -> None:
+    runs = [run_of("a", "succeeded", 2 * HOUR), run_of("b", "succeeded", 1.0), run_of("c", "succeeded", 1.0)]
+    assert [one.run_id for one in retention.expired(runs, Retention(2, HOUR), NOW)] == ["a", "c"]
+
+
+def test_a_start_deletes_what_is_older_than_max_age_and_nothing_younger(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'true', retention: {max_age: 1h}}}")
+    old, young = (bg.json("start", "x", "--wait") for _ in range(2))
+    path = Path(old["meta"])
+    text = path.read_text()
+    path.write_text(re.sub(r"(?m)^ended_at=.*$", f"ended_at={clock.iso(clock.epoch(old['ended_at']) - 3601)}", text))
+    newest = bg.json("start", "x", "--wait")
+    kept = {young["run_id"], newest["run_id"]}
+    wait_until(lambda: {one["run_id"] for one in bg.json("list")["runs"]} == kept, "only the old one is deleted")
+    assert not list(bg.logs.rglob(f"*{old['run_id']}.*"))
+
+
+def test_sweeping_takes_only_old_strays_and_needs_no_jobs_directory(tmp_path: Path) -> None:
+    live = {"run_id": "x_20260101_000003", "started_at": "2026-01-01T00:00:00.000+00:00", "state": "succeeded"}
+    (tmp_path / "x_20260101_000003.meta").write_bytes(meta.pack(live))
+    names = [".x_20260101_000001.exit", ".x_20260101_000002.exit", ".x_20260101_000003.stop", ".hidden", "notes"]
+    for name in names:
+        (tmp_path / name).touch()
+    for name in (names[0], names[2], names[3], names[4]):
+        os.utime(tmp_path / name, (0, 0))
+    retention.sweep(str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"x_20260101_000003.meta", names[1], names[3], names[4]}
+    retention.sweep(str(tmp_path / "nowhere"))

@@ -1,0 +1,103 @@
+"""Which boot of the machine a run belongs to, as macOS tells it, and as older versions recorded it there."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from bgrun.store import meta, record
+from bgrun.store.paths import RunFiles
+from bgrun.system import process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UUID = b"0F2C7A5E-6F1B-4C0A-9B0B-1D2E3F405162"
+BOOTED = 1_790_000_000
+
+
+class Libc:
+    """The C library of a Mac, as far as it is asked for the UUID of the boot session."""
+
+    def __init__(self, uuid: bytes) -> None:
+        self.uuid = uuid
+
+    def sysctlbyname(self, name: bytes, text: Any, size: Any, new: None, new_size: ctypes.c_size_t) -> int:
+        assert (name, new, new_size.value) == (b"kern.bootsessionuuid", None, 0)
+        if not self.uuid:
+            return -1  # ENOENT
+        assert size._obj.value > len(self.uuid)
+        ctypes.memmove(text, self.uuid + b"\0", len(self.uuid) + 1)
+        return 0
+
+
+@pytest.fixture
+def mac(monkeypatch: pytest.MonkeyPatch) -> Libc:
+    libc = Libc(UUID)
+    monkeypatch.setattr(process, "LINUX", False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: libc)
+    monkeypatch.setattr(psutil, "boot_time", lambda: float(BOOTED))
+    return libc
+
+
+def test_the_clock_does_not_change_the_boot(mac: Libc, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = process.boot_id()
+    assert recorded == UUID.decode()
+    monkeypatch.setattr(psutil, "boot_time", lambda: float(BOOTED + 86_400))
+    assert process.is_this_boot(recorded)
+    mac.uuid = b"11111111-6F1B-4C0A-9B0B-1D2E3F405162"
+    assert not process.is_this_boot(recorded)
+
+
+@pytest.mark.parametrize("uuid", [UUID, b""])
+@pytest.mark.parametrize(
+    ("recorded", "same"),
+    [
+        (str(BOOTED), True),
+        (str(BOOTED + 1), True),
+        (str(BOOTED - 240), True),
+        (str(BOOTED - 3600), False),
+        ("another", False),
+        ("", False),
+        ("9" * 400, False),
+        ("²", False),
+    ],
+)
+def test_a_time_of_boot_from_an_older_version_may_have_moved(mac: Libc, uuid: bytes, recorded: str, same: bool) -> None:
+    mac.uuid = uuid
+    assert process.is_this_boot(recorded) == same
+
+
+def test_where_the_kernel_has_no_such_uuid_the_time_of_boot_tells(mac: Libc) -> None:
+    mac.uuid = b""
+    assert process.boot_id() == str(BOOTED)
+
+
+def test_a_c_library_without_sysctl_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LINUX", False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert process.boot_id() == str(int(psutil.boot_time()))
+
+
+@pytest.mark.parametrize(("moved_s", "state"), [(100, "running"), (100_000, "lost")])
+@pytest.mark.usefixtures("mac")
+def test_a_run_that_lives_is_judged_by_it(tmp_path: Path, moved_s: int, state: str) -> None:
+    at = RunFiles(str(tmp_path), "x_20260101_000000")
+    me = os.getpid()
+    facts = {
+        "run_id": at.run_id,
+        "boot_id": str(BOOTED - moved_s),
+        "host": os.uname().nodename,
+        "pid": str(me),
+        "pid_start": process.start_of(me),
+        "started_at": "2026-01-01T00:00:00.000+00:00",
+    }
+    (tmp_path / "x_20260101_000000.meta").write_bytes(meta.pack(facts))
+    found = record.read_run(at.log_dir, at.run_id)
+    assert found
+    assert found.state == state
+    assert found.reason == (None if state == "running" else "the machine was restarted while it ran")
