@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.conftest import kill
+
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
@@ -84,6 +86,16 @@ def test_a_killed_job_is_failed_whatever_the_caller_set(bg: Cli) -> None:
     bg.jobs("jobs: {x: {command: 'kill -9 $PPID; sleep 60'}}\n")
     bg("start", "x", "--wait", code=1, bgrun_code="0", bgrun_kept="/nowhere")
     assert bg.state("x")["exit_code"] == 137
+
+
+@pytest.mark.parametrize("more", [{}, BY_BASH], ids=["dash", "bash"])
+def test_without_a_supervisor_the_code_is_recorded_whatever_the_caller_set(bg: Cli, more: dict[str, str]) -> None:
+    bg.jobs("jobs: {x: {command: 'until [ -e go ]; do sleep 0.02; done; exit 4'}}\n")
+    some = {name: OF_THE_CALLER[name] for name in NO_EFFECT_ON_THE_COMMAND if not name.startswith("BASH_FUNC")}
+    run = bg.json("start", "x", **some, **more)
+    kill(int(bg.meta(run)["supervisor_pid"]))
+    (bg.folder / "go").touch()
+    assert bg.ended("x")["exit_code"] == 4
 
 
 def test_the_options_of_the_callers_shell_stay_there(bg: Cli) -> None:
