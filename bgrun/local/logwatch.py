@@ -16,7 +16,7 @@ class LogWatch:
     def ask(self) -> bool:
         """Ask for one SIGIO when any file of the folder is written to; return False where that is not to be had.
 
-        Whoever asks has SIGIO blocked, which would end this process otherwise (see `kernel.Alarm`).
+        Whoever asks has SIGIO blocked, which would end this process otherwise (see `event_loop.Alarm`).
         """
         asked = getattr(fcntl, "F_NOTIFY", None)
         if asked is None:

@@ -177,7 +177,7 @@ def _copy(path: str, target: str, room: int, until: float) -> int:
         fd = files.create(target)
         try:
             _copy_bytes(source, fd, path, size, until)
-            os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns))  # which tells whose it is: see `runs.taken`
+            os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns))  # which tells whose it is: see `logs.reports`
         finally:
             os.close(fd)
     except StorageError:

@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[Piece]:
     """Give the bytes of a log from `offset` to its end as it is now, or to the offset `most`, block by block.
 
-    In place of what was dropped from its middle (see `local.logbound`) comes a line that says so.
+    In place of what was dropped from its middle (see `local.log_limit`) comes a line that says so.
     """
     try:
         fd = files.open_regular(path)

@@ -1,6 +1,6 @@
 """A value in a command can't become code: each is made inert for the place it stands in; pure.
 
-Where a value goes, the rendered text holds a hole. What a hole stands in is told by `shelltext`.
+Where a value goes, the rendered text holds a hole. What a hole stands in is told by `shell_lexer`.
 Where no quoting is safe (in a here-document, in backquotes, in `${…}`, in arithmetic, in a comment,
 behind text that shells read in different ways) the template is refused.
 """

@@ -1,6 +1,6 @@
 """The supervisor's own copy of all code that it may ever need: a job may remove or replace the bgrun that started it.
 
-The copy is taken before a job begins (see `child`): the bytecode of each module as Python keeps it (PEP 3147,
+The copy is taken before a job begins (see `job`): the bytecode of each module as Python keeps it (PEP 3147,
 PEP 552), or its source where there is none. From then on modules are imported from the copy alone. A slim
 supervisor gets it through a file in memory (memfd_create(2)), of which it keeps only what it has not loaded yet.
 """
