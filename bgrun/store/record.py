@@ -86,8 +86,15 @@ def is_asked_to_end(log_dir: str, run: Run) -> bool:
 
     A timeout or a bound that it ran into is nobody's wish: what comes of it belongs to the run.
     """
-    asked = (read_stop(RunFiles(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
+    asked = (_readable_stop(RunFiles(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
     return any(one is not None and state.is_wish(one.reason) for one in asked)
+
+
+def _readable_stop(at: RunFiles) -> StopRequest | None:
+    """Return the stop request of a run; something odd in place of it is none, as for the supervisor."""
+    with suppress(StorageError):
+        return read_stop(at)
+    return None
 
 
 def ask_to_end(at: RunFiles, reason: str, *, now: bool = False) -> None:

@@ -71,6 +71,7 @@ def test_the_supervisor_lives_through_odd_files_in_its_way(bg: Cli, kind: str, n
     odd.unlink(missing_ok=True)
     make = {"link": lambda: odd.symlink_to(tmp_path / "elsewhere"), "fifo": lambda: os.mkfifo(odd), "folder": odd.mkdir}
     make[kind]()
+    assert bg("wait", "x", "--timeout", "0s", code=124)
     (bg.folder / "go").touch()
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
