@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"]
 
+Scalar = str | int | float | bool
+"""A value of a parameter or of an axis of a matrix."""
 STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
 LIVE_STATES: tuple[State, ...] = ("queued", "running")
 DEFAULT_STOP_SIGNAL = "SIGTERM"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bgrun import light, model
-from bgrun.system import signals
+from bgrun.system import process
 from tests.conftest import TOP
 
 
@@ -116,12 +116,12 @@ def test_blocks_end_like_those_of_contextlib(error: BaseException | None) -> Non
 
 
 def test_signals_have_the_names_of_the_standard_library() -> None:
-    assert [signals.name_of(number) for number in signal.valid_signals() if number in list(signal.Signals)] == [
+    assert [process.name_of(number) for number in signal.valid_signals() if number in list(signal.Signals)] == [
         signal.Signals(number).name for number in signal.valid_signals() if number in list(signal.Signals)
     ]
-    assert {signals.number_of(name) for name in signal.Signals.__members__} == set(signal.Signals)
-    assert signals.name_of(0) is None
-    assert signals.number_of("SIGNOTHING") == signal.SIGTERM
+    assert {process.number_of(name) for name in signal.Signals.__members__} == set(signal.Signals)
+    assert process.name_of(0) is None
+    assert process.number_of("SIGNOTHING") == signal.SIGTERM
 
 
 def test_every_state_is_listed() -> None:

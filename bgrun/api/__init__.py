@@ -8,9 +8,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.api import jobs, logs, rerun, runs, start, stop
+    from bgrun.api import insight, jobs, logs, rerun, runs, start, stop
 
-__all__ = ["jobs", "logs", "rerun", "runs", "start", "stop"]
+__all__ = ["insight", "jobs", "logs", "rerun", "runs", "start", "stop"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bgrun import codec, jobfile
-from bgrun.jobfile import project as find
+from bgrun.jobfile import project as projects
 from bgrun.store import cache
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
-    path = find.declared_in(project)
+    path = projects.declared_in(project)
     text = jobfile.read(path) if raw is None else raw
     known = not anew and cache.read(project.log_dir, _CHECKED) == _mark(text)
     found = jobfile.parse(path, text, checked=known)

@@ -8,7 +8,7 @@ import time
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
 from bgrun.logs import masked, reader
-from bgrun.logs import stream as shown
+from bgrun.logs import stream as streams
 from bgrun.store import masking, record
 from bgrun.store.paths import RunFiles
 from bgrun.system import lock
@@ -142,7 +142,7 @@ class _LineSource(_Source):
 
     def __init__(self, at: RunFiles, lines: int | None) -> None:
         super().__init__(at, lines)
-        self.lines = shown.Lines(self.known)
+        self.lines = streams.Lines(self.known)
 
     def _taken(self, data: bytes) -> Iterator[Chunk]:
         yield self._chunk(pieces=self.lines.feed(data))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from bgrun import codec, jobfile
-from bgrun.jobfile import project as find
+from bgrun.jobfile import project as projects
 from bgrun.light import NamedTuple, suppress
 from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
 from bgrun.store import cache
@@ -59,7 +59,7 @@ def of(project: Project, wanted: Wanted) -> Made:
         UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
     """
     undeclared = wanted.kind == "run" and not project.job_file
-    raw = b"" if undeclared else jobfile.read(find.declared_in(project))
+    raw = b"" if undeclared else jobfile.read(projects.declared_in(project))
     # Not the job file itself, which may hold a secret.
     made_from = (codec.fingerprint(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
     source: tuple[Any, ...] = (*made_from, tuple(wanted))

@@ -1,13 +1,15 @@
-"""Starting: jobs, groups, any command."""
+"""Start jobs, groups and any command; find an active run that an identical start can join."""
 
 from __future__ import annotations
 
 from bgrun.api import plan_cache
-from bgrun.light import NamedTuple, contextmanager
+from bgrun.errors import StorageError
+from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
-from bgrun.store import record
-from bgrun.system import files
+from bgrun.store import index, record
+from bgrun.store.paths import RunFiles
+from bgrun.system import files, git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,29 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
+
+
+def join_key(job: RenderedJob, folder: str) -> str:
+    """Return what two starts have in common that mean the same: script, parameters and the state of the work tree."""
+    import hashlib  # these two are slow to import, and only `join` needs them
+    import json
+
+    parts = [job.label, job.script, json.dumps(job.params)]
+    text = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text + b"\0" + git.state_of(folder)).hexdigest()
+
+
+def find_joinable(log_dir: str, job: RenderedJob) -> Run | None:
+    """Return the newest live run that does the same work as a job with a `join_key`."""
+    for run_id in index.of(log_dir).newest_first(job.label):
+        with suppress(StorageError):
+            known = record.read_meta(RunFiles(log_dir, run_id)) or {}
+            if known.get("join_key") == job.join_key:
+                run = record.read_run(log_dir, run_id)
+                if run and run.live:
+                    return run
+    return None
+
 
 SHORTEST_TIMEOUT_S = 1.0
 """What a timeout that is a share amounts to at least: the noise of a busy machine is not the job's fault."""
@@ -76,9 +101,8 @@ def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
 def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
     if not job.concurrency or job.concurrency.when_busy != "join":
         return job
-    from bgrun.store import twin
 
-    return job._replace(join_key=twin.key_of(job, project.root))
+    return job._replace(join_key=join_key(job, project.root))
 
 
 @contextmanager
@@ -89,12 +113,11 @@ def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]
         yield None
         return
     from bgrun.local.concurrency import slots
-    from bgrun.store import twin
 
     log_dir = project.log_dir
     files.ensure_log_dir(log_dir)
     with slots.single_flight(slots.place_of(log_dir, node.job.concurrency)):
-        yield twin.find_twin(log_dir, node.job)
+        yield find_joinable(log_dir, node.job)
 
 
 def _title(names: Sequence[str], plan: RenderedPlan) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.cli import format
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
     """Give the digest of a run that did not succeed, or that seems to hang, as text; nothing of any other."""
     if run.live:
-        yield from (f"STALLED {told}" for told in (api.runs.stalled(project, run),) if told)
+        yield from (f"STALLED {told}" for told in (api.insight.stalled(project, run),) if told)
     elif not run.succeeded:
-        yield from lines(api.runs.digest(project, run))
+        yield from lines(api.insight.digest(project, run))
 
 
 def digested(project: Project, run: Run) -> dict[str, Any]:
     """Return what a document says of a run beside its own fields."""
     from bgrun.logs import digest as digests
 
-    return {"digest": digests.fields(api.runs.digest(project, run))}
+    return {"digest": digests.fields(api.insight.digest(project, run))}
 
 
 def lines(digest: Digest) -> Iterator[str]:
@@ -44,10 +44,10 @@ def lines(digest: Digest) -> Iterator[str]:
     if digest.note:
         yield f"({digest.note})"
     for part in digest.parts:
-        yield output.verdict_line(part.run)
+        yield format.verdict_line(part.run)
         yield from lines(part)
     if not digest.parts:
-        yield output.log_line(digest.run)
+        yield format.log_line(digest.run)
 
 
 def _log_lines(digest: Digest) -> Iterator[str]:
@@ -77,7 +77,7 @@ def github_lines(digest: Digest) -> Iterator[str]:
     for part in digest.parts:
         yield from github_lines(part)
     if not digest.problems and not digest.parts and not digest.run.live and not digest.run.succeeded:
-        yield f"::error title={_property(digest.run.label)}::{_data(output.verdict_line(digest.run))}"
+        yield f"::error title={_property(digest.run.label)}::{_data(format.verdict_line(digest.run))}"
 
 
 def _data(text: str) -> str:

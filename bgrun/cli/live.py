@@ -6,7 +6,7 @@ import os
 import time
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.cli import format
 from bgrun.errors import OutputError
 from bgrun.light import NamedTuple, contextmanager
 
@@ -30,7 +30,7 @@ class Line(NamedTuple):
     """A run as the view shows it."""
 
     run: Run
-    outlook: api.runs.Outlook
+    outlook: api.insight.Outlook
 
 
 class View:
@@ -56,18 +56,20 @@ class View:
         """Return what is to be shown, of a group's run its members; only what fits is looked at closely."""
         runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
         room = _room(_size())
-        return [Line(run, self._outlook(run) if place < room else api.runs.Outlook()) for place, run in enumerate(runs)]
+        return [
+            Line(run, self._outlook(run) if place < room else api.insight.Outlook()) for place, run in enumerate(runs)
+        ]
 
     def _expanded(self, run_id: str) -> list[Run]:
         run = api.runs.latest(self.project, run_id)
         return api.runs.members(self.project, run) or [run]
 
-    def _outlook(self, run: Run) -> api.runs.Outlook:
+    def _outlook(self, run: Run) -> api.insight.Outlook:
         if run.state != "running":
-            return api.runs.Outlook()
+            return api.insight.Outlook()
         if run.label not in self.usual:
-            self.usual[run.label] = api.runs.usual_s(self.project, run.label)
-        return api.runs.outlook_with(self.project, run, self.usual[run.label])
+            self.usual[run.label] = api.insight.usual_s(self.project, run.label)
+        return api.insight.outlook_with(self.project, run, self.usual[run.label])
 
 
 def _size() -> os.terminal_size:
@@ -112,19 +114,19 @@ def _cells(line: Line, columns: int) -> list[RenderableType]:
     from rich.text import Text
 
     run, outlook = line
-    left = "" if outlook.eta_s is None else f"~{output.span(outlook.eta_s)} left"
+    left = "" if outlook.eta_s is None else f"~{format.span(outlook.eta_s)} left"
     said = outlook.last_line if run.live else (run.reason or "")
     return [
         Text(run.state, style=_STYLES.get(run.state, "red")),
         Text(run.label),
         _bar(outlook),
-        Text(output.span(run.duration_s), justify="right"),
+        Text(format.span(run.duration_s), justify="right"),
         Text(left, style="dim"),
         Text(said[:columns], style="dim"),
     ]
 
 
-def _bar(outlook: api.runs.Outlook) -> RenderableType:
+def _bar(outlook: api.insight.Outlook) -> RenderableType:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 

@@ -1,24 +1,21 @@
-"""Runs as text for people and as JSON for programs. Only what is here prints."""
+"""Streams and JSON documents. Only this module prints."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from bgrun.api.documents import SCHEMA_VERSION, run_fields
 from bgrun.light import suppress
-from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from bgrun.api.runs import Outlook
     from bgrun.model import Run
 
-SCHEMA_VERSION = 1
 _CONTROLS = "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)"
-_COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
 
 
 def out(text: str) -> None:
@@ -77,27 +74,6 @@ def document(content: Mapping[str, Any]) -> None:
     sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
 
 
-def run_fields(run: Run) -> dict[str, Any]:
-    """Return a run as the JSON object that it is everywhere."""
-    fields = run._asdict()
-    del fields["members"]
-    return {**fields, "tags": list(run.tags), "left_running": list(run.left_running)}
-
-
-def outlook_fields(outlook: Outlook) -> dict[str, Any]:
-    """Return what `status` adds to a run: how far it is and when it may end."""
-    seen = outlook.progress
-    eta = None if outlook.eta_s is None else round(outlook.eta_s, 1)
-    return {"progress": seen and seen._asdict(), "median_s": outlook.median_s, "eta_s": eta}
-
-
-def progress_words(outlook: Outlook) -> str:
-    """Return how far a run is, in words, or ''."""
-    seen, left = outlook.progress, outlook.eta_s
-    share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")
-    return ", ".join(filter(None, (share, "" if left is None else f"about {span(left)} left")))
-
-
 def runs_document(runs: Iterable[Run], **more: Any) -> None:
     """Print runs as a JSON document."""
     document({"runs": [run_fields(run) for run in runs], **more})
@@ -106,100 +82,3 @@ def runs_document(runs: Iterable[Run], **more: Any) -> None:
 def wants_live(*, quiet: bool = False, json: bool = False) -> bool:
     """Return whether somebody looks at a terminal that can show a live view."""
     return sys.stdout.isatty() and not (quiet or json) and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def state_word(state: str) -> str:
-    """Return a state, in colour where the terminal takes it."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return state
-    return f"\x1b[{_COLOURS.get(state, '31')}m{state}\x1b[0m"
-
-
-def path(full: str) -> str:
-    """Return a path as it is shortest to type from here."""
-    try:
-        here = os.getcwd()
-    except OSError:
-        return full
-    return full[len(here) + 1 :] if full.startswith(f"{here}/") else full
-
-
-def span(seconds: float | None) -> str:
-    """Return a duration for a person: `0.4s`, `12s`, `3m07s`, `2h05m`."""
-    if seconds is None:
-        return "-"
-    if seconds < 9.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-
-
-def verdict_line(run: Run) -> str:
-    """Return the one line that says how a run stands."""
-    code = "" if run.exit_code is None else f" exit={run.exit_code}"
-    signal = f" ({run.signal})" if run.signal else ""
-    why = f": {run.reason}" if run.reason else ""
-    took = f" in {span(run.duration_s)}" if run.duration_s is not None else ""
-    return f"{state_word(run.state)} {run.run_id}{code}{signal}{took}{why}{_left(run)}"
-
-
-def _left(run: Run) -> str:
-    if not run.left_running:
-        return ""
-    count = len(run.left_running)
-    pids = " ".join(map(str, run.left_running))
-    return f"; left {count} process{'' if count == 1 else 'es'} running (pid {pids}): bgrun stop {run.run_id}"
-
-
-def status_lines(run: Run) -> list[str]:
-    """Return what `status` prints of a run: the runbook's words first, more after."""
-    alive = run.state.upper() if run.live else "NOT RUNNING"
-    pid = "" if run.pid is None else run.pid
-    lines = [f"{alive} label={run.label} pid={pid}"]
-    if not run.live:
-        at = path(os.path.splitext(run.meta)[0] + ".exit")
-        lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")
-    lines.append(f"STATE {verdict_line(run)}")
-    lines.append(log_line(run))
-    return lines
-
-
-def log_line(run: Run) -> str:
-    """Return the line that says where the log of a run is, or why it has none."""
-    if os.path.lexists(run.log):
-        return f"LOG {path(run.log)}"
-    if run.started_at:
-        return f"LOG {path(run.log)} (does not exist)"
-    return "LOG none yet" if run.live else "LOG none: it never ran"
-
-
-def _begun(run: Run) -> str:
-    if run.pid is None:
-        where = f" in {run.group_run}" if run.group_run else ""
-        return f"{run.state.upper()} {run.run_id}{where}" + (f": {run.reason}" if run.reason else "")
-    return f"STARTED {run.run_id} pid={run.pid}"
-
-
-def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> list[str]:
-    """Return what a starting command prints; one that only `joined` a live run says so."""
-    same = f"JOINED {run.run_id}: it is {run.state} with the same command, parameters and git state"
-    lines = [same if joined else _begun(run)]
-    lines += [f"  {one.state} {one.run_id}" for one in runs]
-    return [*lines, f"LOG {path(run.log)}"]
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with their columns aligned."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def run_row(run: Run) -> list[str]:
-    """Return a run as a row of `list`."""
-    code = "-" if run.exit_code is None else str(run.exit_code)
-    when = clock.local(run.started_at) if run.started_at else "-"
-    return [run.state, code, span(run.duration_s), when, run.run_id]

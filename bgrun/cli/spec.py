@@ -129,7 +129,7 @@ COMMANDS = (
     Command(
         "follow",
         "Show a log as it grows, until the run ends; then give its verdict.",
-        "bgrun.cli.commands.status:follow",
+        "bgrun.cli.commands.wait:follow",
         (Argument("ref", what="ref"),),
         (LINES, RAW, EXIT_CODE, QUIET),
         epilog="Ctrl-C ends the following, not the job.",
@@ -137,14 +137,14 @@ COMMANDS = (
     Command(
         "wait",
         "Wait until runs have ended; exit 0 only if all succeeded.",
-        "bgrun.cli.commands.status:wait",
+        "bgrun.cli.commands.wait:wait",
         (Argument("refs", "some", "ref"),),
         (TIMEOUT, EXIT_CODE, JSON, QUIET),
     ),
     Command(
         "report",
         "Tell at one look how a run ended: verdict, counts, what failed and where, or the last lines.",
-        "bgrun.cli.commands.status:report",
+        "bgrun.cli.commands.logs:report",
         (Argument("ref", what="ref"),),
         (
             Option("format", ("--format",), "text, or github for annotations in GitHub Actions.", "text", "FORMAT"),
@@ -173,7 +173,7 @@ COMMANDS = (
     Command(
         "stop",
         "End runs with all their processes.",
-        "bgrun.cli.commands.status:stop",
+        "bgrun.cli.commands.stop:stop",
         (Argument("refs", "any", "ref"),),
         (
             Option("all", ("-a", "--all"), "Stop every active run of this project."),
@@ -300,7 +300,7 @@ COMMANDS = (
     Command(
         "prune",
         "Remove the runs that their retention lets go.",
-        "bgrun.cli.commands.status:prune",
+        "bgrun.cli.commands.stop:prune",
         (),
         (Option("dry_run", ("--dry-run",), "Only tell what would go."), JSON, QUIET),
     ),

@@ -10,9 +10,8 @@ from typing import Any
 from bgrun.errors import UsageError, nearest_names
 from bgrun.jobfile import dependencies, env_names, matrix, params, problem_matchers, specs
 from bgrun.jobfile.dependencies import needs_in
-from bgrun.jobfile.problem import Problem, in_order
 from bgrun.jobfile.schema_errors import by_schema
-from bgrun.jobfile.yaml_source import Document
+from bgrun.jobfile.yaml_source import Document, Problem, in_order
 from bgrun.parsers import bounded_regex, progress
 from bgrun.templating import quoting, template
 from bgrun.templating.inputs import World

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from bgrun.jobfile.specs import Scalar
+    from bgrun.model import Scalar
 
     Combination = dict[str, Scalar]
 

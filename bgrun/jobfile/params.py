@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.jobfile.specs import JobSpec, Param, Scalar
+    from bgrun.jobfile.specs import JobSpec, Param
+    from bgrun.model import Scalar
 
 _EXAMPLES = {"integer": "123", "number": "1.5", "boolean": "true", "path": "PATH"}
 _BOOLEANS = {

@@ -9,9 +9,8 @@ import jsonschema
 from jsonschema.exceptions import relevance
 
 from bgrun.errors import nearest_names
-from bgrun.jobfile.problem import Problem
 from bgrun.jobfile.schema import schema
-from bgrun.jobfile.yaml_source import Document
+from bgrun.jobfile.yaml_source import Document, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

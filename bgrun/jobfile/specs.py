@@ -7,7 +7,16 @@ from typing import Any, Literal, NamedTuple
 
 from bgrun.jobfile import matrix
 from bgrun.jobfile.units import duration, size
-from bgrun.model import DEFAULT_GRACE_S, DEFAULT_MAX_LOG, DEFAULT_STOP_SIGNAL, Concurrency, Hook, Limits, Retention
+from bgrun.model import (
+    DEFAULT_GRACE_S,
+    DEFAULT_MAX_LOG,
+    DEFAULT_STOP_SIGNAL,
+    Concurrency,
+    Hook,
+    Limits,
+    Retention,
+    Scalar,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +26,6 @@ DEFAULT_SHELL = "bash -eo pipefail"
 DEFAULT_BACKOFF_S = 1.0
 MOST_BACKOFF_S = 3600.0
 HOOK_KEYS: tuple[Literal["finish", "success", "failure"], ...] = ("finish", "success", "failure")
-Scalar = str | int | float | bool
 
 
 class Param(NamedTuple):

@@ -6,16 +6,39 @@ its own anchor and an alias bomb are faults, since each of them would silently m
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from bgrun.jobfile import MOST_BYTES
-from bgrun.jobfile.problem import Problem
+from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+
+class Problem(NamedTuple):
+    """One fault; `path` is its place in the document (`jobs.x.timeout`), lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """Return `file:line:column: path: message; hint`."""
+        where = f"{self.file}:{self.line}:{self.column}: "
+        told = f"{self.path}: {self.message}" if self.path else self.message
+        return where + (f"{told}; {self.hint}" if self.hint else told)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems in the order of the file, each once."""
+    return sorted(set(problems), key=lambda one: (one.line, one.column, one.path, one.message))
+
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 MOST_NODES = 50_000

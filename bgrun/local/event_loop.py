@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import time
 
 from bgrun.light import contextmanager, signal, suppress
 from bgrun.system import process
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
     import resource
     from collections.abc import Callable, Container, Iterator
     from typing import Any
-
-
-def steady_clock() -> float:
-    """Return seconds that go on while the machine sleeps and that setting the clock does not move."""
-    kind = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(kind)
 
 
 HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGIO)

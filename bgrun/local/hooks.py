@@ -12,9 +12,9 @@ import os
 from bgrun.errors import SCARCE
 from bgrun.light import NamedTuple, signal, suppress
 from bgrun.local import event_loop
-from bgrun.local.event_loop import steady_clock
 from bgrun.store.paths import MARK_DIR, RunFiles
 from bgrun.system import files, programs
+from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

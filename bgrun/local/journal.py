@@ -7,10 +7,11 @@ import time
 
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.light import NamedTuple, suppress
-from bgrun.local.event_loop import out_of_reach, steady_clock
+from bgrun.local.event_loop import out_of_reach
 from bgrun.store import meta, state
 from bgrun.store.paths import RunFiles
 from bgrun.system import clock, files, lock, process
+from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ head and the tail stay, and so does every offset.
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from bgrun.system import process
@@ -13,6 +14,31 @@ from bgrun.system import process
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+class LogWatch:
+    """What is written in one folder (fcntl(2), F_NOTIFY): Linux has it, unless it was built without."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._fd = -1
+
+    def ask(self) -> bool:
+        """Ask for one SIGIO when any file of the folder is written to; return False where that is not to be had.
+
+        Whoever asks has SIGIO blocked, which would end this process otherwise (see `event_loop.Alarm`).
+        """
+        asked = getattr(fcntl, "F_NOTIFY", None)
+        if asked is None:
+            return False
+        try:
+            if self._fd < 0:
+                self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.fcntl(self._fd, asked, getattr(fcntl, "DN_MODIFY", 0))
+        except OSError:
+            return False
+        return True
+
 
 BLOCK = 4096
 FASTEST = 256 << 20

@@ -12,10 +12,10 @@ import time
 from bgrun.errors import ScarceError
 from bgrun.light import signal, suppress
 from bgrun.local import event_loop, journal, workdir
-from bgrun.local.event_loop import steady_clock
 from bgrun.store import state
 from bgrun.store.paths import RunFiles
 from bgrun.system import process
+from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -330,10 +330,10 @@ class Member:
 
     def _settle_in(self) -> None:
         """Have the machine stay awake."""
-        from bgrun.local import inhibitor as awake
+        from bgrun.local import inhibitor as inhibitors
 
         self.settled = True
-        if self.plan.inhibit_sleep and (pid := awake.keep_awake(self.pid, self.plan.label)):
+        if self.plan.inhibit_sleep and (pid := inhibitors.keep_awake(self.pid, self.plan.label)):
             self.inhibitor = pid
             self.host.helpers.add(pid)
 

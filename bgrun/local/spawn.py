@@ -88,7 +88,7 @@ def _may_fork(plan: Plan) -> bool:
 
 def _fork(plan: Plan) -> tuple[int, int]:
     """Fork the supervisor of a plan and return its pid and the descriptor on which it answers."""
-    from bgrun.local import job, supervisor
+    from bgrun.local import job, main, supervisor
 
     # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
     event_loop.find_prctl()
@@ -102,7 +102,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
         os.close(ready_fd)
         raise _no_supervisor(error) from error
     if pid == 0:
-        supervisor.begin(made, ready_fd)
+        main.begin(made, ready_fd)
     os.close(ready_fd)
     return pid, answer_fd
 

@@ -7,7 +7,7 @@ import time
 from bgrun.light import NamedTuple
 from bgrun.logs import masked, reader, reports, stall
 from bgrun.parsers import bounded_regex, pytest_log, terminal
-from bgrun.parsers import problem_matchers as problems
+from bgrun.parsers import problem_matchers as tool_problems
 from bgrun.parsers.problem_matchers import Problem, short
 from bgrun.store import masking
 
@@ -156,17 +156,17 @@ class _Log:
 def _matcher_names(job: RenderedJob) -> list[str]:
     """Return the built-in matchers that are wanted: the declared ones, or those of the tools in the command."""
     declared = [one for one in job.problems if isinstance(one, str)]
-    return declared if job.problems else problems.known_in(job.cmd)
+    return declared if job.problems else tool_problems.known_in(job.cmd)
 
 
 def _search(lines: Sequence[str], job: RenderedJob, names: Sequence[str]) -> tuple[list[Problem], str | None]:
     """Return the problems in a log, each once, and a word where the search took too long."""
-    documents = [one for name in names for one in problems.built_in().get(name, ())]
+    documents = [one for name in names for one in tool_problems.built_in().get(name, ())]
     documents += [one for one in job.problems if not isinstance(one, str)]
     if not documents:
         return [], None
     limit = bounded_regex.Clock(SEARCH_S)
-    found = list(dict.fromkeys(problems.find(lines, problems.parse(documents), limit)))
+    found = list(dict.fromkeys(tool_problems.find(lines, tool_problems.parse(documents), limit)))
     late = f"the search for problems was given up after {SEARCH_S:g} s" if limit.is_up else None
     return (pytest_log.located(found, lines) if "pytest" in names else found), late
 

@@ -7,7 +7,7 @@ import os
 
 from bgrun.errors import BgrunError
 from bgrun.light import NamedTuple
-from bgrun.store import index as names
+from bgrun.store import index as run_names
 from bgrun.store import masking, meta, record
 from bgrun.store.paths import RunFiles
 from bgrun.system import clock, files
@@ -78,7 +78,7 @@ def _other_writer(at: RunFiles, run: Run, job: RenderedJob) -> str | None:
     """Return another run that declares the same reports and ran when one of these was written, or None."""
     times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
     place = os.path.normpath(os.path.join(job.working_dir, job.junit))
-    for run_id in itertools.islice(names.of(at.log_dir).newest_first(), MOST_COMPARED):
+    for run_id in itertools.islice(run_names.of(at.log_dir).newest_first(), MOST_COMPARED):
         known = record.read_meta(RunFiles(at.log_dir, run_id)) or {}
         declared = known.get("junit", "")
         if not declared or os.path.normpath(os.path.join(known.get("working_dir", ""), declared)) != place:

@@ -164,15 +164,15 @@ def verdict(project: Project, run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "left_running": list(run.left_running),
     }
-    return _present({**told, **(_outlook(project, run) if run.live else _digest(api.runs.digest(project, run)))})
+    return _present({**told, **(_outlook(project, run) if run.live else _digest(api.insight.digest(project, run)))})
 
 
 def _outlook(project: Project, run: Run) -> dict[str, Any]:
-    ahead = api.runs.outlook_on(project, run)
+    ahead = api.insight.outlook_on(project, run)
     share = ahead.progress and round(ahead.progress.fraction, 2)
     eta = None if ahead.eta_s is None else round(ahead.eta_s)
     runs = [f"{one.run_id} {one.state}" for one in api.runs.members(project, run)[:MOST_RUNS]]
-    return {"progress": share, "eta_s": eta, "stall": api.runs.stalled(project, run), "runs": runs}
+    return {"progress": share, "eta_s": eta, "stall": api.insight.stalled(project, run), "runs": runs}
 
 
 def _digest(digest: digests.Digest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
 from bgrun.model import RenderedJob
-from bgrun.render import command as adhoc
+from bgrun.render import command as ad_hoc
 from bgrun.render import environment
 from bgrun.templating import quoting, template
 from bgrun.templating.shell_check import check_syntax
@@ -25,8 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
-    from bgrun.model import Concurrency, Hook
+    from bgrun.jobfile.specs import JobFile, JobSpec
+    from bgrun.model import Concurrency, Hook, Scalar
     from bgrun.templating.inputs import World
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -62,7 +62,7 @@ def render_job(
         command, shown = _command(job, values, extra, rendered.env_words)
     except UsageError as error:
         # What a shell says of a command that it cannot read has words of it.
-        raise UsageError(adhoc.hidden(rendered.secrets, error.message), error.hint) from None
+        raise UsageError(ad_hoc.hidden(rendered.secrets, error.message), error.hint) from None
     made = _finish(rendered, check_label(label), command, shown, job)._replace(
         params=tuple((key, matrix.as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
@@ -143,7 +143,7 @@ def render_command(
         UsageError: the label is none, or an env file of the defaults cannot be read.
     """
     blank = render_blank(working_dir=working_dir, root=root, job_file=job_file, world=world)
-    return adhoc.fill(blank, label, argv)
+    return ad_hoc.fill(blank, label, argv)
 
 
 def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, world: World) -> RenderedJob:
@@ -154,8 +154,8 @@ def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, wor
     """
     settings = job_file.defaults if job_file else Settings()
     rendered = _rendered(settings, root, {"env": world.env, "job": ""}, "defaults: ", world, working_dir)
-    words = f"exec {rendered.env_words}{adhoc.OPERANDS}" if rendered.env_words else adhoc.WORDS
-    return _finish(rendered, adhoc.LABEL, _subshell(words, settings), adhoc.SHOWN, None)
+    words = f"exec {rendered.env_words}{ad_hoc.OPERANDS}" if rendered.env_words else ad_hoc.WORDS
+    return _finish(rendered, ad_hoc.LABEL, _subshell(words, settings), ad_hoc.SHOWN, None)
 
 
 class _Surroundings(NamedTuple):
@@ -261,14 +261,14 @@ def _keep_secrets_out(job: RenderedJob) -> None:
     words += [word for pair in job.params for word in pair]
     words += [hook.command for hook in job.hooks]
     words += [job.concurrency.group] if job.concurrency else []
-    adhoc.keep_out(dict(job.secrets), *words)
+    ad_hoc.keep_out(dict(job.secrets), *words)
 
 
 def _comments(shown: str, job: JobSpec | None) -> list[str]:
     if job is None:
         return [shown]
     told = f"Job: {job.name}" + (f" - {job.description}" if job.description else "")
-    return [adhoc.comment(line) for line in (told, f"Command: {shown}")]
+    return [ad_hoc.comment(line) for line in (told, f"Command: {shown}")]
 
 
 def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], env_words: str) -> tuple[str, str]:
@@ -276,8 +276,8 @@ def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], env_
     where = f"{job.name}: command"
     if not isinstance(job.command, str):
         argv = [template.render(word, values, where) for word in job.command] + list(extra)
-        words = f"exec {env_words}{adhoc.env_words(argv)}" if env_words else adhoc.exec_words(argv)
-        return _subshell(words, job.settings), adhoc.join(argv)
+        words = f"exec {env_words}{ad_hoc.env_words(argv)}" if env_words else ad_hoc.exec_words(argv)
+        return _subshell(words, job.settings), ad_hoc.join(argv)
     shell = _shell_words(job)
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
     text = (template.render_shell if posix else template.render_raw)(job.command, values, where)

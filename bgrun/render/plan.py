@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bgrun.jobfile.specs import JobFile, JobSpec, Scalar
-    from bgrun.model import RenderedJob
+    from bgrun.jobfile.specs import JobFile, JobSpec
+    from bgrun.model import RenderedJob, Scalar
     from bgrun.templating.inputs import World
 
 

@@ -11,7 +11,7 @@ import time
 
 from bgrun.light import NamedTuple
 from bgrun.store import cache
-from bgrun.store import newest as last
+from bgrun.store import newest as newest_ids
 from bgrun.store.paths import RunFiles, newest_first, parse_run_id, split_run_id
 from bgrun.system import files
 
@@ -166,7 +166,7 @@ def newest(log_dir: str, label: str) -> str | None:
     """
     if not files.check_log_dir(log_dir):
         return None
-    found = last.of_word(log_dir, label)
+    found = newest_ids.of_word(log_dir, label)
     return str(found) if found else next(of_label(log_dir, label), None)
 
 

@@ -112,9 +112,9 @@ def signal_name(exit_code: int) -> str | None:
     """Return the signal that an exit code above 128 stands for, by the shell's convention."""
     if exit_code <= 128:
         return None
-    from bgrun.system import signals  # seldom needed
+    from bgrun.system import process
 
-    return signals.name_of(exit_code - 128)
+    return process.name_of(exit_code - 128)
 
 
 def parse_int(text: str) -> int | None:

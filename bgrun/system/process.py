@@ -10,11 +10,29 @@ import os
 import sys
 import time
 
-from bgrun.light import NamedTuple
+from bgrun.light import NamedTuple, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+_NUMBERS: dict[str, int] = {
+    name: int(getattr(signal, name))
+    for name in sorted(dir(signal))
+    if name.startswith("SIG") and name.isalnum() and name.isupper()
+}
+
+
+def number_of(name: str) -> int:
+    """Return the number of a signal; that of SIGTERM where this system has none of that name."""
+    return _NUMBERS.get(name, int(signal.SIGTERM))
+
+
+def name_of(number: int) -> str | None:
+    """Return the name of a signal, of several the first in the alphabet; None where it is none."""
+    return next((name for name, own in _NUMBERS.items() if own == number), None)
+
 
 LINUX = sys.platform.startswith("linux")
 CLOCK_STEP_S = 300

@@ -148,9 +148,9 @@ groups: {g: {jobs: [one, two, free]}, all: {jobs: [many]}}
 """
 HASTY = """
 import sys
-from bgrun.local import spawn as launch
+from bgrun.local import spawn
 from bgrun.local.concurrency import slots
-launch.READY_S, slots.MUTEX_S = map(float, sys.argv[1:3])
+spawn.READY_S, slots.MUTEX_S = map(float, sys.argv[1:3])
 del sys.argv[1:3]
 from bgrun.cli import main
 main()

@@ -50,7 +50,7 @@ def test_a_supervisor_that_slept_beyond_the_deadline_keeps_it_when_it_wakes(bg: 
     assert bg.ended("x")["state"] == "timed_out"
 
 
-LOOK = "import time; from bgrun.local import event_loop as kernel; print(kernel.steady_clock(), time.time())"
+LOOK = "import time; from bgrun.system import clock; print(clock.steady_clock(), time.time())"
 
 
 def _clocks(*inside: str) -> tuple[float, float]:

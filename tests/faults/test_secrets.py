@@ -134,11 +134,11 @@ def test_a_cursor_into_a_secret_gives_no_rest_of_it(showing: Cli) -> None:
 
 
 def test_mcp_masks_with_a_cursor_as_well(showing: Cli) -> None:
-    from bgrun.jobfile import project as find
+    from bgrun.jobfile import project as projects
     from bgrun.mcp import tools
 
     run = showing.json("start", "grep", "--wait", code=1)
-    project = find.locate(str(showing.folder))
+    project = projects.locate(str(showing.folder))
     for offset in (0, 6, 12, 18, 24):
         told = tools.log(project, run["run_id"], f"{run['run_id']}@{offset}", None, None)
         assert not any(part in repr(told) for part in ("4711", "ecret"))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.logs import pages as reading
+from bgrun.logs import pages as log_pages
 from bgrun.parsers import bounded_regex
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ texts = st.lists(st.sampled_from(["a", "é", "漢字", "x" * 40, "\n", "\n\n", "
 def pages(path: Path, size: int) -> list[str]:
     """Read a finished log page by page."""
     found: list[str] = []
-    at, wanted = 0, reading.Wanted(head=size, raw=True)
+    at, wanted = 0, log_pages.Wanted(head=size, raw=True)
     while True:
-        page = reading.page(reading.lines_from(str(path), at), at, wanted)
+        page = log_pages.page(log_pages.lines_from(str(path), at), at, wanted)
         found += page.lines
         assert page.next_offset > at or not page.truncated, "it always gets on"
         at = page.next_offset
@@ -49,7 +49,7 @@ def test_a_log_that_grows_is_read_once(tmp_path_factory: pytest.TempPathFactory,
         with path.open("ab") as log:
             log.write(piece.encode())
         final = place == len(pieces)
-        page = reading.page(reading.lines_from(str(path), at, final=final), at, reading.Wanted(raw=True))
+        page = log_pages.page(log_pages.lines_from(str(path), at, final=final), at, log_pages.Wanted(raw=True))
         found += page.lines
         at = page.next_offset
     assert "\n".join(found) == "".join(pieces).removesuffix("\n")
@@ -61,19 +61,19 @@ def test_a_huge_line_comes_in_parts_of_whole_characters(tmp_path: Path) -> None:
     path.write_text("é" * 200_000 + "\nend\n")
     lines = pages(path, 1)
     assert "".join(lines) == "é" * 200_000 + "end"
-    assert max(len(line.encode()) for line in lines) <= reading.LONGEST_LINE
+    assert max(len(line.encode()) for line in lines) <= log_pages.LONGEST_LINE
 
 
 def test_a_log_that_was_cut_off_is_read_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("new\n")
-    page = reading.page(reading.lines_from(str(path), 5000), 5000, reading.Wanted())
+    page = log_pages.page(log_pages.lines_from(str(path), 5000), 5000, log_pages.Wanted())
     assert (page.lines, page.next_offset) == (("new",), 4)
 
 
 def choose(lines: list[str], **wanted: object) -> tuple[str, ...]:
-    every = [reading.Line(line.encode(), place + 1) for place, line in enumerate(lines)]
-    return reading.page(every, 0, reading.Wanted(**wanted)).lines  # type: ignore[arg-type]
+    every = [log_pages.Line(line.encode(), place + 1) for place, line in enumerate(lines)]
+    return log_pages.page(every, 0, log_pages.Wanted(**wanted)).lines  # type: ignore[arg-type]
 
 
 def test_what_is_chosen() -> None:
@@ -106,18 +106,18 @@ def test_what_is_chosen() -> None:
 
 def test_a_search_without_end_says_where_it_stopped() -> None:
     hostile = bounded_regex.compiled("^(a|aa)+b$")
-    lines = [reading.Line(b"x", 1), reading.Line(b"a" * 4000, 4001), reading.Line(b"y", 4003)]
-    page = reading.page(lines, 0, reading.Wanted(pattern=hostile))
+    lines = [log_pages.Line(b"x", 1), log_pages.Line(b"a" * 4000, 4001), log_pages.Line(b"y", 4003)]
+    page = log_pages.page(lines, 0, log_pages.Wanted(pattern=hostile))
     assert (page.lines, page.next_offset, page.truncated) == ((), 1, True)
 
 
 @pytest.mark.parametrize("text", ["", "x", "x@", "@3", "x@-1", "x@1.5", "x@" + "9" * 30, "y@3"])
 def test_what_is_no_cursor_is_told(text: str) -> None:
     with pytest.raises(UsageError):
-        reading.unpack(text, "x")
+        log_pages.unpack(text, "x")
 
 
 def test_cursors_are_words() -> None:
-    cursor = reading.Cursor("a@b_20261124_101010-2", 77)
-    assert reading.unpack(reading.pack(cursor), cursor.run_id) == cursor
-    assert reading.unpack("start", "x") == reading.Cursor("x", 0)
+    cursor = log_pages.Cursor("a@b_20261124_101010-2", 77)
+    assert log_pages.unpack(log_pages.pack(cursor), cursor.run_id) == cursor
+    assert log_pages.unpack("start", "x") == log_pages.Cursor("x", 0)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import env_names, load
-from bgrun.local import job as child
+from bgrun.local import job as job_scripts
 from bgrun.render.job import render_command, render_job
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.templating.inputs import World
@@ -197,7 +197,9 @@ def test_a_variable_that_would_change_the_verdict_is_refused(name: str, tmp_path
 
 
 def test_the_names_of_the_script_are_those_that_are_refused() -> None:
-    assert {MARK_RUN, MARK_DIR, child.GATE} == {name for name in env_names._OF_THE_SCRIPT if env_names.refusal(name)[0]}
+    assert {MARK_RUN, MARK_DIR, job_scripts.GATE} == {
+        name for name in env_names._OF_THE_SCRIPT if env_names.refusal(name)[0]
+    }
 
 
 @pytest.mark.parametrize(

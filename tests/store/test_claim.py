@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bgrun.errors import StorageError
 from bgrun.model import RunId
 from bgrun.store import cache, claim
-from bgrun.store import newest as last
+from bgrun.store import newest as newest_ids
 from bgrun.store.paths import newest_first
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     jobs.mkdir(parents=True)
     if request.param == "many":
         serial = 2
-        while jobs.stat().st_size <= last.LARGE:
+        while jobs.stat().st_size <= newest_ids.LARGE:
             (jobs / f"other_20260101_000000-{serial}.sh").touch()
             serial += 1
     return jobs.parent
@@ -87,8 +87,8 @@ def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last, "TURN_S", 0.05)
-    with last.Last(str(logs)) as suspended:
+    monkeypatch.setattr(newest_ids, "TURN_S", 0.05)
+    with newest_ids.Last(str(logs)) as suspended:
         suspended.note(RunId("a", "20260101_000000"))
         newer = claimed(logs, "a")
         assert cache.read_word(str(logs), "last.a") == "", "it had no turn"
@@ -97,7 +97,7 @@ def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypat
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
-    with last.Last(str(logs)) as claims:
+    with newest_ids.Last(str(logs)) as claims:
         claims.note(RunId("a", FUTURE))
         shutil.rmtree(logs / ".cache")
         claimed(logs, "a")
@@ -116,14 +116,14 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
         before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
         assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1, dashed=False))]
     assert cache.read_word(str(logs), "last.a").startswith("a_")
-    assert last.of_word(str(logs), "a") is None, "it has no meta"
+    assert newest_ids.of_word(str(logs), "a") is None, "it has no meta"
     newest = os.readlink(word)
     (logs / f"{newest}.meta").touch()
-    assert str(last.of_word(str(logs), "a")) == newest
+    assert str(newest_ids.of_word(str(logs), "a")) == newest
     (logs / "jobs" / f"b_{FUTURE}zz99.sh").touch()
-    assert str(last.of_word(str(logs), "a")) == newest, "one of another label changes nothing"
+    assert str(newest_ids.of_word(str(logs), "a")) == newest, "one of another label changes nothing"
     (logs / "jobs" / f"a_{FUTURE}zz99.sh").touch()
-    assert last.of_word(str(logs), "a") is None, "a script came without a word"
+    assert newest_ids.of_word(str(logs), "a") is None, "a script came without a word"
     word.unlink()
     word.write_text("not a link")
     assert cache.read_word(str(logs), "last.a") == ""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgrun.logs import masked, pages, reader
-from bgrun.logs import stream as shown
+from bgrun.logs import stream as streams
 from bgrun.parsers import junit, terminal
 from bgrun.store import masking
 
@@ -74,7 +74,7 @@ def test_no_way_of_showing_a_log_shows_a_secret(tmp_path_factory: pytest.TempPat
     stream = masked.Stream(MARKS)
     out = [part for chunk in chunks for part in (stream.feed(chunk), stream.early())] + [stream.end()]
     assert leaks(b"".join(out).decode("utf-8", "replace")) == []
-    lines = shown.Lines(MARKS)
+    lines = streams.Lines(MARKS)
     assert leaks(printed(lines, chunks)) == []
     log = tmp_path_factory.getbasetemp() / "masked.log"
     log.write_bytes(data)
@@ -82,10 +82,10 @@ def test_no_way_of_showing_a_log_shows_a_secret(tmp_path_factory: pytest.TempPat
         start = min(size, len(data))
         found = pages.lines_from(str(log), start, MARKS, raw=raw)
         assert leaks("\n".join(pages.page(found, start, pages.Wanted(raw=raw)).lines)) == []
-    assert leaks(shown.last_line(str(log), MARKS, size)) == []
+    assert leaks(streams.last_line(str(log), MARKS, size)) == []
 
 
-def printed(lines: shown.Lines, chunks: list[bytes]) -> str:
+def printed(lines: streams.Lines, chunks: list[bytes]) -> str:
     """Return what somebody sees who follows these chunks, with a look at what is early behind each."""
     out = ""
     for chunk in [*chunks, None]:
@@ -109,14 +109,14 @@ def test_in_pieces_it_is_the_same_as_in_one(parts: list[str], size: int) -> None
 def test_lines_without_secrets_are_followed_as_they_are() -> None:
     text = "one\n\ntwo é\n10%\r50%\r100%\nthree"
     for size in range(1, 12):
-        lines = shown.Lines(())
+        lines = streams.Lines(())
         data = text.encode()
         found = [one for at in range(0, len(data), size) for one in lines.feed(data[at : at + size])]
         assert [one.whole for one in [*found, lines.end()] if one] == ["one", "", "two é", "100%", "three"]
 
 
 def test_what_stands_of_a_line_is_given_early_and_only_what_is_new() -> None:
-    lines = shown.Lines(())
+    lines = streams.Lines(())
     lines.feed(b"Overwrite? ")
     assert lines.early() == (None, "Overwrite? ", False)
     assert lines.early() is None
@@ -132,7 +132,7 @@ def test_what_stands_of_a_line_is_given_early_and_only_what_is_new() -> None:
 
 def test_with_secrets_the_end_of_what_stands_is_held_back() -> None:
     known = masking.parse(masking.marks([("T", "tok-4711-secret")]))
-    lines = shown.Lines(known)
+    lines = streams.Lines(known)
     lines.feed(b"login with tok-4711-")
     early = lines.early()
     assert early
@@ -147,7 +147,7 @@ def test_with_secrets_the_end_of_what_stands_is_held_back() -> None:
 def test_a_line_of_40_mib_takes_a_moment_and_little_memory(known: tuple[masking.Mark, ...], bar: bytes) -> None:
     block = bar * ((64 << 10) // len(bar))
     begun = time.process_time()
-    lines, stream = shown.Lines(known), masked.Stream(known)
+    lines, stream = streams.Lines(known), masked.Stream(known)
     kept = sum(len(piece.whole) for _ in range(640) for piece in lines.feed(block))
     raw = sum(len(stream.feed(block)) for _ in range(640))
     assert lines._size + stream._size < 1 << 20
@@ -200,7 +200,7 @@ def test_of_a_last_line_that_is_cut_off_no_end_of_a_secret_is_shown(tmp_path: Pa
     path = tmp_path / "x.log"
     for length in range(1000, 1120):
         path.write_text("x" * 5000 + "tok-4711-secret" + "y" * length)
-        line = shown.last_line(str(path), known, 40)
+        line = streams.last_line(str(path), known, 40)
         assert line.lstrip("x").removeprefix("***") == "y" * len(line.lstrip("x").removeprefix("***"))
         assert len(line) > 40
 

@@ -13,7 +13,7 @@ import pytest
 from bgrun import api
 from bgrun.errors import BgrunError, UsageError
 from bgrun.jobfile import check, yaml_source
-from bgrun.jobfile import project as find
+from bgrun.jobfile import project as projects
 from bgrun.parsers import bounded_regex
 from bgrun.render.environment import read_env_files
 from bgrun.templating.inputs import World
@@ -258,7 +258,7 @@ def test_the_bounds_hold_in_a_thread_too(bg: Cli) -> None:
     """That is where the MCP server starts jobs; two of them at once have a bound each."""
     looping = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     bg.jobs(f'jobs: {{x: {{command: "echo {looping}"}}, y: {{command: "echo {{{{ 1 }}}}"}}}}\n')
-    project = find.locate(str(bg.folder))
+    project = projects.locate(str(bg.folder))
 
     def start(name: str) -> str:
         try:

@@ -6,7 +6,7 @@ import json
 import sys
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, BgrunError, UnknownNameError
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ def init(project: Project, asked: Asked) -> int:
     if not asked.dry_run:
         edits.apply(wanted)
     for edit in wanted:
-        name = output.path(str(edit.path))
+        name = format.path(str(edit.path))
         if asked.dry_run and edit.changes:
             output.out(edits.diff(edit, name).rstrip("\n"))
         elif not asked.quiet:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.api.documents import group_fields, job_fields
+from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError, UnknownNameError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from bgrun.cli.dispatch import Asked
     from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import GroupSpec, JobSpec
@@ -19,8 +18,8 @@ def jobs(project: Project, asked: Asked) -> int:
     """Handle `bgrun jobs`."""
     job_file = api.jobs.load(project)
     if asked.json:
-        declared = [_job_fields(job) for job in job_file.jobs.values()]
-        groups = [_group_fields(group) for group in job_file.groups.values()]
+        declared = [job_fields(job) for job in job_file.jobs.values()]
+        groups = [group_fields(group) for group in job_file.groups.values()]
         output.document({"file": str(job_file.path), "jobs": declared, "groups": groups})
         return EXIT_OK
     if asked.quiet:
@@ -29,7 +28,7 @@ def jobs(project: Project, asked: Asked) -> int:
         return EXIT_OK
     rows = [[_usage(job), job.description] for job in job_file.jobs.values()]
     rows += [[f"group {group.name}", _group_line(group)] for group in job_file.groups.values()]
-    for line in output.table(rows):
+    for line in format.table(rows):
         output.out(line)
     return EXIT_OK
 
@@ -42,37 +41,6 @@ def _usage(job: JobSpec) -> str:
 
 def _group_line(group: GroupSpec) -> str:
     return group.description or ", ".join(group.jobs)
-
-
-def _job_fields(job: JobSpec) -> dict[str, Any]:
-    params = [
-        {
-            "name": param.name,
-            "type": param.type,
-            "required": param.required,
-            "default": param.default,
-            "description": param.description,
-        }
-        for param in job.params
-    ]
-    command = job.command if isinstance(job.command, str) else list(job.command)
-    return {
-        "name": job.name,
-        "description": job.description,
-        "command": command,
-        "params": params,
-        "tags": list(job.tags),
-    }
-
-
-def _group_fields(group: GroupSpec) -> dict[str, Any]:
-    return {
-        "name": group.name,
-        "description": group.description,
-        "jobs": list(group.jobs),
-        "max_parallel": group.max_parallel,
-        "fail_fast": group.fail_fast,
-    }
 
 
 def render(project: Project, asked: Asked) -> int:
@@ -101,7 +69,7 @@ def validate(project: Project, asked: Asked) -> int:
         output.document({"file": str(job_file.path), "valid": True, "problems": []})
     elif not asked.quiet:
         counted = f"{len(job_file.jobs)} jobs, {len(job_file.groups)} groups"
-        output.out(f"{output.path(str(job_file.path))} is valid: {counted}")
+        output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
     return EXIT_OK
 
 

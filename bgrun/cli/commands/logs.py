@@ -1,10 +1,13 @@
-"""`logs`: the last lines, those that match, or what is new since the last look."""
+"""The handlers of `logs` and `report`: lines of a log, and what failed."""
 
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.api import documents
+from bgrun.cli import digest_text as reports
+from bgrun.cli import format, output
 from bgrun.cli.choice import one_run
+from bgrun.cli.exit_codes import exit_code
 from bgrun.errors import EXIT_OK, UsageError
 from bgrun.logs import pages
 from bgrun.logs import reader as log_files
@@ -14,6 +17,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.cli.dispatch import Asked
     from bgrun.jobfile.project import Project
+
+
+FORMATS = ("text", "github")
+
+
+def report(project: Project, asked: Asked) -> int:
+    """Handle `bgrun report`."""
+    if asked.format not in (None, *FORMATS):
+        raise UsageError(f"no format {asked.format!r}", f"there are {' and '.join(FORMATS)}")
+    run = one_run(project, asked.ref)
+    if asked.json:
+        output.document({"run": documents.run_fields(run), **reports.digested(project, run)})
+    else:
+        found = api.insight.digest(project, run)
+        text = (format.verdict_line(found.run), *reports.lines(found))
+        for line in reports.github_lines(found) if asked.format == "github" else text:
+            output.out(line)
+    return exit_code(run, own=True) if asked.exit_code else EXIT_OK
+
 
 DEFAULT_LINES = 100
 JSON_LINES = 200
@@ -36,7 +58,7 @@ def logs(project: Project, asked: Asked) -> int:
         size = log_files.size(run.log)
         truncated = found.truncated or _has_more_before(run.log, asked)
         end = {"next_cursor": cursor, "eof": not run.live and found.next_offset >= size, "truncated": truncated}
-        output.document({"run": output.run_fields(run), "lines": found.lines, "size": size, **end})
+        output.document({"run": documents.run_fields(run), "lines": found.lines, "size": size, **end})
         return EXIT_OK
     for line in found.lines:
         output.raw(f"{line}\n".encode("utf-8", "replace"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.api import documents
+from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, OutputError, UsageError
 
 TYPE_CHECKING = False
@@ -81,7 +82,7 @@ def _reported(project: Project, asked: Asked, begun: Run, *, joined: bool | None
     if asked.quiet and not asked.json:
         output.out(begun.run_id)
     elif not asked.json:
-        for line in output.started_lines(begun, _members(project, begun), joined=bool(joined)):
+        for line in format.started_lines(begun, _members(project, begun), joined=bool(joined)):
             output.out(line)
     more = {} if joined is None else {"joined": joined}
     if wait:
@@ -106,7 +107,7 @@ def _waited(project: Project, asked: Asked, begun: Run, more: Mapping[str, Any])
         _as_json(project, ended, {**more, **digest_text.digested(project, ended)})
     if not asked.json and not asked.quiet:
         for one in (*_members(project, ended), ended):
-            output.out(output.verdict_line(one))
+            output.out(format.verdict_line(one))
         for line in digest_text.lines_of_failure(project, ended):
             output.out(line)
     return exit_code(ended, own=asked.exit_code)
@@ -122,5 +123,5 @@ def _ended(project: Project, asked: Asked, begun: Run) -> Run:
 
 
 def _as_json(project: Project, one: Run, more: Mapping[str, Any]) -> None:
-    runs = [output.run_fields(member) for member in _members(project, one)]
-    output.document({**output.run_fields(one), **more, **({"runs": runs} if one.members else {})})
+    runs = [documents.run_fields(member) for member in _members(project, one)]
+    output.document({**documents.run_fields(one), **more, **({"runs": runs} if one.members else {})})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import output
+from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK
 from bgrun.store import history
 
@@ -20,11 +20,11 @@ _HEAD = ["LABEL", "RUNS", "GOOD", "MEDIAN", "P90", "NEWEST", "LAST FAILURE"]
 
 def stats(project: Project, asked: Asked) -> int:
     """Handle `bgrun stats`."""
-    found = api.runs.stats(project, asked.label, asked.since)
+    found = api.insight.stats(project, asked.label, asked.since)
     if asked.json:
         output.document({"labels": [_fields(one) for one in found]})
         return EXIT_OK
-    for line in output.table([_HEAD, *map(_row, found)]) if found else []:
+    for line in format.table([_HEAD, *map(_row, found)]) if found else []:
         output.out(line)
     if not found:
         output.note(f"nothing ran here{f' under the label {asked.label}' if asked.label else ''} yet")
@@ -39,7 +39,7 @@ def _row(one: Stats) -> list[str]:
     rate = _rate(one)
     good = "-" if rate is None else f"{rate:.0%}"
     bars = history.sparkline(one.durations_s) or "-"
-    took = [output.span(one.median_s), output.span(one.p90_s)]
+    took = [format.span(one.median_s), format.span(one.p90_s)]
     return [one.label, str(one.runs), good, *took, bars, one.last_failure or "-"]
 
 

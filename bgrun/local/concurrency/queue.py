@@ -16,6 +16,7 @@ from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.slots import Owner, Place, Slot, StuckError, Ticket
 from bgrun.local.workdir import now
 from bgrun.store import state
+from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Turnstile:
         if place is None or run_id in self.slots:
             return False
         _, again = self.stuck.get(run_id, (0.0, 0.0))
-        return place.folder in self.waiting or event_loop.steady_clock() < again
+        return place.folder in self.waiting or clock.steady_clock() < again
 
     def slot_fd(self, run_id: str) -> int:
         """Return the descriptor that holds a run's slot, or -1."""
@@ -130,7 +131,7 @@ class Turnstile:
 
     def _try_later(self, run_id: str, error: StuckError) -> str:
         """Return what a run waits for whose group is stuck: other runs of the plan are to be minded meanwhile."""
-        now = event_loop.steady_clock()
+        now = clock.steady_clock()
         since, _ = self.stuck.get(run_id, (now, now))
         if len(self.places) == 1 or now - since >= slots.MUTEX_S:
             self.stuck.pop(run_id, None)

@@ -36,15 +36,14 @@ _PACKAGES = (
 )
 _SELDOM = (
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention"),
-    *_in("bgrun.local", "logwatch", "reports"),
+    *_in("bgrun.local", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "stopper"),
-    *_in("bgrun.system", "signals"),
     *_in("bgrun.parsers", "terminal"),
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),
     *_in("bgrun.local.reexec", "loader"),
-    *_in("bgrun.local", "event_loop", "journal", "log_limit", "manifest", "run", "supervisor", "workdir"),
+    *_in("bgrun.local", "event_loop", "journal", "log_limit", "main", "manifest", "run", "supervisor", "workdir"),
     *_in("bgrun.system", "clock", "files", "lock", "process"),
     *_in("bgrun.store", "meta", "paths", "state"),
 )

@@ -60,11 +60,11 @@ def go_on(fd: int, index: Index, state: bytes) -> None:
     """Be the slim supervisor whose copy a descriptor holds: load what is always needed, keep the rest, and go on."""
     os.set_inheritable(fd, False)
     sys.meta_path.insert(0, Kept(index, lambda begin, end: os.pread(fd, end - begin, begin)))
-    from bgrun.local import supervisor
+    from bgrun.local import main
 
     def trim() -> None:
         for name in [name for name in index if name in sys.modules]:
             del index[name]
         os.ftruncate(fd, max((one[4] for one in index.values()), default=0))
 
-    supervisor.go_on(state, trim)
+    main.go_on(state, trim)

@@ -13,7 +13,7 @@ import time
 
 from bgrun.light import NamedTuple, signal
 from bgrun.store.paths import MARK_DIR, MARK_RUN
-from bgrun.system import process, signals
+from bgrun.system import process
 from bgrun.system.process import Process
 
 TYPE_CHECKING = False
@@ -224,7 +224,7 @@ def _chase(found: Sequence[Process], claim: Claim, view: View, mark: Marks, meet
 
 def send(targets: Iterable[Process], signal_name: str) -> list[Process]:
     """Send a signal to each process that is still the one in the snapshot; return those it reached."""
-    number = signals.number_of(signal_name)
+    number = process.number_of(signal_name)
     return [one for one in targets if _send_one(one, number)]
 
 

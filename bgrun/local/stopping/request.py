@@ -11,7 +11,7 @@ from bgrun.local import event_loop, journal, wait
 from bgrun.local.stopping import policy, processes, stopper
 from bgrun.store import record, state
 from bgrun.store.paths import MARK_DIR, MARK_RUN, RunFiles
-from bgrun.system import files, lock, process
+from bgrun.system import clock, files, lock, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Orphan:
 
     def pursue(self, view: processes.View) -> bool:
         """Take its stop a step further; return whether to look again at once."""
-        done = stopper.step(self.target(), self.stopping, view, event_loop.steady_clock())
+        done = stopper.step(self.target(), self.stopping, view, clock.steady_clock())
         self.stopping, self.left = done.stopping, done.left
         self.reached.update(one.key for one in done.reached)
         self.over = done.outcome in ("over", "given up")
@@ -254,7 +254,7 @@ def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
 def _begin(facts: Mapping[str, str], grace_s: float | None, reason: str) -> policy.Stopping:
     declared = state.parse_float(facts.get("stop_grace_s", "")) or 0.0
     grace = declared if grace_s is None else grace_s
-    return policy.begin(reason, facts.get("stop_signal") or "SIGTERM", grace, event_loop.steady_clock())
+    return policy.begin(reason, facts.get("stop_signal") or "SIGTERM", grace, clock.steady_clock())
 
 
 def _pursue(orphans: Sequence[_Orphan]) -> None:

@@ -10,9 +10,9 @@ import os
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
 from bgrun.local import journal, workdir
-from bgrun.local.event_loop import steady_clock
 from bgrun.local.stopping import policy, processes
 from bgrun.store import meta, record, state
+from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,113 @@
+"""The handlers of `wait` and `follow`: until runs finish."""
+
+from __future__ import annotations
+
+from bgrun import api
+from bgrun.api import documents
+from bgrun.cli import digest_text as reports
+from bgrun.cli import format, output
+from bgrun.cli.choice import require_one
+from bgrun.cli.exit_codes import exit_code
+from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from bgrun.cli.dispatch import Asked
+    from bgrun.jobfile.project import Project
+    from bgrun.model import Run
+
+
+def wait(project: Project, asked: Asked) -> int:
+    """Handle `bgrun wait`."""
+    wanted = api.runs.meant(project, asked.refs, without_stopping=True)
+    if asked.exit_code:
+        require_one(wanted)
+    runs = api.stop.wait_for(project, [run.run_id for run in wanted], asked.timeout)
+    if asked.json:
+        output.document({"runs": [{**documents.run_fields(run), **reports.digested(project, run)} for run in runs]})
+    elif not asked.quiet:
+        for run in runs:
+            output.out(format.verdict_line(run))
+            for line in reports.lines_of_failure(project, run):
+                output.out(line)
+    if asked.exit_code:
+        return exit_code(runs[0], own=True)
+    if any(run.live for run in runs):
+        return EXIT_TIMEOUT
+    return EXIT_OK if api.runs.all_succeeded(runs) else EXIT_JOB_FAILED
+
+
+def follow(project: Project, asked: Asked) -> int:
+    """Handle `bgrun follow`."""
+    runs = api.runs.meant(project, [asked.ref], without_stopping=True)
+    if asked.exit_code:
+        require_one(runs)
+    for run in runs:
+        if run.started_at and not api.logs.has_log(run):
+            output.note(f"the log of {run.run_id} does not exist: {format.path(run.log)}")
+    if asked.raw:
+        for chunk in _noted(api.logs.follow(project, runs, asked.lines)):
+            output.raw(chunk.data)
+    else:
+        _follow_text(project, runs, asked.lines, quiet=asked.quiet)
+    ended = api.runs.meant(project, [run.run_id for run in runs])
+    if not asked.quiet:
+        for one in (shown for run in ended for shown in (*api.runs.members(project, run), run)):
+            output.note(format.verdict_line(one))
+    if len(ended) == 1:
+        return exit_code(ended[0], own=asked.exit_code)
+    return EXIT_OK if api.runs.all_succeeded(ended) else EXIT_JOB_FAILED
+
+
+def _follow_text(project: Project, runs: Sequence[Run], lines: int | None, *, quiet: bool) -> None:
+    """Print the lines, those of several logs with their names; on a terminal with the live view below them."""
+    name = _run_id if len(runs) > 1 else _label if runs[0].members else _no_name
+    if not output.wants_live(quiet=quiet):
+        _print_lines(api.logs.follow(project, runs, lines, as_lines=True), name)
+        return
+    from bgrun.cli import live
+
+    # What has come of a line that has not ended stands in the view, as the last line of its run.
+    with live.view(project, [run.run_id for run in runs]) as console:
+        for chunk in _noted(api.logs.follow(project, runs, lines, as_lines=True, early=False)):
+            if chunk.pieces:
+                text = "\n".join(f"{name(chunk)}{piece.whole}" for piece in chunk.pieces)
+                console.out(text, highlight=False)
+
+
+def _run_id(chunk: api.logs.Chunk) -> str:
+    return f"{chunk.run_id} | "
+
+
+def _label(chunk: api.logs.Chunk) -> str:
+    return f"{chunk.label} | "
+
+
+def _no_name(_: api.logs.Chunk) -> str:
+    return ""
+
+
+def _noted(chunks: Iterable[api.logs.Chunk]) -> Iterator[api.logs.Chunk]:
+    """Give the chunks, and tell what is to be said of a log itself."""
+    for chunk in chunks:
+        if chunk.note:
+            output.note(chunk.note)
+        yield chunk
+
+
+def _print_lines(chunks: Iterable[api.logs.Chunk], name: Callable[[api.logs.Chunk], str]) -> None:
+    """Print lines as they come in; those of several runs never mix."""
+    standing = ""  # the run of whose line the beginning stands in the last line of ours
+    for chunk in _noted(chunks):
+        text: list[str] = []
+        for piece in chunk.pieces:
+            if standing == chunk.run_id and piece.more is not None:
+                text.append(piece.more)
+            else:
+                text += ["\n" if standing else "", name(chunk), piece.whole]
+            text.append("\n" if piece.ends else "")
+            standing = "" if piece.ends else chunk.run_id
+        if text:
+            output.raw("".join(text).encode("utf-8", "replace"))
