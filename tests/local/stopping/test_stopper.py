@@ -31,10 +31,17 @@ def files(tmp_path: Path) -> RunFiles:
 def marked(files: RunFiles) -> Iterator[subprocess.Popen[bytes]]:
     """A process with the mark of the run, and nothing else that tells of it."""
     env = {MARK_RUN: RUN_ID, MARK_DIR: files.log_dir, "PATH": "/usr/bin:/bin"}
-    one = subprocess.Popen(["sleep", "300"], env=env, start_new_session=True)
+    one = _started(env)
     yield one
     one.kill()
     one.wait()
+
+
+def _started(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process and wait for its mark: Popen returns as execve(2) closes its pipe, a moment before that is set."""
+    one = subprocess.Popen(["sleep", "300"], env=env, start_new_session=True)
+    wait_until(lambda: processes.read_mark(one.pid), "its mark can be read")
+    return one
 
 
 def target(files: RunFiles, leader: int = 0) -> stopper.Target:
@@ -104,7 +111,7 @@ def test_a_log_folder_is_the_same_by_whatever_path(tmp_path: Path, recorded: str
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     env = {MARK_RUN: RUN_ID, MARK_DIR: recorded or str(tmp_path / "link"), "PATH": "/usr/bin:/bin"}
-    one = subprocess.Popen(["sleep", "300"], env=env, start_new_session=True)
+    one = _started(env)
     try:
         for run_id, found in ((RUN_ID, [one.pid]), (f"{RUN_ID}z2", [])):
             at = RunFiles(str(tmp_path / "real"), run_id)
