@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from bgrun.store import meta, record, state
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import process
 from soaking.processes import lives, marked, told, wait
 from soaking.scripts import HIDER, JOB, LINKS
@@ -128,7 +128,7 @@ class Ground:
         found = {one.pid: one for one in marked(str(self.folder))}
         for folder in self.log_dirs():
             for path in folder.glob("[!.]*.meta"):
-                facts = record.read_meta(RunFiles(str(folder), path.stem)) or {}
+                facts = record.read_meta(RunPaths(str(folder), path.stem)) or {}
                 pid, start = int(facts.get("supervisor_pid") or 0), facts.get("supervisor_start", "")
                 with contextlib.suppress(psutil.Error):
                     if pid and process.is_running(pid, start):
@@ -284,7 +284,7 @@ class Trial:
 
     def facts(self, run_id: str) -> dict[str, str]:
         """Return what a run's meta says."""
-        return dict(record.read_meta(RunFiles(self.log_dir, run_id)) or {})
+        return dict(record.read_meta(RunPaths(self.log_dir, run_id)) or {})
 
     def look(self, run_id: str) -> Run | None:
         """Return what bgrun makes of a run now."""

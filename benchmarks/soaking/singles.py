@@ -60,10 +60,10 @@ def started_id(done: Done) -> str | None:
 
 def _start_here(trial: Trial, label: str, words: list[str]) -> str:
     from bgrun.render.job import render_command
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
     where = trial.folder
-    world = World(trial.env)
+    world = RenderInputs(trial.env)
     job = render_command(label, words, working_dir=where, root=where, job_file=None, world=world)
     job = job._replace(limits=job.limits._replace(stop_grace_s=1.0))
     return submit.launch(trial.log_dir, str(where), RenderedPlan((Node(job),), (0,))).runs[0]

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bgrun.api.insight import Outlook
+    from bgrun.api.insight import Estimate
     from bgrun.jobfile.specs import GroupSpec, JobSpec
     from bgrun.model import Run
 
@@ -54,7 +54,7 @@ def run_fields(run: Run) -> dict[str, Any]:
     return {**fields, "tags": list(run.tags), "left_running": list(run.left_running)}
 
 
-def outlook_fields(outlook: Outlook) -> dict[str, Any]:
+def outlook_fields(outlook: Estimate) -> dict[str, Any]:
     """Return what `status` adds to a run: how far it is and when it may end."""
     seen = outlook.progress
     eta = None if outlook.eta_s is None else round(outlook.eta_s, 1)

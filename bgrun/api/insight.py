@@ -8,7 +8,7 @@ from bgrun.api.runs import facts_of, list_runs, members, resolve
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
 from bgrun.store import index, record
-from bgrun.store.paths import RunFiles, parse_run_id
+from bgrun.store.paths import RunPaths, parse_run_id
 from bgrun.system import clock
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ LAST_LINE_BYTES = 4096
 """How much of the end of a last line is looked at."""
 
 
-class Outlook(NamedTuple):
+class Estimate(NamedTuple):
     """How far a running run is, what it usually takes, and in how many seconds it may end.
 
     `last_line` is told only where it was asked for.
@@ -70,7 +70,7 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
 
     wanted = filters.Filter(since=moment(since))
     asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
-    every = asked or index.of(project.log_dir).labels()
+    every = asked or index.list_names(project.log_dir).labels()
     return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
 
 
@@ -81,12 +81,12 @@ def usual_s(project: Project, label: str) -> float | None:
     return history.usual_s(project.log_dir, label)
 
 
-def outlook_on(project: Project, run: Run) -> Outlook:
+def outlook_on(project: Project, run: Run) -> Estimate:
     """Return what can be said of the rest of a run; nothing of one that does not run."""
-    return _outlook(project, run, usual_s(project, run.label)) if run.state == "running" else Outlook()
+    return _outlook(project, run, usual_s(project, run.label)) if run.state == "running" else Estimate()
 
 
-def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
+def outlook_with(project: Project, run: Run, median_s: float | None) -> Estimate:
     """Return what can be said of a running run whose label usually takes `median_s`, its last line included."""
     from bgrun.logs import stream
 
@@ -94,13 +94,13 @@ def outlook_with(project: Project, run: Run, median_s: float | None) -> Outlook:
     return _outlook(project, run, median_s)._replace(last_line=last)
 
 
-def _outlook(project: Project, run: Run, median_s: float | None) -> Outlook:
+def _outlook(project: Project, run: Run, median_s: float | None) -> Estimate:
     from bgrun.logs import estimate
     from bgrun.store import facts
 
-    at = RunFiles(project.log_dir, run.run_id)
+    at = RunPaths(project.log_dir, run.run_id)
     seen = estimate.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
-    return Outlook(seen, median_s, estimate.left_s(run, seen, median_s))
+    return Estimate(seen, median_s, estimate.left_s(run, seen, median_s))
 
 
 def stalled(project: Project, run: Run) -> str | None:
@@ -141,7 +141,7 @@ def _digest(project: Project, run: Run, most: int) -> digests.Digest:
     from bgrun.logs import digest_store
     from bgrun.store import facts
 
-    at = RunFiles(project.log_dir, run.run_id)
+    at = RunPaths(project.log_dir, run.run_id)
     if most == MOST_PROBLEMS and (kept := digest_store.read(at, run)):
         return kept
     known = record.read_meta(at) or {}
@@ -154,4 +154,4 @@ def _digest(project: Project, run: Run, most: int) -> digests.Digest:
 def _marks(project: Project, run: Run) -> Sequence[masking.Mark]:
     from bgrun.store import masking
 
-    return masking.parse((record.read_meta(RunFiles(project.log_dir, run.run_id)) or {}).get("secrets", ""))
+    return masking.parse((record.read_meta(RunPaths(project.log_dir, run.run_id)) or {}).get("secrets", ""))

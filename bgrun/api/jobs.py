@@ -60,6 +60,6 @@ def matcher_files(found: JobFile) -> list[str]:
 def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
     """Return a declared job with all its templates filled in; nothing is launched."""
     from bgrun.render import plan
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
-    return plan.render_one(load(project), plan.Request(name, tuple(given), tuple(extra)), World(os.environ))
+    return plan.render_one(load(project), plan.Request(name, tuple(given), tuple(extra)), RenderInputs(os.environ))

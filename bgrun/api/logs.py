@@ -10,7 +10,7 @@ from bgrun.light import NamedTuple
 from bgrun.logs import masked, reader
 from bgrun.logs import stream as streams
 from bgrun.store import masking, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import lock
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def follow(
     log_dir = project.log_dir
     kind = _LineSource if as_lines else _RawSource
     run_ids = dict.fromkeys(run_id for run in runs for run_id in (run.members or (run.run_id,)))
-    sources = [kind(RunFiles(log_dir, run_id), lines) for run_id in run_ids]
+    sources = [kind(RunPaths(log_dir, run_id), lines) for run_id in run_ids]
     over = False
     while not over:
         # Whether it is over is asked before the last reading, so that nothing is missed.
@@ -76,7 +76,7 @@ def follow(
 class _Source:
     """A log that is being followed, and how far."""
 
-    def __init__(self, at: RunFiles, lines: int | None) -> None:
+    def __init__(self, at: RunPaths, lines: int | None) -> None:
         facts_now = record.read_meta(at) or {}
         self.at = at
         self.label = facts_now.get("label", at.run_id)
@@ -122,7 +122,7 @@ class _Source:
 class _RawSource(_Source):
     """One of which the bytes are wanted."""
 
-    def __init__(self, at: RunFiles, lines: int | None) -> None:
+    def __init__(self, at: RunPaths, lines: int | None) -> None:
         super().__init__(at, lines)
         self.stream = masked.Stream(self.known)
 
@@ -140,7 +140,7 @@ class _RawSource(_Source):
 class _LineSource(_Source):
     """One of which the lines are wanted."""
 
-    def __init__(self, at: RunFiles, lines: int | None) -> None:
+    def __init__(self, at: RunPaths, lines: int | None) -> None:
         super().__init__(at, lines)
         self.lines = streams.Lines(self.known)
 
@@ -179,7 +179,7 @@ def require_log(run: Run) -> None:
 
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
     """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
-    at = RunFiles(project.log_dir, run.run_id)
+    at = RunPaths(project.log_dir, run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
     stream = masked.Stream(known)
     for data, _ in masked.read_from(at.log, 0 if lines is None else reader.tail_offset(at.log, lines), known):
@@ -187,7 +187,7 @@ def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[b
     yield stream.end()
 
 
-def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.Wanted) -> pages.Page:
+def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.PageRequest) -> pages.Page:
     """Return lines of the log of a run, all that are wanted or those behind a cursor.
 
     Raises:
@@ -195,7 +195,7 @@ def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.Want
     """
     from bgrun.logs import pages
 
-    at = RunFiles(project.log_dir, run.run_id)
+    at = RunPaths(project.log_dir, run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
     asked = pages.unpack(cursor, run.run_id).offset if cursor else 0
     start = pages.begin(at.log, asked)
@@ -208,7 +208,7 @@ def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.Want
 
 
 def _goes_on(log_dir: str, run_id: str) -> bool:
-    if lock.is_held(RunFiles(log_dir, run_id).pid):
+    if lock.is_held(RunPaths(log_dir, run_id).pid):
         return True
     run = record.read_run(log_dir, run_id)
     return run is not None and run.live

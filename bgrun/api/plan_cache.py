@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import JobFile
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
 MOST_KEPT = 100
 """How many plans are kept; with one more, all are let go."""
 _PREFIX = "plan."
 
 
-class Wanted(NamedTuple):
+class PlanRequest(NamedTuple):
     """What is to be planned: a `start` of these words with these behind `--`, a `group`, or a `run`.
 
     A group's words are its name and the jobs of it that alone are wanted, `more` its parameters. Those of
@@ -49,7 +49,7 @@ class Made(NamedTuple):
     plan: RenderedPlan
 
 
-def of(project: Project, wanted: Wanted) -> Made:
+def load_plan(project: Project, wanted: PlanRequest) -> Made:
     """Return the plan that is wanted.
 
     Raises:
@@ -68,7 +68,7 @@ def of(project: Project, wanted: Wanted) -> Made:
         return kept
     from bgrun.api import jobs
 
-    around = inputs.World(os.environ)
+    around = inputs.RenderInputs(os.environ)
     job_file = None if undeclared else jobs.load(project, raw=raw)
     made = _make(project, job_file, wanted, around)
     for one in jobs.matcher_files(job_file) if job_file else ():
@@ -81,7 +81,7 @@ def of(project: Project, wanted: Wanted) -> Made:
     return made
 
 
-def _make(project: Project, job_file: JobFile | None, wanted: Wanted, around: World) -> Made:
+def _make(project: Project, job_file: JobFile | None, wanted: PlanRequest, around: RenderInputs) -> Made:
     if wanted.kind == "run" or not job_file:
         return Made((), RenderedPlan((Node(_blank(project, job_file, wanted.words[0], around)),), (0,)))
     from bgrun.render import plan as expand
@@ -93,7 +93,7 @@ def _make(project: Project, job_file: JobFile | None, wanted: Wanted, around: Wo
     return Made(tuple(one.name for one in requests), expand.expand_jobs(job_file, requests, around))
 
 
-def _blank(project: Project, job_file: JobFile | None, folder: str, around: World) -> RenderedJob:
+def _blank(project: Project, job_file: JobFile | None, folder: str, around: RenderInputs) -> RenderedJob:
     from pathlib import Path
 
     from bgrun.render.job import render_blank
@@ -106,7 +106,7 @@ def _has_chance(raw: bytes) -> bool:
     return b"random" in raw or b"lipsum" in raw
 
 
-def _bucket(wanted: Wanted) -> str:
+def _bucket(wanted: PlanRequest) -> str:
     """Return a short name for a request; two that share one only take turns."""
     text = "\0".join([wanted.kind, *wanted.words, "", *wanted.more])
     return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % ((1 << 61) - 1):x}"

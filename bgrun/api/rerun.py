@@ -11,7 +11,7 @@ from bgrun.errors import UsageError
 from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import facts, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import files
 
 TYPE_CHECKING = False
@@ -58,13 +58,13 @@ def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
     """
     from bgrun.render import command
 
-    _refuse_planted(RunFiles(project.log_dir, run_id).meta)
+    _refuse_planted(RunPaths(project.log_dir, run_id).meta)
     cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
     if not cmd.strip():
         raise UsageError(f"the command of {run_id} is not recorded", "start it anew: bgrun run LABEL -- COMMAND…")
     if not os.path.isdir(folder):
         raise UsageError(f"the directory that {run_id} ran in does not exist: {folder!r}")
-    blank = plan_cache.of(project, plan_cache.Wanted("run", (folder,))).plan.nodes[0].job
+    blank = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
     venv = _venv_of(old)
     words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != blank.venv else cmd]
     return command.fill(blank, old["label"], words)._replace(cmd=cmd, venv=venv or blank.venv)
@@ -121,7 +121,7 @@ def _is_waived(project: Project, run_id: str) -> bool:
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
-    at = RunFiles(project.log_dir, run_id)
+    at = RunPaths(project.log_dir, run_id)
     script = files.read(at.script, _MOST_SCRIPT)
     _refuse_planted(at.script, at.meta)
     if script is None:

@@ -8,7 +8,7 @@ from bgrun.api.jobs import load
 from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError
 from bgrun.light import NamedTuple, suppress
 from bgrun.store import index, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
     """Return the runs that are meant; with no name every live run and the newest run of each label."""
     if refs:
         return meant(project, refs)
-    found = index.of(project.log_dir)
+    found = index.list_names(project.log_dir)
     newest = set(found.newest_of_each())
     # A run whose exit code is there is over, without another look.
     looked_at = newest | found.without_exit()
@@ -50,7 +50,7 @@ def list_runs(
 ) -> list[Run]:
     """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
     log_dir, takes = project.log_dir, wanted.takes if wanted else lambda _: True
-    run_ids = index.of(log_dir).newest_first(label)
+    run_ids = index.list_names(log_dir).newest_first(label)
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
     found = (run for run in record.readable(log_dir, run_ids) if takes(run))
     runs = list(itertools.islice(found, limit))
@@ -76,7 +76,7 @@ def _maybe_newer(log_dir: str, rest: Iterable[str], runs: Sequence[Run]) -> Iter
         if clock.of_stamp(index.stamp_of(run_id)) < since:
             return
         # A meta is written when a run begins, and again when it ends.
-        if files.modified(RunFiles(log_dir, run_id).meta) >= oldest:
+        if files.modified(RunPaths(log_dir, run_id).meta) >= oldest:
             yield run_id
 
 
@@ -133,14 +133,14 @@ def newest(project: Project, ref: str) -> Newest:
     if found.newest:
         return Newest(read(project, found.newest), tuple(_live(project, found.unfinished)))
     run = read(project, resolve(project, ref))
-    unfinished = index.of(log_dir).unfinished_first()
+    unfinished = index.list_names(log_dir).unfinished_first()
     of_job = _live(project, (one for one in unfinished if _job_name(project, one) == ref))
     return Newest(run, tuple(sorted(of_job, key=age, reverse=True)))
 
 
 def live(project: Project) -> list[Run]:
     """Return every live run of the project, the newest first."""
-    return sorted(_live(project, index.of(project.log_dir).unfinished_first()), key=age, reverse=True)
+    return sorted(_live(project, index.list_names(project.log_dir).unfinished_first()), key=age, reverse=True)
 
 
 def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
@@ -188,7 +188,7 @@ def resolve(project: Project, ref: str) -> str:
 
 def _of_job(project: Project, name: str) -> str | None:
     """Return the newest run of a job, if one of the newest runs is, or one of those that live."""
-    found = index.of(project.log_dir)
+    found = index.list_names(project.log_dir)
     near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
     own = (run_id for run_id in near if _job_name(project, run_id) == name)
     runs = [run for run_id in own if (run := record.read_run(project.log_dir, run_id))]
@@ -197,13 +197,13 @@ def _of_job(project: Project, name: str) -> str | None:
 
 def _job_name(project: Project, run_id: str) -> str:
     with suppress(StorageError):
-        return (record.read_meta(RunFiles(project.log_dir, run_id)) or {}).get("job", "")
+        return (record.read_meta(RunPaths(project.log_dir, run_id)) or {}).get("job", "")
     return ""
 
 
 def _known(project: Project) -> list[str]:
     """Return the names that somebody may have meant: every label, and the newest runs."""
-    found = index.of(project.log_dir)
+    found = index.list_names(project.log_dir)
     return [*found.labels(), *itertools.islice(found.newest_first(), MOST_MEANT)]
 
 
@@ -235,7 +235,7 @@ def facts_of(project: Project, run_id: str) -> dict[str, str]:
     Raises:
         UnknownNameError: there is no such run.
     """
-    found = record.read_meta(RunFiles(project.log_dir, run_id))
+    found = record.read_meta(RunPaths(project.log_dir, run_id))
     if found is None:
         raise UnknownNameError("run", run_id, _known(project))
     return found

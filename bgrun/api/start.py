@@ -8,7 +8,7 @@ from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import index, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import files, git
 
 TYPE_CHECKING = False
@@ -31,9 +31,9 @@ def join_key(job: RenderedJob, folder: str) -> str:
 
 def find_joinable(log_dir: str, job: RenderedJob) -> Run | None:
     """Return the newest live run that does the same work as a job with a `join_key`."""
-    for run_id in index.of(log_dir).newest_first(job.label):
+    for run_id in index.list_names(log_dir).newest_first(job.label):
         with suppress(StorageError):
-            known = record.read_meta(RunFiles(log_dir, run_id)) or {}
+            known = record.read_meta(RunPaths(log_dir, run_id)) or {}
             if known.get("join_key") == job.join_key:
                 run = record.read_run(log_dir, run_id)
                 if run and run.live:
@@ -75,7 +75,7 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
     """
-    names, made = plan_cache.of(project, plan_cache.Wanted("start", tuple(words), tuple(extra)))
+    names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
     plan = _keyed(project, _within(made, bounds))
     with _single_flight(project, plan) as live:
         return Started(live, joined=True) if live else Started(_start(project, names, plan))
@@ -133,7 +133,7 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: str) 
     from bgrun.render import command
 
     labels.check_label(label)  # before anything is written
-    blank = plan_cache.of(project, plan_cache.Wanted("run", (folder,))).plan.nodes[0].job
+    blank = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
     return launch_node(project, Node(command.fill(blank, label, argv)))
 
 
@@ -144,7 +144,7 @@ def start_group(
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
-    _, made = plan_cache.of(project, plan_cache.Wanted("group", (name, *only), tuple(given)))
+    _, made = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
     launched = launch(project, _within(made, bounds), name, f"bgrun group {name}", always=True)
     return record.existing(project.log_dir, launched.own)
 

@@ -106,7 +106,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
     from bgrun.store import retention
 
     log_dir = project.log_dir
-    found = index.of(log_dir)
+    found = index.list_names(log_dir)
     gone: list[retention.Expired] = []
     for label in found.labels():
         runs = retention.runs_of(log_dir, found, label)
@@ -114,7 +114,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
         due = retention.expired(runs, policy, time.time())
         take = retention.may_go if dry_run else retention.remove_run
         gone += [one for one in due if take(log_dir, one.run_id)]
-    if found != index.Names() and not dry_run:
+    if found != index.RunNames() and not dry_run:
         retention.sweep(log_dir)
     return gone
 

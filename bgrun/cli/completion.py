@@ -53,12 +53,12 @@ def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
 
 
 def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from index.of(project.log_dir).labels()
+    yield from index.list_names(project.log_dir).labels()
 
 
 def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
     yield from _labels(project, before)
-    yield from islice(index.of(project.log_dir).newest_first(), MOST_RUNS)
+    yield from islice(index.list_names(project.log_dir).newest_first(), MOST_RUNS)
 
 
 def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:

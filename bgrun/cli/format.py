@@ -11,14 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.api.insight import Outlook
+    from bgrun.api.insight import Estimate
     from bgrun.model import Run
 
 
 _COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
 
 
-def progress_words(outlook: Outlook) -> str:
+def progress_words(outlook: Estimate) -> str:
     """Return how far a run is, in words, or ''."""
     seen, left = outlook.progress, outlook.eta_s
     share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")

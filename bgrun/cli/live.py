@@ -30,7 +30,7 @@ class Line(NamedTuple):
     """A run as the view shows it."""
 
     run: Run
-    outlook: api.insight.Outlook
+    outlook: api.insight.Estimate
 
 
 class View:
@@ -57,16 +57,16 @@ class View:
         runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
         room = _room(_size())
         return [
-            Line(run, self._outlook(run) if place < room else api.insight.Outlook()) for place, run in enumerate(runs)
+            Line(run, self._outlook(run) if place < room else api.insight.Estimate()) for place, run in enumerate(runs)
         ]
 
     def _expanded(self, run_id: str) -> list[Run]:
         run = api.runs.latest(self.project, run_id)
         return api.runs.members(self.project, run) or [run]
 
-    def _outlook(self, run: Run) -> api.insight.Outlook:
+    def _outlook(self, run: Run) -> api.insight.Estimate:
         if run.state != "running":
-            return api.insight.Outlook()
+            return api.insight.Estimate()
         if run.label not in self.usual:
             self.usual[run.label] = api.insight.usual_s(self.project, run.label)
         return api.insight.outlook_with(self.project, run, self.usual[run.label])
@@ -126,7 +126,7 @@ def _cells(line: Line, columns: int) -> list[RenderableType]:
     ]
 
 
-def _bar(outlook: api.insight.Outlook) -> RenderableType:
+def _bar(outlook: api.insight.Estimate) -> RenderableType:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 

@@ -11,10 +11,10 @@ from bgrun.errors import UsageError, nearest_names
 from bgrun.jobfile import dependencies, env_names, matrix, params, problem_matchers, specs
 from bgrun.jobfile.dependencies import needs_in
 from bgrun.jobfile.schema_errors import by_schema
-from bgrun.jobfile.yaml_source import Document, Problem, in_order
+from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
 from bgrun.templating import quoting, template
-from bgrun.templating.inputs import World
+from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MOST_TOLD = 100
 _ALWAYS_KNOWN = {"env", "job"}
 
 
-def problems(file: str, document: Document) -> list[Problem]:
+def problems(file: str, document: Document) -> list[Fault]:
     """Return all problems of a document, in the order of the file."""
     found = list(document.problems)
     if isinstance(document.data, dict):
@@ -38,7 +38,7 @@ def problems(file: str, document: Document) -> list[Problem]:
     return in_order(found)
 
 
-def _sound_part(data: Mapping[str, Any], found: list[Problem]) -> dict[str, Any]:
+def _sound_part(data: Mapping[str, Any], found: list[Fault]) -> dict[str, Any]:
     """Return the jobs, groups and defaults that nothing was found in yet, which alone can be looked at further."""
     paths = [problem.path for problem in found]
     kept: dict[str, Any] = {} if _is_faulty("defaults", paths) else {"defaults": data.get("defaults")}
@@ -56,7 +56,7 @@ def _is_faulty(path: str, paths: list[str]) -> bool:
 # --- beyond the schema ------------------------------------------------------------------------
 
 
-def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[Problem]:
+def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[Fault]:
     broken = {path[1]: found for path, found in _matrices(file, document, sound)}
     yield from broken.values()
     jobs = {name: raw for name, raw in sound["jobs"].items() if name not in broken}
@@ -75,7 +75,7 @@ def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> I
         yield from faults or _shell(file, document, job)
 
 
-def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, Problem]]:
+def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, Fault]]:
     for name, raw in sound["jobs"].items():
         path: DocumentPath = ("jobs", name, "matrix")
         try:
@@ -84,7 +84,7 @@ def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterat
             yield path, document.problem(file, path, error.message, error.hint)
 
 
-def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Problem]:
+def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Fault]:
     """Variables that may not be set for a job; those of the defaults are told there, and not for each job once more."""
     for key, names, why in (
         ("env", settings.env, env_names.refusal),
@@ -96,7 +96,7 @@ def _variables(file: str, document: Document, path: DocumentPath, settings: spec
                 yield document.problem(file, where, *why(name))
 
 
-def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:
+def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
     declared = document.data.get("jobs") or {}
     for group in job_file.groups.values():
         path: DocumentPath = ("groups", group.name)
@@ -111,7 +111,7 @@ def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Proble
             yield from _named(file, document, job_file, where, needs)
 
 
-def _needs(file: str, document: Document, job_file: JobFile) -> Iterator[Problem]:
+def _needs(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
     """Unknown names and circles in what jobs need; a circle of a group is told only if the jobs alone have none."""
     for job in job_file.jobs.values():
         yield from _named(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
@@ -124,14 +124,14 @@ def _needs(file: str, document: Document, job_file: JobFile) -> Iterator[Problem
             yield _circle(file, document, ("groups", group.name, "depends_on"), circle)
 
 
-def _circle(file: str, document: Document, path: DocumentPath, circle: tuple[str, ...]) -> Problem:
+def _circle(file: str, document: Document, path: DocumentPath, circle: tuple[str, ...]) -> Fault:
     hint = "take one of these dependencies out"
     return document.problem(file, path, f"jobs that wait for each other: {' -> '.join(circle)}", hint)
 
 
 def _named(
     file: str, document: Document, job_file: JobFile, path: DocumentPath, names: tuple[str, ...]
-) -> Iterator[Problem]:
+) -> Iterator[Fault]:
     """What is wrong with names of jobs that are to run without being asked for each with its parameters."""
     declared = document.data.get("jobs") or {}
     for place, name in enumerate(names):
@@ -145,7 +145,7 @@ def _named(
             yield document.problem(file, (*path, place), told, "give the parameter a default")
 
 
-def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for param in job.params:
         path: DocumentPath = ("jobs", job.name, "params", param.name)
         if param.name in _known(job):
@@ -160,7 +160,7 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
             yield document.problem(file, (*path, "default"), str(error), f"its type is {param.type}")
 
 
-def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     known = _known(job) | {param.name for param in job.params}
     for path, text in _template_texts(document.data, job):
         for line, message in template.faults(text, known):
@@ -173,7 +173,7 @@ def _known(job: JobSpec) -> set[str]:
     return _ALWAYS_KNOWN | ({"matrix"} if job.matrix else set())
 
 
-def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     known = _known(job) | {"os"} | {param.name for param in job.params}
     if job.condition:
         for _, message in template.faults(f"{{{{ ({job.condition}) }}}}", known):
@@ -181,14 +181,14 @@ def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Problem
             yield document.problem(file, ("jobs", job.name, "if"), message, hint)
 
 
-def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     single = isinstance(document.data["jobs"][job.name].get("progress"), str)
     for place, one in enumerate(job.progress):
         if fault := _fault(one):
             yield document.problem(file, ("jobs", job.name, "progress", *(() if single else (place,))), fault)
 
 
-def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterator[Problem]:
+def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterator[Fault]:
     for place, named in enumerate(job.problems):
         if error := _matcher_fault(root, named):
             path: DocumentPath = ("jobs", job.name, "problems", place)
@@ -197,7 +197,7 @@ def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterat
 
 def _matcher_fault(root: Path, named: object) -> UsageError | None:
     try:
-        problem_matchers.resolve(root, named, World({}))
+        problem_matchers.resolve(root, named, RenderInputs({}))
     except UsageError as error:
         return error
     return None
@@ -249,7 +249,7 @@ def _hook_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, st
             yield from _hook_texts((*path, place), one)
 
 
-def _shell(file: str, document: Document, job: JobSpec) -> Iterator[Problem]:
+def _shell(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     if not isinstance(job.command, str):
         return
     path: DocumentPath = ("jobs", job.name, "command")

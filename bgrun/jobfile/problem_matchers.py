@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
 _MOST = 1 << 20
 
 
-def resolve(root: Path, named: Any, world: World) -> list[Any]:
+def resolve(root: Path, named: Any, world: RenderInputs) -> list[Any]:
     """Return a built-in's name, or the documents of matchers, all of them sound.
 
     Args:

@@ -10,7 +10,7 @@ from jsonschema.exceptions import relevance
 
 from bgrun.errors import nearest_names
 from bgrun.jobfile.schema import schema
-from bgrun.jobfile.yaml_source import Document, Problem
+from bgrun.jobfile.yaml_source import Document, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ _TYPES = {"object": "a mapping", "array": "a list", "string": "text", "integer":
           "number": "a number", "boolean": "true or false", "null": "nothing"}  # fmt: skip
 
 
-def by_schema(file: str, document: Document) -> Iterator[Problem]:
+def by_schema(file: str, document: Document) -> Iterator[Fault]:
     """Give the problems that the schema of the job file finds in a document."""
     validator = jsonschema.Draft7Validator(schema("bgjobs"))
     for error in validator.iter_errors(document.data):
         yield from _explained(file, document, error)
 
 
-def _explained(file: str, document: Document, error: Any) -> Iterator[Problem]:
+def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
     path = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         for key in _unknown_keys(error):

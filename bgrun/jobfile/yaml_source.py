@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Problem(NamedTuple):
+class Fault(NamedTuple):
     """One fault; `path` is its place in the document (`jobs.x.timeout`), lines and columns count from 1."""
 
     file: str
@@ -35,7 +35,7 @@ class Problem(NamedTuple):
         return where + (f"{told}; {self.hint}" if self.hint else told)
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
+def in_order(problems: Iterable[Fault]) -> list[Fault]:
     """Return problems in the order of the file, each once."""
     return sorted(set(problems), key=lambda one: (one.line, one.column, one.path, one.message))
 
@@ -54,14 +54,14 @@ class Document(NamedTuple):
 
     data: Any
     places: Mapping[Path, Place]
-    problems: tuple[Problem, ...]
+    problems: tuple[Fault, ...]
 
-    def problem(self, file: str, path: Path, message: str, hint: str = "") -> Problem:
+    def problem(self, file: str, path: Path, message: str, hint: str = "") -> Fault:
         """Return a problem at a path, or at the nearest part around it that has a place."""
         known = path
         while known and known not in self.places:
             known = known[:-1]
-        return Problem(file, *self.places.get(known, (1, 1)), dotted(path), message, hint)
+        return Fault(file, *self.places.get(known, (1, 1)), dotted(path), message, hint)
 
 
 def read(file: str, raw: bytes) -> Document:
@@ -78,7 +78,7 @@ def read(file: str, raw: bytes) -> Document:
 
 
 def _failed(file: str, line: int, column: int, message: str, hint: str = "") -> Document:
-    return Document(None, {}, (Problem(file, line, column, "", message, hint),))
+    return Document(None, {}, (Fault(file, line, column, "", message, hint),))
 
 
 def _compose(file: str, text: str) -> Document:
@@ -141,7 +141,7 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.places: dict[Path, Place] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[Fault] = []
         self.open: set[int] = set()
         self.nodes = 0
         self.scalars = yaml.SafeLoader("")
@@ -160,7 +160,7 @@ class _Builder:
 
     def _tell(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> None:
         line, column = _place(node)
-        self.problems.append(Problem(self.file, line, column, dotted(path), message, hint))
+        self.problems.append(Fault(self.file, line, column, dotted(path), message, hint))
 
     def _build(self, node: yaml.Node, path: Path) -> Any:
         self.nodes += 1

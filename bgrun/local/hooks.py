@@ -12,7 +12,7 @@ import os
 from bgrun.errors import SCARCE
 from bgrun.light import NamedTuple, signal, suppress
 from bgrun.local import event_loop
-from bgrun.store.paths import MARK_DIR, RunFiles
+from bgrun.store.paths import MARK_DIR, RunPaths
 from bgrun.system import files, programs
 from bgrun.system.clock import steady_clock
 
@@ -127,7 +127,7 @@ class Hooks:
             return
         # Looked up here and not by execvpe(), which imports `warnings`.
         words[0] = programs.find(words[0]) or f"/bin/{words[0]}"
-        log = RunFiles(os.path.dirname(run.meta), run.run_id).hooks_log
+        log = RunPaths(os.path.dirname(run.meta), run.run_id).hooks_log
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
         try:
             pid = os.fork()

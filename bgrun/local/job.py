@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from bgrun.store.paths import RunFiles
+    from bgrun.store.paths import RunPaths
 
 
 GATE_FD, SLOT_FD = 8, 9
@@ -69,7 +69,7 @@ class Start(NamedTuple):
     spare: bool = False
 
 
-def launch(at: RunFiles, facts: dict[str, str], start: Start, held: Held) -> journal.Child:
+def launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> journal.Child:
     """Start a job script as a child of this process and the leader of a session of its own.
 
     Raises:
@@ -103,7 +103,7 @@ def _leave_some(fd: int) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
-def _withdraw(at: RunFiles, opened: list[int], waits: int | None = None) -> None:
+def _withdraw(at: RunPaths, opened: list[int], waits: int | None = None) -> None:
     """Remove what was made for a launch; of a run that `waits` on, with that lock or -1, the record stays."""
     for fd in opened:
         if waits is None or fd != waits:
@@ -116,7 +116,7 @@ def _withdraw(at: RunFiles, opened: list[int], waits: int | None = None) -> None
             files.remove(path)
 
 
-def _begin(at: RunFiles, facts: dict[str, str], start: Start, held: Held, log_fd: int) -> journal.Child:
+def _begin(at: RunPaths, facts: dict[str, str], start: Start, held: Held, log_fd: int) -> journal.Child:
     """Spawn the script, bring its record into view, and open its gate."""
     started_at = clock.iso(time.time())
     read_fd, gate_fd = os.pipe()
@@ -149,7 +149,7 @@ def _with_process(facts: dict[str, str], pid: int, started_at: str, log_dir: str
     return {**facts, **born, "log_dir": log_dir, "pid_ns": process.pid_namespace()}
 
 
-def _spawn(at: RunFiles, start: Start, fds: tuple[int, int, int]) -> int:
+def _spawn(at: RunPaths, start: Start, fds: tuple[int, int, int]) -> int:
     """Spawn the script with nothing of ours: its log as stdout and stderr, no stdin, signals as at boot."""
     log_fd, gate_fd, slot_fd = fds
     around = look_around()

@@ -9,7 +9,7 @@ from bgrun.errors import BgrunError, LaunchError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.event_loop import out_of_reach
 from bgrun.store import meta, state
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, lock, process
 from bgrun.system.clock import steady_clock
 
@@ -75,7 +75,7 @@ def _used(usage: resource.struct_rusage) -> tuple[int, float, float]:
     return rss, usage.ru_utime, usage.ru_stime
 
 
-def claim_lock(at: RunFiles) -> int:
+def claim_lock(at: RunPaths) -> int:
     """Make the pid file, locked, empty and still hidden, and return its descriptor.
 
     Raises:
@@ -90,7 +90,7 @@ def claim_lock(at: RunFiles) -> int:
         raise
 
 
-def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int], locked: int = -1) -> tuple[int, int]:
+def claim_files(at: RunPaths, facts: Mapping[str, str], opened: list[int], locked: int = -1) -> tuple[int, int]:
     """Make the log and the locked, still hidden pid file, and take room on disk for the last words.
 
     Descriptors are added to `opened` as they are made, for the caller to close if this fails; the two
@@ -107,7 +107,7 @@ def claim_files(at: RunFiles, facts: Mapping[str, str], opened: list[int], locke
     return opened[0], opened[1]
 
 
-def publish(at: RunFiles, pid: int, known: bytes, lock_fd: int) -> None:
+def publish(at: RunPaths, pid: int, known: bytes, lock_fd: int) -> None:
     """Bring the record of a process into view: first its pid, locked, then the meta.
 
     Raises:
@@ -118,7 +118,7 @@ def publish(at: RunFiles, pid: int, known: bytes, lock_fd: int) -> None:
     files.replace(at.meta, at.hidden("meta.new"), known)
 
 
-def is_anothers(at: RunFiles, mine: Mapping[str, str]) -> bool:
+def is_anothers(at: RunPaths, mine: Mapping[str, str]) -> bool:
     """Return whether the record in view was made by another supervisor than the one that these facts tell of.
 
     Where the log folder was emptied while a run went on, a newer one may have its ID: what is there is that one's.
@@ -129,13 +129,13 @@ def is_anothers(at: RunFiles, mine: Mapping[str, str]) -> bool:
     return False
 
 
-def write_exit(at: RunFiles, code: int) -> None:
+def write_exit(at: RunPaths, code: int) -> None:
     """Write the exit code, over what the job script has written: the supervisor saw it itself."""
     with suppress(OSError):
         files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
 
 
-def command_is_over(at: RunFiles) -> bool:
+def command_is_over(at: RunPaths) -> bool:
     """Return whether the job script is past its command, and only writes down how that ended."""
     from bgrun.store import record  # a supervisor asleep has not loaded it
 
@@ -144,7 +144,7 @@ def command_is_over(at: RunFiles) -> bool:
     return False
 
 
-def attempts(at: RunFiles) -> dict[str, str]:
+def attempts(at: RunPaths) -> dict[str, str]:
     """Return the line of the meta that tells how often a command with `retry` was tried; none without."""
     from bgrun.store import record  # a supervisor asleep has not loaded it
 
@@ -154,7 +154,7 @@ def attempts(at: RunFiles) -> dict[str, str]:
     return {"attempts": str(tried)}
 
 
-def stop_requested(at: RunFiles) -> str:
+def stop_requested(at: RunPaths) -> str:
     """Return why a run is wanted to stop, or ''; something odd in place of the request is none."""
     if not os.path.lexists(at.stop):
         return ""
@@ -167,7 +167,7 @@ def stop_requested(at: RunFiles) -> str:
     return request.reason if request else ""
 
 
-def stop_is_urgent(at: RunFiles) -> bool:
+def stop_is_urgent(at: RunPaths) -> bool:
     """Return whether a run is wanted to stop without a grace period."""
     from bgrun.store import record  # a supervisor asleep has not loaded it
 
@@ -178,7 +178,7 @@ def stop_is_urgent(at: RunFiles) -> bool:
     return bool(request and request.now)
 
 
-def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
+def close(at: RunPaths, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Write the last words on a run and let go of its lock, in this order."""
     words = meta.pack({**seen.facts(), **verdict_facts(verdict), **more})
     try:
@@ -192,7 +192,7 @@ def close(at: RunFiles, child: Child, seen: Exit, verdict: Verdict, more: dict[s
     os.close(child.lock_fd)
 
 
-def freshen(at: RunFiles, known: bytes, old: float) -> None:
+def freshen(at: RunPaths, known: bytes, old: float) -> None:
     """Give what a live run has on disk the time of now where it is older than that, in seconds since the epoch.
 
     Never its log, whose time tells of silence. A meta that was removed all the same is written again from
@@ -213,7 +213,7 @@ def left_running(processes: Sequence[process.Process]) -> dict[str, str]:
     return {"left_running": " ".join(named)} if named else {}
 
 
-def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str) -> None:
+def close_unstarted(at: RunPaths, facts: dict[str, str], final: State, why: str) -> None:
     """Write the last words on a run that never ran: it has no exit code."""
     words = {**facts, "ended_at": clock.iso(time.time()), "state": final, "reason": why}
     words.pop("waiting", None)
@@ -223,7 +223,7 @@ def close_unstarted(at: RunFiles, facts: dict[str, str], final: State, why: str)
         files.remove(path)
 
 
-def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> None:
+def close_orphan(at: RunPaths, facts: Mapping[str, str], verdict: Verdict) -> None:
     """Write the last words on a run that was stopped after its supervisor had died."""
     from bgrun.store import record  # a supervisor asleep has not loaded it
 
@@ -238,7 +238,7 @@ def close_orphan(at: RunFiles, facts: Mapping[str, str], verdict: Verdict) -> No
         files.commit(at.meta, at.hidden("meta"), known + meta.pack(words))
 
 
-def enqueue(at: RunFiles, facts: dict[str, str], waits_for: str = "") -> None:
+def enqueue(at: RunPaths, facts: dict[str, str], waits_for: str = "") -> None:
     """Make the record of a run that waits for its turn in a plan, and perhaps for something else.
 
     Raises:
@@ -251,7 +251,7 @@ def enqueue(at: RunFiles, facts: dict[str, str], waits_for: str = "") -> None:
         raise LaunchError(f"cannot write {at.meta}: {error.strerror}") from error
 
 
-def enqueue_locked(at: RunFiles, facts: dict[str, str], waits_for: str) -> int:
+def enqueue_locked(at: RunPaths, facts: dict[str, str], waits_for: str) -> int:
     """Make the record of a run that waits on its own, and return the descriptor that holds its lock.
 
     Raises:
@@ -297,12 +297,12 @@ def verdict_facts(verdict: Verdict) -> dict[str, str]:
     return {key: value for key, value in named.items() if value}
 
 
-class GroupLedger:
+class GroupJournal:
     """The group's own run: its log tells the schedule, its exit is the verdict on all."""
 
     def __init__(self, log_dir: str, plan: GroupPlan, recorded: str) -> None:
         self.recorded = recorded
-        self.at = RunFiles(log_dir, plan.run_id)
+        self.at = RunPaths(log_dir, plan.run_id)
         self.facts = dict(plan.facts)
         self.log_fd = -1
         self.lock_fd = -1

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bgrun.store.paths import RunFiles
+    from bgrun.store.paths import RunPaths
 
 MOST_FILES = 2000
 """How many reports are taken of a run at most, and noted before it begins."""
@@ -51,25 +51,25 @@ class Before(NamedTuple):
     place: tuple[int, ...] = ()
 
 
-class Wanted(NamedTuple):
+class ReportRequest(NamedTuple):
     """The reports of a job: a glob, relative to its folder."""
 
     folder: str
     pattern: str
 
 
-def of_facts(facts: Mapping[str, str]) -> Wanted:
+def of_facts(facts: Mapping[str, str]) -> ReportRequest:
     """Return the reports that the job of a run declares, from its meta."""
-    return Wanted(facts.get("working_dir", "/"), facts.get("junit", ""))
+    return ReportRequest(facts.get("working_dir", "/"), facts.get("junit", ""))
 
 
-def look(wanted: Wanted) -> Before:
+def look(wanted: ReportRequest) -> Before:
     """Note which files match before a run begins."""
     seen, began, complete = _look(wanted)
     return Before(began, seen, complete, _place(wanted.folder))
 
 
-def _look(wanted: Wanted) -> tuple[dict[str, tuple[int, ...]], float, bool]:
+def _look(wanted: ReportRequest) -> tuple[dict[str, tuple[int, ...]], float, bool]:
     began = time.time()
     until = time.monotonic() + LOOK_S
     seen: dict[str, tuple[int, ...]] = {}
@@ -82,7 +82,7 @@ def _look(wanted: Wanted) -> tuple[dict[str, tuple[int, ...]], float, bool]:
     return seen, began if complete else time.time(), complete
 
 
-def _name(path: str, wanted: Wanted) -> str:
+def _name(path: str, wanted: ReportRequest) -> str:
     """Return what a file is called from the job's folder, wherever that is by now."""
     return path.removeprefix(f"{wanted.folder}/")
 
@@ -95,7 +95,7 @@ def _place(folder: str) -> tuple[int, ...]:
     return (found.st_dev, found.st_ino)
 
 
-def take(at: RunFiles, wanted: Wanted, before: Before) -> None:
+def take(at: RunPaths, wanted: ReportRequest, before: Before) -> None:
     """Copy the reports that a run wrote to `jobs/<run_id>.reports/`, which comes into view whole or not at all."""
     hidden = at.hidden_reports
     try:
@@ -106,7 +106,7 @@ def take(at: RunFiles, wanted: Wanted, before: Before) -> None:
         files.remove_folder(hidden)
 
 
-def _fill(folder: str, wanted: Wanted, before: Before) -> None:
+def _fill(folder: str, wanted: ReportRequest, before: Before) -> None:
     if _place(wanted.folder) != before.place:
         told = f"{wanted.pattern}: the directory {wanted.folder} was removed, or another is in its place"
         _write_index(folder, {}, told)
@@ -207,7 +207,7 @@ def _copy_bytes(source: int, target: int, path: str, size: int, until: float) ->
 # brings `re` along, as much again as the rest of a supervisor, and cannot be held to a time.
 
 
-def matching(wanted: Wanted, until: float) -> Iterator[str]:
+def matching(wanted: ReportRequest, until: float) -> Iterator[str]:
     """Give the paths that a glob matches, for as long as the monotonic clock has not come to `until`."""
     segments = [segment for segment in wanted.pattern.split("/") if segment]
     if not segments or wanted.pattern.endswith("/"):

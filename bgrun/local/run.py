@@ -13,7 +13,7 @@ from bgrun.errors import ScarceError
 from bgrun.light import signal, suppress
 from bgrun.local import event_loop, journal, workdir
 from bgrun.store import state
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import process
 from bgrun.system.clock import steady_clock
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgrun.local.manifest import RunPlan
-    from bgrun.local.reports import Before, Wanted
+    from bgrun.local.reports import Before, ReportRequest
     from bgrun.local.stopping.policy import Stopping
     from bgrun.model import State
     from bgrun.system.process import Process
@@ -65,13 +65,13 @@ class Host:
         self.leaders: set[int] = set()
 
 
-class Member:
+class RunTask:
     """A run: its plan and what has become of it."""
 
     def __init__(self, plan: RunPlan, host: Host) -> None:
         self.plan = plan
         self.host = host
-        self.at = RunFiles(host.log_dir, plan.run_id)
+        self.at = RunPaths(host.log_dir, plan.run_id)
         self.state: State = "queued"
         self.waived = False
         self.child: journal.Child | None = None
@@ -163,7 +163,7 @@ class Member:
             except Exception as error:  # noqa: BLE001 - no fault of ours in this is worth a run
                 journal.note_fault(self.host.log_dir, error)
 
-    def _reports(self) -> Wanted:
+    def _reports(self) -> ReportRequest:
         from bgrun.local import reports
 
         wanted = reports.of_facts(self.plan.facts)

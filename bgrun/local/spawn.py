@@ -11,7 +11,7 @@ from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError,
 from bgrun.light import contextmanager, signal, suppress
 from bgrun.local import event_loop
 from bgrun.local import manifest as plans
-from bgrun.store.paths import MARK_RUN, RunFiles
+from bgrun.store.paths import MARK_RUN, RunPaths
 from bgrun.system import process
 
 TYPE_CHECKING = False
@@ -189,7 +189,7 @@ def _halted(pid: int, options: int) -> bool:
 
 def _has_record(plan: Plan) -> bool:
     run_ids = [plan.group.run_id] if plan.group else [run.run_id for run in plan.runs]
-    return any(os.path.lexists(RunFiles(plan.log_dir, run_id).meta) for run_id in run_ids)
+    return any(os.path.lexists(RunPaths(plan.log_dir, run_id).meta) for run_id in run_ids)
 
 
 def _has_come(fd: int) -> bool:

@@ -15,7 +15,7 @@ from bgrun.local.manifest import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention
 from bgrun.store import cache, claim, facts, record, state
 from bgrun.store.facts import Membership, Origin
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import files, git, process
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None,
     )
     group = None
     if title and own:
-        _write_script(RunFiles(log_dir, str(own)), title.script(names))
+        _write_script(RunPaths(log_dir, str(own)), title.script(names))
         group = _group(own, title, plan, origin)
         facts.check_size({**group.facts, "members": " ".join(names)})
     return Plan(log_dir, runs, group, hand_over.module_path())
@@ -123,7 +123,7 @@ def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> Grou
     return GroupPlan(str(own), title.label, known, plan.max_parallel, plan.fail_fast, kept)
 
 
-def _write_script(at: RunFiles, text: str) -> None:
+def _write_script(at: RunPaths, text: str) -> None:
     with files.storage(at.script, "write"):
         files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
         files.make_executable(at.script)
@@ -131,7 +131,7 @@ def _write_script(at: RunFiles, text: str) -> None:
 
 def _clear(log_dir: str, claims: Sequence[str]) -> None:
     """Remove what never ran; where a job was launched after all, leave every record alone."""
-    if not any(record.read_meta(RunFiles(log_dir, run_id)) for run_id in claims):
+    if not any(record.read_meta(RunPaths(log_dir, run_id)) for run_id in claims):
         claim.give_up(log_dir, claims)
 
 

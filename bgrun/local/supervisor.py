@@ -14,7 +14,7 @@ from bgrun.light import signal, suppress
 from bgrun.local import journal, workdir
 from bgrun.local.event_loop import SLOW_LOOK_S, child_has_ended, hear_of_touches, raise_limit, reap_child
 from bgrun.local.manifest import Plan
-from bgrun.local.run import Host, Member
+from bgrun.local.run import Host, RunTask
 from bgrun.local.workdir import HERE
 from bgrun.store import meta
 from bgrun.system import process
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgrun.local import scheduler
-    from bgrun.local.concurrency.queue import Turnstile
+    from bgrun.local.concurrency.queue import AdmissionQueue
     from bgrun.local.hooks import Hooks
     from bgrun.local.log_limit import LogWatch
     from bgrun.local.reexec.bundle import Copy
@@ -57,12 +57,12 @@ class Supervisor:
         self.host = Host(HERE, self._tell, self._ask_for_writes)
         self.host.recorded, self.host.keep_code = plan.log_dir, self.keep_code
         self.host.alone, self.host.grouped = len(plan.runs) == 1, bool(plan.group)
-        self.members = {run.run_id: Member(run, self.host) for run in plan.runs}
-        self.active: dict[str, Member] = {}
+        self.members = {run.run_id: RunTask(run, self.host) for run in plan.runs}
+        self.active: dict[str, RunTask] = {}
         self.order = _order(plan) if len(plan.runs) > 1 else None
         self.turnstile = _turnstile(plan, self.host.helpers)
         self.hooks = _hooks(plan, self.host.helpers)
-        self.group = journal.GroupLedger(HERE, plan.group, plan.log_dir) if plan.group else None
+        self.group = journal.GroupJournal(HERE, plan.group, plan.log_dir) if plan.group else None
         self.log_watch: LogWatch | None = None
         self.code: Copy | None = None
         self.asked_to_stop = False
@@ -276,7 +276,7 @@ class Supervisor:
         for run_id, why in step.waive.items():
             self.members[run_id].never_run("skipped", why, waived=True)
 
-    def _launch(self, member: Member) -> None:
+    def _launch(self, member: RunTask) -> None:
         """Launch a run whose turn has come in the plan, unless it has to wait in its concurrency group."""
         run_id = member.plan.run_id
         if member.recorded and (why := self._requested(member)):
@@ -297,12 +297,12 @@ class Supervisor:
         self.scarce_since = NEVER
         self.active[run_id] = member
 
-    def _not_launched(self, member: Member, error: BgrunError) -> None:
+    def _not_launched(self, member: RunTask, error: BgrunError) -> None:
         if not self.group and not member.recorded:
             raise error
         member.never_run("skipped", workdir.spelled(error.message, self.plan.log_dir))
 
-    def _may_wait(self, member: Member) -> bool:
+    def _may_wait(self, member: RunTask) -> bool:
         """Whether a run for which the system has nothing left stays queued until others have ended."""
         now = steady_clock()
         self.scarce_since = min(self.scarce_since, now)
@@ -347,7 +347,7 @@ class Supervisor:
 
     # --- hooks --------------------------------------------------------------------------------
 
-    def _call_hooks(self, member: Member) -> None:
+    def _call_hooks(self, member: RunTask) -> None:
         if not self.hooks:
             return
         from bgrun.store import record
@@ -375,7 +375,7 @@ class Supervisor:
                 if journal.stop_is_urgent(member.at) or (self.group and journal.stop_is_urgent(self.group.at)):
                     member.skip_grace()
 
-    def _requested(self, member: Member) -> str:
+    def _requested(self, member: RunTask) -> str:
         """Return why the end of a run, or of all of the group, was asked for, or ''."""
         return (self.group.stop_requested() if self.group else "") or journal.stop_requested(member.at)
 
@@ -385,7 +385,7 @@ class Supervisor:
 
             stopper.pursue(being_stopped)
 
-    def _unfinished(self) -> Iterable[Member]:
+    def _unfinished(self) -> Iterable[RunTask]:
         return [member for member in self.members.values() if member.state in ("queued", "running")]
 
     def stop_all(self) -> None:
@@ -416,13 +416,13 @@ class Supervisor:
                 retention.apply(HERE, label, policy)
 
 
-def _turnstile(plan: Plan, helpers: set[int]) -> Turnstile | None:
+def _turnstile(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
     """Return what a plan with concurrency groups needs; no other loads the code of it, nor that of hooks."""
     if not any(run.concurrency for run in plan.runs):
         return None
-    from bgrun.local.concurrency.queue import Turnstile
+    from bgrun.local.concurrency.queue import AdmissionQueue
 
-    return Turnstile(HERE, plan.log_dir, plan.runs, helpers)
+    return AdmissionQueue(HERE, plan.log_dir, plan.runs, helpers)
 
 
 def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:

@@ -8,7 +8,7 @@ import time
 from bgrun.light import suppress
 from bgrun.local import event_loop
 from bgrun.store import record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import lock
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def wait_run(log_dir: str, run_id: str, timeout_s: float | None = None) -> Run |
 
 def _sleep_on(log_dir: str, run: Run, timeout_s: float | None) -> None:
     """Sleep until something about the run may have changed."""
-    at = RunFiles(log_dir, run.run_id)
+    at = RunPaths(log_dir, run.run_id)
     path = next(filter(lock.is_held, (at.hidden("pid"), at.pid)), "")
     if not event_loop.is_main_thread():
         time.sleep(min(QUEUE_LOOK_S, timeout_s if timeout_s is not None else QUEUE_LOOK_S))

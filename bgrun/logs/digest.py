@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import RenderedJob, Run
     from bgrun.store.masking import Mark
-    from bgrun.store.paths import RunFiles
+    from bgrun.store.paths import RunPaths
 
 MOST_PROBLEMS = 10
 HEAD_BYTES = 64 << 10
@@ -68,7 +68,7 @@ def fields(digest: Digest) -> dict[str, Any]:
     }
 
 
-def of_run(at: RunFiles, run: Run, job: RenderedJob, secrets: str, most: int = MOST_PROBLEMS) -> Digest:
+def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = MOST_PROBLEMS) -> Digest:
     """Return the digest of a single run.
 
     Args:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgrun.model import Run
-    from bgrun.store.paths import RunFiles
+    from bgrun.store.paths import RunPaths
 
 VERSION = 1
 """Which form they have; one of another form is made anew."""
 _KEPT = ("counts", "problems", "more", "head", "tail", "source", "note")
 
 
-def read(at: RunFiles, run: Run) -> Digest | None:
+def read(at: RunPaths, run: Run) -> Digest | None:
     """Return the digest that is kept of a run, or None where there is none that can be believed."""
     if not is_kept(run):
         return None
@@ -40,7 +40,7 @@ def read(at: RunFiles, run: Run) -> Digest | None:
     return None
 
 
-def write(at: RunFiles, digest: Digest) -> None:
+def write(at: RunPaths, digest: Digest) -> None:
     """Keep the digest of a run, if another look would find the same; where that cannot be, it is done without."""
     if is_kept(digest.run) and digest.settled and files.owner(at.meta) == os.geteuid():
         kept = {key: getattr(digest, key) for key in _KEPT}

@@ -34,7 +34,7 @@ class Line(NamedTuple):
     end: int
 
 
-class Wanted(NamedTuple):
+class PageRequest(NamedTuple):
     """Which lines of a log are wanted.
 
     `pattern` is searched in each, `context` lines around a match come with it. `head` gives the first
@@ -192,7 +192,7 @@ def _boundary(data: bytes, most: int) -> int:
     return cut
 
 
-def page(lines: Iterable[Line], start: int, wanted: Wanted) -> Page:
+def page(lines: Iterable[Line], start: int, wanted: PageRequest) -> Page:
     """Return the wanted ones of these lines, which begin at `start`."""
     clock = bounded_regex.Clock(SEARCH_S)
     chosen = _Chosen(wanted)
@@ -206,14 +206,14 @@ def page(lines: Iterable[Line], start: int, wanted: Wanted) -> Page:
     return Page(tuple(chosen.lines), at, chosen.dropped)
 
 
-def _matches(text: str, wanted: Wanted, clock: bounded_regex.Clock) -> bool:
+def _matches(text: str, wanted: PageRequest, clock: bounded_regex.Clock) -> bool:
     return wanted.pattern is None or clock.search(wanted.pattern, text) is not None
 
 
 class _Chosen:
     """The lines that were taken so far, with their context, within the bounds."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: PageRequest) -> None:
         self.wanted = wanted
         self.lines: deque[str] = deque()
         self.bytes = 0

@@ -9,7 +9,7 @@ from bgrun.errors import BgrunError
 from bgrun.light import NamedTuple
 from bgrun.store import index as run_names
 from bgrun.store import masking, meta, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Taken(NamedTuple):
     note: str | None = None
 
 
-def reports(at: RunFiles, run: Run, job: RenderedJob, known: Sequence[Mark]) -> Taken:
+def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> Taken:
     """Return what the test reports of a run say; nothing of one that did not run, or declares none.
 
     What another run may have written is not taken for this one's: where two that wrote to the same files
@@ -74,12 +74,12 @@ def _parsed(paths: Sequence[str], known: Sequence[Mark]) -> Report | None:
     return junit.Report(counts, tuple(problem for one in found for problem in one.problems)) if found else None
 
 
-def _other_writer(at: RunFiles, run: Run, job: RenderedJob) -> str | None:
+def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:
     """Return another run that declares the same reports and ran when one of these was written, or None."""
     times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
     place = os.path.normpath(os.path.join(job.working_dir, job.junit))
-    for run_id in itertools.islice(run_names.of(at.log_dir).newest_first(), MOST_COMPARED):
-        known = record.read_meta(RunFiles(at.log_dir, run_id)) or {}
+    for run_id in itertools.islice(run_names.list_names(at.log_dir).newest_first(), MOST_COMPARED):
+        known = record.read_meta(RunPaths(at.log_dir, run_id)) or {}
         declared = known.get("junit", "")
         if not declared or os.path.normpath(os.path.join(known.get("working_dir", ""), declared)) != place:
             continue

@@ -37,7 +37,7 @@ _INSTRUCTIONS = (
 )
 
 
-def serve(project: Project, settings: tools.Settings) -> None:
+def serve(project: Project, settings: tools.ServerOptions) -> None:
     """Serve the project until standard input ends; an answer that cannot be written ends it with the next input.
 
     Raises:
@@ -74,7 +74,7 @@ async def _serve(calls: Calls) -> None:
 class Calls:
     """Answers to what a client asks. The project is looked at anew for each: its job file may change at any time."""
 
-    def __init__(self, project: Project, settings: tools.Settings) -> None:
+    def __init__(self, project: Project, settings: tools.ServerOptions) -> None:
         self.begun_in = project
         self.settings = settings
         self.tools = {tool.name: tool for tool in tools.declared(settings)}

@@ -32,7 +32,7 @@ _LOG_LINES, _LOG_BYTES = 100, 8 << 10
 _GROUP, _ADHOC = "group:", "run:"
 
 
-class Settings(NamedTuple):
+class ServerOptions(NamedTuple):
     """What this server allows: how long a call may wait, in seconds, and whether any command may be run."""
 
     max_wait_s: float = MAX_WAIT_S
@@ -62,7 +62,7 @@ _TEXTS = {"type": "array", "items": {"type": "string", "maxLength": 4096}, "maxI
 _SECONDS = {"type": "number", "minimum": 0}
 
 
-def declared(settings: Settings) -> list[Tool]:
+def declared(settings: ServerOptions) -> list[Tool]:
     """Return the tools that a server with these settings has."""
     adhoc = ", or run:LABEL with a command as args" if settings.allow_run else ""
     wait = f"at most {settings.max_wait_s:g}"
@@ -118,7 +118,7 @@ def declared(settings: Settings) -> list[Tool]:
 # --- what they do -----------------------------------------------------------------------------
 
 
-def start(project: Project, settings: Settings, job: str, args: Sequence[str]) -> tuple[Run, dict[str, Any]]:
+def start(project: Project, settings: ServerOptions, job: str, args: Sequence[str]) -> tuple[Run, dict[str, Any]]:
     """Start a job, a group or, where that is allowed, any command; return the run and what to say beside it."""
     cut = args.index("--") if "--" in args else len(args)
     words, tail = args[:cut], args[cut + 1 :]
@@ -148,7 +148,7 @@ def pauses() -> Iterator[float]:
         yield _LOOKS_S[-1]
 
 
-def clamped(asked_s: float, settings: Settings) -> float:
+def clamped(asked_s: float, settings: ServerOptions) -> float:
     """Return how long a call waits that asked for so many seconds."""
     return min(asked_s, settings.max_wait_s)
 
@@ -198,7 +198,7 @@ def log(project: Project, run: str, since: str | None, match: str | None, max_li
     api.logs.require_log(found)
     most = max_lines or _LOG_LINES
     first = bool(since or match)
-    wanted = pages.Wanted(
+    wanted = pages.PageRequest(
         pattern=bounded_regex.compiled(match) if match else None,
         head=most if first else None,
         tail=None if first else most,

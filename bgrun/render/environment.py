@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
 # No pager may wait for somebody at the keyboard, and no output may sit in a buffer.
 MOST_BYTES = 1 << 18
@@ -26,7 +26,7 @@ _MOST_FILLED_IN = 1000
 CONSTANTS = {"PYTHONUNBUFFERED": "1", "GH_PAGER": "cat", "GIT_PAGER": "cat"}
 
 
-def read_env_files(root: Path, names: Iterable[str], world: World) -> dict[str, str]:
+def read_env_files(root: Path, names: Iterable[str], world: RenderInputs) -> dict[str, str]:
     """Return the variables of dotenv files, relative to `root`; later files win.
 
     `${NAME}` in a value is filled in from earlier lines and files, else from the environment.
@@ -40,7 +40,7 @@ def read_env_files(root: Path, names: Iterable[str], world: World) -> dict[str, 
     return found
 
 
-def _read_env_file(path: Path, name: str, world: World, before: Mapping[str, str]) -> dict[str, str]:
+def _read_env_file(path: Path, name: str, world: RenderInputs, before: Mapping[str, str]) -> dict[str, str]:
     from dotenv.parser import parse_stream
 
     world.reads(path)
@@ -99,7 +99,7 @@ def _is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
-def find_venv(wanted: str | bool, working_dir: Path, root: Path, world: World) -> str:
+def find_venv(wanted: str | bool, working_dir: Path, root: Path, world: RenderInputs) -> str:
     """Return the folder of the virtual environment, or '' for none.
 
     Raises:
@@ -116,6 +116,6 @@ def find_venv(wanted: str | bool, working_dir: Path, root: Path, world: World) -
     return next((str(path) for path in candidates if _is_venv(path, world)), "")
 
 
-def _is_venv(folder: Path, world: World) -> bool:
+def _is_venv(folder: Path, world: RenderInputs) -> bool:
     """Return whether a folder is a virtual environment (PEP 405)."""
     return world.is_file(folder / "pyvenv.cfg") or world.is_file(folder / "bin" / "activate")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.model import Concurrency, Hook, Scalar
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -37,7 +37,7 @@ def render_job(
     name: str,
     given: Sequence[str],
     extra: Sequence[str],
-    world: World,
+    world: RenderInputs,
     combination: Mapping[str, Scalar] | None = None,
 ) -> RenderedJob:
     """Return a declared job, ready to launch.
@@ -89,7 +89,9 @@ def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:
     return {} if combination is None else {"matrix": combination}
 
 
-def ruled_out(job: JobSpec, given: Sequence[str], world: World, combination: Mapping[str, Scalar] | None = None) -> str:
+def ruled_out(
+    job: JobSpec, given: Sequence[str], world: RenderInputs, combination: Mapping[str, Scalar] | None = None
+) -> str:
     """Return why a job is not to run, by its `if`, or ''.
 
     Raises:
@@ -135,7 +137,7 @@ def render_command(
     working_dir: Path,
     root: Path,
     job_file: JobFile | None,
-    world: World,
+    world: RenderInputs,
 ) -> RenderedJob:
     """Return a command that is declared nowhere, ready to launch; a job file's `defaults` hold for it.
 
@@ -146,7 +148,7 @@ def render_command(
     return ad_hoc.fill(blank, label, argv)
 
 
-def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, world: World) -> RenderedJob:
+def render_blank(*, working_dir: Path, root: Path, job_file: JobFile | None, world: RenderInputs) -> RenderedJob:
     """Return the job of any command that is declared nowhere, with holes where its words are to stand.
 
     Raises:
@@ -176,7 +178,12 @@ class _Surroundings(NamedTuple):
 
 
 def _rendered(
-    settings: Settings, root: Path, values: Mapping[str, Any], where: str, world: World, folder: Path | None = None
+    settings: Settings,
+    root: Path,
+    values: Mapping[str, Any],
+    where: str,
+    world: RenderInputs,
+    folder: Path | None = None,
 ) -> _Surroundings:
     folder = folder or root / template.render(settings.working_dir, values, f"{where}working_dir")
     if not world.is_dir(folder):
@@ -199,7 +206,7 @@ def _rendered(
     return _Surroundings(Path(world.real(folder)), venv, plain, env_words, secrets, settings, hooks, share)
 
 
-def _secrets(names: Sequence[str], exports: Mapping[str, str], world: World) -> dict[str, str]:
+def _secrets(names: Sequence[str], exports: Mapping[str, str], world: RenderInputs) -> dict[str, str]:
     """Return the values of the secrets that are set. They are to be kept nowhere, so this is no sight to be told."""
     world.repeats = world.repeats and not names
     values = {name: exports.get(name, world.env.get(name)) for name in names}

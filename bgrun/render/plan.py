@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.model import RenderedJob, Scalar
-    from bgrun.templating.inputs import World
+    from bgrun.templating.inputs import RenderInputs
 
 
 class Request(NamedTuple):
@@ -48,7 +48,7 @@ def requests_of(job_file: JobFile, words: Sequence[str], extra: Sequence[str] = 
     return [one._replace(extra=tuple(extra)) for one in found]
 
 
-def expand_jobs(job_file: JobFile, requests: Sequence[Request], world: World) -> RenderedPlan:
+def expand_jobs(job_file: JobFile, requests: Sequence[Request], world: RenderInputs) -> RenderedPlan:
     """Return the plan of these jobs and of all that they need.
 
     Raises:
@@ -65,7 +65,7 @@ def expand_jobs(job_file: JobFile, requests: Sequence[Request], world: World) ->
 def expand_group(
     job_file: JobFile,
     name: str,
-    world: World,
+    world: RenderInputs,
     only: Sequence[str] = (),
     given: Sequence[str] = (),
 ) -> RenderedPlan:
@@ -116,7 +116,7 @@ def _plan(
     job_file: JobFile,
     asked: Mapping[str, Request],
     needs: Mapping[str, tuple[str, ...]],
-    world: World,
+    world: RenderInputs,
     words: Mapping[str, tuple[str, ...]] | None = None,
 ) -> RenderedPlan:
     places: dict[str, tuple[int, ...]] = {}
@@ -130,7 +130,7 @@ def _plan(
     return RenderedPlan(tuple(nodes), tuple(place for name in asked for place in places[name]))
 
 
-def _nodes(job_file: JobFile, one: Request, world: World) -> list[Node]:
+def _nodes(job_file: JobFile, one: Request, world: RenderInputs) -> list[Node]:
     """Return a job as the nodes of a plan: one, or one for each combination of its matrix."""
     job = find_job(job_file, one.name)
     if not job.matrix:
@@ -154,7 +154,9 @@ def _picked(job: JobSpec, given: Sequence[str]) -> tuple[dict[str, str], tuple[s
     return picked, tuple(word for word in given if pairs[word][0] not in axes or not pairs[word][1])
 
 
-def _node(job_file: JobFile, one: Request, world: World, combination: Mapping[str, Scalar] | None = None) -> Node:
+def _node(
+    job_file: JobFile, one: Request, world: RenderInputs, combination: Mapping[str, Scalar] | None = None
+) -> Node:
     job = find_job(job_file, one.name)
     why = ruled_out(job, one.given, world, combination)
     if why:
@@ -162,7 +164,7 @@ def _node(job_file: JobFile, one: Request, world: World, combination: Mapping[st
     return Node(render_job(job_file, one.name, one.given, one.extra, world, combination))
 
 
-def render_one(job_file: JobFile, one: Request, world: World) -> RenderedJob:
+def render_one(job_file: JobFile, one: Request, world: RenderInputs) -> RenderedJob:
     """Return a single job, whatever its `if` says and without what it needs.
 
     Raises:

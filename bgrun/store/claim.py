@@ -7,7 +7,7 @@ import time
 
 from bgrun.errors import StorageError
 from bgrun.store.newest import Last
-from bgrun.store.paths import RunFiles, next_run_id
+from bgrun.store.paths import RunPaths, next_run_id
 from bgrun.system import files
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def claim_all(log_dir: str, wanted: Iterable[tuple[str, bytes]]) -> Iterator[Run
 def _claim(log_dir: str, label: str, script: bytes, newest: RunId | None) -> RunId:
     wanted = next_run_id(label, time.time(), newest)
     for _ in range(_MOST_AT_ONCE):
-        at = RunFiles(log_dir, str(wanted))
+        at = RunPaths(log_dir, str(wanted))
         if not os.path.lexists(at.meta) and _create(at.script, script):
             return wanted
         wanted = wanted._replace(serial=wanted.serial + 1)
@@ -62,6 +62,6 @@ def _create(path: str, script: bytes) -> bool:
 def give_up(log_dir: str, run_ids: Iterable[str]) -> None:
     """Remove what is left of runs that were claimed and never launched."""
     for run_id in run_ids:
-        at = RunFiles(log_dir, run_id)
+        at = RunPaths(log_dir, run_id)
         for path in (*at.all_visible, *at.all_hidden):
             files.remove(path)

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bgrun.store.paths import RunFiles
+    from bgrun.store.paths import RunPaths
 
 SLACK_S = 2.0
 """How far the start of a process and the time of a file may differ: the tick of a file system, a corrected clock."""
@@ -28,7 +28,7 @@ ZONE_STEP_S, MOST_ZONES_S, ZONE_SLACK_S = 15 * 60, 26 * 3600 + 60, 3.0
 """All time zones are so many seconds apart, and no two more than so many; and how far stamp and file may differ."""
 
 
-def completed(at: RunFiles, written: Mapping[str, str], code: int | None) -> dict[str, str]:
+def completed(at: RunPaths, written: Mapping[str, str], code: int | None) -> dict[str, str]:
     """Return the facts of a foreign run in the words of a meta of bgrun; `run_id` stays absent.
 
     Args:
@@ -102,7 +102,7 @@ def fits(began: float, recorded: float, named: float) -> bool:
     return recorded - SLACK_S <= began <= named + SLACK_S
 
 
-def _start(at: RunFiles, written: Mapping[str, str], pid: int) -> str:
+def _start(at: RunPaths, written: Mapping[str, str], pid: int) -> str:
     """Return the start of the process that has this pid, in the kernel's unit, if it is that of the run; else ''."""
     found = process.look(pid)
     if found is None or found.zombie:

@@ -12,7 +12,7 @@ import time
 from bgrun.light import NamedTuple
 from bgrun.store import cache
 from bgrun.store import newest as newest_ids
-from bgrun.store.paths import RunFiles, newest_first, parse_run_id, split_run_id
+from bgrun.store.paths import RunPaths, newest_first, parse_run_id, split_run_id
 from bgrun.system import files
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ WORTH_KEEPING = 500
 _KEPT = "names"
 
 
-class Names(NamedTuple):
+class RunNames(NamedTuple):
     """Run ids as blocks of text, each on a line of its own between line feeds, which is quick to keep and to search.
 
     `every` has them all, the newest first; `latest` the newest of each label; `unfinished` those without
@@ -84,7 +84,7 @@ def _label(run_id: str) -> str:
     return parts[0] if parts else ""
 
 
-def sort(names: Iterable[str]) -> Names:
+def sort(names: Iterable[str]) -> RunNames:
     """Return the runs that are named by the names of files; pure."""
     known = list(names)
     ended = {name[:-5] for name in known if name.endswith(".exit")}
@@ -97,21 +97,21 @@ def sort(names: Iterable[str]) -> Names:
     for _, _, label, _, run_id in found:
         latest.setdefault(label, run_id)
     every = [one[-1] for one in found]
-    return Names(_block(every), _block(latest.values()), _block(one for one in every if one not in ended))
+    return RunNames(_block(every), _block(latest.values()), _block(one for one in every if one not in ended))
 
 
 def _block(lines: Iterable[str]) -> str:
     return "\n".join(["", *lines, ""])
 
 
-def of(log_dir: str) -> Names:
+def list_names(log_dir: str) -> RunNames:
     """Return the runs in a log folder, from the names alone.
 
     Raises:
         StorageError: the folder cannot be read.
     """
     if not files.check_log_dir(log_dir):
-        return Names()
+        return RunNames()
     mark = _mark(log_dir)
     if kept := _kept(log_dir, mark):
         return kept
@@ -131,12 +131,12 @@ def _is_quiet(log_dir: str) -> bool:
     return os.stat(log_dir).st_mtime < time.time() - QUIET_S
 
 
-def _kept(log_dir: str, mark: str) -> Names | None:
+def _kept(log_dir: str, mark: str) -> RunNames | None:
     data = cache.read(log_dir, _KEPT)
     if data is None or not data.startswith(mark.encode() + b"\0"):
         return None
     parts = data.decode("utf-8", "surrogateescape").split("\0")
-    return Names(*parts[1:]) if len(parts) == 4 else None
+    return RunNames(*parts[1:]) if len(parts) == 4 else None
 
 
 def resolve(log_dir: str, ref: str) -> str | None:
@@ -154,7 +154,7 @@ def is_run(log_dir: str, ref: str) -> bool:
     Raises:
         StorageError: the folder is one that is not to be looked at.
     """
-    is_there = bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunFiles(log_dir, ref).meta)
+    is_there = bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunPaths(log_dir, ref).meta)
     return is_there and files.check_log_dir(log_dir)
 
 
@@ -186,7 +186,7 @@ def look_up(log_dir: str, label: str) -> OfLabel:
     if not files.check_log_dir(log_dir):
         return OfLabel()
     if _is_quiet(log_dir):
-        found = of(log_dir)
+        found = list_names(log_dir)
         return OfLabel(found.newest_of(label), tuple(found.unfinished_first(label)))
     own = [name for name in _listed(log_dir) if name.startswith(f"{label}_")]
     run_ids = list(map(str, newest_first(label, own, ".meta")))
@@ -215,7 +215,7 @@ def claimed_of_label(log_dir: str, label: str) -> Iterator[str]:
 
 def _of_label(log_dir: str, label: str, folder: str, suffix: str) -> Iterator[str]:
     if not files.check_log_dir(log_dir) or _is_quiet(log_dir):
-        yield from of(log_dir).newest_first(label)
+        yield from list_names(log_dir).newest_first(label)
     else:
         yield from map(str, newest_first(label, _listed(folder), suffix))
 

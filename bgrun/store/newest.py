@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from bgrun.store import cache
-from bgrun.store.paths import RunFiles, newest_first, parse_run_id
+from bgrun.store.paths import RunPaths, newest_first, parse_run_id
 from bgrun.system import files, lock
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ _WORD, _LOCK = "last.", "claims"
 def of_word(log_dir: str, label: str) -> RunId | None:
     """Return the last run of a label that was claimed, if it exists, where there is word of it."""
     found = _word(log_dir, label) if _is_large(log_dir) else None
-    if found is None or not os.path.lexists(RunFiles(log_dir, str(found)).meta):
+    if found is None or not os.path.lexists(RunPaths(log_dir, str(found)).meta):
         return None
     return found if _is_latest(log_dir, found) else None
 

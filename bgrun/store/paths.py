@@ -21,7 +21,7 @@ MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
 KINDS = ("log", "pid", "exit", "meta")
 
 
-class RunFiles(NamedTuple):
+class RunPaths(NamedTuple):
     """The paths of one run. The hidden ones exist only while it lives, or while it is being stopped."""
 
     log_dir: str

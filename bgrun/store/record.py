@@ -9,7 +9,7 @@ from bgrun.errors import StorageError, UnknownNameError
 from bgrun.light import NamedTuple, suppress
 from bgrun.model import Run
 from bgrun.store import meta, state
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, lock, process
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ class StopRequest(NamedTuple):
     now: bool = False
 
 
-def read_meta(at: RunFiles) -> dict[str, str] | None:
+def read_meta(at: RunPaths) -> dict[str, str] | None:
     """Return the facts of a run, or None where there is no such run."""
     data = files.read(at.meta, MOST_META)
     if data is None:
@@ -40,13 +40,13 @@ def read_meta(at: RunFiles) -> dict[str, str] | None:
     return facts if "run_id" in facts else _of_old_script(at, data)
 
 
-def _of_old_script(at: RunFiles, data: bytes) -> dict[str, str]:
+def _of_old_script(at: RunPaths, data: bytes) -> dict[str, str]:
     from bgrun.store import foreign  # rarely needed
 
     return foreign.completed(at, meta.unpack_raw(data), seen_exit(at))
 
 
-def seen_exit(at: RunFiles) -> int | None:
+def seen_exit(at: RunPaths) -> int | None:
     """Return the exit code of a run that nobody minds any more, in view or not.
 
     A job script writes it into the room that was kept for it, and leaves it to its supervisor to bring it
@@ -63,7 +63,7 @@ def _code_in(data: bytes | None) -> int | None:
     return None if data is None else state.parse_int(data.decode("ascii", "replace"))
 
 
-def read_attempts(at: RunFiles) -> int | None:
+def read_attempts(at: RunPaths) -> int | None:
     """Return which attempt of a command with `retry` this is, or None where it was tried only once."""
     try:
         data = files.head(at.hidden("attempt"), 64)
@@ -72,7 +72,7 @@ def read_attempts(at: RunFiles) -> int | None:
     return _code_in(data)
 
 
-def read_stop(at: RunFiles) -> StopRequest | None:
+def read_stop(at: RunPaths) -> StopRequest | None:
     """Return the stop request of a run, if there is one."""
     data = files.read(at.stop, MOST_STOP)
     if data is None:
@@ -86,18 +86,18 @@ def is_asked_to_end(log_dir: str, run: Run) -> bool:
 
     A timeout or a bound that it ran into is nobody's wish: what comes of it belongs to the run.
     """
-    asked = (_readable_stop(RunFiles(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
+    asked = (_readable_stop(RunPaths(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
     return any(one is not None and state.is_wish(one.reason) for one in asked)
 
 
-def _readable_stop(at: RunFiles) -> StopRequest | None:
+def _readable_stop(at: RunPaths) -> StopRequest | None:
     """Return the stop request of a run; something odd in place of it is none, as for the supervisor."""
     with suppress(StorageError):
         return read_stop(at)
     return None
 
 
-def ask_to_end(at: RunFiles, reason: str, *, now: bool = False) -> None:
+def ask_to_end(at: RunPaths, reason: str, *, now: bool = False) -> None:
     """Record a wish; one that is recorded, perhaps carried out by now, stays, but for a wish to have it `now`."""
     known = read_stop(at)
     if known is None and _create_stop(at, _stop_words(reason, signalled=False, now=now)):
@@ -107,7 +107,7 @@ def ask_to_end(at: RunFiles, reason: str, *, now: bool = False) -> None:
         write_stop(at, known.reason if known else reason, signalled=bool(known and known.carried_out), now=now)
 
 
-def _create_stop(at: RunFiles, words: bytes) -> bool:
+def _create_stop(at: RunPaths, words: bytes) -> bool:
     """Write a request where there is none, and return whether that was so: of two at once one is written."""
     try:
         return files.create_whole(at.stop, files.unique(at.stop), words)
@@ -115,7 +115,7 @@ def _create_stop(at: RunFiles, words: bytes) -> bool:
         return False  # the file system may have no links
 
 
-def write_stop(at: RunFiles, reason: str, *, signalled: bool, now: bool = False) -> None:
+def write_stop(at: RunPaths, reason: str, *, signalled: bool, now: bool = False) -> None:
     """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
     files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
 
@@ -135,7 +135,7 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
     Raises:
         StorageError: one of its files is a symlink or cannot be read.
     """
-    at = RunFiles(log_dir, run_id)
+    at = RunPaths(log_dir, run_id)
     facts = read_meta(at)
     if facts is None:
         return None
@@ -167,7 +167,7 @@ def readable(log_dir: str, run_ids: Iterable[str]) -> Iterator[Run]:
 def launched(log_dir: str, run_id: str, known: bytes) -> Run:
     """Return a run that its supervisor has just now said to run, with this text of its meta."""
     facts = meta.unpack(known)
-    return _as_run(RunFiles(log_dir, run_id), facts, state.derive(state.Evidence(facts, locked=True)))
+    return _as_run(RunPaths(log_dir, run_id), facts, state.derive(state.Evidence(facts, locked=True)))
 
 
 def existing(log_dir: str, run_id: str) -> Run:
@@ -198,7 +198,7 @@ def is_waived(facts: Mapping[str, str]) -> bool:
     return facts.get("waived") == "true"
 
 
-def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, state.Evidence]:
+def _look(at: RunPaths, facts: dict[str, str]) -> tuple[dict[str, str] | None, state.Evidence]:
     """Gather the evidence in the one order that cannot be overtaken by the run's end.
 
     Whoever ends a run writes the exit code first and lets go of the lock, or of its life, last.
@@ -229,41 +229,41 @@ def _look(at: RunFiles, facts: dict[str, str]) -> tuple[dict[str, str] | None, s
     return fresh, state.Evidence(fresh or facts, False, False, code, reason, away)
 
 
-def is_copy(at: RunFiles, facts: Mapping[str, str]) -> bool:
+def is_copy(at: RunPaths, facts: Mapping[str, str]) -> bool:
     """Return whether the files of a run are a copy of those that still are where it was started: not here.
 
     Of a project that was renamed there is nothing left in that place.
     """
     recorded = facts.get("log_dir", "")
-    if recorded in ("", at.log_dir) or not os.path.lexists(RunFiles(recorded, at.run_id).meta):
+    if recorded in ("", at.log_dir) or not os.path.lexists(RunPaths(recorded, at.run_id).meta):
         return False
     with suppress(OSError):
         return not os.path.samefile(recorded, at.log_dir)
     return False
 
 
-def _bring_into_view(at: RunFiles) -> None:
+def _bring_into_view(at: RunPaths) -> None:
     """Do what a supervisor was killed before it could: rename a code that its job script has left."""
     if not os.path.lexists(at.exit):
         with suppress(OSError):
             os.rename(at.hidden("exit"), at.exit)
 
 
-def _bring_code_into_view(at: RunFiles, verdict: state.Verdict) -> None:
+def _bring_code_into_view(at: RunPaths, verdict: state.Verdict) -> None:
     """Write the exit code of a group that its supervisor was killed before it could: that of its runs, all ended."""
     if verdict.exit_code is not None and not os.path.lexists(at.exit):
         with suppress(OSError):
             files.commit(at.exit, at.hidden("exit"), f"{verdict.exit_code}\n".encode())
 
 
-def _is_minded(at: RunFiles, facts: Mapping[str, str]) -> bool:
+def _is_minded(at: RunPaths, facts: Mapping[str, str]) -> bool:
     """Return whether the supervisor of a run lives; that of a group's run that waits minds the group."""
     if not state.has_started(facts) and facts.get("group_run"):
-        return lock.is_held(RunFiles(at.log_dir, facts["group_run"]).pid)
+        return lock.is_held(RunPaths(at.log_dir, facts["group_run"]).pid)
     return is_locked(at)
 
 
-def is_locked(at: RunFiles) -> bool:
+def is_locked(at: RunPaths) -> bool:
     """Return whether a supervisor holds the lock of this run.
 
     Before the launch the file is hidden, and looked at first: it may come into view meanwhile.
@@ -306,10 +306,10 @@ def _away(facts: Mapping[str, str]) -> str:
     return "the machine was restarted while it ran"
 
 
-def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
+def _orphaned_group(at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
     """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
     named = facts["members"].split()
-    metas = {run_id: read_meta(RunFiles(at.log_dir, run_id)) for run_id in named}
+    metas = {run_id: read_meta(RunPaths(at.log_dir, run_id)) for run_id in named}
     own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
     runs = {run_id: run for run_id in own if (run := read_run(at.log_dir, run_id))}
     if any(run.live for run in runs.values()):
@@ -319,7 +319,7 @@ def _orphaned_group(at: RunFiles, facts: Mapping[str, str], unseen: state.Verdic
     return state.group_verdict(run.state for run_id, run in runs.items() if not is_waived(own[run_id]))
 
 
-def _as_run(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
+def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
     ended_at, duration = _end(at, facts, verdict)
     run = Run(
         run_id=at.run_id,
@@ -360,7 +360,7 @@ def _without_secrets(run: Run, marks: str) -> Run:
     )
 
 
-def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tuple[str | None, float | None]:
+def _end(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> tuple[str | None, float | None]:
     """Return when a run ended and its seconds so far."""
     recorded = state.parse_float(facts.get("duration_s", ""))
     if recorded is not None:
@@ -380,12 +380,12 @@ def _end(at: RunFiles, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
     return clock.iso(written), round(max(0.0, written - started), 3)
 
 
-def _written(at: RunFiles) -> float:
+def _written(at: RunPaths) -> float:
     """Return when the exit code of a run was written."""
     return min(files.modified(at.exit), files.modified(at.hidden("exit")))
 
 
-def _last_end(at: RunFiles, facts: Mapping[str, str]) -> float:
+def _last_end(at: RunPaths, facts: Mapping[str, str]) -> float:
     """Return when the last of a group's runs ended: what it keeps for its own code was written as it began."""
     ends = [clock.epoch(run.ended_at) for run in readable(at.log_dir, facts["members"].split()) if run.ended_at]
     return max((end for end in ends if end is not None), default=float("inf"))

@@ -8,7 +8,7 @@ import time
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
 from bgrun.store import index, record
-from bgrun.store.paths import RunFiles, parse_run_id
+from bgrun.store.paths import RunPaths, parse_run_id
 from bgrun.system import clock, files
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bgrun.model import Retention, Run
-    from bgrun.store.index import Names
+    from bgrun.store.index import RunNames
 
 STRAY_S = 3600.0
 ELSEWHERE_S = 7 * 86400.0
@@ -53,7 +53,7 @@ def _why(run: Run, place: int, policy: Retention, now: float) -> str:
     return ""
 
 
-def runs_of(log_dir: str, found: Names, label: str) -> list[Run]:
+def runs_of(log_dir: str, found: RunNames, label: str) -> list[Run]:
     """Return the runs of one label that can be read, the newest first."""
     return list(record.readable(log_dir, found.newest_first(label)))
 
@@ -62,12 +62,12 @@ def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
     """Remove what may go of one label and return it; runs of an older script are left alone and do not count."""
     if policy.max_runs is None and policy.max_age_s is None:
         return []
-    runs = [run for run in runs_of(log_dir, index.of(log_dir), label) if not _is_foreign(log_dir, run.run_id)]
+    runs = [run for run in runs_of(log_dir, index.list_names(log_dir), label) if not _is_foreign(log_dir, run.run_id)]
     return [gone for gone in expired(runs, policy, time.time()) if remove_run(log_dir, gone.run_id)]
 
 
 def _is_foreign(log_dir: str, run_id: str) -> bool:
-    facts = record.read_meta(RunFiles(log_dir, run_id))
+    facts = record.read_meta(RunPaths(log_dir, run_id))
     return facts is None or record.is_foreign(facts)
 
 
@@ -76,7 +76,7 @@ def policy_of(log_dir: str, runs: Sequence[Run]) -> Retention | None:
     from bgrun.store import facts
 
     for run in runs:
-        known = record.read_meta(RunFiles(log_dir, run.run_id))
+        known = record.read_meta(RunPaths(log_dir, run.run_id))
         if known is not None and not record.is_foreign(known):
             return facts.retention_of(known)
     return None
@@ -91,7 +91,7 @@ def may_go(log_dir: str, run_id: str) -> bool:
     run = record.read_run(log_dir, run_id)
     if run is None or run.live:
         return False
-    at = RunFiles(log_dir, run_id)
+    at = RunPaths(log_dir, run_id)
     if run.state != "lost" or not record.is_elsewhere(record.read_meta(at) or {}):
         return True
     written = (files.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
@@ -103,7 +103,7 @@ def remove_run(log_dir: str, run_id: str) -> bool:
 
     A run that turns out to be live after all is left alone, and one that may be.
     """
-    at = RunFiles(log_dir, run_id)
+    at = RunPaths(log_dir, run_id)
     if not may_go(log_dir, run_id):
         return False
     for path in (*at.all_visible, *at.all_hidden):

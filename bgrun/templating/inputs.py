@@ -32,7 +32,7 @@ times are recognised by the zeros at the end.
 _COARSE_NS = 10_000_000
 
 
-class World:
+class RenderInputs:
     """The environment variables and files around a job file, each look at them remembered.
 
     `repeats` is False once something was looked at that cannot be looked at again: the environment as
@@ -81,7 +81,7 @@ class World:
 class Variables(Mapping[str, str]):
     """Environment variables; each that is asked for is noted."""
 
-    def __init__(self, environ: Mapping[str, str], world: World) -> None:
+    def __init__(self, environ: Mapping[str, str], world: RenderInputs) -> None:
         self._environ = environ
         self._world = world
 

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.templating.shell_lexer import Hole
+    from bgrun.templating.shell_lexer import Placeholder
 
 POSIX_SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh", "busybox")
 # Between single quotes nothing means anything, whatever the locale: in that of GBK a backslash may be half a character.
@@ -51,14 +51,14 @@ def check(text: str) -> None:
         _refuse(text, one)
 
 
-def _refuse(text: str, one: Hole) -> None:
+def _refuse(text: str, one: Placeholder) -> None:
     if one.refusal:
         line = text.count("\n", 0, one.start) + 1
         told = f"line {line} of the command has a {{{{ value }}}} {one.refusal}, where it could become code"
         raise UsageError(told, _MEND)
 
 
-def _inert(value: str, text: str, one: Hole) -> str:
+def _inert(value: str, text: str, one: Placeholder) -> str:
     quoted = value.translate(_ESCAPED)
     if one.quote == "'":
         return quoted
@@ -68,7 +68,7 @@ def _inert(value: str, text: str, one: Hole) -> str:
     return value if is_plain else f"'{quoted}'"
 
 
-def _stands_alone(value: str, text: str, one: Hole) -> bool:
+def _stands_alone(value: str, text: str, one: Placeholder) -> bool:
     """Whether a plain word means nothing more here: `2` before `>` is a descriptor, `a=b` an assignment."""
     before, after = text[one.start - 1 : one.start] or " ", text[one.end : one.end + 1] or " "
     return before in " \t\n=" and after in " \t\n;)" and "=" not in value

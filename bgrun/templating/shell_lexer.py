@@ -37,7 +37,7 @@ _CLOSED_EXPANSION = re.compile(r"""\$\([^()`$'"\\]*\)|\$\{[^{}`$'"\\]*\}|`[^`$'"
 _BEGINS_EXPANSION = re.compile(r"\$[({\[]|`")
 
 
-class Hole(NamedTuple):
+class Placeholder(NamedTuple):
     """A place for the value with this number: `quote` is `bare`, `'` or `"`.
 
     `refusal` says why no value may stand here, or is empty.
@@ -50,10 +50,10 @@ class Hole(NamedTuple):
     refusal: str
 
 
-class Holes(NamedTuple):
+class Placeholders(NamedTuple):
     """All holes of a text in its order, and whether every quote and bracket of it is closed."""
 
-    found: tuple[Hole, ...]
+    found: tuple[Placeholder, ...]
     closed: bool
 
 
@@ -62,7 +62,7 @@ def hole(value: int) -> str:
     return f"{OPEN}{value}{CLOSE}"
 
 
-def find_holes(text: str) -> Holes:
+def find_holes(text: str) -> Placeholders:
     """Return the holes of a shell text, and what each stands in."""
     return _Reader(text).run()
 
@@ -90,7 +90,7 @@ class _Reader:
         self.stack = ["bare"]
         self.heredocs: list[_HereDoc] = []
         self.lost = ""
-        self.holes: list[Hole] = []
+        self.holes: list[Placeholder] = []
         self.readers = {
             "'": self._in_single,
             "$'": self._in_single,
@@ -101,11 +101,11 @@ class _Reader:
             **dict.fromkeys(_CODE, self._in_code),
         }
 
-    def run(self) -> Holes:
+    def run(self) -> Placeholders:
         while self.at < len(self.text):
             self._step()
         rest = [context for context in self.stack if context != "#"]
-        return Holes(tuple(self.holes), rest == ["bare"])
+        return Placeholders(tuple(self.holes), rest == ["bare"])
 
     # --- moving ----------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class _Reader:
 
     def _note(self, found: re.Match[str], refusal: str) -> None:
         quote = self.context if self.context in ("'", '"') else "bare"
-        self.holes.append(Hole(found.start(), found.end(), int(found[1]), quote, refusal))
+        self.holes.append(Placeholder(found.start(), found.end(), int(found[1]), quote, refusal))
 
     def _note_all(self, start: int, end: int, refusal: str) -> None:
         for found in _HOLE.finditer(self.text, start, end):

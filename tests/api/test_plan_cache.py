@@ -46,7 +46,7 @@ def age(*paths: Path) -> None:
     """Wait until files were written some time ago: of a fresh one nothing is kept."""
 
     def calm(path: Path) -> bool:
-        world_around = inputs.World({})
+        world_around = inputs.RenderInputs({})
         world_around.reads(path)
         return world_around.repeats
 
@@ -199,7 +199,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> Non
     path = tmp_path / "file"
     path.write_text("one")
     age(path)
-    around = inputs.World({})
+    around = inputs.RenderInputs({})
     around.reads(path)
     other = tmp_path / "other"
     other.write_text("two")
@@ -244,7 +244,7 @@ def test_what_cannot_be_looked_at_again_is_not_kept(bg: Cli, job: str) -> None:
 def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path) -> None:
     def just_written() -> bool:
         (tmp_path / "file").write_text("A=1\n")
-        around = inputs.World({})
+        around = inputs.RenderInputs({})
         around.reads(tmp_path / "file")
         return not around.repeats
 

@@ -9,7 +9,7 @@ import pytest
 
 from bgrun.errors import StorageError, UsageError
 from bgrun.store import facts, meta, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import files
 from tests.conftest import wait_until
 
@@ -50,7 +50,7 @@ def test_parameters_and_members_of_any_length_are_read_whole(bg: Cli, tmp_path: 
     assert Path(run["meta"]).stat().st_size > 1 << 20
     assert (bg.state("j")["state"], bg.state("j")["exit_code"]) == ("failed", 3)
 
-    at = RunFiles(str(tmp_path), "g_20260101_000000")
+    at = RunPaths(str(tmp_path), "g_20260101_000000")
     members = [f"{'m' * 100}_20260101_000000-{serial}" for serial in range(2, 10_002)]
     known = {"run_id": at.run_id, "members": " ".join(members), "started_at": "-", "state": "succeeded"}
     facts.check_size(known)
@@ -80,7 +80,7 @@ def test_what_is_longer_than_its_reader_takes_is_never_read_in_part(bg: Cli) -> 
 
 
 def test_a_stop_request_with_a_long_reason_is_carried_out_all_the_same(tmp_path: Path) -> None:
-    at = RunFiles(str(tmp_path), "x_20260101_000000")
+    at = RunPaths(str(tmp_path), "x_20260101_000000")
     record.write_stop(at, "because " * 100_000, signalled=True)
     asked = record.read_stop(at)
     assert asked

@@ -13,12 +13,12 @@ import pytest
 from bgrun.errors import StorageError
 from bgrun.local import journal, log_limit
 from bgrun.local.concurrency import slots
-from bgrun.local.concurrency.queue import Turnstile, Waiting
+from bgrun.local.concurrency.queue import AdmissionQueue, Waiting
 from bgrun.local.concurrency.slots import Owner, Place, Ticket
 from bgrun.local.manifest import GroupPlan, RunPlan
-from bgrun.local.run import Host, Member
+from bgrun.local.run import Host, RunTask
 from bgrun.store import claim
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
 from bgrun.system import lock, process
 
@@ -105,7 +105,7 @@ def test_a_ticket_that_cannot_be_made(tmp_path: Path, all_closed: Callable[[], N
 
 
 def test_who_waited_may_be_gone_already(tmp_path: Path, all_closed: Callable[[], None]) -> None:
-    turnstile = Turnstile(str(tmp_path), str(tmp_path), (), set())
+    turnstile = AdmissionQueue(str(tmp_path), str(tmp_path), (), set())
     path = tmp_path / "ticket.1"
     ticket = Ticket(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), str(path), (), ())
     turnstile.waiting["g"] = Waiting("x_1", ticket, reaped())
@@ -117,7 +117,7 @@ def test_who_waited_may_be_gone_already(tmp_path: Path, all_closed: Callable[[],
 
 def test_what_kept_the_machine_awake_may_be_gone_already(tmp_path: Path) -> None:
     host = Host(str(tmp_path), print, lambda: True)
-    member = Member(RunPlan("x_1", "x", {}), host)
+    member = RunTask(RunPlan("x_1", "x", {}), host)
     member.inhibitor = reaped()
     host.helpers.add(member.inhibitor)
     member._let_sleep()
@@ -125,7 +125,7 @@ def test_what_kept_the_machine_awake_may_be_gone_already(tmp_path: Path) -> None
 
 def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[[], None]) -> None:
     """As on a full disk: the run is over all the same, and its lock falls."""
-    at = RunFiles(str(tmp_path), "x_20260101_000000")
+    at = RunPaths(str(tmp_path), "x_20260101_000000")
     os.makedirs(f"{at.meta}/in the way")
     fd = journal.claim_lock(at)
     os.rename(at.hidden("pid"), at.pid)
@@ -138,7 +138,7 @@ def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[
 
 
 def test_a_stop_of_a_group_that_cannot_be_noted(tmp_path: Path) -> None:
-    group = journal.GroupLedger(str(tmp_path), GroupPlan("g_20260101_000000", "g", {}), str(tmp_path))
+    group = journal.GroupJournal(str(tmp_path), GroupPlan("g_20260101_000000", "g", {}), str(tmp_path))
     os.makedirs(f"{group.at.stop}/in the way")
     group.note_stop()
     assert group.stop_requested() == ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bgrun.local.journal import Child
 from bgrun.local.manifest import RunPlan
-from bgrun.local.run import AFTER_A_WRITE, Host, Member
+from bgrun.local.run import AFTER_A_WRITE, Host, RunTask
 from bgrun.system.process import Process
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_path: Path) -> None:
     """It asked on a descriptor that is closed by now: this one has to look, and ask, itself."""
     lock_fd = os.open(tmp_path / "x.pid", os.O_RDWR | os.O_CREAT, 0o600)
-    member = Member(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True))
+    member = RunTask(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True))
     try:
         member.take_over((os.getpid(), lock_fd, b""), 0.0, 0, AFTER_A_WRITE, 5)
         assert member.look_at == 0.0
@@ -29,7 +29,7 @@ def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_pat
 
 def test_a_signal_that_reached_the_script_alone_did_not_end_the_command(tmp_path: Path) -> None:
     """It is past its command by then, and about to say how that ended."""
-    member = Member(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True))
+    member = RunTask(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True))
     member.child = Child(20, -1, b"")
     member.note([Process(20, 1, 20, 20, "5")])
     assert not member.command_was_hit

@@ -8,7 +8,7 @@ import pytest
 
 from bgrun.logs import digest as digests
 from bgrun.model import RenderedJob, Run
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def a_run(state: str = "failed") -> Run:
 def digest_of(folder: Path, log: str, state: str = "failed", **job: object) -> Digest:
     (folder / f"{RUN_ID}.log").write_text(log)
     made = RenderedJob("x", "", "ruff check", "", str(folder), **job)  # type: ignore[arg-type]
-    return digests.of_run(RunFiles(str(folder), RUN_ID), a_run(state), made, "")
+    return digests.of_run(RunPaths(str(folder), RUN_ID), a_run(state), made, "")
 
 
 def test_the_problem_at_the_end_of_a_log_of_many_mebibytes_is_found_and_the_rest_is_said_to_be_unread(

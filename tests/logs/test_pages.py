@@ -21,7 +21,7 @@ texts = st.lists(st.sampled_from(["a", "é", "漢字", "x" * 40, "\n", "\n\n", "
 def pages(path: Path, size: int) -> list[str]:
     """Read a finished log page by page."""
     found: list[str] = []
-    at, wanted = 0, log_pages.Wanted(head=size, raw=True)
+    at, wanted = 0, log_pages.PageRequest(head=size, raw=True)
     while True:
         page = log_pages.page(log_pages.lines_from(str(path), at), at, wanted)
         found += page.lines
@@ -49,7 +49,7 @@ def test_a_log_that_grows_is_read_once(tmp_path_factory: pytest.TempPathFactory,
         with path.open("ab") as log:
             log.write(piece.encode())
         final = place == len(pieces)
-        page = log_pages.page(log_pages.lines_from(str(path), at, final=final), at, log_pages.Wanted(raw=True))
+        page = log_pages.page(log_pages.lines_from(str(path), at, final=final), at, log_pages.PageRequest(raw=True))
         found += page.lines
         at = page.next_offset
     assert "\n".join(found) == "".join(pieces).removesuffix("\n")
@@ -67,13 +67,13 @@ def test_a_huge_line_comes_in_parts_of_whole_characters(tmp_path: Path) -> None:
 def test_a_log_that_was_cut_off_is_read_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("new\n")
-    page = log_pages.page(log_pages.lines_from(str(path), 5000), 5000, log_pages.Wanted())
+    page = log_pages.page(log_pages.lines_from(str(path), 5000), 5000, log_pages.PageRequest())
     assert (page.lines, page.next_offset) == (("new",), 4)
 
 
 def choose(lines: list[str], **wanted: object) -> tuple[str, ...]:
     every = [log_pages.Line(line.encode(), place + 1) for place, line in enumerate(lines)]
-    return log_pages.page(every, 0, log_pages.Wanted(**wanted)).lines  # type: ignore[arg-type]
+    return log_pages.page(every, 0, log_pages.PageRequest(**wanted)).lines  # type: ignore[arg-type]
 
 
 def test_what_is_chosen() -> None:
@@ -107,7 +107,7 @@ def test_what_is_chosen() -> None:
 def test_a_search_without_end_says_where_it_stopped() -> None:
     hostile = bounded_regex.compiled("^(a|aa)+b$")
     lines = [log_pages.Line(b"x", 1), log_pages.Line(b"a" * 4000, 4001), log_pages.Line(b"y", 4003)]
-    page = log_pages.page(lines, 0, log_pages.Wanted(pattern=hostile))
+    page = log_pages.page(lines, 0, log_pages.PageRequest(pattern=hostile))
     assert (page.lines, page.next_offset, page.truncated) == ((), 1, True)
 
 

@@ -20,7 +20,7 @@ from bgrun.jobfile import env_names, load
 from bgrun.local import job as job_scripts
 from bgrun.render.job import render_command, render_job
 from bgrun.store.paths import MARK_DIR, MARK_RUN
-from bgrun.templating.inputs import World
+from bgrun.templating.inputs import RenderInputs
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ def run(rendered: RenderedJob, folder: Path, **env: str) -> Ran:
 
 
 def adhoc(folder: Path, *argv: str) -> RenderedJob:
-    return render_command("job", argv, working_dir=folder, root=folder, job_file=None, world=World(os.environ))
+    return render_command("job", argv, working_dir=folder, root=folder, job_file=None, world=RenderInputs(os.environ))
 
 
 def declared(folder: Path, text: str, *given: str, extra: tuple[str, ...] = (), name: str = "job") -> RenderedJob:
     (folder / "bgjobs.yaml").write_text(text)
-    return render_job(load(folder / "bgjobs.yaml"), name, given, extra, World(os.environ))
+    return render_job(load(folder / "bgjobs.yaml"), name, given, extra, RenderInputs(os.environ))
 
 
 def test_arguments_arrive_exactly(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_what_a_shell_sets_itself_reaches_the_command_as_it_was_declared(tmp_pat
     assert {f"{name}={value}" for name, value in own.items()} <= set(said.out.decode().splitlines())
     (tmp_path / "bgjobs.yaml").write_text(f"defaults: {{env: {json.dumps(own)}}}")
     job_file = load(tmp_path / "bgjobs.yaml")
-    world = World(os.environ)
+    world = RenderInputs(os.environ)
     job = render_command("job", ["env"], working_dir=tmp_path, root=tmp_path, job_file=job_file, world=world)
     assert {f"{name}={value}" for name, value in own.items()} <= set(run(job, tmp_path).out.decode().splitlines())
     with pytest.raises(UsageError, match="has a `=` in its name"):

@@ -58,23 +58,23 @@ def kept(folder: Path) -> bytes | None:
 
 
 def test_names_are_kept_and_used_while_nothing_changes(logs: Path) -> None:
-    fresh = index.of(str(logs))
-    assert kept(logs) is None or index.of(str(logs)) == fresh  # the cache's own folder was made just now
+    fresh = index.list_names(str(logs))
+    assert kept(logs) is None or index.list_names(str(logs)) == fresh  # the cache's own folder was made just now
     calm(logs)
-    index.of(str(logs))
+    index.list_names(str(logs))
     assert kept(logs) is not None
-    assert index.of(str(logs)) == fresh
+    assert index.list_names(str(logs)) == fresh
     told = cache.read(str(logs), "names").split(b"\0")[0]  # type: ignore[union-attr]
     cache.write(str(logs), "names", b"\0".join([told, b"\n", b"\n", b"\n"]))
-    assert index.of(str(logs)) == index.Names()  # so it is read indeed
+    assert index.list_names(str(logs)) == index.RunNames()  # so it is read indeed
 
 
 @pytest.mark.parametrize("change", ["new", "gone", "exit", "renamed"])
 def test_a_changed_folder_is_read_anew(logs: Path, change: str) -> None:
     for _ in range(2):
-        index.of(str(logs))
+        index.list_names(str(logs))
         calm(logs)
-    index.of(str(logs))
+    index.list_names(str(logs))
     assert kept(logs) is not None
     if change == "new":
         (logs / "a_20260102_000000.meta").touch()
@@ -84,14 +84,14 @@ def test_a_changed_folder_is_read_anew(logs: Path, change: str) -> None:
         (logs / "a_20260101_000000-2.exit").touch()
     else:
         (logs / "a_20260101_000000-2.meta").rename(logs / "a_20260103_000000.meta")
-    assert index.of(str(logs)) == index.sort(os.listdir(logs))
+    assert index.list_names(str(logs)) == index.sort(os.listdir(logs))
 
 
 def test_a_folder_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
     for _ in range(2):
-        index.of(str(logs))
+        index.list_names(str(logs))
         calm(logs)
-    index.of(str(logs))
+    index.list_names(str(logs))
     assert kept(logs) is not None
     before = logs.stat()
     (logs / "b_20260102_000000.meta").touch()
@@ -102,7 +102,7 @@ def test_a_folder_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
 
 def test_a_folder_that_has_just_changed_is_not_kept(logs: Path) -> None:
     os.utime(logs)
-    index.of(str(logs))
+    index.list_names(str(logs))
     assert kept(logs) is None
 
 
@@ -125,7 +125,7 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
     if quiet:
         calm(logs)
     for label in ("a", "b", "c"):
-        expected = list(index.of(str(logs)).newest_first(label))
+        expected = list(index.list_names(str(logs)).newest_first(label))
         assert list(index.of_label(str(logs), label)) == expected
         assert list(index.claimed_of_label(str(logs), label)) == expected
         assert index.resolve(str(logs), label) == next(iter(expected), None)
@@ -135,7 +135,7 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
     if quiet:
         calm(logs)
     found = index.look_up(str(logs), "a")
-    assert found == index.OfLabel(newest, tuple(index.of(str(logs)).newest_first("a"))[1:])
+    assert found == index.OfLabel(newest, tuple(index.list_names(str(logs)).newest_first("a"))[1:])
 
 
 def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:

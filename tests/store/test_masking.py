@@ -81,7 +81,7 @@ def test_no_way_of_showing_a_log_shows_a_secret(tmp_path_factory: pytest.TempPat
     for raw in (False, True):
         start = min(size, len(data))
         found = pages.lines_from(str(log), start, MARKS, raw=raw)
-        assert leaks("\n".join(pages.page(found, start, pages.Wanted(raw=raw)).lines)) == []
+        assert leaks("\n".join(pages.page(found, start, pages.PageRequest(raw=raw)).lines)) == []
     assert leaks(streams.last_line(str(log), MARKS, size)) == []
 
 
@@ -165,7 +165,7 @@ def test_a_secret_over_the_edge_of_a_part_of_a_long_line(tmp_path: Path) -> None
         found: list[str] = []
         at = 0
         for _ in range(9):
-            page = pages.page(pages.lines_from(str(path), at, known), at, pages.Wanted(head=1))
+            page = pages.page(pages.lines_from(str(path), at, known), at, pages.PageRequest(head=1))
             found += page.lines
             at = page.next_offset
         assert "".join(found).count("é") == text.count("é")

@@ -1,4 +1,4 @@
-"""Names of runs."""
+"""RunNames of runs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bgrun.store import meta, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import process
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_a_c_library_without_sysctl_is_none(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(("moved_s", "state"), [(100, "running"), (100_000, "lost")])
 @pytest.mark.usefixtures("mac")
 def test_a_run_that_lives_is_judged_by_it(tmp_path: Path, moved_s: int, state: str) -> None:
-    at = RunFiles(str(tmp_path), "x_20260101_000000")
+    at = RunPaths(str(tmp_path), "x_20260101_000000")
     me = os.getpid()
     facts = {
         "run_id": at.run_id,

@@ -16,7 +16,7 @@ from bgrun.jobfile import check, yaml_source
 from bgrun.jobfile import project as projects
 from bgrun.parsers import bounded_regex
 from bgrun.render.environment import read_env_files
-from bgrun.templating.inputs import World
+from bgrun.templating.inputs import RenderInputs
 from bgrun.templating.template import evaluate, faults, render, render_shell
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_thousands_of_errors_are_told_soon(more: str) -> None:
 def test_an_env_file_that_takes_long_is_refused(raw: str, tmp_path: Path) -> None:
     (tmp_path / "a.env").write_text(raw)
     with pytest.raises(UsageError, match=r"a\.env"):
-        read_env_files(tmp_path, ["a.env"], World({}))
+        read_env_files(tmp_path, ["a.env"], RenderInputs({}))
 
 
 def fifo(path: Path) -> None:

@@ -75,7 +75,7 @@ def _has_more_before(log: str, asked: Asked) -> bool:
     return is_default and log_files.tail_offset(log, DEFAULT_LINES) > 0
 
 
-def wanted_of(asked: Asked) -> pages.Wanted:
+def wanted_of(asked: Asked) -> pages.PageRequest:
     """Return which lines the options ask for.
 
     Raises:
@@ -88,7 +88,7 @@ def wanted_of(asked: Asked) -> pages.Wanted:
         raise UsageError("--context is that of a --grep", "give both")
     head, tail = (asked.head, None) if asked.head else _bounds(asked)
     most = JSON_BYTES if asked.json else None
-    return pages.Wanted(pattern, asked.context or 0, head, tail, most, asked.raw)
+    return pages.PageRequest(pattern, asked.context or 0, head, tail, most, asked.raw)
 
 
 def _bounds(asked: Asked) -> tuple[int | None, int | None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def mcp(project: Project, asked: Asked) -> int:
     """Handle `bgrun mcp`."""
-    from bgrun.mcp.tools import MAX_WAIT_S, Settings
+    from bgrun.mcp.tools import MAX_WAIT_S, ServerOptions
 
     try:
         from bgrun.mcp.server import serve
@@ -23,7 +23,7 @@ def mcp(project: Project, asked: Asked) -> int:
         install = f"{sys.executable} -m pip install 'bgrun[mcp]'"
         raise UsageError(f"the MCP server needs a package that is not installed: {error.name}", install) from error
     try:
-        serve(project, Settings(asked.max_wait or MAX_WAIT_S, asked.allow_run))
+        serve(project, ServerOptions(asked.max_wait or MAX_WAIT_S, asked.allow_run))
     except ReaderLeftError:
         output.give_up_output()  # a client that leaves in the middle of a call ends its server as any other
     return EXIT_OK

@@ -39,7 +39,7 @@ class Waiting(NamedTuple):
     pid: int
 
 
-class Turnstile:
+class AdmissionQueue:
     """What a plan's runs hold of their concurrency groups, and what they wait for.
 
     `recorded` is the log folder as others have to name it.

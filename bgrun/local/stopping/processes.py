@@ -28,7 +28,7 @@ HOLD_S = 0.1
 HOLD_LOOK_S = 0.0005
 
 
-class Claim(NamedTuple):
+class Ownership(NamedTuple):
     """What makes a process part of a run.
 
     `leader` is the pid of the job script, or 0 where that proves nothing any more. Once the script was
@@ -87,7 +87,7 @@ def is_same_mark(found: str, mine: str, log_dir: str) -> bool:
         return False
 
 
-def members(claim: Claim, table: Mapping[int, Process], marks: Marks, writes: Writes) -> list[Process]:
+def members(claim: Ownership, table: Mapping[int, Process], marks: Marks, writes: Writes) -> list[Process]:
     """Return the living processes of a run; pure, but for what `marks` and `writes` look up."""
     if _is_taken(claim, table):
         claim = claim._replace(leader=0)
@@ -102,7 +102,7 @@ def members(claim: Claim, table: Mapping[int, Process], marks: Marks, writes: Wr
     return [table[pid] for pid in sorted(own - spared) if not table[pid].zombie]
 
 
-def _is_root(claim: Claim, one: Process, marks: Marks, writes: Writes) -> bool:
+def _is_root(claim: Ownership, one: Process, marks: Marks, writes: Writes) -> bool:
     if claim.whole or (claim.script and claim.script in (one.pid, one.sid, one.pgid)):
         return True
     found = marks(one.pid)
@@ -115,13 +115,13 @@ def _is_root(claim: Claim, one: Process, marks: Marks, writes: Writes) -> bool:
     return in_session(claim, one) or writes(one.pid)
 
 
-def _is_taken(claim: Claim, table: Mapping[int, Process]) -> bool:
+def _is_taken(claim: Ownership, table: Mapping[int, Process]) -> bool:
     """Return whether somebody else has the pid of a job script that was reaped."""
     now = table.get(claim.leader)
     return claim.reaped and now is not None and now.start != claim.since
 
 
-def in_session(claim: Claim, one: Process) -> bool:
+def in_session(claim: Ownership, one: Process) -> bool:
     """Return whether a process is in the session or group of a job script that was reaped."""
     return bool(claim.reaped and claim.leader) and one.pid != claim.leader and claim.leader in (one.sid, one.pgid)
 
@@ -182,7 +182,7 @@ class View:
         return self._marks[pid]
 
 
-def find(claim: Claim, view: View | None = None, meet: Meet | None = None) -> list[Process]:
+def find(claim: Ownership, view: View | None = None, meet: Meet | None = None) -> list[Process]:
     """Return the living processes of a run.
 
     `meet` is called with what was found so far, at once, and again with each that comes: to hold it still
@@ -208,7 +208,7 @@ def find(claim: Claim, view: View | None = None, meet: Meet | None = None) -> li
             return [one for one in found if one.pid in seen.alive]
 
 
-def _chase(found: Sequence[Process], claim: Claim, view: View, mark: Marks, meet: Meet) -> bool:
+def _chase(found: Sequence[Process], claim: Ownership, view: View, mark: Marks, meet: Meet) -> bool:
     """Meet the members of a run and what they fork meanwhile, as fast as can be; return whether any was forked."""
     own = {one.pid for one in found}
     meet(found)

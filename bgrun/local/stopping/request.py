@@ -10,7 +10,7 @@ from bgrun.light import contextmanager, suppress
 from bgrun.local import event_loop, journal, wait
 from bgrun.local.stopping import policy, processes, stopper
 from bgrun.store import record, state
-from bgrun.store.paths import MARK_DIR, MARK_RUN, RunFiles
+from bgrun.store.paths import MARK_DIR, MARK_RUN, RunPaths
 from bgrun.system import clock, files, lock, process
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def request(log_dir: str, run_id: str, reason: str, *, now: bool = False) -> Non
     Raises:
         StorageError: the request cannot be written.
     """
-    at = RunFiles(log_dir, run_id)
+    at = RunPaths(log_dir, run_id)
     run, facts = record.read_run(log_dir, run_id), record.read_meta(at)
     if run and facts and run.live:
         with files.storage(at.stop, "write"):
@@ -58,7 +58,7 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
         UsageError: the caller is a process of that run.
         StopError: something of it is still alive.
     """
-    at = RunFiles(log_dir, run_id)
+    at = RunPaths(log_dir, run_id)
     run = record.read_run(log_dir, run_id)
     facts = record.read_meta(at)
     if run is None or facts is None:
@@ -82,7 +82,7 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
     return _settled(at, ended, grace_s)
 
 
-def _settled(at: RunFiles, run: Run | None, grace_s: float | None) -> Run | None:
+def _settled(at: RunPaths, run: Run | None, grace_s: float | None) -> Run | None:
     if run is None:
         return None
     if run.live:
@@ -96,7 +96,7 @@ def _settled(at: RunFiles, run: Run | None, grace_s: float | None) -> Run | None
 
 def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:
     """Return how long a stop may take; a group takes as long as the slowest of its runs."""
-    metas = [facts, *(record.read_meta(RunFiles(log_dir, member)) or {} for member in run.members)]
+    metas = [facts, *(record.read_meta(RunPaths(log_dir, member)) or {} for member in run.members)]
     graces = [state.parse_float(one.get("stop_grace_s", "")) or 0.0 for one in metas]
     unheard_s = 0.0 if event_loop.CAN_WATCH else event_loop.SLOW_LOOK_S
     return max(graces) + policy.HOLD_S + policy.KILL_S + SLACK_S + unheard_s
@@ -109,7 +109,7 @@ def spare_caller(log_dir: str, run: Run) -> None:
         UsageError: it is.
     """
     mine = processes.mark_of(os.environ.get(MARK_DIR, ""), os.environ.get(MARK_RUN, ""))
-    known_as = (record.read_meta(RunFiles(log_dir, run.run_id)) or {}).get("log_dir") or log_dir
+    known_as = (record.read_meta(RunPaths(log_dir, run.run_id)) or {}).get("log_dir") or log_dir
     marks = [processes.mark_of(known_as, run_id) for run_id in (run.run_id, *run.members)]
     if any(processes.is_same_mark(mine, mark, log_dir) for mark in marks) or (run.pid and run.pid in _ancestors()):
         raise _inside(run)
@@ -131,13 +131,13 @@ def _ancestors() -> set[int]:
     return found
 
 
-def _poke_supervisor(at: RunFiles, facts: Mapping[str, str]) -> bool:
+def _poke_supervisor(at: RunPaths, facts: Mapping[str, str]) -> bool:
     """Wake the supervisor that holds the lock; return whether there is one.
 
     A lock that is held is a living supervisor, though its pid may mean nothing here (another PID namespace,
     a container and its host): it then hears of the request by a touch of that.
     """
-    group = RunFiles(at.log_dir, facts["group_run"]).pid if facts.get("group_run") else ""
+    group = RunPaths(at.log_dir, facts["group_run"]).pid if facts.get("group_run") else ""
     if not record.is_locked(at) and not (group and lock.is_held(group)):
         return False
     pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
@@ -154,7 +154,7 @@ class _Orphan:
     """A run without its supervisor that is being stopped; `ended`: what one left running that has ended."""
 
     def __init__(
-        self, at: RunFiles, facts: Mapping[str, str], stopping: policy.Stopping, *, ended: bool = False
+        self, at: RunPaths, facts: Mapping[str, str], stopping: policy.Stopping, *, ended: bool = False
     ) -> None:
         self.at = at
         self.facts = facts
@@ -184,14 +184,14 @@ class _Orphan:
 
 def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str) -> Run | None:
     """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
-    run, facts = record.read_run(log_dir, run_id), record.read_meta(RunFiles(log_dir, run_id))
+    run, facts = record.read_run(log_dir, run_id), record.read_meta(RunPaths(log_dir, run_id))
     if run is None or facts is None or not run.live:
         return run
     named = run.members or (run_id,)
-    with _alone([RunFiles(log_dir, one).log for one in named], _bound_s(log_dir, run, facts)):
+    with _alone([RunPaths(log_dir, one).log for one in named], _bound_s(log_dir, run, facts)):
         _carry_out(log_dir, named, grace_s, reason)
         if run.members:
-            _close(RunFiles(log_dir, run_id), reason)
+            _close(RunPaths(log_dir, run_id), reason)
     return record.read_run(log_dir, run_id)
 
 
@@ -217,7 +217,7 @@ def _alone(logs: Iterable[str], within_s: float) -> Iterator[None]:
 def _carry_out(log_dir: str, run_ids: Iterable[str], grace_s: float | None, reason: str) -> None:
     orphans = []
     for run_id in run_ids:
-        at = RunFiles(log_dir, run_id)
+        at = RunPaths(log_dir, run_id)
         now, facts = record.read_run(log_dir, run_id), record.read_meta(at)
         if now and facts and now.live:
             orphans.append(_Orphan(at, facts, _begin(facts, grace_s, reason)))
@@ -233,7 +233,7 @@ def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
     """End what a run, or a group's runs, left running when they ended."""
     left = []
     for run_id in run.members or (run.run_id,):
-        at = RunFiles(log_dir, run_id)
+        at = RunPaths(log_dir, run_id)
         facts = record.read_meta(at)
         if facts and not record.is_copy(at, facts):
             left.append(_Orphan(at, facts, _begin(facts, grace_s, ""), ended=True))
@@ -278,7 +278,7 @@ def _refuse_left(orphans: Sequence[_Orphan]) -> None:
         raise StopError(f"still alive after SIGKILL: {told}")
 
 
-def _close(at: RunFiles, reason: str, count: int = 0) -> None:
+def _close(at: RunPaths, reason: str, count: int = 0) -> None:
     """Write the last words on a run that nobody else will write any, and never over somebody else's.
 
     `count` is the number of processes that were ended, which a group's own run leaves to its runs.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
-    from bgrun.local.run import Member
+    from bgrun.local.run import RunTask
     from bgrun.local.stopping.policy import Stopping
-    from bgrun.store.paths import RunFiles
+    from bgrun.store.paths import RunPaths
     from bgrun.system.process import Process
 
     Outcome = Literal["goes on", "look again", "over", "given up"]
@@ -37,9 +37,9 @@ class Target(NamedTuple):
     stop will tell what became of the run; where that cannot be written, no signal is sent.
     """
 
-    claim: processes.Claim
+    claim: processes.Ownership
     script_pid: int
-    files: RunFiles
+    files: RunPaths
     told_by_record: bool = False
 
 
@@ -76,7 +76,7 @@ def step(target: Target, stopping: Stopping, view: processes.View, now: float) -
     return Step(stopping, "goes on")  # perhaps its script is about to say how the command ended
 
 
-def _seen(claim: processes.Claim, stopping: Stopping, found: list[Process], *, new: bool) -> Stopping:
+def _seen(claim: processes.Ownership, stopping: Stopping, found: list[Process], *, new: bool) -> Stopping:
     """Return a stop after one more look."""
     no_session = stopping.no_session or (claim.reaped and not any(processes.in_session(claim, one) for one in found))
     return stopping._replace(calm=0 if new else stopping.calm + 1, no_session=no_session)
@@ -93,7 +93,7 @@ def _ask(target: Target, stopping: Stopping, found: list[Process]) -> Step:
     return Step(stopping._replace(asked=bool(reached)), "goes on", tuple(reached))
 
 
-def _kill(target: Target, claim: processes.Claim, stopping: Stopping, view: processes.View, now: float) -> Step:
+def _kill(target: Target, claim: processes.Ownership, stopping: Stopping, view: processes.View, now: float) -> Step:
     """Hold all of it still, so that nothing forks away; once a second look finds nothing else, kill it."""
     held = {one.key: one for one in stopping.held}
 
@@ -127,14 +127,14 @@ def _record(target: Target, stopping: Stopping, *, signalled: bool) -> None:
             raise StorageError(f"cannot write {target.files.stop}: {error.strerror}") from error
 
 
-def claim_of(files: RunFiles, facts: Mapping[str, str], *, reaped: bool) -> processes.Claim:
+def claim_of(files: RunPaths, facts: Mapping[str, str], *, reaped: bool) -> processes.Ownership:
     """Return what makes a process part of a run, from the facts in its meta; `reaped`: its script has ended."""
     if record.is_foreign(facts):
         # Never its `pgid=`: that is the process group of whoever called the old script, an agent's shell perhaps.
         leader = 0 if reaped else state.parse_int(facts.get("pid", "")) or 0
         mark = processes.read_mark(leader) if leader else ""
-        return processes.Claim(mark, files.log, leader, not_these=frozenset({os.getpid()}), marked=False)
-    return processes.Claim(
+        return processes.Ownership(mark, files.log, leader, not_these=frozenset({os.getpid()}), marked=False)
+    return processes.Ownership(
         mark=processes.mark_of(facts.get("log_dir") or files.log_dir, files.run_id),
         log=files.log,
         leader=state.parse_int(facts.get("pid", "")) or 0,
@@ -143,7 +143,7 @@ def claim_of(files: RunFiles, facts: Mapping[str, str], *, reaped: bool) -> proc
     )
 
 
-def claim_of_ended(files: RunFiles, facts: Mapping[str, str]) -> processes.Claim:
+def claim_of_ended(files: RunPaths, facts: Mapping[str, str]) -> processes.Ownership:
     """Return what makes a process part of a run that has ended: its mark, its log, or that it was recorded.
 
     The session of its script proves nothing, since nobody looked at it all the time.
@@ -155,7 +155,7 @@ def claim_of_ended(files: RunFiles, facts: Mapping[str, str]) -> processes.Claim
 # --- in the supervisor ------------------------------------------------------------------------
 
 
-def pursue(members: Iterable[Member]) -> None:
+def pursue(members: Iterable[RunTask]) -> None:
     """Take the stop of each of these runs a step further.
 
     One look at all processes is for all of them: of a plan of hundreds each would take its time anew.
@@ -166,7 +166,7 @@ def pursue(members: Iterable[Member]) -> None:
         again = [member for member in again if member.stopping and _pursue(member, member.stopping, view)]
 
 
-def _pursue(member: Member, stopping: Stopping, view: processes.View) -> bool:
+def _pursue(member: RunTask, stopping: Stopping, view: processes.View) -> bool:
     """Take the stop of a run a step further; return whether to look again at once."""
     target = Target(claim(member), 0 if member.exit else member.pid, member.at)
     done = step(target, stopping, view, steady_clock())
@@ -177,7 +177,7 @@ def _pursue(member: Member, stopping: Stopping, view: processes.View) -> bool:
     return done.outcome == "look again"
 
 
-def claim(member: Member) -> processes.Claim:
+def claim(member: RunTask) -> processes.Ownership:
     """Return what makes a process part of this run of a supervisor."""
     host = member.host
     facts = meta.unpack(member.child.known) if member.child else {}

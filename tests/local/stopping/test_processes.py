@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.local.stopping.processes import Claim, members
+from bgrun.local.stopping.processes import Ownership, members
 from bgrun.system.process import Process
 
 SUPERVISOR, LEADER, OTHER_LEADER = 10, 20, 30
@@ -13,13 +13,13 @@ def table(*rows: tuple[int, int, int]) -> dict[int, Process]:
     return {pid: Process(pid, ppid, sid, sid, str(pid)) for pid, ppid, sid in rows}
 
 
-def claimed(claim: Claim, processes: dict[int, Process], marks: dict[int, str], writes: set[int]) -> list[int]:
+def claimed(claim: Ownership, processes: dict[int, Process], marks: dict[int, str], writes: set[int]) -> list[int]:
     found = members(claim, processes, lambda pid: marks.get(pid, ""), lambda pid: pid in writes)
     return [one.pid for one in found]
 
 
 BASE = ((1, 0, 1), (SUPERVISOR, 1, SUPERVISOR), (LEADER, SUPERVISOR, LEADER), (21, LEADER, LEADER))
-SUBREAPED = Claim("mine", "log", LEADER, ancestor=SUPERVISOR)
+SUBREAPED = Ownership("mine", "log", LEADER, ancestor=SUPERVISOR)
 
 
 def test_the_leader_and_what_it_started() -> None:
@@ -60,7 +60,7 @@ def test_nobody_outside_the_supervisors_descendants_is_ever_a_candidate() -> Non
 
 def test_with_the_leader_gone_and_no_supervisor_only_marks_prove_anything() -> None:
     processes = table((1, 0, 1), (21, 1, LEADER), (22, 1, LEADER))
-    assert claimed(Claim("mine", "log", 0), processes, {21: "mine"}, set()) == [21]
+    assert claimed(Ownership("mine", "log", 0), processes, {21: "mine"}, set()) == [21]
 
 
 def test_the_inhibitor_is_not_part_of_the_run() -> None:
@@ -77,7 +77,7 @@ def test_a_zombie_is_nobody() -> None:
 
 def test_without_its_supervisor_a_descendant_in_a_session_of_its_own_is_known_by_descent_alone() -> None:
     processes = table((1, 0, 1), (LEADER, 1, LEADER), (21, LEADER, LEADER), (22, 21, 22), (23, 22, 23))
-    assert claimed(Claim("mine", "log", LEADER), processes, {}, set()) == [LEADER, 21, 22, 23]
+    assert claimed(Ownership("mine", "log", LEADER), processes, {}, set()) == [LEADER, 21, 22, 23]
 
 
 def test_of_several_runs_an_unmarked_process_is_known_by_its_session_once_the_script_was_reaped() -> None:
@@ -87,16 +87,16 @@ def test_of_several_runs_an_unmarked_process_is_known_by_its_session_once_the_sc
 
 def test_a_session_proves_nothing_once_its_number_is_the_pid_of_somebody_else() -> None:
     processes = table((1, 0, 1), (LEADER, 1, LEADER), (21, LEADER, LEADER))
-    reaped = Claim("mine", "log", LEADER, reaped=True, since="19")
+    reaped = Ownership("mine", "log", LEADER, reaped=True, since="19")
     assert claimed(reaped, processes, {}, set()) == []
     assert claimed(reaped._replace(since="20"), processes, {}, set()) == [21], "it is still the zombie of the script"
 
 
 def test_who_began_before_the_script_is_no_part_of_the_run_for_its_session_or_log() -> None:
     processes = table((1, 0, 1), (19, 1, LEADER), (18, 1, 18), (40, 1, 40))
-    assert claimed(Claim("mine", "log", LEADER, reaped=True, since="20"), processes, {}, {18, 40}) == [40]
+    assert claimed(Ownership("mine", "log", LEADER, reaped=True, since="20"), processes, {}, {18, 40}) == [40]
 
 
 def test_starts_are_compared_as_numbers() -> None:
     processes = table((100, 1, 100), (99, 1, 99))
-    assert claimed(Claim("mine", "log", LEADER, reaped=True, since="99.5"), processes, {}, {99, 100}) == [100]
+    assert claimed(Ownership("mine", "log", LEADER, reaped=True, since="99.5"), processes, {}, {99, 100}) == [100]

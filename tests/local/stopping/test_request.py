@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bgrun.local.stopping import policy, request
 from bgrun.store import meta, record
-from bgrun.store.paths import RunFiles
+from bgrun.store.paths import RunPaths
 from bgrun.system import files
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def test_the_longest_grace_period_of_a_group_bounds_its_stop(tmp_path: Path) -> None:
     graces = {"a_20260101_000000": "1", "b_20260101_000000": "60", "c_20260101_000000": "2"}
     for run_id, grace in graces.items():
-        at = RunFiles(str(tmp_path), run_id)
+        at = RunPaths(str(tmp_path), run_id)
         files.replace(at.meta, at.hidden("meta.new"), meta.pack({"run_id": run_id, "stop_grace_s": grace}))
-    own = RunFiles(str(tmp_path), "g_20260101_000000")
+    own = RunPaths(str(tmp_path), "g_20260101_000000")
     facts = {"run_id": own.run_id, "members": " ".join(graces), "stop_grace_s": "10"}
     files.replace(own.meta, own.hidden("meta.new"), meta.pack(facts))
     run = record.existing(own.log_dir, own.run_id)

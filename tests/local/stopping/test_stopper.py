@@ -10,7 +10,7 @@ import pytest
 from bgrun.local.stopping import processes, stopper
 from bgrun.local.stopping.policy import begin
 from bgrun.store import record
-from bgrun.store.paths import MARK_DIR, MARK_RUN, RunFiles
+from bgrun.store.paths import MARK_DIR, MARK_RUN, RunPaths
 from bgrun.system import process
 from tests.conftest import wait_until
 from tests.faults.conftest import is_gone
@@ -23,12 +23,12 @@ RUN_ID = "x_20260101_000000"
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> RunFiles:
-    return RunFiles(str(tmp_path), RUN_ID)
+def files(tmp_path: Path) -> RunPaths:
+    return RunPaths(str(tmp_path), RUN_ID)
 
 
 @pytest.fixture
-def marked(files: RunFiles) -> Iterator[subprocess.Popen[bytes]]:
+def marked(files: RunPaths) -> Iterator[subprocess.Popen[bytes]]:
     """A process with the mark of the run, and nothing else that tells of it."""
     env = {MARK_RUN: RUN_ID, MARK_DIR: files.log_dir, "PATH": "/usr/bin:/bin"}
     one = _started(env)
@@ -44,20 +44,20 @@ def _started(env: dict[str, str]) -> subprocess.Popen[bytes]:
     return one
 
 
-def target(files: RunFiles, leader: int = 0) -> stopper.Target:
-    claim = processes.Claim(processes.mark_of(files.log_dir, RUN_ID), files.log, leader, reaped=True)
+def target(files: RunPaths, leader: int = 0) -> stopper.Target:
+    claim = processes.Ownership(processes.mark_of(files.log_dir, RUN_ID), files.log, leader, reaped=True)
     return stopper.Target(claim, 0, files)
 
 
 @pytest.mark.parametrize("now", [0.0, 20.0], ids=["while it is asked", "while it is killed"])
-def test_one_empty_look_is_not_the_end(files: RunFiles, now: float) -> None:
+def test_one_empty_look_is_not_the_end(files: RunPaths, now: float) -> None:
     stopping = begin("stop", "SIGTERM", 10, 0.0)
     first = stopper.step(target(files), stopping, processes.View(), now)
     assert first.outcome == "look again"
     assert stopper.step(target(files), first.stopping, processes.View(), now).outcome == "over"
 
 
-def test_what_comes_between_two_looks_is_not_missed(files: RunFiles, marked: subprocess.Popen[bytes]) -> None:
+def test_what_comes_between_two_looks_is_not_missed(files: RunPaths, marked: subprocess.Popen[bytes]) -> None:
     empty, full = processes.View(), processes.View()
     empty.table.pop(marked.pid, None)
     empty.renew = lambda: False  # type: ignore[method-assign] # as if it had been forked a moment later
@@ -68,7 +68,7 @@ def test_what_comes_between_two_looks_is_not_missed(files: RunFiles, marked: sub
 
 
 def test_it_is_held_still_until_nothing_more_is_found_and_only_then_killed(
-    files: RunFiles, marked: subprocess.Popen[bytes]
+    files: RunPaths, marked: subprocess.Popen[bytes]
 ) -> None:
     stopping = begin("stop", "SIGKILL", 10, 0.0)
     outcomes = []
@@ -84,7 +84,7 @@ def test_it_is_held_still_until_nothing_more_is_found_and_only_then_killed(
     assert stopper.step(target(files), killed.stopping, processes.View(), 0.1).outcome == "over"
 
 
-def test_it_is_given_up_only_after_it_was_killed(files: RunFiles, marked: subprocess.Popen[bytes]) -> None:
+def test_it_is_given_up_only_after_it_was_killed(files: RunPaths, marked: subprocess.Popen[bytes]) -> None:
     """Whoever stops it comes to it late, though something new is found at each look."""
     stopping = begin("stop", "SIGKILL", 0, 0.0)
     held = stopper.step(target(files), stopping, processes.View(), 0.0)
@@ -93,7 +93,7 @@ def test_it_is_given_up_only_after_it_was_killed(files: RunFiles, marked: subpro
 
 
 def test_a_stop_that_reached_nobody_is_not_recorded_as_carried_out(
-    files: RunFiles, marked: subprocess.Popen[bytes]
+    files: RunPaths, marked: subprocess.Popen[bytes]
 ) -> None:
     view = processes.View()
     marked.kill()
@@ -114,7 +114,7 @@ def test_a_log_folder_is_the_same_by_whatever_path(tmp_path: Path, recorded: str
     one = _started(env)
     try:
         for run_id, found in ((RUN_ID, [one.pid]), (f"{RUN_ID}z2", [])):
-            at = RunFiles(str(tmp_path / "real"), run_id)
+            at = RunPaths(str(tmp_path / "real"), run_id)
             claim = stopper.claim_of(at, {"run_id": run_id, "log_dir": recorded}, reaped=True)
             assert [process.pid for process in processes.find(claim)] == found
     finally:
