@@ -59,9 +59,10 @@ class JobFileError(UsageError):
     def __init__(self, path: str, problems: Sequence[object]) -> None:
         self.path = path
         self.problems = tuple(problems)
-        count = len(self.problems)
+        from bgrun.wording import count  # not on the way of a command that finds no error
+
         listed = "\n".join(str(problem) for problem in self.problems)
-        super().__init__(f"{path} has {count} error{'' if count == 1 else 's'}:\n{listed}")
+        super().__init__(f"{path} has {count(len(self.problems), 'error')}:\n{listed}")
 
 
 class NoJobFileError(UsageError):

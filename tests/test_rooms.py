@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVELS = {
-    **{"light": 0, "codec": 0},
+    **{"light": 0, "codec": 0, "wording": 0},
     **{"errors": 1, "model": 1},
     **{"system": 2, "parsers": 2, "templating": 2},
     **{"store": 3, "jobfile": 3},

@@ -59,7 +59,9 @@ def _warn_of_skipped() -> None:
     record = sys.modules.get("bgrun.store.record")
     if record and record.skipped:
         skipped = list(record.skipped.values())
-        _tell(f"warning: skipped {len(skipped)} run{'' if len(skipped) == 1 else 's'}: {skipped[0]}")
+        from bgrun.wording import count
+
+        _tell(f"warning: skipped {count(len(skipped), 'run')}: {skipped[0]}")
 
 
 def _whole_streams() -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from bgrun.system import clock
+from bgrun.wording import count, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,20 +42,6 @@ def path(full: str) -> str:
     return full[len(here) + 1 :] if full.startswith(f"{here}/") else full
 
 
-def span(seconds: float | None) -> str:
-    """Return a duration for a person: `0.4s`, `12s`, `3m07s`, `2h05m`."""
-    if seconds is None:
-        return "-"
-    if seconds < 9.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-
-
 def verdict_line(run: Run) -> str:
     """Return the one line that says how a run stands."""
     code = "" if run.exit_code is None else f" exit={run.exit_code}"
@@ -67,9 +54,9 @@ def verdict_line(run: Run) -> str:
 def _left(run: Run) -> str:
     if not run.left_running:
         return ""
-    count = len(run.left_running)
+    processes = count(len(run.left_running), "process")
     pids = " ".join(map(str, run.left_running))
-    return f"; left {count} process{'' if count == 1 else 'es'} running (pid {pids}): bgrun stop {run.run_id}"
+    return f"; left {processes} running (pid {pids}): bgrun stop {run.run_id}"
 
 
 def status_lines(run: Run) -> list[str]:

@@ -6,9 +6,9 @@ import os
 import time
 
 from bgrun import api
-from bgrun.cli import format
 from bgrun.errors import OutputError
 from bgrun.light import NamedTuple, contextmanager
+from bgrun.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,13 +114,13 @@ def _cells(line: Line, columns: int) -> list[RenderableType]:
     from rich.text import Text
 
     run, outlook = line
-    left = "" if outlook.eta_s is None else f"~{format.span(outlook.eta_s)} left"
+    left = "" if outlook.eta_s is None else f"~{span(outlook.eta_s)} left"
     said = outlook.last_line if run.live else (run.reason or "")
     return [
         Text(run.state, style=_STYLES.get(run.state, "red")),
         Text(run.label),
         _bar(outlook),
-        Text(format.span(run.duration_s), justify="right"),
+        Text(span(run.duration_s), justify="right"),
         Text(left, style="dim"),
         Text(said[:columns], style="dim"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bgrun.logs import stream
 from bgrun.system import files
+from bgrun.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def told(path: str, now: float, known: Sequence[Mark] = ()) -> str | None:
     if silent_s >= _ASKED_S and (line := stream.last_line(path, known, _LAST_BYTES, unended=True)) and _is_prompt(line):
         return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
     if silent_s >= SILENT_S:
-        return f"no output for {_span(silent_s)}"
+        return f"no output for {span(silent_s)}"
     return None
 
 
@@ -43,9 +44,3 @@ def _is_prompt(line: str) -> bool:
     import re  # seldom needed, and half as long to import as a look takes
 
     return re.search(_PROMPT, line) is not None
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"

@@ -10,6 +10,7 @@ from bgrun.light import NamedTuple
 from bgrun.store import index, record
 from bgrun.store.paths import RunPaths, parse_run_id
 from bgrun.system import clock, files
+from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def expired(runs: Sequence[Run], policy: Retention, now: float) -> list[Expired]
 
 def _why(run: Run, place: int, policy: Retention, now: float) -> str:
     if policy.max_runs is not None and place > policy.max_runs:
-        return f"more than {policy.max_runs} runs"
+        return f"more than {count(policy.max_runs, 'run')}"
     ended = clock.epoch(run.ended_at or run.started_at or "")
     if policy.max_age_s is not None and ended is not None and now - ended > policy.max_age_s:
-        return f"older than {policy.max_age_s:g} s"
+        return f"older than {limit(policy.max_age_s)}"
     return ""
 
 

@@ -12,6 +12,7 @@ import pytest
 from bgrun.model import Retention, Run
 from bgrun.store import meta, retention
 from bgrun.system import clock
+from bgrun.wording import count
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def test_max_runs_counts_all_runs_and_live_ones_stay(most: int | None, gone: lis
     runs = [run_of("a", "running", None, 1.0)] + [run_of(name, "succeeded", 1.0, 2.0) for name in "bcde"]
     found = retention.expired(runs, Retention(max_runs=most), NOW)
     assert [one.run_id for one in found] == gone
-    assert {one.why for one in found} <= {f"more than {most} runs"}
+    assert {one.why for one in found} <= {f"more than {count(most or 0, 'run')}"}
 
 
 def test_either_bound_is_enough() -> None:

@@ -6,6 +6,7 @@ from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK
 from bgrun.store import history
+from bgrun.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _row(one: Stats) -> list[str]:
     rate = _rate(one)
     good = "-" if rate is None else f"{rate:.0%}"
     bars = history.sparkline(one.durations_s) or "-"
-    took = [format.span(one.median_s), format.span(one.p90_s)]
+    took = [span(one.median_s), span(one.p90_s)]
     return [one.label, str(one.runs), good, *took, bars, one.last_failure or "-"]
 
 

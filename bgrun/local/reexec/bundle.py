@@ -35,6 +35,7 @@ _PACKAGES = (
     *_in("bgrun.local", "concurrency", "reexec", "stopping"),
 )
 _SELDOM = (
+    *_in("bgrun", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention"),
     *_in("bgrun.local", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "stopper"),
