@@ -1,7 +1,4 @@
-"""The error tree: each error knows its exit code and is shown in one place, `bgrun.cli`.
-
-A message names what is wrong and where; `hint` says how to mend it.
-"""
+"""The error tree: each error knows its exit code and is shown in one place, `bgrun.cli`."""
 
 from __future__ import annotations
 
@@ -18,13 +15,17 @@ EXIT_TIMEOUT = 124
 EXIT_INTERNAL = 125
 EXIT_INTERRUPTED = 130
 EXIT_READER_LEFT = 141
-"""128 + 13, what a shell says of a program that SIGPIPE ended."""
+"""128 + 13, as shells report a program that was killed by SIGPIPE."""
+
+MOST_KNOWN = 10
+"""How many names are listed in full where no name resembles the unknown one."""
 
 
 class BgrunError(Exception):
-    """Anything bgrun tells its user instead of a traceback.
+    """An error that is shown as a message, without a traceback.
 
-    `hint` is one line that says how to mend it, or an empty string.
+    message: a clause in lower case without a period: what is wrong with which value.
+    hint: how to fix it, best as a command to paste; may have several lines, or be empty.
     """
 
     exit_code = EXIT_INTERNAL
@@ -36,25 +37,50 @@ class BgrunError(Exception):
 
 
 class UsageError(BgrunError):
-    """The request cannot be carried out as it was put: bad value, bad label, bad folder."""
+    """A request that cannot be carried out: a bad value, label or directory."""
 
     exit_code = EXIT_USAGE
 
 
 class UnknownNameError(UsageError):
-    """No job, group, run or label has this name; `nearest` are the closest of those `known`."""
+    """A name that does not exist.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    The hint suggests the names nearest to it. Without any, and without a hint of the caller's, it lists the known ones.
+
+    kind: what has no such name, in the singular.
+    known: the names that exist; `nearest` are those that resemble the name.
+    message: replaces `no KIND named NAME`.
+    listed_as: what the hint calls the known names, in place of `available KINDs`.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        hint: str = "",
+        *,
+        message: str = "",
+        listed_as: str = "",
+    ) -> None:
         self.kind = kind
         self.name = name
         self.known = tuple(sorted(set(known)))
         self.nearest = nearest_names(name, self.known)
-        told = f"did you mean {_either(self.nearest)}?" if self.nearest else ""
-        super().__init__(f"no {kind} named {name!r}", " ".join(filter(None, (told, hint))))
+        super().__init__(message or f"no {kind} named {name!r}", self._fix(hint, listed_as or f"available {kind}s"))
+
+    def _fix(self, hint: str, listed_as: str) -> str:
+        from bgrun.wording import MOST_NAMES, either, names  # not on the way of a command that finds no error
+
+        if self.nearest:
+            return f"did you mean {either(self.nearest)}?{f' {hint[0].upper()}{hint[1:]}' if hint else ''}"
+        if hint or not self.known:
+            return hint
+        return f"{listed_as}: {names(self.known, MOST_KNOWN if len(self.known) <= MOST_KNOWN else MOST_NAMES)}"
 
 
 class JobFileError(UsageError):
-    """A job file that cannot be used; `problems` has every fault found, in the order of the file."""
+    """A job file with errors; `problems` has each of them, in the order of the file."""
 
     def __init__(self, path: str, problems: Sequence[object]) -> None:
         self.path = path
@@ -66,73 +92,63 @@ class JobFileError(UsageError):
 
 
 class NoJobFileError(UsageError):
-    """The command needs a job file and neither this folder nor one above it has any."""
+    """No job file in this directory or any parent directory, for a command that needs one."""
 
 
 class BusyError(UsageError):
-    """A concurrency group is full, and the run is not to wait for its turn."""
-
-
-class RunGoesOnError(BgrunError):
-    """The bound of a wait ended before the runs did; they go on."""
-
-    exit_code = EXIT_TIMEOUT
+    """A concurrency group is full, and the run must not be queued."""
 
 
 class LaunchError(BgrunError):
-    """The run could not be launched, and left no record."""
+    """A run that could not be launched, and left no record."""
 
 
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
-"""What tells that descriptors, processes or memory ran out, which others that end give back."""
+"""Errors that mean that descriptors, processes or memory ran out; they may pass as other processes exit."""
 
 
 class ScarceError(LaunchError):
-    """The system has no descriptor or process left to launch a run with; that may pass."""
+    """No descriptor, process or memory is left to launch a run with; that may pass."""
 
 
 class LaunchPendingError(LaunchError):
-    """A run was not launched yet, and whether it will be cannot be said: what was made for it stays."""
+    """A run that was not launched yet and still may be: its files are kept."""
 
 
 class StopError(BgrunError):
-    """Something of the run is still alive after the stop's bound."""
+    """A process of the run is still alive after the time limit of a stop."""
 
 
 class StorageError(BgrunError):
-    """The log folder or a file in it cannot be used."""
+    """A log directory, or a file in it, that cannot be used."""
 
     exit_code = EXIT_USAGE
 
 
 class OutputError(BgrunError):
-    """Standard output cannot be written: the disk is full, the terminal is gone. No run is affected."""
+    """Standard output that cannot be written: a full disk, a closed terminal. No run is affected."""
 
     exit_code = EXIT_USAGE
 
 
 class ReaderLeftError(OutputError):
-    """Whoever read standard output has left, as `head` does; nothing is to be said of that."""
+    """The reader of standard output has exited, as `head` does. Nothing is printed about it."""
 
     exit_code = EXIT_READER_LEFT
 
 
 def output_error(error: OSError) -> OutputError:
-    """Return what an error of writing to standard output means."""
+    """Return the error to raise for a failed write to standard output."""
     if isinstance(error, BrokenPipeError):
-        return ReaderLeftError("nobody reads the output any more")
+        return ReaderLeftError("the reader of the output has exited")
     return OutputError(f"cannot write the output: {error.strerror}")
 
 
 def nearest_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
-    """Return at most `most` of the known names that look like `name`, the closest first."""
+    """Return at most `most` of the known names that resemble `name`, the closest first."""
     from difflib import get_close_matches
 
     names = sorted(set(known))
     close = get_close_matches(name, names, n=most, cutoff=0.5)
     prefixed = [other for other in names if name and other.startswith(name) and other not in close]
     return tuple((close + prefixed)[:most])
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(repr(name) for name in names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MOST_NAMES = 5
 """How many names a message lists."""
@@ -51,3 +51,9 @@ def names(every: Iterable[object], most: int = MOST_NAMES) -> str:
     if len(known) <= most:
         return ", ".join(known)
     return f"{', '.join(known[:most])}, … ({len(known) - most} more)"
+
+
+def either(every: Sequence[str]) -> str:
+    """Return names as alternatives: `'a', 'b' or 'c'`."""
+    quoted = [repr(name) for name in every]
+    return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))

@@ -68,3 +68,10 @@ def test_a_list_of_names_stays_short() -> None:
     assert wording.names("abcde") == "a, b, c, d, e"
     assert wording.names("abcdefgh") == "a, b, c, d, e, … (3 more)"
     assert wording.names(range(4), 2) == "0, 1, … (2 more)"
+
+
+@pytest.mark.parametrize(
+    ("every", "text"), [(["a"], "'a'"), (["a", "b"], "'a' or 'b'"), (["a", "b", "c"], "'a', 'b' or 'c'")]
+)
+def test_names_as_alternatives(every: list[str], text: str) -> None:
+    assert wording.either(every) == text
