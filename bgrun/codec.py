@@ -1,4 +1,4 @@
-"""Frozen values as bytes and back, for our own processes and files, and what tells bytes apart; nothing heavy."""
+"""Values to bytes and back, for bgrun's own processes and files, and the one hash; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_KEY = 0x6267_7275_6E
-
-
 def pack(value: Any) -> bytes:
     """Return a value of tuples, lists, mappings and scalars as bytes; named tuples come back as plain ones."""
     return marshal.dumps(_plain(value))
 
 
 def unpack(data: bytes) -> Any:
-    """Return what `pack` was given. Only for bytes of our own: from anybody else's it could do anything.
+    """Return the value that `pack` was given.
+
+    Only for bytes that bgrun wrote itself: `marshal` is not safe for anything else.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the bytes hold no such value.
     """
     try:
         return marshal.loads(data)  # noqa: S302 - see above
@@ -29,29 +28,15 @@ def unpack(data: bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
-def fingerprint(data: bytes) -> bytes:
-    """Return what changes when the bytes do: the hash by which Python knows its sources (PEP 552), and their number.
-
-    It guards against change, not against malice.
-    """
-    try:
-        from _imp import source_hash  # that of importlib.util, which takes 2 ms to load
-    except ImportError:
-        from importlib.util import source_hash as public
-
-        return public(data) + len(data).to_bytes(8, "big")
-    return bytes(source_hash(_KEY, data)) + len(data).to_bytes(8, "big")
-
-
 def digest(data: bytes, salt: bytes = b"") -> bytes:
-    """Return what no other bytes are likely to have: BLAKE2b (RFC 7693), 16 bytes of it.
+    """Return the BLAKE2b hash (RFC 7693) of some bytes; it is 16 bytes long.
 
     Args:
         data: the bytes.
-        salt: at most 16 bytes that make the digest one that nobody has worked out before.
+        salt: at most 16 bytes, against digests that were computed in advance.
     """
     try:
-        from _blake2 import blake2b  # what hashlib gives, without OpenSSL, which takes 3 ms to load
+        from _blake2 import blake2b  # what hashlib offers, without OpenSSL, which takes 3 ms to load
     except ImportError:
         from hashlib import blake2b
     return blake2b(data, digest_size=16, salt=salt).digest()

@@ -48,7 +48,7 @@ def keep_checked(project: Project, found: JobFile, raw: bytes) -> None:
 
 def _mark(raw: bytes) -> bytes:
     """Return what tells these bytes and this code from others; not the text, which may hold a secret."""
-    return jobfile.code_mark().encode() + codec.fingerprint(raw)
+    return jobfile.code_mark().encode() + codec.digest(raw)
 
 
 def matcher_files(found: JobFile) -> list[str]:

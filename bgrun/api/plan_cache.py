@@ -61,7 +61,7 @@ def load_plan(project: Project, wanted: PlanRequest) -> Made:
     undeclared = wanted.kind == "run" and not project.job_file
     raw = b"" if undeclared else jobfile.read(projects.declared_in(project))
     # Not the job file itself, which may hold a secret.
-    made_from = (codec.fingerprint(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
+    made_from = (codec.digest(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
     source: tuple[Any, ...] = (*made_from, tuple(wanted))
     name = f"{_PREFIX}{_bucket(wanted)}"
     if kept := _kept(project, name, source):
@@ -109,7 +109,7 @@ def _has_chance(raw: bytes) -> bool:
 def _bucket(wanted: PlanRequest) -> str:
     """Return a short name for a request; two that share one only take turns."""
     text = "\0".join([wanted.kind, *wanted.words, "", *wanted.more])
-    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % ((1 << 61) - 1):x}"
+    return codec.digest(text.encode("utf-8", "surrogateescape"))[:8].hex()
 
 
 # --- keeping ----------------------------------------------------------------------------------

@@ -65,15 +65,15 @@ def age(run: Run) -> tuple[float, str, str]:
     stamp, text = index.stamp_of(run.run_id), run.started_at or run.ended_at
     known = clock.epoch(text) if text else None
     # One that has not begun is told by its id, to the second: it comes behind those that began in that one.
-    return (known if known is not None else clock.of_stamp(stamp) + 1.0), stamp, run.started_at or "~"
+    return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
 
 
 def _maybe_newer(log_dir: str, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
     """Give the runs that come later by their IDs, which are local times, but may have begun later in another zone."""
     oldest = min(age(run)[0] for run in runs)
-    since = clock.of_stamp(index.stamp_of(runs[-1].run_id)) - ZONES_S
+    since = (clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S
     for run_id in rest:
-        if clock.of_stamp(index.stamp_of(run_id)) < since:
+        if (clock.of_stamp(index.stamp_of(run_id)) or 0.0) < since:
             return
         # A meta is written when a run begins, and again when it ends.
         if files.modified(RunPaths(log_dir, run_id).meta) >= oldest:

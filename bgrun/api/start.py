@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bgrun import codec
 from bgrun.api import plan_cache
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, contextmanager, suppress
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 
 def join_key(job: RenderedJob, folder: str) -> str:
     """Return what two starts have in common that mean the same: script, parameters and the state of the work tree."""
-    import hashlib  # these two are slow to import, and only `join` needs them
-    import json
+    import json  # slow to import, and only `join` needs it
 
     parts = [job.label, job.script, json.dumps(job.params)]
     text = "\0".join(parts).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(text + b"\0" + git.state_of(folder)).hexdigest()
+    return codec.digest(text + b"\0" + git.state_of(folder)).hex()
 
 
 def find_joinable(log_dir: str, job: RenderedJob) -> Run | None:

@@ -13,7 +13,7 @@ from bgrun.light import NamedTuple
 from bgrun.local import spawn as hand_over
 from bgrun.local.manifest import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention
-from bgrun.store import cache, claim, facts, record, state
+from bgrun.store import claim, facts, record, state
 from bgrun.store.facts import Membership, Origin
 from bgrun.store.paths import RunPaths
 from bgrun.system import files, git, process
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bgrun.model import Node, RenderedPlan, RunId
-
-_USER = "user"
 
 
 class Title(NamedTuple):
@@ -61,7 +59,7 @@ def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = No
     files.ensure_log_dir(log_dir)
     claims: list[str] = []
     try:
-        ready = _plan(log_dir, _origin(log_dir, root), plan, title, claims)
+        ready = _plan(log_dir, _origin(root), plan, title, claims)
         known = hand_over.hand_over(ready)
     except LaunchPendingError:
         raise
@@ -146,28 +144,15 @@ def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan
     return plan._replace(max_parallel=most, fail_fast=known.get("fail_fast") == "true")
 
 
-def _origin(log_dir: str, root: str) -> Origin:
-    return Origin(root, git.facts(root), os.uname().nodename, _user(log_dir), process.boot_id())
+def _origin(root: str) -> Origin:
+    return Origin(root, git.facts(root), os.uname().nodename, _user(), process.boot_id())
 
 
-def _user(log_dir: str) -> str:
-    """Return who starts this, as getpass.getuser() does, whose import asks for a terminal's settings too.
-
-    The system's own answer, which an agent's sandbox without these variables needs, takes as long as all
-    files of a run, and is kept while the list of users is as it was.
-    """
+def _user() -> str:
+    """Return the name of the user, as getpass.getuser() does, which loads `termios` too."""
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         if named := os.environ.get(name):
             return named
-    mark = f"{os.getuid()} {files.modified('/etc/passwd')} "
-    if (kept := cache.read_word(log_dir, _USER)).startswith(mark):
-        return kept.removeprefix(mark)
-    found = _account()
-    cache.write_word(log_dir, _USER, f"{mark}{found}")
-    return found
-
-
-def _account() -> str:
     import pwd
 
     try:

@@ -44,7 +44,7 @@ def completed(at: RunPaths, written: Mapping[str, str], code: int | None) -> dic
     recorded = files.modified(at.meta)
     # Between its `.meta` and its `.pid` it is about to start: that is no end yet.
     begins = not pid and code is None and abs(time.time() - recorded) < SLACK_S
-    began = instant(_epoch(stamp), recorded)
+    began = instant(clock.of_stamp(stamp), recorded)
     return {
         **written,
         "label": written.get("label") or label,
@@ -112,13 +112,3 @@ def _start(at: RunPaths, written: Mapping[str, str], pid: int) -> str:
     began = process.began_at(pid) if _is_here(written) else None
     is_same = began is not None and fits(began, files.modified(at.meta), files.modified(at.pid))
     return found.start if is_same else ""
-
-
-def _epoch(stamp: str) -> float | None:
-    """Return the seconds since the epoch of a stamp in local time; None where it is no time."""
-    try:
-        day, clock_time = stamp[:8], stamp[9:15]
-        parts = (int(day[:4]), int(day[4:6]), int(day[6:]), int(clock_time[:2]), int(clock_time[2:4]))
-        return time.mktime((*parts, int(clock_time[4:]), 0, 0, -1))
-    except (ValueError, OverflowError):
-        return None
