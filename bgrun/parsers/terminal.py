@@ -12,12 +12,9 @@ _LONGEST_ESCAPE = 64
 
 # ECMA-48: control sequences (CSI), control strings (OSC, DCS, SOS, PM, APC), other escapes; then
 # the single controls, of which only tab and line feed may reach a terminal.
-_ESCAPE = (
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
-    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\\\|\x9c|$)"
-    "|\x1b[ -/]*[0-~]?"
-    "|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
+_SEQUENCE = "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
+_STRING = "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\\\|\x9c|$)"
+_SINGLE = "\x1b[ -/]*[0-~]?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 
 
 def clean(line: str) -> str:
@@ -31,13 +28,19 @@ def clean(line: str) -> str:
     return without_controls(line)
 
 
-def without_controls(text: str) -> str:
-    """Return text without escape sequences and control characters, but for tabs and line feeds."""
+def without_controls(text: str, *, strings: bool = True) -> str:
+    """Return text without escape sequences and control characters, but for tabs and line feeds.
+
+    Args:
+        text: the text.
+        strings: whether the text in a control string goes too. Some terminals show it, so a search for secrets needs
+            both views.
+    """
     if text.isprintable():
         return text
-    import re  # seldom needed, and half as long to import as a look takes
+    import re  # seldom needed, and half as long to import as `bgrun status` takes
 
-    return re.sub(_ESCAPE, "", text)
+    return re.sub("|".join((_SEQUENCE, _STRING, _SINGLE) if strings else (_SEQUENCE, _SINGLE)), "", text)
 
 
 def settled(data: bytes) -> tuple[bytes, bytes]:

@@ -174,7 +174,7 @@ def hide(text: str, known: Sequence[Mark], skip: int = 0, keep: int | None = Non
     found = spans(data, known)
     if not found and not skip and keep is None:
         return text
-    return _blotted(data, found, skip, keep).decode("utf-8", "replace")
+    return _hidden(data, found, skip, keep).decode("utf-8", "replace")
 
 
 def shown(line: str, known: Sequence[Mark]) -> str:
@@ -194,7 +194,7 @@ def mask(data: bytes, known: Sequence[Mark]) -> bytes:
         return data
     text = terminal.decode(data)
     if text.encode() == data and text.translate(_BLANKS).isprintable():
-        return _blotted(data, spans(data, known))
+        return _hidden(data, spans(data, known))
     return b"\n".join(_masked(line, known) for line in data.split(b"\n"))
 
 
@@ -202,13 +202,16 @@ _BLANKS = {ord("\n"): None, ord("\t"): None}
 
 
 def _masked(line: bytes, known: Sequence[Mark]) -> bytes:
-    line = _blotted(line, spans(line, known))
-    data = terminal.without_controls(terminal.decode(line)).encode("utf-8", "surrogatepass")
-    found = spans(data, known) if data != line else []
-    return _blotted(data, found) if found else line
+    line = _hidden(line, spans(line, known))
+    text = terminal.decode(line)
+    for strings in (True, False):
+        data = terminal.without_controls(text, strings=strings).encode("utf-8", "surrogatepass")
+        if data != line and (found := spans(data, known)):
+            return _hidden(data, found)
+    return line
 
 
-def _blotted(data: bytes, found: Sequence[Span], skip: int = 0, keep: int | None = None) -> bytes:
+def _hidden(data: bytes, found: Sequence[Span], skip: int = 0, keep: int | None = None) -> bytes:
     end = len(data) if keep is None else keep
     parts = []
     at = skip

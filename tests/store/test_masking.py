@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bgrun.logs import masked, pages, reader
@@ -66,6 +66,8 @@ def at_most(text: str) -> str:
 
 @settings(max_examples=400, deadline=None)
 @given(texts, st.integers(1, 40))
+@example("\x90t\x00ok-4711-secret\n", 1)  # a control string without an end: some terminals show its text
+@example("\x1b]0;t\x00ok-4711-secret\x07", 1)
 def test_no_way_of_showing_a_log_shows_a_secret(tmp_path_factory: pytest.TempPathFactory, text: str, size: int) -> None:
     data = at_most(text).encode("utf-8", "surrogatepass")
     chunks = [data[at : at + size] for at in range(0, len(data), size)]
