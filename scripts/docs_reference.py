@@ -1,4 +1,4 @@
-"""Write docs/reference/jobfile.md and commands.md from the schema and the table of commands.
+"""Write docs/reference/jobfile.md and commands.md from the schema and the spec of the commands.
 
 Usage: python scripts/docs_reference.py [--check]
 
@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bgrun.cli.spec import COMMANDS, PROJECT_OPTIONS, Argument, Command, Option
+from bgrun.cli.spec import COMMANDS, EXIT_CODES, PROJECT_OPTIONS, Command, Option
 from bgrun.jobfile.schema import schema
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _MADE = "<!-- made by scripts/docs_reference.py: change {source} instead -->\n"
-_SHOWN = {"one": "{}", "maybe": "[{}]", "some": "{}…", "any": "[{}…]"}
 
 
 def main(words: list[str]) -> int:
@@ -89,21 +88,18 @@ def _code(value: Any) -> str:
 def commands_page() -> str:
     """Return the reference of the commands."""
     head = ["# Commands", "", _MADE.format(source="bgrun/cli/spec.py"), "Before any command:", ""]
-    lines = [*head, *_options(PROJECT_OPTIONS)]
+    lines = [*head, *_options(PROJECT_OPTIONS), "", EXIT_CODES]
     for command in COMMANDS:
-        lines += ["", f"## {command.name}", "", f"`{_usage(command)}`", "", command.help]
-        lines += ["", command.epilog] if command.epilog else []
+        lines += ["", f"## {command.name}", "", f"`{_usage(command)}`"]
+        lines += [line for paragraph in command.details for line in ("", paragraph)]
+        lines += ["", "```text", *command.examples, "```"] if command.examples else []
         lines += ["", *_options(command.options)] if command.options else []
     return "\n".join(lines) + "\n"
 
 
 def _usage(command: Command) -> str:
-    words = ["bgrun", command.name, *(_argument(argument) for argument in command.arguments)]
-    return " ".join([*words, *([f"[-- {command.tail}]"] if command.tail else [])])
-
-
-def _argument(argument: Argument) -> str:
-    return _SHOWN[argument.many].format(argument.name.upper())
+    words = ["bgrun", command.name, *(argument.metavar for argument in command.arguments), command.tail]
+    return " ".join(filter(None, words))
 
 
 def _options(options: tuple[Option, ...]) -> list[str]:

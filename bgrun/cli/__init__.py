@@ -1,4 +1,4 @@
-"""The command line: parse, call the runner, print. The one place where errors are shown."""
+"""The command line: parse, call `api`, print. All errors are shown here."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run bgrun with these words, or those of the process, and exit with the right code."""
-    # What is imported makes thousands of objects and no garbage: looking for it takes a tenth of a start.
+    """Run bgrun with these arguments, or those of the process, and exit with its exit code."""
+    # Imports make thousands of objects and no garbage: collecting it would take a tenth of a start.
     gc.set_threshold(50_000)
     code = run(list(sys.argv[1:] if argv is None else argv))
-    # Everything is written by now. Taking the interpreter apart would add a tenth to a look at a run.
+    # Everything is written by now. Finalizing the interpreter would add a tenth to `bgrun status`.
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
 
 
 def run(words: list[str]) -> int:
-    """Run bgrun and return its exit code; every error is shown here, and only here."""
-    _whole_streams()
-    _tell_output_errors_apart()
+    """Run bgrun and return its exit code. Errors are shown, never raised."""
+    _open_closed_streams()
+    _wrap_stdout()
     try:
         code = _dispatch(words)
         _warn_of_skipped()
@@ -47,25 +47,25 @@ def run(words: list[str]) -> int:
         _show(error)
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("\nbgrun: interrupted; what was started goes on")
+        _note("\ninterrupted; runs continue in the background")
         return EXIT_INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last stop: a fault of bgrun's own
-        return _own_fault(error)
+    except Exception as error:  # noqa: BLE001 - an error in bgrun itself
+        return _internal_error(error)
     return code
 
 
 def _warn_of_skipped() -> None:
-    """Say once that runs are missing from a list since their files cannot be read."""
+    """Warn once that runs are missing from a list because their files cannot be read."""
     record = sys.modules.get("bgrun.store.record")
     if record and record.skipped:
         skipped = list(record.skipped.values())
         from bgrun.wording import count
 
-        _tell(f"warning: skipped {count(len(skipped), 'run')}: {skipped[0]}")
+        _note(f"warning: skipped {count(len(skipped), 'run')}: {skipped[0]}")
 
 
-def _whole_streams() -> None:
-    """Give a stream that the caller has closed (`>&-`) somewhere to go, and its number to nothing else."""
+def _open_closed_streams() -> None:
+    """Open the null device for each standard stream that the caller closed (`>&-`); no other file gets its number."""
     while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(free)
@@ -75,67 +75,65 @@ def _whole_streams() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output, whose errors no library takes for its own: click and rich would exit with 1, a job's failure."""
+    """Standard output whose errors are OutputErrors: on an OSError click and rich would exit with 1, a job's failure."""
 
     def write(self, data: Buffer) -> int:
-        """Write the bytes; where the caller has made the pipe non-blocking, once there is room.
+        """Write the bytes; wait for space in a pipe that the caller has made non-blocking.
 
         Raises:
             OutputError: they cannot be written.
         """
         try:
             while (written := super().write(data)) is None:
-                _wait_for_room(self.fileno())
+                _wait_for_space(self.fileno())
         except OSError as error:
             raise output_error(error) from error
         return written
 
 
-def _wait_for_room(fd: int) -> None:
+def _wait_for_space(fd: int) -> None:
     import select
 
     select.select([], [fd], [])
 
 
-def _tell_output_errors_apart() -> None:
+def _wrap_stdout() -> None:
     old = sys.stdout
     if isinstance(old, io.TextIOWrapper) and old is sys.__stdout__:
         file = io.BufferedWriter(_Output(old.fileno(), "wb", closefd=False))
-        at_once = old.line_buffering or old.write_through  # as PYTHONUNBUFFERED wants it
-        sys.stdout = io.TextIOWrapper(file, old.encoding, old.errors, line_buffering=at_once)
+        unbuffered = old.line_buffering or old.write_through  # PYTHONUNBUFFERED
+        sys.stdout = io.TextIOWrapper(file, old.encoding, old.errors, line_buffering=unbuffered)
 
 
-def _own_fault(error: Exception) -> int:
+def _internal_error(error: Exception) -> int:
     if os.environ.get("BGRUN_DEBUG"):
         raise error
-    told = BgrunError(
-        f"bgrun itself failed: {type(error).__name__}: {error}",
-        "runs are not harmed by this; BGRUN_DEBUG=1 shows where it happened, for a report",
-    )
-    _show(told)
-    return told.exit_code
+    hint = "runs are not affected; rerun with BGRUN_DEBUG=1 and report the traceback"
+    shown = BgrunError(f"internal error: {type(error).__name__}: {error}", hint)
+    _show(shown)
+    return shown.exit_code
 
 
 def _dispatch(words: list[str]) -> int:
     from bgrun.cli import parser
 
-    # Behind the first `--` nothing is bgrun's to read: the words reach the job exactly.
+    # Nothing after the first `--` is parsed: it reaches the job exactly.
     cut = words.index("--") if "--" in words else len(words)
-    tail = words[cut + 1 :] if cut < len(words) else None
-    if plain := parser.read(words[:cut], tail):
+    extra_args = words[cut + 1 :] if cut < len(words) else None
+    if plain := parser.read(words[:cut], extra_args):
         from bgrun.cli.dispatch import handle
 
-        return handle(*plain, tail or ())
+        return handle(*plain, extra_args or ())
     from bgrun.cli import click_parser
 
-    return click_parser.call(words[:cut], tail)
+    return click_parser.call(words[:cut], extra_args)
 
 
 def _show(error: BgrunError) -> None:
-    _tell("\n".join([f"error: {error.message}", *(f"  {line}" for line in error.hint.splitlines())]))
+    _note("\n".join([f"error: {error.message}", *(f"  hint: {line}" for line in error.hint.splitlines())]))
 
 
-def _tell(text: str) -> None:
+def _note(text: str) -> None:
     from bgrun.cli import output
 
     output.note(text)

@@ -1,15 +1,18 @@
-"""Builds the click command line from the table and calls the handler that a command names."""
+"""Build the click command line from the spec: help, errors, completion and whatever `parser` does not take."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 
 from bgrun import __version__
+from bgrun.cli import output
 from bgrun.cli.dispatch import handle
-from bgrun.cli.spec import COMMANDS, PROJECT_OPTIONS, Argument, Command, Option
-from bgrun.errors import UsageError, nearest_names
+from bgrun.cli.spec import COMMANDS, EXAMPLES, EXIT_CODES, PROJECT_OPTIONS, TAGLINE, Argument, Command, Option
+from bgrun.errors import EXIT_USAGE, UnknownNameError, UsageError, nearest_names
+from bgrun.wording import either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +31,36 @@ class Duration(click.ParamType[float]):
         try:
             return duration(value)
         except UsageError as error:
-            self.fail(error.message, param, ctx)
+            raise _BadValueError(error, ctx, param) from error
+
+
+class Count(click.ParamType[int]):
+    """A whole number of at least 1."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            if (number := int(value)) > 0:
+                return number
+        except ValueError:
+            pass
+        error = UsageError(f"invalid number {value!r}", "use a whole number of at least 1")
+        raise _BadValueError(error, ctx, param)
+
+
+class _BadValueError(click.BadParameter):
+    """A bad value with an error of bgrun's, which is shown as it is."""
+
+    def __init__(self, error: UsageError, ctx: click.Context | None, param: click.Parameter | None) -> None:
+        super().__init__(error.message, ctx, param)
+        self.error = error
 
 
 _TYPES: dict[str, click.ParamType[Any]] = {
     "text": click.STRING,
-    "int": click.IntRange(min=1),
+    "int": Count(),
     "duration": Duration(),
     "path": click.Path(),
 }
@@ -45,64 +72,144 @@ _ARITY: dict[str, dict[str, Any]] = {
 }
 
 
-class TailCommand(click.Command):
-    """A command whose usage line shows what may stand behind `--`."""
+class HelpOption:
+    """Words the help option as the rest of the help."""
 
-    def __init__(self, name: str, tail: str, **settings: Any) -> None:
-        super().__init__(name, **settings)
-        self.tail = tail
+    help_line = "Show this help and exit."
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the help option."""
+        option: click.Option | None = super().get_help_option(ctx)  # type: ignore[misc]
+        if option:
+            option.help = self.help_line
+        return option
+
+
+class SpecCommand(HelpOption, click.Command):
+    """A command, with help from the spec."""
+
+    def __init__(self, spec: Command, **settings: Any) -> None:
+        super().__init__(spec.name, **settings)
+        self.spec = spec
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return the pieces of the usage line."""
-        return super().collect_usage_pieces(ctx) + ([f"[-- {self.tail}]"] if self.tail else [])
+        return super().collect_usage_pieces(ctx) + ([self.spec.tail] if self.spec.tail else [])
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write usage, description, examples and options."""
+        self.format_usage(ctx, formatter)
+        for paragraph in self.spec.details:
+            formatter.write_paragraph()
+            formatter.write_text(paragraph)
+        if self.spec.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {example}\n" for example in self.spec.examples))
+        self.format_options(ctx, formatter)
 
 
-class Suggesting(click.Group):
-    """A group of commands that names the nearest ones when it does not know one."""
+class SpecGroup(HelpOption, click.Group):
+    """The whole command line, with the sections of the spec in its help."""
+
+    help_line = "Show this help and exit"
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command, or say which ones come close."""
+        """Find the command.
+
+        Raises:
+            UnknownNameError: there is none; its hint suggests the nearest.
+        """
         name = args[0]
         if name not in self.commands and not name.startswith("-"):
-            near = nearest_names(name, self.commands)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            ctx.fail(f"no command named {name!r}{hint}")
+            hint = "" if nearest_names(name, self.commands) else "list commands with 'bgrun --help'"
+            raise UnknownNameError("command", name, self.commands, hint, message=f"unknown command {name!r}")
         return super().resolve_command(ctx, args)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the commands in the order of the table, which is that of use."""
+        """Return the commands in the order of the spec."""
         return list(self.commands)
 
+    def collect_usage_pieces(self, _: click.Context) -> list[str]:
+        """Return the pieces of the usage line."""
+        return ["[-f FILE] COMMAND [ARGS]..."]
 
-def call(words: Sequence[str], tail: Sequence[str] | None) -> int:
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what bgrun is for, examples, the commands by section, options and exit codes."""
+        formatter.write_text(TAGLINE)
+        formatter.write_paragraph()
+        self.format_usage(ctx, formatter)
+        with formatter.section("Examples"):
+            formatter.write_dl(EXAMPLES, col_max=40)
+        for section in dict.fromkeys(command.section for command in COMMANDS):
+            with formatter.section(section):
+                rows = [(one.name.ljust(_COLUMN), one.summary) for one in COMMANDS if one.section == section]
+                formatter.write_dl(rows)
+        self.format_options(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(EXIT_CODES)
+        formatter.write_paragraph()
+        formatter.write_text("Run 'bgrun COMMAND --help' for options and examples.")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, without the commands that click would list after them."""
+        click.Command.format_options(self, ctx, formatter)
+
+
+_COLUMN = max(len(command.name) for command in COMMANDS)
+
+
+def call(words: Sequence[str], extra_args: Sequence[str] | None) -> int:
     """Parse the words, run the handler and return the exit code.
+
+    extra_args: what follows `--`, or None without one.
 
     Raises:
         BgrunError: whatever the handler raises; usage errors as UsageError.
     """
     try:
-        code = build().main(list(words), "bgrun", standalone_mode=False, obj=tail)
+        code = build().main(list(words), "bgrun", standalone_mode=False, obj=extra_args)
+    except click.exceptions.NoArgsIsHelpError as error:
+        output.note(error.format_message())
+        return EXIT_USAGE
     except click.ClickException as error:
-        raise UsageError(error.format_message(), _usage_hint(error)) from error
+        raise _usage_error(error) from error
     except click.exceptions.Abort as error:
         raise KeyboardInterrupt from error
     return int(code or 0)
 
 
-def _usage_hint(error: click.ClickException) -> str:
+def _usage_error(error: click.ClickException) -> UsageError:
+    """Return an error of click's in the words of bgrun."""
+    if isinstance(error, _BadValueError):
+        return error.error
+    if isinstance(error, click.NoSuchOption):
+        near = nearest_names(error.option_name, error.possibilities or ())
+        return UsageError(
+            f"unknown option {error.option_name!r}", f"did you mean {either(near)}?" if near else _help_of(error)
+        )
+    if isinstance(error, click.MissingParameter) and error.param:
+        name = error.param.make_metavar(error.ctx).strip("[.]")  # type: ignore[arg-type]
+        return UsageError(f"missing argument {name}", _help_of(error))
+    text = error.format_message()
+    if extra := re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", text):
+        return UsageError(f"unexpected argument {extra[1]!r}", _help_of(error))
+    return UsageError(f"{text[:1].lower()}{text[1:]}".rstrip("."), _help_of(error))
+
+
+def _help_of(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if not context:
         return ""
-    forgotten = "the command stands behind --, as in: bgrun run tests -- make test\n"
-    return f"{forgotten if context.info_name == 'run' else ''}{context.get_usage()}\nbgrun --help tells more"
+    if context.info_name == "run" and isinstance(error, click.UsageError) and not context.obj:
+        return "put the command after '--': bgrun run tests -- make test"
+    return f"run '{context.command_path} --help'"
 
 
 def build() -> click.Group:
     """Return the whole command line."""
-    top = Suggesting(
+    top = SpecGroup(
         "bgrun",
-        help="Run long commands in the background and know, at any later time, how they ended.",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
         params=[_option(option) for option in PROJECT_OPTIONS],
     )
     top.params.append(_version())
@@ -118,35 +225,35 @@ def _version() -> click.Option:
             ctx.exit(0)
 
     return click.Option(
-        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version."
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version and exit"
     )
 
 
 def _command(command: Command) -> click.Command:
     def callback(**values: Any) -> int:
         context = click.get_current_context()
-        tail = _checked_tail(command, context.obj)
+        extra_args = _checked_extra(command, context.obj)
         assert context.parent  # noqa: S101 - every command is one of the top group
-        return handle(command, values, tail, context.parent.params["file"])
+        return handle(command, values, extra_args, context.parent.params["file"])
 
     params: list[click.Parameter] = [_argument(argument) for argument in command.arguments]
     params += [_option(option) for option in command.options]
-    settings = {"callback": callback, "params": params, "help": command.help, "epilog": command.epilog or None}
-    return TailCommand(command.name, tail=command.tail, **settings)
+    return SpecCommand(command, callback=callback, params=params, short_help=command.summary)
 
 
-def _checked_tail(command: Command, tail: Sequence[str] | None) -> tuple[str, ...]:
-    if tail is not None and not command.tail:
-        raise click.UsageError(f"{command.name} takes nothing behind --", click.get_current_context())
-    return tuple(tail or ())
+def _checked_extra(command: Command, extra_args: Sequence[str] | None) -> tuple[str, ...]:
+    if extra_args is not None and not command.tail:
+        raise UsageError(f"'bgrun {command.name}' takes no arguments after '--'")
+    return tuple(extra_args or ())
 
 
 def _argument(argument: Argument) -> click.Argument:
-    return click.Argument([argument.name], shell_complete=_completer(argument.what), **_ARITY[argument.many])
+    settings = {"metavar": argument.metavar, "shell_complete": _completer(argument.what), **_ARITY[argument.many]}
+    return click.Argument([argument.name], **settings)
 
 
 def _completer(what: str) -> Any:
-    """Return what gives click the words that a shell offers for an argument."""
+    """Return click's completion function for an argument or option, or None where there is nothing to complete."""
 
     def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
         from bgrun.cli.completion import offers
@@ -161,7 +268,6 @@ def _option(option: Option) -> click.Option:
     declared = [option.name, *option.spellings]
     if option.kind == "flag":
         return click.Option(declared, is_flag=True, help=option.help)
-    more: dict[str, Any] = {"type": _TYPES.get(option.kind), "help": option.help}
-    if option.kind == "texts":
-        more = {"multiple": True, "help": f"{option.help} May be repeated."}
-    return click.Option(declared, metavar=option.metavar, shell_complete=_completer(option.what), **more)
+    more: dict[str, Any] = {"multiple": True} if option.kind == "texts" else {"type": _TYPES.get(option.kind)}
+    settings = {"help": option.help, "metavar": option.metavar, "shell_complete": _completer(option.what), **more}
+    return click.Option(declared, **settings)

@@ -1,4 +1,4 @@
-"""The commands of bgrun, declared once, as data. `click_face` builds the command line from this.
+"""The commands of bgrun, declared once, as data: both parsers, the help and the reference page are built from them.
 
 A handler is named `module:function` and imported only when its command is used.
 """
@@ -16,21 +16,32 @@ if TYPE_CHECKING:
 
 
 class Argument(NamedTuple):
-    """A positional argument: exactly one, maybe one, at least one (`some`) or any number.
+    """A positional argument.
 
-    `what` names what shell completion offers for it.
+    many: exactly one, maybe one, at least one (`some`) or any number.
+    what: what shell completion offers for it: kinds of names, joined by ` or `.
+    shown: its name in usage lines; by default its own in upper case.
     """
 
     name: str
     many: Count = "one"
     what: str = ""
+    shown: str = ""
+
+    @property
+    def metavar(self) -> str:
+        """Its place in a usage line: `JOB`, `[LABEL]`, `REF...` or `[REF]...`."""
+        return _SHOWN[self.many].format(self.shown or self.name.upper())
+
+
+_SHOWN = {"one": "{}", "maybe": "[{}]", "some": "{}...", "any": "[{}]..."}
 
 
 class Option(NamedTuple):
     """An option with its spellings; its value is absent (None, False for a flag) unless given.
 
-    One of kind `texts` may be given more than once, and its value is a tuple, empty unless given.
-    `what` names what shell completion offers for its value.
+    kind: its type; one of kind `texts` is repeatable, and its value is a tuple, empty unless given.
+    what: what shell completion offers for its value.
     """
 
     name: str
@@ -42,266 +53,401 @@ class Option(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command. `tail` says what may stand behind `--`, or is empty where nothing may."""
+    """A command.
+
+    section: its heading in `bgrun --help`.
+    summary: its line there, at most 60 characters.
+    description, examples: for `bgrun COMMAND --help`.
+    tail: how `--` and what follows it stand in the usage line, or empty where nothing may follow.
+    """
 
     name: str
-    help: str
+    section: str
+    summary: str
+    description: str
+    examples: tuple[str, ...]
     handler: str
     arguments: tuple[Argument, ...] = ()
     options: tuple[Option, ...] = ()
     tail: str = ""
-    epilog: str = ""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """The paragraphs of its description, with what REF means where it takes one."""
+        takes_ref = any(argument.shown == "REF" for argument in self.arguments)
+        return (self.description, *((REF_MEANS,) if takes_ref else ()))
 
 
-JSON = Option("json", ("--json",), "One JSON document on standard output.")
-QUIET = Option("quiet", ("-q", "--quiet"), "Only what was asked for; no comments.")
-TIMEOUT = Option("timeout", ("-t", "--timeout"), "Wait at most this long, then exit with 124.", "duration", "DURATION")
+TAGLINE = "Run long commands in the background and find out later how they ended."
+EXAMPLES = (
+    ("bgrun run build -- make -j4", "run any command"),
+    ("bgrun start tests --wait -t 50s", "run a declared job, wait up to 50s"),
+    ("bgrun report tests", "see what failed"),
+)
+EXIT_CODES = (
+    "Exit codes: 0 success, 1 a run did not succeed, 2 usage or job file error, 124 wait timed out, 125 internal "
+    "error, 130 interrupted. A wait that times out or is interrupted does not stop the run."
+)
+REF_MEANS = "REF is a run ID, a label or the name of a job."
+
+JSON = Option("json", ("--json",), "Print one JSON document to standard output.")
+QUIET = Option("quiet", ("-q", "--quiet"), "Print only the result.")
+SILENT = QUIET._replace(help="Print nothing; use the exit code.")
+TIMEOUT = Option(
+    "timeout",
+    ("-t", "--timeout"),
+    "Stop waiting after DURATION and exit 124; the run continues.",
+    "duration",
+    "DURATION",
+)
 EXIT_CODE = Option("exit_code", ("--exit-code",), "Exit with the run's own exit code.")
 STARTING = (
-    Option("wait", ("-w", "--wait"), "Wait for the end; exit 1 unless it succeeded."),
+    Option("wait", ("-w", "--wait"), "Wait for the run to finish; exit 1 unless it succeeds."),
     TIMEOUT,
     EXIT_CODE,
     JSON,
-    QUIET,
+    QUIET._replace(help="Print only the run ID."),
 )
-SINCE = Option(
-    "since", ("--since",), "Only runs begun since then: 2h, 7d, 2026-11-24, 2026-11-24T18:30.", "text", "WHEN"
-)
+SINCE = Option("since", ("--since",), "Only runs started since WHEN: 2h, 7d, 2026-11-24.", "text", "WHEN")
 TOGETHER = (
-    Option("max_parallel", ("--max-parallel",), "At most N at once.", "int", "N"),
-    Option("fail_fast", ("--fail-fast",), "The first that does not succeed ends the rest."),
+    Option("max_parallel", ("--max-parallel",), "Run at most N jobs at once.", "int", "N"),
+    Option("fail_fast", ("--fail-fast",), "Stop the other jobs as soon as one does not succeed."),
 )
-RAW = Option("raw", ("--raw",), "Bytes as they are, terminal escapes included.")
-LINES = Option("lines", ("-n", "--lines"), "Only the last N lines.", "int", "N")
+RAW = Option("raw", ("--raw",), "Print raw bytes, including terminal escapes.")
+LINES = Option("lines", ("-n", "--lines"), "Print only the last N lines.", "int", "N")
+REF = Argument("ref", what="ref", shown="REF")
+REFS = Argument("refs", "any", "ref", "REF")
 
 PROJECT_OPTIONS = (
-    Option("file", ("-f", "--file"), "The job file to use [default: the nearest bgjobs.yaml].", "path", "FILE"),
+    Option("file", ("-f", "--file"), "Job file to use [default: the nearest bgjobs.yaml]", "path", "FILE"),
 )
 
 COMMANDS = (
     Command(
         "start",
-        "Start declared jobs in the background, and before each what it depends on.",
+        "Run",
+        "Start declared jobs and the jobs they depend on",
+        "Start one or more jobs from bgjobs.yaml, after the jobs they depend on, and return immediately. "
+        "Parameters follow their job as KEY=VALUE, or as plain values in declared order. Arguments after -- are "
+        "appended to the command.",
+        ("bgrun start tests path=tests/unit -- -x", "bgrun start lint tests --wait --timeout 50s"),
         "bgrun.cli.commands.start:start",
-        (Argument("job", what="job"), Argument("words", "any", "job or param")),
+        (Argument("job", what="job"), Argument("words", "any", "job or param", "ARGS")),
         (*STARTING, *TOGETHER),
-        tail="EXTRA…",
-        epilog="Behind a job come its parameters: KEY=VALUE, or values in declared order. The name of another "
-        "job starts that one too. Words behind -- are appended to the command.",
+        tail="[-- EXTRA...]",
     ),
     Command(
         "run",
-        "Run any command in the background, filed under LABEL.",
+        "Run",
+        "Run any command in the background",
+        "Run a command that is not in a job file. Its runs are filed under LABEL, so that you can refer to the "
+        "newest one by that name. The command follows --.",
+        ("bgrun run build -- make -j4", "bgrun run build --wait --timeout 50s -- make -j4"),
         "bgrun.cli.commands.start:run",
         (Argument("label"),),
         STARTING,
-        tail="COMMAND…",
+        tail="-- COMMAND...",
     ),
     Command(
         "group",
-        "Start the jobs of a group, in parallel.",
+        "Run",
+        "Start every job in a group",
+        "Start the jobs of a group in parallel, up to its max_parallel, in dependency order. The group has its "
+        "own run, which succeeds only if all its jobs do; jobs skipped by `if` do not count.",
+        ("bgrun group checks --wait", "bgrun group checks --only lint --fail-fast"),
         "bgrun.cli.commands.start:group",
         (Argument("group", what="group"),),
         (
             *STARTING,
             *TOGETHER,
-            Option("only", ("--only",), "Only this job of the group, and what it depends on.", "texts", "JOB", "job"),
-            Option("param", ("--param",), "A parameter, for every job that declares it.", "texts", "KEY=VALUE"),
+            Option("only", ("--only",), "Start only JOB and its dependencies; repeatable.", "texts", "JOB", "job"),
+            Option(
+                "param",
+                ("--param",),
+                "Set a parameter on every job that declares it; repeatable.",
+                "texts",
+                "KEY=VALUE",
+            ),
         ),
-        tail="only JOB…",
+        tail="[-- only JOB...]",
     ),
     Command(
         "rerun",
-        "Start what a run was made of once more.",
+        "Run",
+        "Rerun a finished run exactly as it was",
+        "Rerun the recorded job script of a run as a new run; later changes to bgjobs.yaml do not apply. For a "
+        "group, --failed reruns only the jobs that did not succeed.",
+        ("bgrun rerun tests", "bgrun rerun checks --failed --wait"),
         "bgrun.cli.commands.start:rerun",
-        (Argument("ref", what="ref"),),
-        (*STARTING, Option("failed", ("--failed",), "Of a group's run, only what did not succeed.")),
+        (REF,),
+        (*STARTING, Option("failed", ("--failed",), "Rerun only the jobs of a group that did not succeed.")),
     ),
     Command(
         "status",
-        "Tell how runs are doing: RUNNING or NOT RUNNING, and the exit code.",
+        "Watch",
+        "Show which runs are running and how others ended",
+        "Show RUNNING or NOT RUNNING, the exit code, the state and the log path of runs. Without REF, show "
+        "active runs and the newest run of each label; a label or job means its active runs, or else its "
+        "newest. Exits 0 whatever the result, unless you pass --exit-code.",
+        ("bgrun status tests", "bgrun status --watch"),
         "bgrun.cli.commands.status:status",
-        (Argument("refs", "any", "ref"),),
-        (Option("watch", ("-w", "--watch"), "Until they have ended; live on a terminal."), JSON, QUIET, EXIT_CODE),
-        epilog="REF is a run ID, a label or a job's name: its active runs, or its newest run. Without REF: active runs "
-        "and the newest run of each label.",
-    ),
-    Command(
-        "follow",
-        "Show a log as it grows, until the run ends; then give its verdict.",
-        "bgrun.cli.commands.wait:follow",
-        (Argument("ref", what="ref"),),
-        (LINES, RAW, EXIT_CODE, QUIET),
-        epilog="Ctrl-C ends the following, not the job.",
+        (REFS,),
+        (Option("watch", ("-w", "--watch"), "Refresh until the runs finish."), JSON, QUIET, EXIT_CODE),
     ),
     Command(
         "wait",
-        "Wait until runs have ended; exit 0 only if all succeeded.",
+        "Watch",
+        "Wait for runs to finish",
+        "Wait for runs to finish, then print the result and, for a run that did not succeed, what failed. Exit "
+        "0 if all runs succeeded, 1 if any did not, 124 on timeout. A timeout does not stop the run.",
+        ("bgrun wait tests --timeout 50s", "bgrun wait lint tests"),
         "bgrun.cli.commands.wait:wait",
-        (Argument("refs", "some", "ref"),),
-        (TIMEOUT, EXIT_CODE, JSON, QUIET),
+        (REFS._replace(many="some"),),
+        (TIMEOUT, EXIT_CODE, JSON, SILENT),
+    ),
+    Command(
+        "follow",
+        "Watch",
+        "Stream a log until its run finishes",
+        "Stream the log of a run from its first line (or the last N) until the run finishes, then print the "
+        "result. Ctrl-C stops following; the run continues.",
+        ("bgrun follow tests", "bgrun follow tests --lines 20"),
+        "bgrun.cli.commands.wait:follow",
+        (REF,),
+        (LINES, RAW, EXIT_CODE, QUIET._replace(help="Print only the log.")),
+    ),
+    Command(
+        "logs",
+        "Watch",
+        "Print lines from the log of a run",
+        "Print the last 100 lines of a log, or the lines you select. With --since, print only what is new: the "
+        "next cursor goes to standard error (next_cursor in JSON). JSON output is limited to 200 lines or 16 "
+        "KiB.",
+        ("bgrun logs tests --grep FAILED --context 3", "bgrun logs tests --since start"),
+        "bgrun.cli.commands.logs:logs",
+        (REF,),
+        (
+            LINES._replace(spellings=(*LINES.spellings, "--tail")),
+            Option("head", ("--head",), "Print only the first N lines.", "int", "N"),
+            Option("grep", ("-g", "--grep"), "Print only lines that match this regular expression.", "text", "REGEX"),
+            Option(
+                "context",
+                ("-C", "--context"),
+                "Print N lines before and after each match (with --grep).",
+                "int",
+                "N",
+            ),
+            Option(
+                "since",
+                ("--since",),
+                "Print only what is new since CURSOR; begin with `start`.",
+                "text",
+                "CURSOR",
+            ),
+            Option("since_start", ("--since-start",), "Read from the first line (with -n, the first N)."),
+            RAW,
+            JSON,
+        ),
     ),
     Command(
         "report",
-        "Tell at one look how a run ended: verdict, counts, what failed and where, or the last lines.",
+        "Results",
+        "Summarize a run: result, counts and what failed",
+        "Summarize a run: its result, test or error counts, up to ten problems with file and line, or the first "
+        "and last lines of the log if no tool was recognized.",
+        ("bgrun report tests", "bgrun report tests --format github"),
         "bgrun.cli.commands.logs:report",
-        (Argument("ref", what="ref"),),
+        (REF,),
         (
-            Option("format", ("--format",), "text, or github for annotations in GitHub Actions.", "text", "FORMAT"),
+            Option(
+                "format",
+                ("--format",),
+                "Output format: text, or github for Actions annotations.",
+                "text",
+                "FORMAT",
+            ),
             EXIT_CODE,
             JSON,
         ),
     ),
     Command(
-        "logs",
-        "Show the log of a run, by default its last 100 lines.",
-        "bgrun.cli.commands.logs:logs",
-        (Argument("ref", what="ref"),),
-        (
-            Option("lines", ("-n", "--lines", "--tail"), "Only the last N lines.", "int", "N"),
-            Option("head", ("--head",), "Only the first N lines.", "int", "N"),
-            Option("grep", ("-g", "--grep"), "Only lines in which this regular expression is found.", "text", "RE"),
-            Option("context", ("-C", "--context"), "With N lines before and after each of them.", "int", "N"),
-            Option("since", ("--since",), "Only what is new since this cursor; first: start.", "text", "CURSOR"),
-            Option("since_start", ("--since-start",), "From the first line on (with -n: the first N)."),
-            RAW,
-            JSON,
-        ),
-        epilog="With --since the next cursor comes on standard error, in JSON as next_cursor. JSON holds at most 200 "
-        "lines or 16 KiB, unless -n or --head says otherwise, and says when there is more.",
-    ),
-    Command(
-        "stop",
-        "End runs with all their processes.",
-        "bgrun.cli.commands.stop:stop",
-        (Argument("refs", "any", "ref"),),
-        (
-            Option("all", ("-a", "--all"), "Stop every active run of this project."),
-            Option("now", ("--now",), "Skip the grace period: send SIGKILL at once."),
-            JSON,
-            QUIET,
-        ),
-        epilog="A label or job means all of its active runs.",
-    ),
-    Command(
         "list",
-        "List what ran here, the newest first.",
+        "Results",
+        "List recent runs, newest first",
+        "List the last 20 runs of this project, or of one label, newest first.",
+        ("bgrun list --state failed --since 7d", "bgrun list tests --sort duration"),
         "bgrun.cli.commands.status:list_runs",
         (Argument("label", "maybe", "label"),),
         (
-            LINES._replace(help="At most N runs [default: 20]."),
-            Option("all", ("-a", "--all"), "All runs."),
-            Option("state", ("--state",), "Only runs in this state.", "texts", "STATE"),
-            Option("tag", ("--tag",), "Only runs with this tag.", "texts", "TAG"),
+            LINES._replace(help="List at most N runs [default: 20]."),
+            Option("all", ("-a", "--all"), "List all runs."),
+            Option("state", ("--state",), "Only runs in this state; repeatable.", "texts", "STATE"),
+            Option("tag", ("--tag",), "Only runs with this tag; repeatable.", "texts", "TAG"),
             SINCE,
-            Option("sort", ("--sort",), "newest (the default), oldest or duration (the longest first).", "text", "BY"),
+            Option("sort", ("--sort",), "Order: newest (default), oldest or duration.", "text", "ORDER"),
             JSON,
-            QUIET._replace(help="Only the run ids."),
+            QUIET._replace(help="Print only run IDs."),
         ),
     ),
     Command(
         "stats",
-        "Tell of each label how often it succeeds and how long it takes.",
+        "Results",
+        "Show success rate and duration for each label",
+        "Show how often each label succeeds and how long it takes. MEDIAN and P90 cover successful runs; NEWEST "
+        "charts the durations of the most recent runs.",
+        ("bgrun stats --since 7d",),
         "bgrun.cli.commands.stats:stats",
         (Argument("label", "maybe", "label"),),
         (SINCE, JSON),
-        epilog="MEDIAN and P90 are those of the runs that succeeded; NEWEST shows how long the newest runs took.",
     ),
     Command(
         "latest",
-        "Print the log path of a label's newest run that has one.",
+        "Results",
+        "Print the log path of the newest run",
+        "Print the log path of the newest run of a label that has a log, for use in other commands.",
+        ('grep FAILED "$(bgrun latest tests)"',),
         "bgrun.cli.commands.status:latest",
-        (Argument("ref", what="label"),),
+        (Argument("ref", what="label", shown="REF"),),
         (JSON, QUIET),
-        epilog='As in: grep FAILED "$(bgrun latest pytest_full)"',
+    ),
+    Command(
+        "stop",
+        "Manage",
+        "Stop runs and every process they started",
+        "Stop runs and every process they started: send the stop signal, wait for the grace period (10 seconds "
+        "by default), then send SIGKILL. A label or job means all of its active runs.",
+        ("bgrun stop tests",),
+        "bgrun.cli.commands.stop:stop",
+        (REFS,),
+        (
+            Option("all", ("-a", "--all"), "Stop every active run of this project."),
+            Option("now", ("--now",), "Skip the grace period: send SIGKILL immediately."),
+            JSON,
+            SILENT,
+        ),
+    ),
+    Command(
+        "prune",
+        "Manage",
+        "Delete old runs that exceed their retention",
+        "Delete finished runs that exceed their job's retention. Active runs and the newest failed run of each "
+        "label are always kept.",
+        ("bgrun prune --dry-run",),
+        "bgrun.cli.commands.stop:prune",
+        (),
+        (Option("dry_run", ("--dry-run",), "Show what would be deleted without deleting it."), JSON, SILENT),
     ),
     Command(
         "jobs",
-        "List the jobs and groups that are declared.",
+        "Job file",
+        "List declared jobs and groups",
+        "List declared jobs with their parameters and descriptions, and declared groups with their jobs.",
+        ("bgrun jobs",),
         "bgrun.cli.commands.jobs:jobs",
         (),
-        (JSON, QUIET._replace(help="Only the names.")),
-    ),
-    Command(
-        "render",
-        "Print the job script that would run; nothing is started.",
-        "bgrun.cli.commands.jobs:render",
-        (Argument("job", what="job"), Argument("params", "any", "param")),
-        (JSON,),
-        tail="EXTRA…",
+        (JSON, QUIET._replace(help="Print only names.")),
     ),
     Command(
         "validate",
-        "Check the job file and tell every error in it.",
+        "Job file",
+        "Validate the job file and report every error",
+        "Validate the job file. Each error comes with its line, column and a suggested fix.",
+        ("bgrun validate",),
         "bgrun.cli.commands.jobs:validate",
         (),
-        (JSON, QUIET),
+        (JSON, SILENT),
+    ),
+    Command(
+        "render",
+        "Job file",
+        "Render a job's script without running it",
+        "Render the shell script that `bgrun start` would run, without running it.",
+        ("bgrun render tests path=tests/unit",),
+        "bgrun.cli.commands.jobs:render",
+        (Argument("job", what="job"), Argument("params", "any", "param", "ARGS")),
+        (JSON,),
+        tail="[-- EXTRA...]",
     ),
     Command(
         "schema",
-        "Print the JSON schema of the job file, or of an output.",
+        "Job file",
+        "Print a JSON Schema: job file or JSON output",
+        "Print the JSON Schema of the job file (the default) or of a kind of JSON output.",
+        ("bgrun schema > bgjobs.schema.json", "bgrun schema runs"),
         "bgrun.cli.commands.jobs:schema",
         (Argument("name", "maybe", "schema"),),
-        (),
     ),
     Command(
         "init",
-        "Write a first bgjobs.yaml from what is found here; on request, what tells agents and editors of bgrun.",
+        "Set up",
+        "Initialize a project: job file, agents, editors",
+        "Initialize a project: write bgjobs.yaml from the tests, linters and build targets found here. Options "
+        "add configuration for coding agents and editors. Existing files are merged, never replaced.",
+        ("bgrun init --dry-run", "bgrun init --agents --mcp claude"),
         "bgrun.cli.commands.init:init",
         (),
         (
-            Option("agents", ("--agents",), "A block in AGENTS.md, between markers."),
-            Option("mcp", ("--mcp",), "The MCP server for claude, cursor or vscode.", "texts", "CLIENT", "client"),
-            Option("skill", ("--skill",), "An Agent Skill under .claude/skills/bgrun."),
-            Option("tasks", ("--tasks",), "A task for each job in .vscode/tasks.json."),
+            Option("agents", ("--agents",), "Add a block about bgrun to AGENTS.md, between markers."),
             Option(
-                "hook",
-                ("--hook",),
-                "A hook for claude or cursor that points declared commands to bgrun.",
+                "mcp",
+                ("--mcp",),
+                "Register the MCP server with claude, cursor or vscode; repeatable.",
                 "texts",
                 "CLIENT",
                 "client",
             ),
-            Option("schema", ("--schema",), "The schema beside the job file, for editors."),
-            Option("dry_run", ("--dry-run",), "Only show what would be written, as a diff."),
-            QUIET,
+            Option("skill", ("--skill",), "Add an agent skill in .claude/skills/bgrun."),
+            Option("tasks", ("--tasks",), "Add a task for each job to .vscode/tasks.json."),
+            Option(
+                "hook",
+                ("--hook",),
+                "Add a hook to claude or cursor that denies declared commands and suggests bgrun; repeatable.",
+                "texts",
+                "CLIENT",
+                "client",
+            ),
+            Option("schema", ("--schema",), "Write the JSON Schema next to the job file, for editors."),
+            Option("dry_run", ("--dry-run",), "Show the changes as a diff without writing them."),
+            QUIET._replace(help="Do not report the written files."),
         ),
-        epilog="What is there is merged, never replaced; a second time changes nothing.",
-    ),
-    Command(
-        "completion",
-        "Print the script that completes commands, jobs, groups, labels and runs in a shell.",
-        "bgrun.cli.commands.init:completion",
-        (Argument("shell", what="shell"),),
-        (),
-        epilog='bash: eval "$(bgrun completion bash)" in ~/.bashrc; zsh alike; fish: bgrun completion fish | source',
-    ),
-    Command(
-        "hook",
-        "Answer a client's hook: a shell command that is a declared job is pointed to bgrun.",
-        "bgrun.cli.commands.init:hook",
-        (Argument("client", what="client"),),
-        (),
-        epilog="It reads the event of claude or cursor on standard input. See init --hook.",
     ),
     Command(
         "mcp",
-        "Serve this project to a coding agent: the Model Context Protocol over standard input and output.",
+        "Set up",
+        "Run the MCP server for coding agents",
+        "Run a Model Context Protocol server over standard input and output. Requires the mcp extra: "
+        "bgrun[mcp]. Agents can start declared jobs only, unless you pass --allow-run.",
+        ("bgrun mcp --max-wait 25s",),
         "bgrun.cli.commands.mcp:mcp",
         (),
         (
             Option(
-                "max_wait", ("--max-wait",), "The longest that a call waits [default: 50s].", "duration", "DURATION"
+                "max_wait",
+                ("--max-wait",),
+                "Limit how long one call waits [default: 50s].",
+                "duration",
+                "DURATION",
             ),
-            Option("allow_run", ("--allow-run",), "Let the agent run any command, not only declared jobs."),
+            Option("allow_run", ("--allow-run",), "Let agents run any command, not only declared jobs."),
         ),
-        epilog="It needs the extra bgrun[mcp].",
     ),
     Command(
-        "prune",
-        "Remove the runs that their retention lets go.",
-        "bgrun.cli.commands.stop:prune",
+        "completion",
+        "Set up",
+        "Print a shell completion script",
+        "Print a script that completes commands, jobs, parameters, groups, labels and run IDs in bash, zsh or fish.",
+        ('eval "$(bgrun completion bash)"   # in ~/.bashrc', "bgrun completion fish | source"),
+        "bgrun.cli.commands.init:completion",
+        (Argument("shell", what="shell"),),
+    ),
+    Command(
+        "hook",
+        "Set up",
+        "Handle a coding agent's hook (see init --hook)",
+        "Handle a hook event from claude or cursor on standard input: deny a shell command that is a declared "
+        "job and suggest `bgrun start` instead. Installed by `bgrun init --hook`.",
         (),
-        (Option("dry_run", ("--dry-run",), "Only tell what would go."), JSON, QUIET),
+        "bgrun.cli.commands.init:hook",
+        (Argument("client", what="client"),),
     ),
 )

@@ -51,15 +51,15 @@ def nothing_ran(bg: Cli) -> bool:
         (("run", "a b", "--", "true"), "for example: a_b"),
         (("run", "x"), "bgrun run x -- COMMAND"),
         (("run", "x", "--"), "bgrun run x -- COMMAND"),
-        (("run",), "Missing argument"),
+        (("run",), "missing argument"),
         (("status", "nope"), "no run or label named 'nope'"),
         (("status", "pytest_full"), "has not run here yet: bgrun start pytest_full"),
         (("logs", "checks"), "has not run here yet: bgrun group checks"),
-        (("wait",), "Missing argument"),
+        (("wait",), "missing argument"),
         (("wait", "x", "--timeout", "soon"), "'soon' is no duration"),
-        (("status", "--", "x"), "takes nothing behind --"),
-        (("logs", "x", "-n", "0"), "0 is not in the range"),
-        (("strat", "x"), "or start"),
+        (("status", "--", "x"), "takes no arguments after '--'"),
+        (("logs", "x", "-n", "0"), "invalid number '0'"),
+        (("strat", "x"), "'start'"),
         (("start", "pytest_full", "--jsn"), "did you mean"),
         (("schema", "rums"), "did you mean 'run"),
         (("--file", "gone.yaml", "jobs"), "there is no job file gone.yaml"),
@@ -210,7 +210,7 @@ def test_a_meta_full_of_garbage_harms_nobody(project: Cli, text: str) -> None:
     for command in ("status", "list", "wait", "logs", "follow", "stop", "latest", "rerun"):
         words = (command,) if command == "list" else (command, run["run_id"])
         done = project(*words, code=None, **{"BGRUN_DEBUG": ""})
-        assert "bgrun itself failed" not in done.err, done
+        assert "internal error" not in done.err, done
         assert not set(done.out + done.err) & {"\x1b", "\x07"}, done
     project("start", "pytest_full", "--wait")
     project("prune")
@@ -222,7 +222,8 @@ def test_help_of_everything(bg: Cli) -> None:
     shown = bg("--help").out
     for command in COMMANDS:
         assert command.name in shown
-        assert command.help.split()[0] in bg(command.name, "--help").out
+        assert command.summary in shown
+        assert command.description.split()[0] in bg(command.name, "--help").out
     assert bg("--version").out.startswith("bgrun ")
 
 
@@ -273,3 +274,44 @@ def test_a_file_of_matchers_is_checked_each_time(bg: Cli) -> None:
     (bg.folder / "m.json").write_text("{}")
     assert "m.json" in bg("start", "a", code=2).err
     assert "m.json" in bg("jobs", code=2).err
+
+
+def test_the_help_fits_80_columns_and_names_every_command_once(bg: Cli) -> None:
+    from bgrun.cli.spec import COMMANDS
+
+    shown = bg("--help").out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert [line.split()[0] for line in shown.splitlines() if line[:2] == "  " and line.split()[0].isalpha()] == [
+        "bgrun",
+        "bgrun",
+        "bgrun",
+        *(command.name for command in COMMANDS),
+    ]
+    assert all(len(command.summary) <= 60 for command in COMMANDS)
+
+
+def test_without_a_command_the_help_goes_to_standard_error(bg: Cli) -> None:
+    done = bg(code=2)
+    assert (done.out, done.err) == ("", bg("--help").out)
+
+
+def test_each_line_of_a_hint_is_marked(bg: Cli) -> None:
+    assert (
+        bg("star", code=2).err == "error: unknown command 'star'\n  hint: did you mean 'start', 'stats' or 'status'?\n"
+    )
+    assert bg("logs", "x", "y", code=2).err == "error: unexpected argument 'y'\n  hint: run 'bgrun logs --help'\n"
+
+
+def test_every_example_of_the_help_is_a_command_line(bg: Cli) -> None:
+    import shlex
+
+    from bgrun.cli import click_parser
+    from bgrun.cli.spec import COMMANDS, EXAMPLES
+
+    every = [example for command in COMMANDS for example in command.examples] + [example for example, _ in EXAMPLES]
+    lines = [example for example in every if example.startswith("bgrun ")]
+    assert len(lines) > 30
+    for line in lines:
+        name, *words = shlex.split(line.split(" | ")[0].split(" > ")[0])[1:]
+        words = words[: words.index("--")] if "--" in words else words
+        click_parser.build().commands[name].make_context(name, words)

@@ -71,7 +71,7 @@ def test_what_is_not_there_is_named_in_the_words_of_the_job_file(bg: Cli, job: s
 
 
 def test_a_forgotten_double_dash_is_told(bg: Cli) -> None:
-    assert "stands behind --" in bg("run", "x", "echo", "hi", code=2).err
+    assert "put the command after '--'" in bg("run", "x", "echo", "hi", code=2).err
 
 
 def test_json_says_that_there_are_lines_before_the_last_hundred(bg: Cli) -> None:
