@@ -75,7 +75,7 @@ def _open_closed_streams() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output whose errors are OutputErrors: on an OSError click and rich would exit with 1, a job's failure."""
+    """Standard output that raises OutputError: on an OSError click and rich would exit with 1, a failed run."""
 
     def write(self, data: Buffer) -> int:
         """Write the bytes; wait for space in a pipe that the caller has made non-blocking.

@@ -302,7 +302,7 @@ def test_each_line_of_a_hint_is_marked(bg: Cli) -> None:
     assert bg("logs", "x", "y", code=2).err == "error: unexpected argument 'y'\n  hint: run 'bgrun logs --help'\n"
 
 
-def test_every_example_of_the_help_is_a_command_line(bg: Cli) -> None:
+def test_every_example_of_the_help_is_a_command_line() -> None:
     import shlex
 
     from bgrun.cli import click_parser
