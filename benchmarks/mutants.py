@@ -56,12 +56,16 @@ AREAS = {
         (
             "local/stopping/test_processes.py", "local/stopping/test_policy.py", "faults/*_stop_the_whole_tree.py", "faults/*_races.py",
             "faults/*_deadlines.py", "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py",
-            "faults/*_without_linux.py", "e2e/test_plans.py", "e2e/test_concurrency.py", "cli/test_commands.py",
+            "faults/*_stop_of_an_orphan.py", "faults/*_left_running.py", "faults/*_without_linux.py", "e2e/test_old_runs.py",
+            "e2e/test_plans.py", "e2e/test_concurrency.py", "cli/test_commands.py",
         ),
     ),
     "queueing": Area(
         ("local/concurrency/queue", "local/concurrency/slots"),
-        ("e2e/test_concurrency.py", "e2e/test_plans.py", "faults/*_races.py", "faults/*_hostile_files.py"),
+        (
+            "e2e/test_concurrency.py", "e2e/test_plans.py", "faults/*_caller_is_killed.py", "faults/*_races.py",
+            "faults/*_hostile_files.py",
+        ),
     ),
     "locks": Area(
         ("system/lock", "store/claim"),
@@ -75,12 +79,14 @@ AREAS = {
         (
             "store/test_state.py", "store/test_meta.py", "store/test_history.py", "e2e/test_plans.py",
             "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py", "faults/*_disk_full.py", "cli/test_commands.py",
-            "faults/*_hostile_files.py", "e2e/test_concurrency.py", "faults/*_caller_exits.py", "faults/*_races.py",
+            "faults/*_hostile_files.py", "faults/*_project_renamed.py", "faults/*_left_running.py", "faults/*_long_records.py",
+            "faults/*_stop_of_an_orphan.py", "e2e/test_concurrency.py", "faults/*_caller_exits.py", "faults/*_races.py",
         ),
     ),
     "retention": Area(
         ("store/retention",),
-        ("store/test_history.py", "e2e/test_old_runs.py", "cli/test_commands.py", "cli/test_stats.py", "api/test_plan_cache.py", "e2e/test_plans.py"),
+        ("store/test_history.py", "e2e/test_old_runs.py", "faults/*_stop_of_an_orphan.py", "cli/test_commands.py",
+         "cli/test_stats.py", "api/test_plan_cache.py", "e2e/test_plans.py"),
     ),
     "digest": Area(
         ("logs/digest", "store/masking"),
