@@ -82,3 +82,16 @@ def test_in_backquotes_closed_or_not(text: str) -> None:
 )
 def test_a_plain_value_that_stands_alone_is_not_quoted(template: str, text: str) -> None:
     assert filled(template) == text
+
+
+@pytest.mark.parametrize("before", ["^a$|", "a$.", "$/", "a$ "])
+def test_a_dollar_that_ends_before_the_value_is_no_variable(before: str) -> None:
+    """As the end of a line in an expression: no shell takes it for a name together with what follows."""
+    assert filled(f'grep -E "{before}{{{{ v }}}}"') == f'grep -E "{before}2"'
+
+
+@pytest.mark.parametrize("line", ["EOF2", "EOF x", "EOFEOF"])
+def test_a_line_that_only_begins_as_the_end_of_a_here_document(line: str) -> None:
+    """Every shell reads on; within `$(…)` bash 3.2 takes it for the end."""
+    assert filled(f"cat <<'EOF'\n{line}\nEOF\necho {{{{ v }}}}") == f"cat <<'EOF'\n{line}\nEOF\necho 2"
+    assert "whose end may be elsewhere" in filled(f"x=$(cat <<'EOF'\n{line}\nEOF\n); echo {{{{ v }}}}")
