@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from bgrun import codec, jobfile
+from bgrun import codec
 from bgrun.jobfile import project as projects
+from bgrun.jobfile.installation import code_mark
 from bgrun.store import cache
 
 TYPE_CHECKING = False
@@ -31,10 +32,12 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
+    from bgrun.jobfile import loader  # imports yaml, which quick commands never load
+
     path = projects.declared_in(project)
-    text = jobfile.read(path) if raw is None else raw
+    text = projects.read_job_file(path) if raw is None else raw
     known = not anew and cache.read(project.log_dir, _CHECKED) == _mark(text)
-    found = jobfile.parse(path, text, checked=known)
+    found = loader.parse(path, text, checked=known)
     if not known:
         keep_checked(project, found, text)
     return found
@@ -48,7 +51,7 @@ def keep_checked(project: Project, found: JobFile, raw: bytes) -> None:
 
 def _mark(raw: bytes) -> bytes:
     """Return what tells these bytes and this code from others; not the text, which may hold a secret."""
-    return jobfile.code_mark().encode() + codec.digest(raw)
+    return code_mark().encode() + codec.digest(raw)
 
 
 def matcher_files(found: JobFile) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 
-from bgrun import codec, jobfile
+from bgrun import codec
 from bgrun.jobfile import project as projects
+from bgrun.jobfile.installation import code_mark
 from bgrun.light import NamedTuple, suppress
 from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
 from bgrun.store import cache
@@ -59,9 +60,9 @@ def load_plan(project: Project, wanted: PlanRequest) -> Made:
         UsageError: a name, a parameter, a template, a folder or a file that is named is wrong.
     """
     undeclared = wanted.kind == "run" and not project.job_file
-    raw = b"" if undeclared else jobfile.read(projects.declared_in(project))
+    raw = b"" if undeclared else projects.read_job_file(projects.declared_in(project))
     # Not the job file itself, which may hold a secret.
-    made_from = (codec.digest(raw), project.root, jobfile.code_mark(), tuple(os.uname())[::4])
+    made_from = (codec.digest(raw), project.root, code_mark(), tuple(os.uname())[::4])
     source: tuple[Any, ...] = (*made_from, tuple(wanted))
     name = f"{_PREFIX}{_bucket(wanted)}"
     if kept := _kept(project, name, source):

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.jobfile import read_bounded
 from bgrun.parsers import problem_matchers
+from bgrun.system.files import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from os.path import dirname, isfile, join, lexists, normpath
 
-from bgrun import jobfile
-from bgrun.errors import NoJobFileError, UsageError
+from bgrun.errors import JobFileError, NoJobFileError, UsageError
 from bgrun.light import NamedTuple
+from bgrun.system.files import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 JOB_FILE = "bgjobs.yaml"
 LOG_DIR = ".logs"
+MOST_BYTES = 1 << 20
+"""The maximum size of a job file: people write it by hand."""
 _KEY = "log_dir"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-")
 
@@ -61,6 +63,25 @@ def declared_in(project: Project) -> str:
     return project.job_file
 
 
+def read_job_file(path: str) -> bytes:
+    """Return the bytes of a job file; of one that is too large, one byte more than MOST_BYTES.
+
+    Raises:
+        JobFileError: it cannot be read.
+    """
+    try:
+        return read_bounded(path, MOST_BYTES)
+    except OSError as error:
+        name = display_path(path)
+        raise JobFileError(name, [f"{name}: cannot be read: {error.strerror}"]) from error
+
+
+def display_path(path: str) -> str:
+    """Return a path relative to the current directory, or as it is if that is no parent of it."""
+    near = os.path.relpath(path)
+    return path if near.startswith("..") else near
+
+
 def _refuse_other_kinds(root: str) -> None:
     path = join(root, JOB_FILE)
     if lexists(path):
@@ -95,7 +116,7 @@ def find_job_file(start: str) -> str | None:
 def _text(path: str) -> str:
     """Return what can be read; what is wrong with the file is told by whoever loads it."""
     try:
-        return jobfile.read_bounded(path, jobfile.MOST_BYTES).decode("utf-8", "replace")
+        return read_bounded(path, MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 

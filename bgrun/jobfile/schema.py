@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bgrun import jobfile
+from bgrun.jobfile.installation import schema_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ _SUFFIX = ".schema.json"
 
 def schema_names() -> list[str]:
     """Return the names of all schemas: `bgjobs`, and one for each kind of JSON output."""
-    names = os.listdir(jobfile.schema_folder())
+    names = os.listdir(schema_dir())
     return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
 
 def schema_text(name: str) -> str:
     """Return the text of a schema."""
-    with open(f"{jobfile.schema_folder()}/{name}{_SUFFIX}", encoding="utf-8") as file:
+    with open(f"{schema_dir()}/{name}{_SUFFIX}", encoding="utf-8") as file:
         return file.read()
 
 

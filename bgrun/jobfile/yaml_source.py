@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bgrun.jobfile import MOST_BYTES
+from bgrun.jobfile.project import MOST_BYTES
 from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False

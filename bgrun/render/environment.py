@@ -8,8 +8,8 @@ from collections import ChainMap
 from pathlib import Path
 
 from bgrun.errors import UsageError
-from bgrun.jobfile import read_bounded
 from bgrun.jobfile.env_names import refusal
+from bgrun.system.files import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bgrun import jobfile
-from bgrun.jobfile.project import JOB_FILE, Project
+from bgrun.jobfile.loader import load
+from bgrun.jobfile.project import JOB_FILE, Project, read_job_file
 from bgrun.jobfile.schema import schema_text
 from bgrun.setup import detect
 from bgrun.setup.edits import Edit, edited
@@ -29,8 +29,8 @@ def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
         yield edited(Path(project.root) / SCHEMA, lambda _: schema_text("bgjobs"))
     if project.job_file:
         path = Path(project.job_file)
-        jobfile.load(path)
-        text = jobfile.read(str(path)).decode("utf-8")
+        load(path)
+        text = read_job_file(str(path)).decode("utf-8")
         yield Edit(path, text, text)
         return
     root = Path(project.root)
@@ -43,14 +43,14 @@ def _text(root: Path, schema: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / JOB_FILE
         path.write_text(text, encoding="utf-8")
-        jobfile.load(path)
+        load(path)
     return text
 
 
 def job_names(project: Project) -> list[str]:
     """Return the names of the jobs that are declared, or would be by the first job file."""
     if project.job_file:
-        return list(jobfile.load(Path(project.job_file)).jobs)
+        return list(load(Path(project.job_file)).jobs)
     root = Path(project.root)
     found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
     return [one.name for one in found]

@@ -1,6 +1,6 @@
 """The edge to the disk: whole files, atomically, never through a symlink.
 
-Everything here raises `StorageError`, which names the path and what to do, instead of OSError.
+Everything here but `read_bounded` raises `StorageError`, which names the path and what to do, instead of OSError.
 """
 
 from __future__ import annotations
@@ -316,6 +316,27 @@ def _whole(fd: int, path: str, most: int) -> bytes:
         raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
     with storage(path, "read"):
         return os.read(fd, size)
+
+
+def read_bounded(path: str, most: int) -> bytes:
+    """Return the content of a regular file that a user named, or one byte more than `most` of it.
+
+    Symbolic links are followed. Neither a pipe, which might never be written to, nor a device is opened.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        parts, left = [], most + 1
+        while left > 0 and (part := os.read(fd, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        os.close(fd)
+    return b"".join(parts)
 
 
 def head(path: str, most: int) -> bytes | None:

@@ -212,7 +212,9 @@ def test_code_of_the_same_size_and_time_is_other_code(tmp_path: Path) -> None:
     """The schema, a template or a module of a checkout: what was made or checked by it is worth nothing then."""
     shutil.copytree(TOP / "bgrun", tmp_path / "bgrun")
     shutil.copytree(TOP / "schemas", tmp_path / "schemas")
-    look = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun import jobfile; print(jobfile.code_mark())"
+    look = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.jobfile import installation as i; print(i.code_mark())"
+    )
     marks = set()
     changes = ("schemas/bgjobs.schema.json", "bgrun/render/templates/job.sh.j2", "bgrun/jobfile/check.py")
     for name in ("", *changes):

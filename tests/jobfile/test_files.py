@@ -11,16 +11,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bgrun import jobfile
 from bgrun.errors import JobFileError
 from bgrun.jobfile import check, yaml_source
+from bgrun.jobfile.loader import load
 
 HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("positive/*.yaml")), ids=lambda path: path.stem)
 def test_a_good_file_loads(path: Path) -> None:
-    assert jobfile.load(path).jobs
+    assert load(path).jobs
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("negative/*.yaml")), ids=lambda path: path.stem)
@@ -28,7 +28,7 @@ def test_a_bad_file_is_told_with_every_error(path: Path, tmp_path: Path, monkeyp
     (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(JobFileError) as caught:
-        jobfile.load(Path(path.name))
+        load(Path(path.name))
     assert "\n".join(map(str, caught.value.problems)) + "\n" == path.with_suffix(".txt").read_text()
     assert not (tmp_path / "hacked").exists()
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.jobfile import env_names, load
+from bgrun.jobfile import env_names
+from bgrun.jobfile.loader import load
 from bgrun.local import job as job_scripts
 from bgrun.render.job import render_command, render_job
 from bgrun.store.paths import MARK_DIR, MARK_RUN
