@@ -1,20 +1,51 @@
 """What bgrun can do, as functions: no printing, no exits; whatever goes wrong is raised.
 
-Each function takes the `Project` it works in. A module is imported when it is first used (PEP 562), as in
-`api.runs.status(project)`: a look at a run does not pay for the imports of a start, which take three times as long.
+Each function takes the `Project` it works in, which `api.locate(folder)` finds. A module is imported when it is first
+used (PEP 562), as in `api.runs.status(project)`: the status of a run does not pay for the imports of a start, which
+take three times as long.
 """
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.api import insight, jobs, logs, rerun, runs, start, stop
+    from bgrun.api import documents, insight, jobs, logs, rerun, runs, start, stop
+    from bgrun.jobfile.project import Project, locate
+    from bgrun.jobfile.units import duration
 
-__all__ = ["insight", "jobs", "logs", "rerun", "runs", "start", "stop"]
+__all__ = [
+    "Project",
+    "documents",
+    "duration",
+    "insight",
+    "jobs",
+    "locate",
+    "logs",
+    "rerun",
+    "runs",
+    "start",
+    "stop",
+    "unreadable_runs",
+]
+_ELSEWHERE = {
+    "Project": "bgrun.jobfile.project",
+    "locate": "bgrun.jobfile.project",
+    "duration": "bgrun.jobfile.units",
+}
+
+
+def unreadable_runs() -> list[str]:
+    """Return why runs that this process left out of a list could not be read; empty if none was left out."""
+    record = sys.modules.get("bgrun.store.record")  # not loaded: no run was read
+    return list(record.skipped.values()) if record else []
 
 
 def __getattr__(name: str) -> object:
-    """Return a module of this room, importing it."""
+    """Return a module of this room, or what it gives out of a lower one, importing it."""
+    if name in _ELSEWHERE:
+        return getattr(__import__(_ELSEWHERE[name], fromlist=[name]), name)
     if name in __all__:
         return __import__(f"{__name__}.{name}", fromlist=[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

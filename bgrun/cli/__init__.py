@@ -7,6 +7,7 @@ import io
 import os
 import sys
 
+from bgrun import api
 from bgrun.errors import EXIT_INTERRUPTED, BgrunError, OutputError, ReaderLeftError, output_error
 from bgrun.light import suppress
 
@@ -56,9 +57,7 @@ def run(words: list[str]) -> int:
 
 def _warn_of_skipped() -> None:
     """Warn once that runs are missing from a list because their files cannot be read."""
-    record = sys.modules.get("bgrun.store.record")
-    if record and record.skipped:
-        skipped = list(record.skipped.values())
+    if skipped := api.unreadable_runs():
         from bgrun.wording import count
 
         _note(f"warning: skipped {count(len(skipped), 'run')}: {skipped[0]}")

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.jobfile.project import Project
+    from bgrun.api import Project
     from bgrun.model import Run
 
 

@@ -26,7 +26,7 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds."""
-        from bgrun.jobfile.units import duration
+        from bgrun.api import duration
 
         try:
             return duration(value)

@@ -7,14 +7,13 @@ from itertools import islice
 
 from bgrun import api
 from bgrun.errors import BgrunError
-from bgrun.jobfile.project import locate
 from bgrun.store import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bgrun.jobfile.project import Project
+    from bgrun.api import Project
 
 MOST_RUNS = 50
 
@@ -29,7 +28,7 @@ def offers(what: str, begun: str, before: Iterable[str], job_file: str | None) -
         job_file: the job file that was named, if any.
     """
     try:
-        project = locate(os.getcwd(), job_file)
+        project = api.locate(os.getcwd(), job_file)
         every = [name for kind in what.split(" or ") for name in _NAMES[kind](project, before)]
     except (BgrunError, OSError, KeyError):
         return []

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from bgrun.jobfile.project import Project
+    from bgrun.api import Project
     from bgrun.logs.digest import Digest
     from bgrun.model import Run
     from bgrun.parsers.problem_matchers import Problem

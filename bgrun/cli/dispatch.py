@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from bgrun import api
 from bgrun.errors import UsageError
-from bgrun.jobfile.project import locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job
     """
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
-    return int(handler(locate(_here(), job_file), Asked({**values, "tail": tuple(tail)})))
+    return int(handler(api.locate(_here(), job_file), Asked({**values, "tail": tuple(tail)})))
 
 
 def _here() -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from bgrun.jobfile.project import Project
+    from bgrun.api import Project
     from bgrun.model import Run
 
 PER_SECOND = 4

@@ -70,8 +70,8 @@ def _value(option: Option, word: str) -> Any:
 
 
 def _duration(word: str) -> float | None:
+    from bgrun.api import duration
     from bgrun.errors import UsageError
-    from bgrun.jobfile.units import duration
 
     try:
         return duration(word)

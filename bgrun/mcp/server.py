@@ -18,7 +18,6 @@ from mcp.server.stdio import stdio_server
 
 from bgrun import __version__, api
 from bgrun.errors import BgrunError, UnknownNameError, UsageError, output_error
-from bgrun.jobfile.project import locate
 from bgrun.mcp import tools
 from bgrun.parsers.problem_matchers import short
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import ServerRequestContext
 
-    from bgrun.jobfile.project import Project
+    from bgrun.api import Project
     from bgrun.model import Run
 
 _LONGEST_ERROR = 600
@@ -111,7 +110,7 @@ class Calls:
         """Do something that reads files or starts processes without holding up other calls."""
 
         def do() -> Any:
-            return work(locate(self.begun_in.root, self.begun_in.job_file))
+            return work(api.locate(self.begun_in.root, self.begun_in.job_file))
 
         return await anyio.to_thread.run_sync(do)
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from bgrun.jobfile.project import Project
+    from bgrun.api import Project
     from bgrun.jobfile.specs import JobSpec, Param
     from bgrun.model import Run
 

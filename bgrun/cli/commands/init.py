@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
     from bgrun.setup.edits import Edit
 
 SHELLS = ("bash", "zsh", "fish")

@@ -9,8 +9,8 @@ from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError, UnknownNameError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import GroupSpec, JobSpec
 
 

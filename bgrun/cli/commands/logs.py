@@ -15,8 +15,8 @@ from bgrun.parsers import bounded_regex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
 
 
 FORMATS = ("text", "github")

@@ -9,8 +9,8 @@ from bgrun.errors import EXIT_OK, ReaderLeftError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
 
 
 def mcp(project: Project, asked: Asked) -> int:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
     from bgrun.model import Run
 
 

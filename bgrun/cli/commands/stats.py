@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
     from bgrun.store.history import Stats
 
 _HEAD = ["LABEL", "RUNS", "GOOD", "MEDIAN", "P90", "NEWEST", "LAST FAILURE"]

@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.project import Project
     from bgrun.model import Run
 
 
