@@ -89,7 +89,7 @@ class Supervisor:
                 import select  # noqa: F401 - for who waits in line
             if not process.LINUX:
                 import psutil  # noqa: F401
-        except ImportError as error:
+        except (ImportError, SyntaxError) as error:
             raise LaunchError(f"a part of bgrun is missing: {error}", "install it again") from error
 
     def be(self, pid: int, *, subreaper: bool) -> None:

@@ -176,7 +176,7 @@ def test_it_stays_as_it_is_where_the_interpreter_is_gone(tmp_path: Path) -> None
     assert base.is_there()
     gone = tmp_path / "python"
     gone.touch()
-    base.marks[str(gone)] = bundle._mark(str(gone))
+    base.marks[str(gone)] = bundle.mark_of(str(gone))
     assert base.is_there()
     gone.write_text("another one")
     assert not base.is_there()

@@ -1,8 +1,9 @@
-"""The supervisor's own copy of all code that it may ever need: a job may remove or replace the bgrun that started it.
+"""Hold a copy of all code that a supervisor may ever need: a job may remove or replace the bgrun that started it.
 
-The copy is taken before a job begins (see `job`): the bytecode of each module as Python keeps it (PEP 3147,
-PEP 552), or its source where there is none. From then on modules are imported from the copy alone. A slim
-supervisor gets it through a file in memory (memfd_create(2)), of which it keeps only what it has not loaded yet.
+The copy is taken before a job begins (see `job`). From then on modules are imported from the copy alone. A
+re-executed supervisor gets it through a file in memory (memfd_create(2)), of which it keeps only what it has not
+loaded yet. One file beside Python's own caches holds the code of all modules, so that a start reads one file instead
+of fifty; see `builder`, which makes it. It is used only while every source is the file that it was made of.
 """
 
 from __future__ import annotations
@@ -17,24 +18,25 @@ from bgrun.local.reexec.loader import Kept
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
 
     from bgrun.local.reexec.loader import Index
 
-# The inner half of importlib, which is loaded in every interpreter.
-_MACHINERY: Any = sys.modules["_frozen_importlib_external"]
+# importlib.util.MAGIC_NUMBER, without loading that.
+MAGIC: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
+ROOT = os.path.dirname(os.path.abspath(codec.__file__))
+CACHE = f"{ROOT}/__pycache__/supervisor.{sys.implementation.cache_tag}.bundle.pyc"
 
 
 def _in(room: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{room}.{name}" for name in names)
 
 
-_PACKAGES = (
+PACKAGES = (
     "bgrun",
     *_in("bgrun", "local", "parsers", "store", "system"),
     *_in("bgrun.local", "concurrency", "reexec", "stopping"),
 )
-_SELDOM = (
+SELDOM = (
     *_in("bgrun", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention"),
     *_in("bgrun.local", "reports"),
@@ -50,13 +52,13 @@ _ALWAYS = (
 )
 _OTHERS = (
     *_in("bgrun.local", "hooks", "inhibitor", "job", "scheduler", "wait"),
-    *_in("bgrun.local.reexec", "bundle", "interpreter"),
+    *_in("bgrun.local.reexec", "builder", "bundle", "interpreter"),
     *_in("bgrun.system", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
     *_in("bgrun.local.stopping", "request"),
     *_in("bgrun.store", "claim"),
 )
-SLIM = (*_SELDOM, *_PACKAGES, *_ALWAYS)
+SLIM = (*SELDOM, *PACKAGES, *_ALWAYS)
 """What the supervisor of a run that only runs may need, that which it seldom does first."""
 ALL = (*SLIM, *_OTHERS)
 """What any supervisor may need."""
@@ -88,25 +90,26 @@ class Copy(Kept):
 
 
 class Base:
-    """The interpreter below a venv with its standard library, which the slim supervisor needs, and a mark of each."""
+    """The interpreter below a venv and its standard library, for the re-executed supervisor, with their marks."""
 
     def __init__(self) -> None:
         base = getattr(sys, "_base_executable", "") or sys.executable
-        self.executable = base if _mark(base) else sys.executable
+        self.executable = base if mark_of(base) else sys.executable
         loaded = (getattr(sys.modules.get(name), "__file__", "") for name in ("encodings", "fcntl"))
-        self.marks = {path: _mark(path) for path in (self.executable, *loaded) if path}
+        self.marks = {path: mark_of(path) for path in (self.executable, *loaded) if path}
 
     def is_there(self) -> bool:
         """Return whether all of it is as it was."""
-        return len(self.marks) > 1 and all(mark and mark == _mark(path) for path, mark in self.marks.items())
+        return len(self.marks) > 1 and all(mark and mark == mark_of(path) for path, mark in self.marks.items())
 
 
-def _mark(path: str) -> tuple[int, int, int, int] | None:
+def mark_of(path: str) -> tuple[int, ...] | None:
+    """Return what changes whenever a file is replaced or written to; None if it does not exist."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def take() -> Copy:
@@ -115,69 +118,44 @@ def take() -> Copy:
     Raises:
         ImportError: some of it is gone already.
     """
-    root = os.path.dirname(os.path.abspath(codec.__file__))
-    index: Index = {}
-    parts: list[bytes] = []
-    at = 0
-    for name in ALL:
-        path = f"{root}{name[5:].replace('.', '/')}{'/__init__' if name in _PACKAGES else ''}.py"
-        try:
-            data, compiled = _code(name, path)
-        except OSError:
-            __import__(name)  # it comes from an archive, or is gone
-            continue
-        index[name] = path, name in _PACKAGES, compiled, at, at + len(data)
-        parts.append(data)
-        at += len(data)
-    held = b"".join(parts)
-    copy = Copy(index, lambda begin, end: held[begin:end], Base())
+    found = _cached()
+    if not found:
+        from bgrun.local.reexec import builder
+
+        found = builder.build()
+    index, code = found
+    copy = Copy(index, lambda begin, end: code[begin:end], Base())
     sys.meta_path.insert(0, copy)
     return copy
 
 
-def _code(name: str, path: str) -> tuple[bytes, bool]:
-    """Return the bytecode of a module and True, or its source and False.
+def _cached() -> tuple[Index, bytes] | None:
+    """Return the cached code of all modules; None unless each source still is the file that it was made of.
+
+    The code comes first, then the index, then the length of that and the version of Python's bytecode.
+    """
+    try:
+        data = _read_own(CACHE)
+        root, marks, index = marshal.loads(data[-8 - int.from_bytes(data[-8:-4], "little") : -8])  # noqa: S302 - our own
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    if data[-4:] != MAGIC or root != ROOT or any(mark_of(path) != mark for path, mark in marks.items()):
+        return None
+    return index, data
+
+
+def _read_own(path: str) -> bytes:
+    """Return the bytes of a file that only we or root can have written.
 
     Raises:
-        OSError: neither can be read.
+        OSError: it is no such file.
     """
-    if data := _bytecode(path):
-        return data, True
-    if not sys.dont_write_bytecode and os.access(os.path.dirname(path), os.W_OK):
-        # As the import of it would, for all starts to come: none but a supervisor imports some of these.
-        _MACHINERY.SourceFileLoader(name, path).get_code(name)
-        if data := _bytecode(path):
-            return data, True
-    return _read(path), False
-
-
-def _bytecode(path: str) -> bytes:
-    """Return the bytecode that is kept of a source, or nothing where there is none that is still true.
-
-    Raises:
-        OSError: the source is gone.
-    """
-    header = _header(os.stat(path))
-    folder, _, name = path.rpartition("/")
-    if sys.pycache_prefix is not None or sys.flags.optimize:
-        return b""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        data = _read(f"{folder}/__pycache__/{name[:-3]}.{sys.implementation.cache_tag}.pyc")
-    except OSError:
-        return b""
-    return data[16:] if data[:16] == header else b""
-
-
-def _header(source: os.stat_result) -> bytes:
-    """Return how the bytecode of a source begins that goes by the time and the size of that (PEP 552)."""
-    words = (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
-    return bytes(_MACHINERY.MAGIC_NUMBER) + b"".join(word.to_bytes(4, "little") for word in words)
-
-
-def _read(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 1 << 20)
+        found = os.fstat(fd)
+        if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+            raise PermissionError
+        return os.read(fd, found.st_size)
     finally:
         os.close(fd)
 

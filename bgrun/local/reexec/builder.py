@@ -1,0 +1,160 @@
+"""Build the copy of a supervisor's code, and cache it where Python caches bytecode.
+
+Only the owner of the installation writes the cache, one start at a time, before any job of it begins. What every
+supervisor loads is compiled without docstrings, which a hundred of them would hold a hundred times. Everybody else
+collects the bytecode that Python keeps of each module (PEP 3147, PEP 552), or its source.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+import time
+
+from bgrun.light import suppress
+from bgrun.local.reexec import bundle
+from bgrun.system import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bgrun.local.reexec.loader import Index
+
+# The inner half of importlib, which is loaded in every interpreter.
+_MACHINERY: Any = sys.modules["_frozen_importlib_external"]
+BUILD_S = 60.0
+"""Seconds that building the cache may take; after that its builder counts as killed."""
+
+
+def build() -> tuple[Index, bytes]:
+    """Return the index of all modules that a supervisor may need, and their code.
+
+    Raises:
+        ImportError: some of it is gone already.
+    """
+    new = f"{bundle.CACHE}.new"
+    fd = _claim(new)
+    if fd < 0:
+        return _collect(optimized=frozenset())
+    try:
+        before = _marks()
+        index, code = _collect(optimized=frozenset(bundle.SLIM) - frozenset(bundle.SELDOM))
+        if before and before == _marks():
+            _write(fd, code, marshal.dumps((bundle.ROOT, before, index)))
+            os.rename(new, bundle.CACHE)
+    except OSError:
+        pass  # the disk is full, say: the next start tries again
+    finally:
+        os.close(fd)
+        with suppress(OSError):
+            os.unlink(new)
+    return index, code
+
+
+def _claim(new: str) -> int:
+    """Create the file that is to become the cache, and return its descriptor; -1 if this start is not to write it."""
+    if sys.dont_write_bytecode or sys.pycache_prefix is not None:
+        return -1
+    try:
+        if os.stat(bundle.ROOT).st_uid != os.geteuid():
+            return -1
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(new))
+        return os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        with suppress(OSError):
+            if time.time() - os.stat(new).st_mtime > BUILD_S:
+                os.unlink(new)
+    except OSError:
+        pass
+    return -1
+
+
+def _marks() -> dict[str, tuple[int, ...]]:
+    """Return a mark of each source; none if one of them cannot be found."""
+    found = {path: bundle.mark_of(path) for path in map(_path, bundle.ALL)}
+    return {path: mark for path, mark in found.items() if mark} if all(found.values()) else {}
+
+
+def _path(name: str) -> str:
+    return f"{bundle.ROOT}{name[5:].replace('.', '/')}{'/__init__' if name in bundle.PACKAGES else ''}.py"
+
+
+def _collect(optimized: frozenset[str]) -> tuple[Index, bytes]:
+    index: Index = {}
+    parts: list[bytes] = []
+    at = 0
+    for name in bundle.ALL:
+        path = _path(name)
+        try:
+            data, compiled = (_compiled(path), True) if name in optimized else _code(name, path)
+        except OSError:
+            __import__(name)  # it comes from an archive, or is gone
+            continue
+        index[name] = path, name in bundle.PACKAGES, compiled, at, at + len(data)
+        parts.append(data)
+        at += len(data)
+    return index, b"".join(parts)
+
+
+def _compiled(path: str) -> bytes:
+    """Return the bytecode of a source without docstrings.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return marshal.dumps(compile(_read(path), path, "exec", dont_inherit=True, optimize=2))
+
+
+def _code(name: str, path: str) -> tuple[bytes, bool]:
+    """Return the bytecode of a module and True, or its source and False.
+
+    Raises:
+        OSError: neither can be read.
+    """
+    if data := _bytecode(path):
+        return data, True
+    if not sys.dont_write_bytecode and os.access(os.path.dirname(path), os.W_OK):
+        # As the import of it would, for all starts to come: none but a supervisor imports some of these.
+        _MACHINERY.SourceFileLoader(name, path).get_code(name)
+        if data := _bytecode(path):
+            return data, True
+    return _read(path), False
+
+
+def _bytecode(path: str) -> bytes:
+    """Return the bytecode that Python keeps of a source, or nothing unless it is of this very source.
+
+    Raises:
+        OSError: the source is gone.
+    """
+    header = _header(os.stat(path))
+    folder, _, name = path.rpartition("/")
+    if sys.pycache_prefix is not None or sys.flags.optimize:
+        return b""
+    try:
+        data = _read(f"{folder}/__pycache__/{name[:-3]}.{sys.implementation.cache_tag}.pyc")
+    except OSError:
+        return b""
+    return data[16:] if data[:16] == header else b""
+
+
+def _header(source: os.stat_result) -> bytes:
+    """Return the header of bytecode that is valid by the time and the size of its source (PEP 552)."""
+    words = (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
+    return bundle.MAGIC + b"".join(word.to_bytes(4, "little") for word in words)
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, code: bytes, index: bytes) -> None:
+    """Write the file as `bundle` reads it."""
+    files.write_all(fd, code + index + len(index).to_bytes(4, "little") + bundle.MAGIC)

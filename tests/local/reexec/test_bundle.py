@@ -1,0 +1,125 @@
+"""The copy of a supervisor's code comes from a cache, which is used only while it is that of the installed files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.local.reexec import bundle
+from tests.conftest import TOP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TAKE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bgrun.local.reexec import bundle
+copy = bundle.take()
+import bgrun.system.lock
+print("cached" if "bgrun.local.reexec.builder" not in sys.modules else "built", getattr(bgrun.system.lock, "NEW", ""))
+print(copy.is_whole, bgrun.system.lock.hold.__doc__ or "")
+"""
+
+
+class Package:
+    """A copy of bgrun that nothing else imports from."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(TOP / "bgrun", root / "bgrun", ignore=shutil.ignore_patterns("__pycache__"))
+        self.cache = root / "bgrun" / "__pycache__" / os.path.basename(bundle.CACHE)
+        self.lock = root / "bgrun" / "system" / "lock.py"
+
+    def take(self, *options: str) -> list[str]:
+        """Take the copy in a process of its own; return where it came from, and what it says of itself."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        command = [sys.executable, *options, "-c", TAKE, str(self.root)]
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Package:
+    return Package(tmp_path)
+
+
+def test_the_second_start_reads_what_the_first_one_built(package: Package) -> None:
+    assert package.take()[0] == "built "
+    assert package.take() == ["cached ", "True "]
+
+
+def _replace(path: Path) -> None:
+    """Put another file of the same size and time in the place of one."""
+    before = path.stat()
+    text = path.read_text()
+    new = path.with_suffix(".new")
+    new.write_text(text.replace("_AGAIN_S = 0.001", "_AGAIN_S = NEW=1"))
+    assert new.stat().st_size == before.st_size
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new.rename(path)
+
+
+def _edit(path: Path) -> None:
+    path.write_text(path.read_text() + "\nNEW = 1\n")
+
+
+@pytest.mark.parametrize("change", [_replace, _edit])
+def test_a_changed_source_is_noticed(package: Package, change: Callable[[Path], None]) -> None:
+    package.take()
+    assert package.take()[0] == "cached "
+    change(package.lock)
+    for _ in range(2):
+        shutil.rmtree(package.lock.parent / "__pycache__", ignore_errors=True)  # Python's own goes by time and size
+        said = package.take()[0]
+    assert said == "cached 1"
+
+
+def test_a_copy_of_the_installation_does_not_use_the_code_of_the_first(package: Package, tmp_path: Path) -> None:
+    package.take()
+    shutil.copytree(package.root / "bgrun", tmp_path / "other" / "bgrun")
+    other = Package.__new__(Package)
+    other.root = tmp_path / "other"
+    assert other.take()[0] == "built "
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.chmod(0o666),
+        lambda path: os.truncate(path, path.stat().st_size - 1),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(bytes(path.stat().st_size)),
+        lambda path: (path.rename(path.with_suffix(".else")), path.symlink_to(path.with_suffix(".else"))),
+    ],
+    ids=["writable by others", "cut off", "empty", "zeros", "a link"],
+)
+def test_a_cache_that_cannot_be_trusted_is_not_used(package: Package, spoil: Callable[[Path], object]) -> None:
+    package.take()
+    spoil(package.cache)
+    assert package.take() == ["built ", "True "]
+    assert package.take() == ["cached ", "True "]
+
+
+def test_while_one_start_builds_it_others_do_without(package: Package) -> None:
+    package.take()
+    package.cache.unlink()
+    new = package.cache.with_name(f"{package.cache.name}.new")
+    new.touch()
+    assert package.take()[0] == "built "
+    assert not package.cache.exists()
+    os.utime(new, (0, 0))  # whoever began it was killed
+    package.take()
+    assert package.take()[0] == "built "
+    assert package.cache.exists()
+    assert not new.exists()
+
+
+def test_nothing_is_written_where_python_may_write_no_bytecode(package: Package) -> None:
+    assert package.take("-B")[0] == "built "
+    assert not package.cache.parent.exists()
