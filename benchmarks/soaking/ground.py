@@ -107,7 +107,7 @@ class Ground:
         for folder in self.log_dirs():
             self.lies["half files"] += _half_files(folder)
             for path in folder.glob("[!.]*.meta"):
-                run = record.read_run(str(folder), path.stem)
+                run = record.read_run(RunPaths(str(folder), path.stem))
                 if run is None or run.live:
                     self.lies["wrong verdicts"].append(f"{path}: at the end of all {run and run.state}")
                 elif run.state == "lost" and str(path) not in self.may_be_lost:
@@ -288,7 +288,7 @@ class Trial:
 
     def look(self, run_id: str) -> Run | None:
         """Return what bgrun makes of a run now."""
-        return record.read_run(self.log_dir, run_id)
+        return record.read_run(RunPaths(self.log_dir, run_id))
 
     def ended(self, run_id: str, bound: float = LAST_S) -> Run:
         """Return a run once it has ended, or as it is when the bound is over."""

@@ -13,6 +13,7 @@ import psutil
 
 from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
+from bgrun.store.store import Store
 from bgrun.system import process
 from soaking.ground import LAST_S, SLACK_S, Done, Started
 from soaking.processes import kill, marked, suspend, wait
@@ -66,7 +67,7 @@ def _start_here(trial: Trial, label: str, words: list[str]) -> str:
     world = RenderInputs(trial.env)
     job = render_command(label, words, working_dir=where, root=where, job_file=None, world=world)
     job = job._replace(limits=job.limits._replace(stop_grace_s=1.0))
-    return submit.launch(trial.log_dir, str(where), RenderedPlan((Node(job),), (0,))).runs[0]
+    return submit.launch(Store(trial.log_dir), str(where), RenderedPlan((Node(job),), (0,))).runs[0]
 
 
 def quick(trial: Trial) -> tuple[Started | None, int]:

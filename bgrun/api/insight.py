@@ -7,8 +7,8 @@ import time
 from bgrun.api.runs import facts_of, list_runs, members, resolve
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.store import index, record
-from bgrun.store.paths import RunPaths, parse_run_id
+from bgrun.store import record
+from bgrun.store.paths import parse_run_id
 from bgrun.system import clock
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
 
     wanted = filters.Filter(since=moment(since))
     asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
-    every = asked or index.list_names(project.log_dir).labels()
+    every = asked or project.store.index().labels()
     return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
 
 
@@ -78,7 +78,7 @@ def usual_s(project: Project, label: str) -> float | None:
     """Return what a label's runs that succeeded usually take: their median, in seconds."""
     from bgrun.store import history
 
-    return history.usual_s(project.log_dir, label)
+    return history.usual_s(project.store, label)
 
 
 def outlook_on(project: Project, run: Run) -> Estimate:
@@ -98,7 +98,7 @@ def _outlook(project: Project, run: Run, median_s: float | None) -> Estimate:
     from bgrun.logs import estimate
     from bgrun.store import facts
 
-    at = RunPaths(project.log_dir, run.run_id)
+    at = project.store.run(run.run_id)
     seen = estimate.progress_of(at.log, facts.job_of(record.read_meta(at) or {}, ""))
     return Estimate(seen, median_s, estimate.left_s(run, seen, median_s))
 
@@ -133,7 +133,7 @@ def _spoiled_by(project: Project, run: Run) -> Run | None:
     """Return the run of the plan that a skipped run was skipped in for the sake of another."""
     if run.state != "skipped" or not run.group_run or record.is_waived(facts_of(project, run.run_id)):
         return None
-    return record.read_run(project.log_dir, run.group_run)
+    return project.store.read(run.group_run)
 
 
 def _digest(project: Project, run: Run, most: int) -> digests.Digest:
@@ -141,7 +141,7 @@ def _digest(project: Project, run: Run, most: int) -> digests.Digest:
     from bgrun.logs import digest_store
     from bgrun.store import facts
 
-    at = RunPaths(project.log_dir, run.run_id)
+    at = project.store.run(run.run_id)
     if most == MOST_PROBLEMS and (kept := digest_store.read(at, run)):
         return kept
     known = record.read_meta(at) or {}
@@ -154,4 +154,4 @@ def _digest(project: Project, run: Run, most: int) -> digests.Digest:
 def _marks(project: Project, run: Run) -> Sequence[masking.Mark]:
     from bgrun.store import masking
 
-    return masking.parse((record.read_meta(RunPaths(project.log_dir, run.run_id)) or {}).get("secrets", ""))
+    return masking.parse((project.store.facts(run.run_id) or {}).get("secrets", ""))

@@ -7,7 +7,6 @@ import os
 from bgrun import codec
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
-from bgrun.store import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
 
     path = projects.declared_in(project)
     text = projects.read_job_file(path) if raw is None else raw
-    known = not anew and cache.read(project.log_dir, _CHECKED) == _mark(text)
+    known = not anew and project.store.cache.read(_CHECKED) == _mark(text)
     found = loader.parse(path, text, checked=known)
     if not known:
         keep_checked(project, found, text)
@@ -46,7 +45,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
 def keep_checked(project: Project, found: JobFile, raw: bytes) -> None:
     """Keep, where there are runs to keep it beside, that these bytes have no errors."""
     if not matcher_files(found):
-        cache.write(project.log_dir, _CHECKED, _mark(raw))
+        project.store.cache.write(_CHECKED, _mark(raw))
 
 
 def _mark(raw: bytes) -> bytes:

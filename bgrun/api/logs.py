@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bgrun.logs import pages
     from bgrun.logs.stream import Piece
     from bgrun.model import Run
+    from bgrun.store.store import Store
 
 FOLLOW_LOOK_S = 0.02
 """How often `follow` looks for new log text, in seconds."""
@@ -53,14 +54,14 @@ def follow(
         as_lines: whether lines are wanted that may be shown, and not the bytes.
         early: whether the beginning of a line is given when its end lets itself be waited for.
     """
-    log_dir = project.log_dir
+    store = project.store
     kind = _LineSource if as_lines else _RawSource
     run_ids = dict.fromkeys(run_id for run in runs for run_id in (run.members or (run.run_id,)))
-    sources = [kind(RunPaths(log_dir, run_id), lines) for run_id in run_ids]
+    sources = [kind(store.run(run_id), lines) for run_id in run_ids]
     over = False
     while not over:
         # Whether it is over is asked before the last reading, so that nothing is missed.
-        over = not any(_goes_on(log_dir, run.run_id) for run in runs)
+        over = not any(_goes_on(store, run.run_id) for run in runs)
         grew = False
         for source in sources:
             for chunk in source.grown():
@@ -179,7 +180,7 @@ def require_log(run: Run) -> None:
 
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
     """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
-    at = RunPaths(project.log_dir, run.run_id)
+    at = project.store.run(run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
     stream = masked.Stream(known)
     for data, _ in masked.read_from(at.log, 0 if lines is None else reader.tail_offset(at.log, lines), known):
@@ -195,7 +196,7 @@ def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.Page
     """
     from bgrun.logs import pages
 
-    at = RunPaths(project.log_dir, run.run_id)
+    at = project.store.run(run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
     asked = pages.unpack(cursor, run.run_id).offset if cursor else 0
     start = pages.begin(at.log, asked)
@@ -207,8 +208,8 @@ def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.Page
     return pages.page(lines, start, wanted)._replace(restarted=start < asked)
 
 
-def _goes_on(log_dir: str, run_id: str) -> bool:
-    if lock.is_held(RunPaths(log_dir, run_id).pid):
+def _goes_on(store: Store, run_id: str) -> bool:
+    if lock.is_held(store.run(run_id).pid):
         return True
-    run = record.read_run(log_dir, run_id)
+    run = store.read(run_id)
     return run is not None and run.live

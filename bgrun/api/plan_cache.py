@@ -14,8 +14,6 @@ from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
 from bgrun.light import NamedTuple, suppress
 from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
-from bgrun.store import cache
-from bgrun.system import files
 from bgrun.templating import inputs
 
 TYPE_CHECKING = False
@@ -75,7 +73,7 @@ def load_plan(project: Project, wanted: PlanRequest) -> Made:
     for one in jobs.matcher_files(job_file) if job_file else ():
         around.reads(f"{project.root}/{one}")
     if around.repeats and not _has_chance(raw):
-        files.ensure_log_dir(project.log_dir)
+        project.store.make()
         if job_file:
             jobs.keep_checked(project, job_file, raw)
         _keep(project, name, codec.pack((source, around.sight(), made)))
@@ -117,7 +115,7 @@ def _bucket(wanted: PlanRequest) -> str:
 
 
 def _kept(project: Project, name: str, source: tuple[Any, ...]) -> Made | None:
-    data = cache.read(project.log_dir, name)
+    data = project.store.cache.read(name)
     with suppress(ValueError, TypeError):
         made_from, sight, made = codec.unpack(data or b"")
         if made_from == source and inputs.holds(sight, os.environ):
@@ -127,11 +125,12 @@ def _kept(project: Project, name: str, source: tuple[Any, ...]) -> Made | None:
 
 
 def _keep(project: Project, name: str, data: bytes) -> None:
-    there = cache.names(project.log_dir, _PREFIX)
+    cache = project.store.cache
+    there = cache.names(_PREFIX)
     if len(there) >= MOST_KEPT:
         for one in there:
-            cache.remove(project.log_dir, one)
-    cache.write(project.log_dir, name, data)
+            cache.remove(one)
+    cache.write(name, data)
 
 
 def _plan(nodes: Any, *rest: Any) -> RenderedPlan:

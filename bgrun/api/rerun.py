@@ -11,7 +11,6 @@ from bgrun.errors import UsageError
 from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import facts, record
-from bgrun.store.paths import RunPaths
 from bgrun.system import files
 
 TYPE_CHECKING = False
@@ -35,7 +34,7 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
             another one.
     """
     run_id = resolve(project, ref)
-    files.ensure_log_dir(project.log_dir)  # what others could have written there is not run
+    project.store.make()  # what others could have written there is not run
     old = facts_of(project, run_id)
     if record.is_foreign(old) and not failed:
         return start.launch_node(project, Node(_anew(project, run_id, old)))
@@ -58,7 +57,7 @@ def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
     """
     from bgrun.render import command
 
-    _refuse_planted(RunPaths(project.log_dir, run_id).meta)
+    _refuse_planted(project.store.run(run_id).meta)
     cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
     if not cmd.strip():
         raise UsageError(f"the command of {run_id} is not recorded", "start it anew: bgrun run LABEL -- COMMAND…")
@@ -121,7 +120,7 @@ def _is_waived(project: Project, run_id: str) -> bool:
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
-    at = RunPaths(project.log_dir, run_id)
+    at = project.store.run(run_id)
     script = files.read(at.script, _MOST_SCRIPT)
     _refuse_planted(at.script, at.meta)
     if script is None:

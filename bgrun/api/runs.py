@@ -8,7 +8,6 @@ from bgrun.api.jobs import load
 from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError
 from bgrun.light import NamedTuple, suppress
 from bgrun.store import index, record
-from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files
 
 TYPE_CHECKING = False
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from bgrun.jobfile.project import Project
     from bgrun.model import Run, State
     from bgrun.store import filters
+    from bgrun.store.store import Store
 
 
 ZONES_S = 27 * 3600
@@ -31,31 +31,31 @@ def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
     """Return the runs that are meant; with no name every live run and the newest run of each label."""
     if refs:
         return meant(project, refs)
-    found = index.list_names(project.log_dir)
+    found = project.store.index()
     newest = set(found.newest_of_each())
     # A run whose exit code is there is over, without another look.
     looked_at = newest | found.without_exit()
     shown = (run_id for run_id in found.newest_first() if run_id in looked_at)
-    runs = record.readable(project.log_dir, shown)
+    runs = project.store.readable(shown)
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
 def members(project: Project, group_run: Run) -> list[Run]:
     """Return the runs of a group's run, in their order; none for any other run."""
-    return list(record.readable(project.log_dir, group_run.members))
+    return list(project.store.readable(group_run.members))
 
 
 def list_runs(
     project: Project, label: str | None = None, limit: int | None = None, wanted: filters.Filter | None = None
 ) -> list[Run]:
     """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
-    log_dir, takes = project.log_dir, wanted.takes if wanted else lambda _: True
-    run_ids = index.list_names(log_dir).newest_first(label)
+    store, takes = project.store, wanted.takes if wanted else lambda _: True
+    run_ids = store.index().newest_first(label)
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
-    found = (run for run in record.readable(log_dir, run_ids) if takes(run))
+    found = (run for run in store.readable(run_ids) if takes(run))
     runs = list(itertools.islice(found, limit))
     if label is None and len(runs) == limit:  # those of one label are in order by their ids
-        more = record.readable(log_dir, _maybe_newer(log_dir, run_ids, runs))
+        more = store.readable(_maybe_newer(store, run_ids, runs))
         runs += [run for run in more if takes(run)]
     return sorted(runs, key=age, reverse=True)[:limit]
 
@@ -68,7 +68,7 @@ def age(run: Run) -> tuple[float, str, str]:
     return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
 
 
-def _maybe_newer(log_dir: str, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
+def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
     """Give the runs that come later by their IDs, which are local times, but may have begun later in another zone."""
     oldest = min(age(run)[0] for run in runs)
     since = (clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S
@@ -76,7 +76,7 @@ def _maybe_newer(log_dir: str, rest: Iterable[str], runs: Sequence[Run]) -> Iter
         if (clock.of_stamp(index.stamp_of(run_id)) or 0.0) < since:
             return
         # A meta is written when a run begins, and again when it ends.
-        if files.modified(RunPaths(log_dir, run_id).meta) >= oldest:
+        if files.modified(store.run(run_id).meta) >= oldest:
             yield run_id
 
 
@@ -96,11 +96,12 @@ def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = Fal
 
 
 def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
-    if index.is_run(project.log_dir, ref):
+    if index.is_run(project.store, ref):
         return [read(project, ref)]
     found = newest(project, ref)
     if without_stopping:
-        return [run for run in found.live if not record.is_asked_to_end(project.log_dir, run)] or [found.run]
+        kept = [run for run in found.live if not record.is_asked_to_end(project.store.run(run.run_id), run)]
+        return kept or [found.run]
     return list(found.live) or [found.run]
 
 
@@ -126,25 +127,24 @@ def newest(project: Project, ref: str) -> Newest:
     Raises:
         UnknownNameError: there is no such run.
     """
-    log_dir = project.log_dir
-    if index.is_run(log_dir, ref):
+    if index.is_run(project.store, ref):
         return Newest(read(project, ref))
-    found = index.look_up(log_dir, ref)
+    found = index.look_up(project.store, ref)
     if found.newest:
         return Newest(read(project, found.newest), tuple(_live(project, found.unfinished)))
     run = read(project, resolve(project, ref))
-    unfinished = index.list_names(log_dir).unfinished_first()
+    unfinished = project.store.index().unfinished_first()
     of_job = _live(project, (one for one in unfinished if _job_name(project, one) == ref))
     return Newest(run, tuple(sorted(of_job, key=age, reverse=True)))
 
 
 def live(project: Project) -> list[Run]:
     """Return every live run of the project, the newest first."""
-    return sorted(_live(project, index.list_names(project.log_dir).unfinished_first()), key=age, reverse=True)
+    return sorted(_live(project, project.store.index().unfinished_first()), key=age, reverse=True)
 
 
 def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
-    return [run for run in record.readable(project.log_dir, run_ids) if run.live]
+    return [run for run in project.store.readable(run_ids) if run.live]
 
 
 def with_log(project: Project, ref: str) -> Newest:
@@ -157,7 +157,7 @@ def with_log(project: Project, ref: str) -> Newest:
     from bgrun.api.logs import has_log, require_log
 
     found = newest(project, ref)
-    if has_log(found.run) or index.is_run(project.log_dir, ref):
+    if has_log(found.run) or index.is_run(project.store, ref):
         require_log(found.run)
         return found
     is_job = found.run.label != ref
@@ -180,7 +180,7 @@ def resolve(project: Project, ref: str) -> str:
     Raises:
         UnknownNameError: there is no such run.
     """
-    run_id = index.resolve(project.log_dir, ref) or _of_job(project, ref)
+    run_id = index.resolve(project.store, ref) or _of_job(project, ref)
     if run_id is None:
         raise UnknownNameError("run or label", ref, _known(project), _never_ran(project, ref))
     return run_id
@@ -188,22 +188,22 @@ def resolve(project: Project, ref: str) -> str:
 
 def _of_job(project: Project, name: str) -> str | None:
     """Return the newest run of a job, if one of the newest runs is, or one of those that live."""
-    found = index.list_names(project.log_dir)
+    found = project.store.index()
     near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
     own = (run_id for run_id in near if _job_name(project, run_id) == name)
-    runs = [run for run_id in own if (run := record.read_run(project.log_dir, run_id))]
+    runs = [run for run_id in own if (run := project.store.read(run_id))]
     return max(runs, key=age).run_id if runs else None
 
 
 def _job_name(project: Project, run_id: str) -> str:
     with suppress(StorageError):
-        return (record.read_meta(RunPaths(project.log_dir, run_id)) or {}).get("job", "")
+        return (project.store.facts(run_id) or {}).get("job", "")
     return ""
 
 
 def _known(project: Project) -> list[str]:
     """Return the names that somebody may have meant: every label, and the newest runs."""
-    found = index.list_names(project.log_dir)
+    found = project.store.index()
     return [*found.labels(), *itertools.islice(found.newest_first(), MOST_MEANT)]
 
 
@@ -226,7 +226,7 @@ def read(project: Project, run_id: str) -> Run:
     Raises:
         UnknownNameError: it is gone.
     """
-    return record.existing(project.log_dir, run_id)
+    return project.store.existing(run_id)
 
 
 def facts_of(project: Project, run_id: str) -> dict[str, str]:
@@ -235,7 +235,7 @@ def facts_of(project: Project, run_id: str) -> dict[str, str]:
     Raises:
         UnknownNameError: there is no such run.
     """
-    found = record.read_meta(RunPaths(project.log_dir, run_id))
+    found = project.store.facts(run_id)
     if found is None:
         raise UnknownNameError("run", run_id, _known(project))
     return found

@@ -8,9 +8,8 @@ from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
-from bgrun.store import index, record
-from bgrun.store.paths import RunPaths
-from bgrun.system import files, git
+from bgrun.store import record
+from bgrun.system import git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
+    from bgrun.store.store import Store
 
 
 def join_key(job: RenderedJob, folder: str) -> str:
@@ -29,13 +29,13 @@ def join_key(job: RenderedJob, folder: str) -> str:
     return codec.digest(text + b"\0" + git.state_of(folder)).hex()
 
 
-def find_joinable(log_dir: str, job: RenderedJob) -> Run | None:
+def find_joinable(store: Store, job: RenderedJob) -> Run | None:
     """Return the newest live run that does the same work as a job with a `join_key`."""
-    for run_id in index.list_names(log_dir).newest_first(job.label):
+    for run_id in store.index().newest_first(job.label):
         with suppress(StorageError):
-            known = record.read_meta(RunPaths(log_dir, run_id)) or {}
+            known = store.facts(run_id) or {}
             if known.get("join_key") == job.join_key:
-                run = record.read_run(log_dir, run_id)
+                run = store.read(run_id)
                 if run and run.live:
                     return run
     return None
@@ -89,8 +89,8 @@ def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
 def _begun(project: Project, launched: submit.Launched, run_id: str) -> Run:
     """Return a run that was launched as its supervisor told it, or else as its files do."""
     if launched.known:
-        return record.launched(project.log_dir, run_id, launched.known)
-    return record.existing(project.log_dir, run_id)
+        return record.launched(project.store.run(run_id), launched.known)
+    return project.store.existing(run_id)
 
 
 def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
@@ -114,10 +114,9 @@ def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]
         return
     from bgrun.local.concurrency import slots
 
-    log_dir = project.log_dir
-    files.ensure_log_dir(log_dir)
-    with slots.single_flight(slots.place_of(log_dir, node.job.concurrency)):
-        yield find_joinable(log_dir, node.job)
+    project.store.make()
+    with slots.single_flight(slots.place_of(project.store.log_dir, node.job.concurrency)):
+        yield find_joinable(project.store, node.job)
 
 
 def _title(names: Sequence[str], plan: RenderedPlan) -> str:
@@ -146,7 +145,7 @@ def start_group(
     """
     _, made = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
     launched = launch(project, _within(made, bounds), name, f"bgrun group {name}", always=True)
-    return record.existing(project.log_dir, launched.own)
+    return project.store.existing(launched.own)
 
 
 def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
@@ -159,7 +158,7 @@ def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
 def launch_node(project: Project, node: Node) -> Run:
     """Launch a single job and return its run."""
     plan = RenderedPlan((_timed(project, node),), (0,))
-    launched = submit.launch(project.log_dir, project.root, plan)
+    launched = submit.launch(project.store, project.root, plan)
     return _begun(project, launched, launched.runs[0])
 
 
@@ -176,7 +175,7 @@ def launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
     title = submit.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
-    return submit.launch(project.log_dir, project.root, plan, title)
+    return submit.launch(project.store, project.root, plan, title)
 
 
 def _timed(project: Project, node: Node) -> Node:
@@ -186,7 +185,7 @@ def _timed(project: Project, node: Node) -> Node:
         return node
     from bgrun.store import history
 
-    usual = history.usual_s(project.log_dir, job.label)
+    usual = history.usual_s(project.store, job.label)
     if usual is None:
         return node
     timeout_s = max(job.timeout_share * usual, SHORTEST_TIMEOUT_S)
@@ -197,4 +196,4 @@ def warnings(project: Project) -> list[str]:
     """Return what may keep runs that are started here from being recorded, in words for a person."""
     from bgrun.system import preflight
 
-    return [*preflight.low_disk(project.log_dir), *preflight.doomed_sandbox()]
+    return [*preflight.low_disk(project.store.log_dir), *preflight.doomed_sandbox()]

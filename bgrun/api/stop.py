@@ -33,7 +33,7 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
     ended: list[Run] = []
     for run_id in run_ids:
         left = None if until is None else max(0.0, until - time.monotonic())
-        run = wait.wait_run(project.log_dir, run_id, left)
+        run = wait.wait_run(project.store, run_id, left)
         ended.append(run or read(project, run_id))
     return ended
 
@@ -61,13 +61,13 @@ def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:
     from bgrun.local.stopping import request
 
     for run in runs:
-        request.spare_caller(project.log_dir, run)
+        request.spare_caller(project.store, run)
     if len(runs) > 1:
         # Asked one by one before any is waited for, those that wait for a slot first: one that is free is not theirs.
         for run in sorted(runs, key=lambda run: run.state != "queued"):
-            request.request(project.log_dir, run.run_id, "stop", now=now)
+            request.request(project.store, run.run_id, "stop", now=now)
     grace_s = 0.0 if now else None
-    return _at_once(lambda run: request.stop_run(project.log_dir, run.run_id, grace_s), runs)
+    return _at_once(lambda run: request.stop_run(project.store, run.run_id, grace_s), runs)
 
 
 def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run]:
@@ -105,17 +105,17 @@ def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]
     """Remove every run that its retention lets go, and return them; `dry_run` removes nothing."""
     from bgrun.store import retention
 
-    log_dir = project.log_dir
-    found = index.list_names(log_dir)
+    store = project.store
+    found = store.index()
     gone: list[retention.Expired] = []
     for label in found.labels():
-        runs = retention.runs_of(log_dir, found, label)
-        policy = retention.policy_of(log_dir, runs) or _declared(project, label)
+        runs = retention.runs_of(store, found, label)
+        policy = retention.policy_of(store, runs) or _declared(project, label)
         due = retention.expired(runs, policy, time.time())
         take = retention.may_go if dry_run else retention.remove_run
-        gone += [one for one in due if take(log_dir, one.run_id)]
+        gone += [one for one in due if take(store, one.run_id)]
     if found != index.RunNames() and not dry_run:
-        retention.sweep(log_dir)
+        retention.sweep(store)
     return gone
 
 

@@ -7,7 +7,6 @@ from itertools import islice
 
 from bgrun import api
 from bgrun.errors import BgrunError
-from bgrun.store import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,12 +51,12 @@ def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
 
 
 def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from index.list_names(project.log_dir).labels()
+    yield from project.store.index().labels()
 
 
 def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
     yield from _labels(project, before)
-    yield from islice(index.list_names(project.log_dir).newest_first(), MOST_RUNS)
+    yield from islice(project.store.index().newest_first(), MOST_RUNS)
 
 
 def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from os.path import dirname, isfile, join, lexists, normpath
 
 from bgrun.errors import JobFileError, NoJobFileError, UsageError
 from bgrun.light import NamedTuple
+from bgrun.store.store import Store
 from bgrun.system.files import read_bounded
 
 TYPE_CHECKING = False
@@ -22,11 +23,11 @@ _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 class Project(NamedTuple):
-    """The folder that paths are relative to, the job file in it if there is one, and the log folder; absolute."""
+    """The directory that paths are relative to, the job file in it if there is one, and the runs; absolute."""
 
     root: str
     job_file: str | None
-    log_dir: str
+    store: Store
 
 
 def locate(start: str, job_file: str | None = None) -> Project:
@@ -44,8 +45,8 @@ def locate(start: str, job_file: str | None = None) -> Project:
     found = os.path.realpath(job_file) if job_file else find_job_file(start)
     if found is None:
         root = next((folder for folder in _upwards(start) if lexists(join(folder, ".git"))), start)
-        return Project(root, None, join(root, LOG_DIR))
-    return Project(dirname(found), found, _log_dir(found))
+        return Project(root, None, Store(join(root, LOG_DIR)))
+    return Project(dirname(found), found, Store(_log_dir(found)))
 
 
 def declared_in(project: Project) -> str:

@@ -13,9 +13,8 @@ from bgrun.light import NamedTuple
 from bgrun.local import spawn as hand_over
 from bgrun.local.manifest import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention
-from bgrun.store import claim, facts, record, state
+from bgrun.store import claim, facts, state
 from bgrun.store.facts import Membership, Origin
-from bgrun.store.paths import RunPaths
 from bgrun.system import files, git, process
 
 TYPE_CHECKING = False
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bgrun.model import Node, RenderedPlan, RunId
+    from bgrun.store.paths import RunPaths
+    from bgrun.store.store import Store
 
 
 class Title(NamedTuple):
@@ -48,7 +49,7 @@ class Launched(NamedTuple):
     known: bytes = b""
 
 
-def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = None) -> Launched:
+def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Launched:
     """Launch a plan; one of a single job has no run of its own and needs no title.
 
     Raises:
@@ -56,25 +57,25 @@ def launch(log_dir: str, root: str, plan: RenderedPlan, title: Title | None = No
         UsageError: the record of a run would be too large.
         LaunchError: nothing runs; no trace of it is left.
     """
-    files.ensure_log_dir(log_dir)
+    store.make()
     claims: list[str] = []
     try:
-        ready = _plan(log_dir, _origin(root), plan, title, claims)
+        ready = _plan(store, _origin(root), plan, title, claims)
         known = hand_over.hand_over(ready)
     except LaunchPendingError:
         raise
     except BaseException:
-        _clear(log_dir, claims)
+        _clear(store, claims)
         raise
     return Launched(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "", known)
 
 
-def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None, claims: list[str]) -> Plan:
+def _plan(store: Store, origin: Origin, plan: RenderedPlan, title: Title | None, claims: list[str]) -> Plan:
     wanted = [(node.job.label, node.job.script.encode("utf-8", "surrogateescape")) for node in plan.nodes]
     if title:
         wanted.insert(0, (title.label, b""))
     ids = []
-    for run_id in claim.claim_all(log_dir, wanted):
+    for run_id in claim.claim_all(store, wanted):
         claims.append(str(run_id))
         ids.append(run_id)
     own = ids.pop(0) if title else None
@@ -86,10 +87,10 @@ def _plan(log_dir: str, origin: Origin, plan: RenderedPlan, title: Title | None,
     )
     group = None
     if title and own:
-        _write_script(RunPaths(log_dir, str(own)), title.script(names))
+        _write_script(store.run(str(own)), title.script(names))
         group = _group(own, title, plan, origin)
         facts.check_size({**group.facts, "members": " ".join(names)})
-    return Plan(log_dir, runs, group, hand_over.module_path())
+    return Plan(store.log_dir, runs, group, hand_over.module_path())
 
 
 def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str]) -> RunPlan:
@@ -127,10 +128,10 @@ def _write_script(at: RunPaths, text: str) -> None:
         files.make_executable(at.script)
 
 
-def _clear(log_dir: str, claims: Sequence[str]) -> None:
+def _clear(store: Store, claims: Sequence[str]) -> None:
     """Remove what never ran; where a job was launched after all, leave every record alone."""
-    if not any(record.read_meta(RunPaths(log_dir, run_id)) for run_id in claims):
-        claim.give_up(log_dir, claims)
+    if not any(store.facts(run_id) for run_id in claims):
+        claim.give_up(store, claims)
 
 
 def _of_bounds(plan: RenderedPlan) -> dict[str, str]:

@@ -123,9 +123,10 @@ class Supervisor:
     def withdraw(self) -> None:
         """Remove every record again: nothing was launched."""
         from bgrun.store import claim
+        from bgrun.store.store import Store
 
         group = [self.plan.group.run_id] if self.plan.group else []
-        claim.give_up(HERE, [*group, *self.members])
+        claim.give_up(Store(HERE), [*group, *self.members])
 
     def _tell(self, event: str) -> None:
         if self.group:
@@ -351,10 +352,11 @@ class Supervisor:
         if not self.hooks:
             return
         from bgrun.store import record
+        from bgrun.store.paths import RunPaths
 
         with suppress(BgrunError, OSError):
             now = workdir.now(self.plan.log_dir)
-            if run := record.read_run(now, member.plan.run_id):
+            if run := record.read_run(RunPaths(now, member.plan.run_id)):
                 works_in = member.moved(member.plan.facts.get("working_dir", "/"))
                 self.hooks.start_due(member.plan.hooks, run, works_in, member.plan.environment)
 
@@ -410,10 +412,11 @@ class Supervisor:
     def _retire(self, policies: Mapping[str, Retention]) -> None:
         """Let go of what need not be kept."""
         from bgrun.store import retention
+        from bgrun.store.store import Store
 
         for label, policy in policies.items():
             with suppress(BgrunError, OSError):
-                retention.apply(HERE, label, policy)
+                retention.apply(Store(HERE), label, policy)
 
 
 def _turnstile(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:

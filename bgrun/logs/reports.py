@@ -7,9 +7,9 @@ import os
 
 from bgrun.errors import BgrunError
 from bgrun.light import NamedTuple
-from bgrun.store import index as run_names
-from bgrun.store import masking, meta, record
+from bgrun.store import masking, meta
 from bgrun.store.paths import RunPaths
+from bgrun.store.store import Store
 from bgrun.system import clock, files
 
 TYPE_CHECKING = False
@@ -78,16 +78,13 @@ def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:
     """Return another run that declares the same reports and ran when one of these was written, or None."""
     times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
     place = os.path.normpath(os.path.join(job.working_dir, job.junit))
-    for run_id in itertools.islice(run_names.list_names(at.log_dir).newest_first(), MOST_COMPARED):
-        known = record.read_meta(RunPaths(at.log_dir, run_id)) or {}
+    store = Store(at.log_dir)
+    for run_id in itertools.islice(store.index().newest_first(), MOST_COMPARED):
+        known = store.facts(run_id) or {}
         declared = known.get("junit", "")
         if not declared or os.path.normpath(os.path.join(known.get("working_dir", ""), declared)) != place:
             continue
-        if (
-            run_id != run.run_id
-            and (other := record.read_run(at.log_dir, run_id))
-            and _may_have_written(other, run, times)
-        ):
+        if run_id != run.run_id and (other := store.read(run_id)) and _may_have_written(other, run, times):
             return run_id
     return None
 

@@ -6,13 +6,14 @@ import itertools
 import math
 
 from bgrun.light import NamedTuple
-from bgrun.store import index, record
+from bgrun.store import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bgrun.model import Run
+    from bgrun.store.store import Store
 
 ENOUGH = 30
 """How many of the newest runs are asked how long a run usually takes."""
@@ -62,7 +63,7 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_BARS[min(int(value / most * len(_BARS)), len(_BARS) - 1)] if most else _BARS[0] for value in values)
 
 
-def usual_s(log_dir: str, label: str) -> float | None:
+def usual_s(store: Store, label: str) -> float | None:
     """Return the median duration of the label's newest runs that succeeded, in seconds; None where none has."""
-    runs = itertools.islice(record.readable(log_dir, index.claimed_of_label(log_dir, label)), ENOUGH)
+    runs = itertools.islice(store.readable(index.claimed_of_label(store, label)), ENOUGH)
     return summarize(label, list(runs)).median_s

@@ -10,14 +10,15 @@ import os
 import time
 
 from bgrun.light import NamedTuple
-from bgrun.store import cache
 from bgrun.store import newest as newest_ids
-from bgrun.store.paths import RunPaths, newest_first, parse_run_id, split_run_id
+from bgrun.store.paths import newest_first, parse_run_id, split_run_id
 from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from bgrun.store.store import Store
 
 QUIET_S = 2.0
 """For how long a folder must not have changed before its names are kept: two changes within one tick of the
@@ -104,70 +105,70 @@ def _block(lines: Iterable[str]) -> str:
     return "\n".join(["", *lines, ""])
 
 
-def list_names(log_dir: str) -> RunNames:
+def list_names(store: Store) -> RunNames:
     """Return the runs in a log folder, from the names alone.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    if not files.check_log_dir(log_dir):
+    if not store.exists():
         return RunNames()
-    mark = _mark(log_dir)
-    if kept := _kept(log_dir, mark):
+    mark = _mark(store)
+    if kept := _kept(store, mark):
         return kept
-    found = sort(_listed(log_dir))
-    if found.every.count("\n") > WORTH_KEEPING and _is_quiet(log_dir) and _mark(log_dir) == mark:
-        cache.write(log_dir, _KEPT, "\0".join([mark, *found]).encode("utf-8", "surrogateescape"))
+    found = sort(_listed(store.log_dir))
+    if found.every.count("\n") > WORTH_KEEPING and _is_quiet(store) and _mark(store) == mark:
+        store.cache.write(_KEPT, "\0".join([mark, *found]).encode("utf-8", "surrogateescape"))
     return found
 
 
-def _mark(log_dir: str) -> str:
+def _mark(store: Store) -> str:
     """Return what changes whenever a name in the folder does: its times, of which nobody can set back the last one."""
-    found = os.stat(log_dir)
+    found = os.stat(store.log_dir)
     return f"2 {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_dev}"
 
 
-def _is_quiet(log_dir: str) -> bool:
-    return os.stat(log_dir).st_mtime < time.time() - QUIET_S
+def _is_quiet(store: Store) -> bool:
+    return os.stat(store.log_dir).st_mtime < time.time() - QUIET_S
 
 
-def _kept(log_dir: str, mark: str) -> RunNames | None:
-    data = cache.read(log_dir, _KEPT)
+def _kept(store: Store, mark: str) -> RunNames | None:
+    data = store.cache.read(_KEPT)
     if data is None or not data.startswith(mark.encode() + b"\0"):
         return None
     parts = data.decode("utf-8", "surrogateescape").split("\0")
     return RunNames(*parts[1:]) if len(parts) == 4 else None
 
 
-def resolve(log_dir: str, ref: str) -> str | None:
+def resolve(store: Store, ref: str) -> str | None:
     """Return the run id that `ref` means: itself, or the newest run of exactly that label.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    return ref if is_run(log_dir, ref) else newest(log_dir, ref)
+    return ref if is_run(store, ref) else newest(store, ref)
 
 
-def is_run(log_dir: str, ref: str) -> bool:
+def is_run(store: Store, ref: str) -> bool:
     """Return whether `ref` is the run id of a run here.
 
     Raises:
         StorageError: the folder is one that is not to be looked at.
     """
-    is_there = bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(RunPaths(log_dir, ref).meta)
-    return is_there and files.check_log_dir(log_dir)
+    is_there = bool(parse_run_id(ref)) and "/" not in ref and os.path.lexists(store.run(ref).meta)
+    return is_there and store.exists()
 
 
-def newest(log_dir: str, label: str) -> str | None:
+def newest(store: Store, label: str) -> str | None:
     """Return the newest run of exactly this label, if there is one.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    if not files.check_log_dir(log_dir):
+    if not store.exists():
         return None
-    found = newest_ids.of_word(log_dir, label)
-    return str(found) if found else next(of_label(log_dir, label), None)
+    found = newest_ids.of_word(store, label)
+    return str(found) if found else next(of_label(store, label), None)
 
 
 class OfLabel(NamedTuple):
@@ -177,52 +178,52 @@ class OfLabel(NamedTuple):
     unfinished: tuple[str, ...] = ()
 
 
-def look_up(log_dir: str, label: str) -> OfLabel:
+def look_up(store: Store, label: str) -> OfLabel:
     """Return the newest run of exactly this label and its unfinished ones, the newest first, at one look.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    if not files.check_log_dir(log_dir):
+    if not store.exists():
         return OfLabel()
-    if _is_quiet(log_dir):
-        found = list_names(log_dir)
+    if _is_quiet(store):
+        found = list_names(store)
         return OfLabel(found.newest_of(label), tuple(found.unfinished_first(label)))
-    own = [name for name in _listed(log_dir) if name.startswith(f"{label}_")]
+    own = [name for name in _listed(store.log_dir) if name.startswith(f"{label}_")]
     run_ids = list(map(str, newest_first(label, own, ".meta")))
     ended = {name for name in own if name.endswith(".exit")}
     return OfLabel(next(iter(run_ids), None), tuple(one for one in run_ids if f"{one}.exit" not in ended))
 
 
-def of_label(log_dir: str, label: str) -> Iterator[str]:
+def of_label(store: Store, label: str) -> Iterator[str]:
     """Give the runs of exactly this label, the newest first, without sorting all others.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    return _of_label(log_dir, label, log_dir, ".meta")
+    return _of_label(store, label, store.log_dir, ".meta")
 
 
-def claimed_of_label(log_dir: str, label: str) -> Iterator[str]:
+def claimed_of_label(store: Store, label: str) -> Iterator[str]:
     """Give the same from the job scripts, a quarter of the names: some may be gone, or never have run.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    jobs = f"{log_dir}/jobs"
-    return _of_label(log_dir, label, jobs, ".sh") if os.path.isdir(jobs) else of_label(log_dir, label)
+    jobs = f"{store.log_dir}/jobs"
+    return _of_label(store, label, jobs, ".sh") if os.path.isdir(jobs) else of_label(store, label)
 
 
-def _of_label(log_dir: str, label: str, folder: str, suffix: str) -> Iterator[str]:
-    if not files.check_log_dir(log_dir) or _is_quiet(log_dir):
-        yield from list_names(log_dir).newest_first(label)
+def _of_label(store: Store, label: str, folder: str, suffix: str) -> Iterator[str]:
+    if not store.exists() or _is_quiet(store):
+        yield from list_names(store).newest_first(label)
     else:
         yield from map(str, newest_first(label, _listed(folder), suffix))
 
 
-def _listed(log_dir: str) -> list[str]:
-    with files.storage(log_dir, "list"):
-        return os.listdir(log_dir)
+def _listed(folder: str) -> list[str]:
+    with files.storage(folder, "list"):
+        return os.listdir(folder)
 
 
 def stamp_of(run_id: str) -> str:

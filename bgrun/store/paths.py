@@ -27,6 +27,10 @@ class RunPaths(NamedTuple):
     log_dir: str
     run_id: str
 
+    def other(self, run_id: str) -> RunPaths:
+        """Return the paths of another run in the same log directory."""
+        return RunPaths(self.log_dir, run_id)
+
     def _visible(self, kind: str) -> str:
         return f"{self.log_dir}/{self.run_id}.{kind}"
 

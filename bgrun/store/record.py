@@ -81,12 +81,12 @@ def read_stop(at: RunPaths) -> StopRequest | None:
     return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts, "now" in facts)
 
 
-def is_asked_to_end(log_dir: str, run: Run) -> bool:
+def is_asked_to_end(at: RunPaths, run: Run) -> bool:
     """Return whether somebody has asked for the end of a run, or of the group that it is part of.
 
     A timeout or a bound that it ran into is nobody's wish: what comes of it belongs to the run.
     """
-    asked = (_readable_stop(RunPaths(log_dir, run_id)) for run_id in (run.run_id, run.group_run) if run_id)
+    asked = (_readable_stop(at.other(run_id)) for run_id in (run.run_id, run.group_run) if run_id)
     return any(one is not None and state.is_wish(one.reason) for one in asked)
 
 
@@ -129,13 +129,12 @@ def _stop_words(reason: str, *, signalled: bool, now: bool) -> bytes:
     return meta.pack(facts)
 
 
-def read_run(log_dir: str, run_id: str) -> Run | None:
+def read_run(at: RunPaths) -> Run | None:
     """Return a run as it is now, or None where there is none.
 
     Raises:
         StorageError: one of its files is a symlink or cannot be read.
     """
-    at = RunPaths(log_dir, run_id)
     facts = read_meta(at)
     if facts is None:
         return None
@@ -152,34 +151,34 @@ def read_run(log_dir: str, run_id: str) -> Run | None:
     return _as_run(at, facts, verdict)
 
 
-def readable(log_dir: str, run_ids: Iterable[str]) -> Iterator[Run]:
-    """Give the runs of these IDs, without those that are gone; one that cannot be read is noted in `skipped`."""
-    for run_id in run_ids:
+def readable(runs: Iterable[RunPaths]) -> Iterator[Run]:
+    """Give the runs with these paths, without those that are gone; one that cannot be read is noted in `skipped`."""
+    for at in runs:
         try:
-            run = read_run(log_dir, run_id)
+            run = read_run(at)
         except StorageError as error:
-            skipped[run_id] = error.message
+            skipped[at.run_id] = error.message
             continue
         if run:
             yield run
 
 
-def launched(log_dir: str, run_id: str, known: bytes) -> Run:
+def launched(at: RunPaths, known: bytes) -> Run:
     """Return a run that its supervisor has just now said to run, with this text of its meta."""
     facts = meta.unpack(known)
-    return _as_run(RunPaths(log_dir, run_id), facts, state.derive(state.Evidence(facts, locked=True)))
+    return _as_run(at, facts, state.derive(state.Evidence(facts, locked=True)))
 
 
-def existing(log_dir: str, run_id: str) -> Run:
+def existing(at: RunPaths) -> Run:
     """Return a run as it is now.
 
     Raises:
         UnknownNameError: it is gone.
         StorageError: one of its files is a symlink or cannot be read.
     """
-    run = read_run(log_dir, run_id)
+    run = read_run(at)
     if run is None:
-        raise UnknownNameError("run", run_id, (), "it was removed meanwhile")
+        raise UnknownNameError("run", at.run_id, (), "it was removed meanwhile")
     return run
 
 
@@ -259,7 +258,7 @@ def _bring_code_into_view(at: RunPaths, verdict: state.Verdict) -> None:
 def _is_minded(at: RunPaths, facts: Mapping[str, str]) -> bool:
     """Return whether the supervisor of a run lives; that of a group's run that waits minds the group."""
     if not state.has_started(facts) and facts.get("group_run"):
-        return lock.is_held(RunPaths(at.log_dir, facts["group_run"]).pid)
+        return lock.is_held(at.other(facts["group_run"]).pid)
     return is_locked(at)
 
 
@@ -309,9 +308,9 @@ def _away(facts: Mapping[str, str]) -> str:
 def _orphaned_group(at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
     """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
     named = facts["members"].split()
-    metas = {run_id: read_meta(RunPaths(at.log_dir, run_id)) for run_id in named}
+    metas = {run_id: read_meta(at.other(run_id)) for run_id in named}
     own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
-    runs = {run_id: run for run_id in own if (run := read_run(at.log_dir, run_id))}
+    runs = {run_id: run for run_id in own if (run := read_run(at.other(run_id)))}
     if any(run.live for run in runs.values()):
         return state.Verdict("running", reason="its supervisor was killed; runs that were started go on")
     if not runs or len(runs) < len(named) or any(run.state == "lost" for run in runs.values()):
@@ -387,5 +386,5 @@ def _written(at: RunPaths) -> float:
 
 def _last_end(at: RunPaths, facts: Mapping[str, str]) -> float:
     """Return when the last of a group's runs ended: what it keeps for its own code was written as it began."""
-    ends = [clock.epoch(run.ended_at) for run in readable(at.log_dir, facts["members"].split()) if run.ended_at]
+    ends = [clock.epoch(run.ended_at) for run in readable(map(at.other, facts["members"].split())) if run.ended_at]
     return max((end for end in ends if end is not None), default=float("inf"))

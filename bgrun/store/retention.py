@@ -7,8 +7,8 @@ import time
 
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
-from bgrun.store import index, record
-from bgrun.store.paths import RunPaths, parse_run_id
+from bgrun.store import record
+from bgrun.store.paths import parse_run_id
 from bgrun.system import clock, files
 from bgrun.wording import count, limit
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import Retention, Run
     from bgrun.store.index import RunNames
+    from bgrun.store.store import Store
 
 STRAY_S = 3600.0
 ELSEWHERE_S = 7 * 86400.0
@@ -54,58 +55,58 @@ def _why(run: Run, place: int, policy: Retention, now: float) -> str:
     return ""
 
 
-def runs_of(log_dir: str, found: RunNames, label: str) -> list[Run]:
+def runs_of(store: Store, found: RunNames, label: str) -> list[Run]:
     """Return the runs of one label that can be read, the newest first."""
-    return list(record.readable(log_dir, found.newest_first(label)))
+    return list(store.readable(found.newest_first(label)))
 
 
-def apply(log_dir: str, label: str, policy: Retention) -> list[Expired]:
+def apply(store: Store, label: str, policy: Retention) -> list[Expired]:
     """Remove what may go of one label and return it; runs of an older script are left alone and do not count."""
     if policy.max_runs is None and policy.max_age_s is None:
         return []
-    runs = [run for run in runs_of(log_dir, index.list_names(log_dir), label) if not _is_foreign(log_dir, run.run_id)]
-    return [gone for gone in expired(runs, policy, time.time()) if remove_run(log_dir, gone.run_id)]
+    runs = [run for run in runs_of(store, store.index(), label) if not _is_foreign(store, run.run_id)]
+    return [gone for gone in expired(runs, policy, time.time()) if remove_run(store, gone.run_id)]
 
 
-def _is_foreign(log_dir: str, run_id: str) -> bool:
-    facts = record.read_meta(RunPaths(log_dir, run_id))
+def _is_foreign(store: Store, run_id: str) -> bool:
+    facts = store.facts(run_id)
     return facts is None or record.is_foreign(facts)
 
 
-def policy_of(log_dir: str, runs: Sequence[Run]) -> Retention | None:
+def policy_of(store: Store, runs: Sequence[Run]) -> Retention | None:
     """Return the retention of a label, that which its newest run was started with; None where bgrun started none."""
     from bgrun.store import facts
 
     for run in runs:
-        known = record.read_meta(RunPaths(log_dir, run.run_id))
+        known = store.facts(run.run_id)
         if known is not None and not record.is_foreign(known):
             return facts.retention_of(known)
     return None
 
 
-def may_go(log_dir: str, run_id: str) -> bool:
+def may_go(store: Store, run_id: str) -> bool:
     """Return whether a run is there and has ended, as far as can be told from here.
 
     One that lost its supervisor on another host or in a container may go on there: it has ended when its files were
     left alone for long.
     """
-    run = record.read_run(log_dir, run_id)
+    run = store.read(run_id)
     if run is None or run.live:
         return False
-    at = RunPaths(log_dir, run_id)
+    at = store.run(run_id)
     if run.state != "lost" or not record.is_elsewhere(record.read_meta(at) or {}):
         return True
     written = (files.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
     return time.time() - max(written, default=0.0) > ELSEWHERE_S
 
 
-def remove_run(log_dir: str, run_id: str) -> bool:
+def remove_run(store: Store, run_id: str) -> bool:
     """Remove every file of a run that has ended, its meta first; return whether it was there.
 
     A run that turns out to be live after all is left alone, and one that may be.
     """
-    at = RunPaths(log_dir, run_id)
-    if not may_go(log_dir, run_id):
+    at = store.run(run_id)
+    if not may_go(store, run_id):
         return False
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
@@ -114,18 +115,19 @@ def remove_run(log_dir: str, run_id: str) -> bool:
     return True
 
 
-def sweep(log_dir: str) -> None:
+def sweep(store: Store) -> None:
     """Remove what killed processes of bgrun left behind: scripts that no run has, hidden files of no live run.
 
     Only what is old enough that nobody can be about to use it; never a log.
     """
     old = time.time() - STRAY_S
     own = (".sh", ".hooks.log", ".digest.json", ".reports")
-    scripts = [f"{log_dir}/jobs/{name}" for name in _names(f"{log_dir}/jobs") if name.endswith(own)]
-    hidden = [f"{log_dir}/{name}" for name in _names(log_dir) if name.startswith(".") and name != ".gitignore"]
+    top, jobs = store.log_dir, f"{store.log_dir}/jobs"
+    scripts = [f"{jobs}/{name}" for name in _names(jobs) if name.endswith(own)]
+    hidden = [f"{top}/{name}" for name in _names(top) if name.startswith(".") and name != ".gitignore"]
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
-        if run_id and files.modified(path) < old and _is_stray(log_dir, run_id, path):
+        if run_id and files.modified(path) < old and _is_stray(store, run_id, path):
             files.remove_folder(path) if path.endswith(".reports") else files.remove(path)
 
 
@@ -144,10 +146,10 @@ def _run_id_in(path: str) -> str:
     return name
 
 
-def _is_stray(log_dir: str, run_id: str, path: str) -> bool:
+def _is_stray(store: Store, run_id: str, path: str) -> bool:
     try:
-        run = record.read_run(log_dir, run_id)
+        run = store.read(run_id)
     except StorageError:
         return False  # what cannot be read may be live
     is_hidden = os.path.basename(path).startswith(".")
-    return run is None or (is_hidden and may_go(log_dir, run_id))
+    return run is None or (is_hidden and may_go(store, run_id))

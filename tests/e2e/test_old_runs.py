@@ -14,7 +14,8 @@ import jsonschema
 import psutil
 import pytest
 
-from bgrun.store import foreign, record
+from bgrun.store import foreign
+from bgrun.store.store import Store
 from tests.conftest import TOP, Cli, wait_until
 from tests.faults.conftest import is_gone
 
@@ -373,7 +374,7 @@ def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
     bg: Cli, old: OldScript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told() -> tuple[str, int | None, str | None]:
-        run = record.read_run(str(bg.logs), run_id)
+        run = Store(str(bg.logs)).read(run_id)
         assert run
         return run.state, run.exit_code, run.reason
 

@@ -13,7 +13,7 @@ import pytest
 
 from bgrun.local import hooks
 from bgrun.model import Hook
-from bgrun.store import record
+from bgrun.store.store import Store
 from tests.conftest import Cli, wait_until
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def test_a_single_start_says_so(bg: Cli) -> None:
 def test_a_hook_waits_for_a_process(tmp_path: Path, bg: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit of processes is the user's, whose other processes are not the test's to count: so fork itself fails."""
     bg("run", "x", "--wait", "--", "true")
-    run = record.read_run(str(bg.logs), bg.state("x")["run_id"])
+    run = Store(str(bg.logs)).read(bg.state("x")["run_id"])
     assert run
     started = hooks.Hooks(set())
     monkeypatch.setattr(hooks, "AGAIN_S", 0.0)

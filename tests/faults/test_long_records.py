@@ -55,7 +55,7 @@ def test_parameters_and_members_of_any_length_are_read_whole(bg: Cli, tmp_path: 
     known = {"run_id": at.run_id, "members": " ".join(members), "started_at": "-", "state": "succeeded"}
     facts.check_size(known)
     Path(at.meta).write_bytes(meta.pack(known))
-    found = record.read_run(at.log_dir, at.run_id)
+    found = record.read_run(at)
     assert found
     assert (found.state, len(found.members)) == ("succeeded", 10_000)
 

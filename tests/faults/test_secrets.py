@@ -8,6 +8,7 @@ import pytest
 
 from bgrun.logs import masked
 from bgrun.store import masking
+from bgrun.store.store import Store
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -193,14 +194,13 @@ def test_a_question_with_a_secret_is_told_without_it(showing: Cli) -> None:
 def test_a_hook_is_told_nothing_that_the_files_were_made_to_hold(showing: Cli) -> None:
     """How a secret got into the record is not the point: what is told of a run is masked."""
     from bgrun.local import hooks
-    from bgrun.store import record
 
     run = showing.json("start", "lint", "--wait", code=1)
     meta = showing.logs / f"{run['run_id']}.meta"
     meta.write_text(
         meta.read_text().replace("cmd=", f"cmd={TOKEN} ").replace("state=failed", f"state=failed\nreason=x {TOKEN}")
     )
-    read = record.read_run(str(showing.logs), run["run_id"])
+    read = Store(str(showing.logs)).read(run["run_id"])
     assert read
     assert TOKEN not in repr(hooks.variables(read))
     assert TOKEN not in showing("status", "lint", "--json").out

@@ -20,6 +20,7 @@ from bgrun.local.run import Host, RunTask
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
+from bgrun.store.store import Store
 from bgrun.system import lock, process
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def test_a_wait_for_a_lock_that_is_broken_off(tmp_path: Path, all_closed: Callab
 
 def test_claiming_an_id(tmp_path: Path, all_closed: Callable[[], None]) -> None:
     (tmp_path / "jobs").mkdir()
-    found = [str(run_id) for run_id in claim.claim_all(str(tmp_path), [("x", b"true"), ("x", b"false")])]
+    found = [str(run_id) for run_id in claim.claim_all(Store(str(tmp_path)), [("x", b"true"), ("x", b"false")])]
     all_closed()
     assert len(set(found)) == 2
-    claim.give_up(str(tmp_path), found)
+    claim.give_up(Store(str(tmp_path)), found)
     assert not any((tmp_path / "jobs").iterdir())
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from bgrun.errors import StorageError
 from bgrun.model import RunId
-from bgrun.store import cache, claim
+from bgrun.store import claim
 from bgrun.store import newest as newest_ids
 from bgrun.store.paths import newest_first
+from bgrun.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def claimed(logs: Path, *labels: str) -> list[str]:
-    return [str(one) for one in claim.claim_all(str(logs), [(label, b"") for label in labels])]
+    return [str(one) for one in claim.claim_all(Store(str(logs)), [(label, b"") for label in labels])]
 
 
 def test_a_clock_that_was_set_back_makes_no_older_run_the_newest(logs: Path) -> None:
@@ -88,20 +89,20 @@ def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newest_ids, "TURN_S", 0.05)
-    with newest_ids.Last(str(logs)) as suspended:
+    with Store(str(logs)).claims() as suspended:
         suspended.note(RunId("a", "20260101_000000"))
         newer = claimed(logs, "a")
-        assert cache.read_word(str(logs), "last.a") == "", "it had no turn"
-    assert cache.read_word(str(logs), "last.a") in ("", *newer), "and its word is not overwritten by an older one"
+        assert Store(str(logs)).cache.read_word("last.a") == "", "it had no turn"
+    assert Store(str(logs)).cache.read_word("last.a") in ("", *newer), "and its word is not overwritten by an older one"
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
-    with newest_ids.Last(str(logs)) as claims:
+    with Store(str(logs)).claims() as claims:
         claims.note(RunId("a", FUTURE))
         shutil.rmtree(logs / ".cache")
         claimed(logs, "a")
-    assert cache.read_word(str(logs), "last.a") == ""
+    assert Store(str(logs)).cache.read_word("last.a") == ""
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
@@ -115,18 +116,18 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
         word.symlink_to(odd)
         before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
         assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1, dashed=False))]
-    assert cache.read_word(str(logs), "last.a").startswith("a_")
-    assert newest_ids.of_word(str(logs), "a") is None, "it has no meta"
+    assert Store(str(logs)).cache.read_word("last.a").startswith("a_")
+    assert newest_ids.of_word(Store(str(logs)), "a") is None, "it has no meta"
     newest = os.readlink(word)
     (logs / f"{newest}.meta").touch()
-    assert str(newest_ids.of_word(str(logs), "a")) == newest
+    assert str(newest_ids.of_word(Store(str(logs)), "a")) == newest
     (logs / "jobs" / f"b_{FUTURE}zz99.sh").touch()
-    assert str(newest_ids.of_word(str(logs), "a")) == newest, "one of another label changes nothing"
+    assert str(newest_ids.of_word(Store(str(logs)), "a")) == newest, "one of another label changes nothing"
     (logs / "jobs" / f"a_{FUTURE}zz99.sh").touch()
-    assert newest_ids.of_word(str(logs), "a") is None, "a script came without a word"
+    assert newest_ids.of_word(Store(str(logs)), "a") is None, "a script came without a word"
     word.unlink()
     word.write_text("not a link")
-    assert cache.read_word(str(logs), "last.a") == ""
+    assert Store(str(logs)).cache.read_word("last.a") == ""
 
 
 def test_a_second_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> None:

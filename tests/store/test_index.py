@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.model import RunId
-from bgrun.store import cache, index
+from bgrun.store import index
+from bgrun.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,27 +55,27 @@ def calm(folder: Path) -> None:
 
 
 def kept(folder: Path) -> bytes | None:
-    return cache.read(str(folder), "names")
+    return Store(str(folder)).cache.read("names")
 
 
 def test_names_are_kept_and_used_while_nothing_changes(logs: Path) -> None:
-    fresh = index.list_names(str(logs))
-    assert kept(logs) is None or index.list_names(str(logs)) == fresh  # the cache's own folder was made just now
+    fresh = index.list_names(Store(str(logs)))
+    assert kept(logs) is None or index.list_names(Store(str(logs))) == fresh  # the cache's own folder was made just now
     calm(logs)
-    index.list_names(str(logs))
+    index.list_names(Store(str(logs)))
     assert kept(logs) is not None
-    assert index.list_names(str(logs)) == fresh
-    told = cache.read(str(logs), "names").split(b"\0")[0]  # type: ignore[union-attr]
-    cache.write(str(logs), "names", b"\0".join([told, b"\n", b"\n", b"\n"]))
-    assert index.list_names(str(logs)) == index.RunNames()  # so it is read indeed
+    assert index.list_names(Store(str(logs))) == fresh
+    told = Store(str(logs)).cache.read("names").split(b"\0")[0]  # type: ignore[union-attr]
+    Store(str(logs)).cache.write("names", b"\0".join([told, b"\n", b"\n", b"\n"]))
+    assert index.list_names(Store(str(logs))) == index.RunNames()  # so it is read indeed
 
 
 @pytest.mark.parametrize("change", ["new", "gone", "exit", "renamed"])
 def test_a_changed_folder_is_read_anew(logs: Path, change: str) -> None:
     for _ in range(2):
-        index.list_names(str(logs))
+        index.list_names(Store(str(logs)))
         calm(logs)
-    index.list_names(str(logs))
+    index.list_names(Store(str(logs)))
     assert kept(logs) is not None
     if change == "new":
         (logs / "a_20260102_000000.meta").touch()
@@ -84,30 +85,30 @@ def test_a_changed_folder_is_read_anew(logs: Path, change: str) -> None:
         (logs / "a_20260101_000000-2.exit").touch()
     else:
         (logs / "a_20260101_000000-2.meta").rename(logs / "a_20260103_000000.meta")
-    assert index.list_names(str(logs)) == index.sort(os.listdir(logs))
+    assert index.list_names(Store(str(logs))) == index.sort(os.listdir(logs))
 
 
 def test_a_folder_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
     for _ in range(2):
-        index.list_names(str(logs))
+        index.list_names(Store(str(logs)))
         calm(logs)
-    index.list_names(str(logs))
+    index.list_names(Store(str(logs)))
     assert kept(logs) is not None
     before = logs.stat()
     (logs / "b_20260102_000000.meta").touch()
     os.utime(logs, ns=(before.st_atime_ns, before.st_mtime_ns))  # as rsync -a and tar do
-    assert index.newest(str(logs), "b") == "b_20260102_000000"
-    assert index.look_up(str(logs), "b").unfinished == ("b_20260102_000000",)
+    assert index.newest(Store(str(logs)), "b") == "b_20260102_000000"
+    assert index.look_up(Store(str(logs)), "b").unfinished == ("b_20260102_000000",)
 
 
 def test_a_folder_that_has_just_changed_is_not_kept(logs: Path) -> None:
     os.utime(logs)
-    index.list_names(str(logs))
+    index.list_names(Store(str(logs)))
     assert kept(logs) is None
 
 
 def test_what_others_could_have_written_is_not_read(logs: Path) -> None:
-    cache.write(str(logs), "names", b"text")
+    Store(str(logs)).cache.write("names", b"text")
     path = logs / ".cache" / "names"
     assert kept(logs) == b"text"
     path.chmod(0o622)
@@ -125,21 +126,21 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
     if quiet:
         calm(logs)
     for label in ("a", "b", "c"):
-        expected = list(index.list_names(str(logs)).newest_first(label))
-        assert list(index.of_label(str(logs), label)) == expected
-        assert list(index.claimed_of_label(str(logs), label)) == expected
-        assert index.resolve(str(logs), label) == next(iter(expected), None)
-        assert index.look_up(str(logs), label) == index.OfLabel(next(iter(expected), None), tuple(expected))
-    if newest := index.resolve(str(logs), "a"):
+        expected = list(index.list_names(Store(str(logs))).newest_first(label))
+        assert list(index.of_label(Store(str(logs)), label)) == expected
+        assert list(index.claimed_of_label(Store(str(logs)), label)) == expected
+        assert index.resolve(Store(str(logs)), label) == next(iter(expected), None)
+        assert index.look_up(Store(str(logs)), label) == index.OfLabel(next(iter(expected), None), tuple(expected))
+    if newest := index.resolve(Store(str(logs)), "a"):
         (logs / f"{newest}.exit").touch()
     if quiet:
         calm(logs)
-    found = index.look_up(str(logs), "a")
-    assert found == index.OfLabel(newest, tuple(index.list_names(str(logs)).newest_first("a"))[1:])
+    found = index.look_up(Store(str(logs)), "a")
+    assert found == index.OfLabel(newest, tuple(index.list_names(Store(str(logs))).newest_first("a"))[1:])
 
 
 def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:
-    nowhere = str(tmp_path / ".logs")
+    nowhere = Store(str(tmp_path / ".logs"))
     assert list(index.of_label(nowhere, "a")) == list(index.claimed_of_label(nowhere, "a")) == []
     assert index.resolve(nowhere, "a") is None
     assert index.look_up(nowhere, "a") == index.OfLabel()
@@ -147,4 +148,4 @@ def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:
 
 def test_runs_without_job_scripts_are_found_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "a_20260101_000000.meta").touch()
-    assert list(index.claimed_of_label(str(tmp_path), "a")) == ["a_20260101_000000"]
+    assert list(index.claimed_of_label(Store(str(tmp_path)), "a")) == ["a_20260101_000000"]

@@ -11,6 +11,7 @@ import pytest
 
 from bgrun.model import Retention, Run
 from bgrun.store import meta, retention
+from bgrun.store.store import Store
 from bgrun.system import clock
 from bgrun.wording import count
 from tests.conftest import wait_until
@@ -107,6 +108,6 @@ def test_sweeping_takes_only_old_strays_and_needs_no_jobs_directory(tmp_path: Pa
         (tmp_path / name).touch()
     for name in (names[0], names[2], names[3], names[4]):
         os.utime(tmp_path / name, (0, 0))
-    retention.sweep(str(tmp_path))
+    retention.sweep(Store(str(tmp_path)))
     assert {path.name for path in tmp_path.iterdir()} == {"x_20260101_000003.meta", names[1], names[3], names[4]}
-    retention.sweep(str(tmp_path / "nowhere"))
+    retention.sweep(Store(str(tmp_path / "nowhere")))

@@ -97,7 +97,7 @@ def test_a_run_that_lives_is_judged_by_it(tmp_path: Path, moved_s: int, state: s
         "started_at": "2026-01-01T00:00:00.000+00:00",
     }
     (tmp_path / "x_20260101_000000.meta").write_bytes(meta.pack(facts))
-    found = record.read_run(at.log_dir, at.run_id)
+    found = record.read_run(at)
     assert found
     assert found.state == state
     assert found.reason == (None if state == "running" else "the machine was restarted while it ran")

@@ -211,12 +211,13 @@ def _become_waiter(ticket: Ticket, parent: int) -> None:
 
 def _replace(replaced: Iterable[Owner], run_id: str) -> None:
     from bgrun.local.stopping import request
+    from bgrun.store.store import Store
 
     reason = state.replaced_by(run_id)
     with suppress(BgrunError):
         for one in replaced:
-            request.request(one.log_dir, one.run_id, reason)
+            request.request(Store(one.log_dir), one.run_id, reason)
     for one in replaced:
         # One that cannot be ended keeps its slot: then there is nothing but to wait for it.
         with suppress(BgrunError):
-            request.stop_run(one.log_dir, one.run_id, reason=reason)
+            request.stop_run(Store(one.log_dir), one.run_id, reason=reason)

@@ -38,7 +38,7 @@ PACKAGES = (
 )
 SELDOM = (
     *_in("bgrun", "wording"),
-    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention"),
+    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention", "store"),
     *_in("bgrun.local", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "stopper"),
     *_in("bgrun.parsers", "terminal"),

@@ -10,7 +10,7 @@ from bgrun.light import contextmanager, suppress
 from bgrun.local import event_loop, journal, wait
 from bgrun.local.stopping import policy, processes, stopper
 from bgrun.store import record, state
-from bgrun.store.paths import MARK_DIR, MARK_RUN, RunPaths
+from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import clock, files, lock, process
 
 TYPE_CHECKING = False
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bgrun.model import Run
+    from bgrun.store.paths import RunPaths
+    from bgrun.store.store import Store
 
 LOOK_S = 0.05
 POKE_S = 0.5
@@ -25,7 +27,7 @@ SLACK_S = 3.0
 """What a supervisor may need beyond grace and kill, on a busy machine."""
 
 
-def request(log_dir: str, run_id: str, reason: str, *, now: bool = False) -> None:
+def request(store: Store, run_id: str, reason: str, *, now: bool = False) -> None:
     """Ask for the end of a live run without waiting for it; where its supervisor is dead nothing follows.
 
     `now`: without a grace period.
@@ -33,22 +35,22 @@ def request(log_dir: str, run_id: str, reason: str, *, now: bool = False) -> Non
     Raises:
         StorageError: the request cannot be written.
     """
-    at = RunPaths(log_dir, run_id)
-    run, facts = record.read_run(log_dir, run_id), record.read_meta(at)
+    at = store.run(run_id)
+    run, facts = record.read_run(at), record.read_meta(at)
     if run and facts and run.live:
         with files.storage(at.stop, "write"):
             record.ask_to_end(at, reason, now=now)
         _poke_supervisor(at, facts)
 
 
-def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: str = "stop") -> Run | None:
+def stop_run(store: Store, run_id: str, grace_s: float | None = None, reason: str = "stop") -> Run | None:
     """End a run with all its processes and return it as it is then.
 
     Of a run that has ended, end what it left running; its result stays what it is, and the reason of the run that
     is returned tells of it.
 
     Args:
-        log_dir: the log folder.
+        store: the log directory.
         run_id: the run, or a group's run, which takes its runs along.
         grace_s: seconds between the stop signal and SIGKILL where bgrun itself has to send them; 0.0: SIGKILL at
             once, whoever sends it.
@@ -58,17 +60,17 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
         UsageError: the caller is a process of that run.
         StopError: something of it is still alive.
     """
-    at = RunPaths(log_dir, run_id)
-    run = record.read_run(log_dir, run_id)
+    at = store.run(run_id)
+    run = record.read_run(at)
     facts = record.read_meta(at)
     if run is None or facts is None:
         return run
     if not run.live:
-        return _stop_left(log_dir, run, grace_s)
-    spare_caller(log_dir, run)
+        return _stop_left(store, run, grace_s)
+    spare_caller(store, run)
     with files.storage(at.stop, "write"):
         record.ask_to_end(at, reason, now=grace_s == 0.0)
-    until = time.monotonic() + _bound_s(log_dir, run, facts)
+    until = time.monotonic() + _bound_s(store, run, facts)
     ended: Run | None = run
     while ended and ended.live and time.monotonic() < until:
         # Asked again each time: a supervisor may be killed between our asking and its answer.
@@ -76,13 +78,13 @@ def stop_run(log_dir: str, run_id: str, grace_s: float | None = None, reason: st
         if _poke_supervisor(at, facts):
             if grace_s == 0.0:
                 record.ask_to_end(at, reason, now=True)  # its supervisor may have written over it as it sent a signal
-            ended = wait.wait_run(log_dir, run_id, POKE_S)
+            ended = wait.wait_run(store, run_id, POKE_S)
         else:
-            ended = _stop_orphans(log_dir, run_id, grace_s, reason)
-    return _settled(at, ended, grace_s)
+            ended = _stop_orphans(store, run_id, grace_s, reason)
+    return _settled(store, at, ended, grace_s)
 
 
-def _settled(at: RunPaths, run: Run | None, grace_s: float | None) -> Run | None:
+def _settled(store: Store, at: RunPaths, run: Run | None, grace_s: float | None) -> Run | None:
     if run is None:
         return None
     if run.live:
@@ -91,27 +93,28 @@ def _settled(at: RunPaths, run: Run | None, grace_s: float | None) -> Run | None
         files.remove(at.stop)
         return run
     # Its script said how it ended, and its supervisor was killed before all of it had.
-    return _stop_left(at.log_dir, run, grace_s)
+    return _stop_left(store, run, grace_s)
 
 
-def _bound_s(log_dir: str, run: Run, facts: Mapping[str, str]) -> float:
+def _bound_s(store: Store, run: Run, facts: Mapping[str, str]) -> float:
     """Return how long a stop may take; a group takes as long as the slowest of its runs."""
-    metas = [facts, *(record.read_meta(RunPaths(log_dir, member)) or {} for member in run.members)]
+    metas = [facts, *(store.facts(member) or {} for member in run.members)]
     graces = [state.parse_float(one.get("stop_grace_s", "")) or 0.0 for one in metas]
     unheard_s = 0.0 if event_loop.CAN_WATCH else event_loop.SLOW_LOOK_S
     return max(graces) + policy.HOLD_S + policy.KILL_S + SLACK_S + unheard_s
 
 
-def spare_caller(log_dir: str, run: Run) -> None:
+def spare_caller(store: Store, run: Run) -> None:
     """Refuse to stop the run that the caller is a process of.
 
     Raises:
         UsageError: it is.
     """
     mine = processes.mark_of(os.environ.get(MARK_DIR, ""), os.environ.get(MARK_RUN, ""))
-    known_as = (record.read_meta(RunPaths(log_dir, run.run_id)) or {}).get("log_dir") or log_dir
+    known_as = (store.facts(run.run_id) or {}).get("log_dir") or store.log_dir
     marks = [processes.mark_of(known_as, run_id) for run_id in (run.run_id, *run.members)]
-    if any(processes.is_same_mark(mine, mark, log_dir) for mark in marks) or (run.pid and run.pid in _ancestors()):
+    has_its_mark = any(processes.is_same_mark(mine, mark, store.log_dir) for mark in marks)
+    if has_its_mark or (run.pid and run.pid in _ancestors()):
         raise _inside(run)
 
 
@@ -137,7 +140,7 @@ def _poke_supervisor(at: RunPaths, facts: Mapping[str, str]) -> bool:
     A lock that is held is a living supervisor, though its pid may mean nothing here (another PID namespace,
     a container and its host): it then hears of the request by a touch of that.
     """
-    group = RunPaths(at.log_dir, facts["group_run"]).pid if facts.get("group_run") else ""
+    group = at.other(facts["group_run"]).pid if facts.get("group_run") else ""
     if not record.is_locked(at) and not (group and lock.is_held(group)):
         return False
     pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
@@ -182,17 +185,17 @@ class _Orphan:
         return done.outcome == "look again"
 
 
-def _stop_orphans(log_dir: str, run_id: str, grace_s: float | None, reason: str) -> Run | None:
+def _stop_orphans(store: Store, run_id: str, grace_s: float | None, reason: str) -> Run | None:
     """Carry out the stop of a run, or of a group's runs, whose supervisor is dead."""
-    run, facts = record.read_run(log_dir, run_id), record.read_meta(RunPaths(log_dir, run_id))
+    run, facts = store.read(run_id), store.facts(run_id)
     if run is None or facts is None or not run.live:
         return run
     named = run.members or (run_id,)
-    with _alone([RunPaths(log_dir, one).log for one in named], _bound_s(log_dir, run, facts)):
-        _carry_out(log_dir, named, grace_s, reason)
+    with _alone([store.run(one).log for one in named], _bound_s(store, run, facts)):
+        _carry_out(store, named, grace_s, reason)
         if run.members:
-            _close(RunPaths(log_dir, run_id), reason)
-    return record.read_run(log_dir, run_id)
+            _close(store.run(run_id), reason)
+    return store.read(run_id)
 
 
 @contextmanager
@@ -214,11 +217,11 @@ def _alone(logs: Iterable[str], within_s: float) -> Iterator[None]:
             os.close(fd)
 
 
-def _carry_out(log_dir: str, run_ids: Iterable[str], grace_s: float | None, reason: str) -> None:
+def _carry_out(store: Store, run_ids: Iterable[str], grace_s: float | None, reason: str) -> None:
     orphans = []
     for run_id in run_ids:
-        at = RunPaths(log_dir, run_id)
-        now, facts = record.read_run(log_dir, run_id), record.read_meta(at)
+        at = store.run(run_id)
+        now, facts = record.read_run(at), record.read_meta(at)
         if now and facts and now.live:
             orphans.append(_Orphan(at, facts, _begin(facts, grace_s, reason)))
     _pursue(orphans)
@@ -229,11 +232,11 @@ def _carry_out(log_dir: str, run_ids: Iterable[str], grace_s: float | None, reas
     _refuse_left(orphans)
 
 
-def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
+def _stop_left(store: Store, run: Run, grace_s: float | None) -> Run:
     """End what a run, or a group's runs, left running when they ended."""
     left = []
     for run_id in run.members or (run.run_id,):
-        at = RunPaths(log_dir, run_id)
+        at = store.run(run_id)
         facts = record.read_meta(at)
         if facts and not record.is_copy(at, facts):
             left.append(_Orphan(at, facts, _begin(facts, grace_s, ""), ended=True))
@@ -246,7 +249,7 @@ def _stop_left(log_dir: str, run: Run, grace_s: float | None) -> Run:
     _pursue(left)
     _refuse_left(left)
     count = len({key for orphan in left for key in orphan.reached})
-    now = record.existing(log_dir, run.run_id)
+    now = store.existing(run.run_id)
     told = f"ended {count} process{'' if count == 1 else 'es'} that it had left running"
     return now._replace(reason="; ".join(filter(None, (now.reason, told))))
 
@@ -283,7 +286,7 @@ def _close(at: RunPaths, reason: str, count: int = 0) -> None:
 
     `count` is the number of processes that were ended, which a group's own run leaves to its runs.
     """
-    ended = record.read_run(at.log_dir, at.run_id)
+    ended = record.read_run(at)
     facts = record.read_meta(at)
     if ended is None or facts is None or ended.live or state.closing_words(facts):
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bgrun.local.stopping import policy, request
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
+from bgrun.store.store import Store
 from bgrun.system import files
 
 if TYPE_CHECKING:
@@ -21,5 +22,5 @@ def test_the_longest_grace_period_of_a_group_bounds_its_stop(tmp_path: Path) -> 
     own = RunPaths(str(tmp_path), "g_20260101_000000")
     facts = {"run_id": own.run_id, "members": " ".join(graces), "stop_grace_s": "10"}
     files.replace(own.meta, own.hidden("meta.new"), meta.pack(facts))
-    run = record.existing(own.log_dir, own.run_id)
-    assert request._bound_s(own.log_dir, run, facts) >= 60 + policy.HOLD_S + policy.KILL_S
+    run = record.existing(own)
+    assert request._bound_s(Store(own.log_dir), run, facts) >= 60 + policy.HOLD_S + policy.KILL_S
