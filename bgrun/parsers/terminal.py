@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
-
 _LONGEST_ESCAPE = 64
 
 
 # ECMA-48: control sequences (CSI), control strings (OSC, DCS, SOS, PM, APC), other escapes; then
 # the single controls, of which only tab and line feed may reach a terminal.
-_SEQUENCE = "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
-_STRING = "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\\\|\x9c|$)"
+_STRING_END = "(?:\x07|\x1b\\\\|\x9c|$)"
 _SINGLE = "\x1b[ -/]*[0-~]?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+_ESCAPE = f"(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?{_STRING_END}|{_SINGLE}"
+# Terminals differ in whether they know the C1 controls (one character for ESC and another), and control
+# strings at all; one that has no end hides what follows it, or nothing.
+_READINGS: tuple[str, ...] = (
+    f"\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[\\]PX^_].*?{_STRING_END}|{_SINGLE}",
+    f"(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|{_SINGLE}",
+    f"\x1b\\[[0-?]*[ -/]*[@-~]|{_SINGLE}",
+)
+_READINGS += tuple(reading.replace("|$)", ")") for reading in (_ESCAPE, _READINGS[0]))
 
 
 def clean(line: str) -> str:
@@ -28,19 +31,24 @@ def clean(line: str) -> str:
     return without_controls(line)
 
 
-def without_controls(text: str, *, strings: bool = True) -> str:
-    """Return text without escape sequences and control characters, but for tabs and line feeds.
-
-    Args:
-        text: the text.
-        strings: whether the text in a control string goes too. Some terminals show it, so a search for secrets needs
-            both views.
-    """
+def without_controls(text: str) -> str:
+    """Return text without escape sequences and control characters, but for tabs and line feeds."""
     if text.isprintable():
         return text
     import re  # seldom needed, and half as long to import as `bgrun status` takes
 
-    return re.sub("|".join((_SEQUENCE, _STRING, _SINGLE) if strings else (_SEQUENCE, _SINGLE)), "", text)
+    return re.sub(_ESCAPE, "", text)
+
+
+def readings(text: str) -> list[str]:
+    """Return a text as terminals of different kinds show it: the first is `without_controls`, each is there once."""
+    first = without_controls(text)
+    if first == text:
+        return [text]
+    import re
+
+    differ = re.search("[\x80-\x9f]|\x1b[\\]PX^_]", text)
+    return list(dict.fromkeys([first, *(re.sub(reading, "", text) for reading in _READINGS if differ)]))
 
 
 def settled(data: bytes) -> tuple[bytes, bytes]:

@@ -188,7 +188,8 @@ def shown(line: str, known: Sequence[Mark]) -> str:
 def mask(data: bytes, known: Sequence[Mark]) -> bytes:
     """Return lines of a log for those who want their bytes as they are.
 
-    One in which a secret is to be seen once escape sequences are dropped is returned without these.
+    One that shows a secret once a terminal has dropped escape sequences, as any kind of terminal may do, is
+    returned without these.
     """
     if not known:
         return data
@@ -203,10 +204,10 @@ _BLANKS = {ord("\n"): None, ord("\t"): None}
 
 def _masked(line: bytes, known: Sequence[Mark]) -> bytes:
     line = _hidden(line, spans(line, known))
-    text = terminal.decode(line)
-    for strings in (True, False):
-        data = terminal.without_controls(text, strings=strings).encode("utf-8", "surrogatepass")
-        if data != line and (found := spans(data, known)):
+    for reading in terminal.readings(terminal.decode(line)):
+        data = reading.encode("utf-8", "surrogatepass")
+        if found := spans(data, known):
+            # There are no controls left in it: every terminal shows it alike.
             return _hidden(data, found)
     return line
 
