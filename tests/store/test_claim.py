@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from bgrun.store import claim
 from bgrun.store import newest as newest_ids
 from bgrun.store.paths import newest_first
 from bgrun.store.store import Store
+from bgrun.system import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,3 +142,25 @@ def test_a_second_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> Non
         claimed(jobs.parent, "a")
     assert [path.name for path in jobs.iterdir()] == [f"a_{FUTURE}.sh"]
     assert claimed(jobs.parent, "b")[0].startswith("b_")
+
+
+def test_of_a_script_that_cannot_be_written_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk: half a script is never taken for one."""
+    jobs = tmp_path / ".logs" / "jobs"
+    jobs.mkdir(parents=True)
+
+    def refuse(fd: int, _: bytes) -> None:
+        os.write(fd, b"ha")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = len(os.listdir("/dev/fd"))
+    monkeypatch.setattr(files, "write_all", refuse)
+    with pytest.raises(StorageError, match="No space left on device"):
+        claimed(jobs.parent, "a")
+    assert list(jobs.iterdir()) == []
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_script_can_be_run_by_its_owner_alone(logs: Path) -> None:
+    (claimed_id,) = claimed(logs, "a")
+    assert (logs / "jobs" / f"{claimed_id}.sh").stat().st_mode & 0o777 == 0o700

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,3 +112,26 @@ def test_sweeping_takes_only_old_strays_and_needs_no_jobs_directory(tmp_path: Pa
     retention.sweep(Store(str(tmp_path)))
     assert {path.name for path in tmp_path.iterdir()} == {"x_20260101_000003.meta", names[1], names[3], names[4]}
     retention.sweep(Store(str(tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize(("days", "goes"), [(6.9, False), (7.1, True)])
+@pytest.mark.parametrize("newest", ["log", "meta"])
+def test_what_may_live_elsewhere_goes_a_week_after_it_last_wrote(
+    tmp_path: Path, newest: str, days: float, goes: bool
+) -> None:
+    run_id = "x_20260101_000000"
+    facts = {"run_id": run_id, "started_at": "2026-01-01T00:00:00.000+00:00", "boot_id": "4711", "host": "elsewhere"}
+    (tmp_path / f"{run_id}.meta").write_bytes(meta.pack(facts))
+    (tmp_path / f"{run_id}.log").touch()
+    for kind in ("meta", "log"):
+        written = time.time() - (days if kind == newest else 30) * 86400
+        os.utime(tmp_path / f"{run_id}.{kind}", (written, written))
+    assert retention.remove_run(Store(str(tmp_path)), run_id) == goes
+    assert (tmp_path / f"{run_id}.meta").exists() != goes
+    assert not retention.remove_run(Store(str(tmp_path)), "gone_20260101_000000")
+
+
+def test_a_run_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = [run_of(name, "succeeded", 2.0) for name in ("x_20260101_000002", "x_20260101_000001")]
+    monkeypatch.setattr(retention, "runs_of", lambda *_: gone)
+    assert retention.apply(Store(str(tmp_path)), "x", Retention(max_runs=0)) == []
