@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 5
 """How many names a message lists."""
+LONGEST = 160
+"""How many characters of another tool's message are shown."""
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
@@ -57,3 +59,9 @@ def either(every: Sequence[str]) -> str:
     """Return names as alternatives: `'a', 'b' or 'c'`."""
     quoted = [repr(name) for name in every]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+
+
+def short(text: str, most: int = LONGEST) -> str:
+    """Return text as one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

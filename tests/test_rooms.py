@@ -31,11 +31,15 @@ HEAVY = {"click", "jinja2", "jsonschema", "yaml", "dotenv", "psutil", "dataclass
 MODULES = sorted((TOP / "bgrun").glob("**/*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Give every module that a module imports, wherever in it, but for type checking only."""
+FACES = ("cli", "mcp")
+FOR_FACES = {"api", "errors", "light", "model", "setup", "wording"}
+
+
+def imports(path: Path, *, types: bool = False) -> Iterator[str]:
+    """Give every module that a module imports, wherever in it; what only type checking needs if `types`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
-    skipped = {id(inner) for node in for_types for inner in ast.walk(node)}
+    skipped: set[int] = set() if types else {id(inner) for node in for_types for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
@@ -60,6 +64,27 @@ def test_imports_go_down_only(path: Path) -> None:
             continue
         there = room(name)
         assert LEVELS[there] < LEVELS[here] or there == here, f"{path.name} imports {name}"
+
+
+def names_in(path: Path) -> Iterator[str]:
+    """Give the modules of bgrun that a module names in a string, as for `__import__` or `sys.modules`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("bgrun."):
+            yield node.value.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.relative_to(TOP / "bgrun").parts[0] in FACES],
+    ids=lambda path: str(path.relative_to(TOP / "bgrun")),
+)
+def test_a_face_knows_the_rest_of_bgrun_through_api_only(path: Path) -> None:
+    face = path.relative_to(TOP / "bgrun").parts[0]
+    # One command of the command line is to serve the other face.
+    allowed = {face, *FOR_FACES, *(("mcp",) if path.name == "mcp.py" else ())}
+    known = {name for name in (*imports(path, types=True), *names_in(path)) if name.split(".")[0] == "bgrun"}
+    known -= {"bgrun.__version__", *(f"bgrun.{room}" for room in allowed)}
+    assert {name for name in known if name.split(".")[1] not in allowed} == set()
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if "local" in p.parts], ids=lambda path: path.stem)

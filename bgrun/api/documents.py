@@ -1,50 +1,31 @@
-"""The JSON of runs, digests, jobs and stats: one place for the command line, MCP and later faces."""
+"""The JSON of runs, digests, logs, jobs and stats: one place for the command line, MCP and later faces.
+
+A document has every key, so that a script can rely on it. A *brief* one leaves absent values out and has shorter keys:
+a coding agent pays for each word that it reads.
+"""
 
 from __future__ import annotations
 
+from bgrun.api import insight, runs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from bgrun.api.insight import Estimate
-    from bgrun.jobfile.specs import GroupSpec, JobSpec
-    from bgrun.model import Run
-
-
-def job_fields(job: JobSpec) -> dict[str, Any]:
-    """Return a declared job as it stands in JSON."""
-    params = [
-        {
-            "name": param.name,
-            "type": param.type,
-            "required": param.required,
-            "default": param.default,
-            "description": param.description,
-        }
-        for param in job.params
-    ]
-    command = job.command if isinstance(job.command, str) else list(job.command)
-    return {
-        "name": job.name,
-        "description": job.description,
-        "command": command,
-        "params": params,
-        "tags": list(job.tags),
-    }
-
-
-def group_fields(group: GroupSpec) -> dict[str, Any]:
-    """Return a declared group as it stands in JSON."""
-    return {
-        "name": group.name,
-        "description": group.description,
-        "jobs": list(group.jobs),
-        "max_parallel": group.max_parallel,
-        "fail_fast": group.fail_fast,
-    }
-
+    from bgrun.api.insight import Digest, Estimate, Stats
+    from bgrun.api.jobs import GroupSpec, JobFile, JobSpec, Param
+    from bgrun.api.logs import LogPage
+    from bgrun.api.runs import Newest
+    from bgrun.api.stop import Expired
+    from bgrun.jobfile.project import Project
+    from bgrun.model import RenderedJob, Run
 
 SCHEMA_VERSION = 1
+MOST_BRIEF_RUNS = 20
+"""How many of a group's runs a brief document lists."""
+
+# --- runs -------------------------------------------------------------------------------------
 
 
 def run_fields(run: Run) -> dict[str, Any]:
@@ -54,8 +35,219 @@ def run_fields(run: Run) -> dict[str, Any]:
     return {**fields, "tags": list(run.tags), "left_running": list(run.left_running)}
 
 
-def outlook_fields(outlook: Estimate) -> dict[str, Any]:
-    """Return what `status` adds to a run: how far it is and when it may end."""
-    seen = outlook.progress
-    eta = None if outlook.eta_s is None else round(outlook.eta_s, 1)
-    return {"progress": seen and seen._asdict(), "median_s": outlook.median_s, "eta_s": eta}
+def list_of(found: Iterable[Run]) -> dict[str, Any]:
+    """Return a list of runs."""
+    return {"runs": [run_fields(run) for run in found]}
+
+
+def status(project: Project, found: Iterable[Run], *, with_digest: bool) -> dict[str, Any]:
+    """Return runs with their estimates; a digest of each takes a moment, and is None unless it is asked for."""
+
+    def fields(run: Run) -> dict[str, Any]:
+        digest = _digest_of(project, run) if with_digest else {"digest": None}
+        return {**run_fields(run), **_estimate_fields(insight.outlook_on(project, run)), **digest}
+
+    return {"runs": [fields(run) for run in found]}
+
+
+def waited(project: Project, found: Iterable[Run]) -> dict[str, Any]:
+    """Return runs that were waited for, with their digests."""
+    return {"runs": [{**run_fields(run), **_digest_of(project, run)} for run in found]}
+
+
+def started(project: Project, run: Run, *, joined: bool | None = None, ended: bool = False) -> dict[str, Any]:
+    """Return a run that was started, with the runs of a group; with its digest once it `ended` or was waited for."""
+    more = {} if joined is None else {"joined": joined}
+    digest = _digest_of(project, run) if ended else {}
+    members = {"runs": [run_fields(one) for one in runs.members(project, run)]} if run.members else {}
+    return {**run_fields(run), **more, **digest, **members}
+
+
+def removed(expired: Iterable[Expired], *, dry_run: bool) -> dict[str, Any]:
+    """Return which runs were removed for their retention, or would be."""
+    return {"dry_run": dry_run, "removed": [{"run_id": one.run_id, "reason": one.why} for one in expired]}
+
+
+def stats(found: Iterable[Stats]) -> dict[str, Any]:
+    """Return labels in numbers."""
+    labels = [
+        {**one._asdict(), "success_rate": one.success_rate, "durations_s": list(one.durations_s)} for one in found
+    ]
+    return {"labels": labels}
+
+
+def _estimate_fields(estimate: Estimate) -> dict[str, Any]:
+    seen = estimate.progress
+    eta = None if estimate.eta_s is None else round(estimate.eta_s, 1)
+    return {"progress": seen and seen._asdict(), "median_s": estimate.median_s, "eta_s": eta}
+
+
+# --- digests and logs -------------------------------------------------------------------------
+
+
+def report(project: Project, run: Run) -> dict[str, Any]:
+    """Return a run and its digest."""
+    return {"run": run_fields(run), **_digest_of(project, run)}
+
+
+def _digest_of(project: Project, run: Run) -> dict[str, Any]:
+    return {"digest": digest_fields(insight.digest(project, run))}
+
+
+def digest_fields(digest: Digest) -> dict[str, Any]:
+    """Return a digest as it stands in JSON, without its run."""
+    shown = ("file", "line", "id", "message")
+    return {
+        "counts": None if digest.counts is None else dict(digest.counts),
+        "problems": [{key: getattr(one, key) for key in shown} for one in digest.problems],
+        "more": digest.more,
+        "head": list(digest.head),
+        "tail": list(digest.tail),
+        "source": digest.source or None,
+        "note": digest.note,
+        "stall": digest.stall,
+        "runs": [{"run_id": one.run.run_id, "state": one.run.state, **digest_fields(one)} for one in digest.parts],
+    }
+
+
+def log_page(run: Run, page: LogPage, *, truncated: bool) -> dict[str, Any]:
+    """Return lines of a log, and the cursor after them."""
+    end = {"next_cursor": page.cursor, "eof": page.eof, "truncated": truncated}
+    return {"run": run_fields(run), "lines": page.lines, "size": page.size, **end}
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+def job_file(found: JobFile) -> dict[str, Any]:
+    """Return what a job file declares."""
+    return {
+        "file": str(found.path),
+        "jobs": [_job_fields(job) for job in found.jobs.values()],
+        "groups": [_group_fields(group) for group in found.groups.values()],
+    }
+
+
+def _job_fields(job: JobSpec) -> dict[str, Any]:
+    shown = ("name", "type", "required", "default", "description")
+    return {
+        "name": job.name,
+        "description": job.description,
+        "command": job.command if isinstance(job.command, str) else list(job.command),
+        "params": [{key: getattr(param, key) for key in shown} for param in job.params],
+        "tags": list(job.tags),
+    }
+
+
+def _group_fields(group: GroupSpec) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "description": group.description,
+        "jobs": list(group.jobs),
+        "max_parallel": group.max_parallel,
+        "fail_fast": group.fail_fast,
+    }
+
+
+def rendered(job: RenderedJob) -> dict[str, Any]:
+    """Return a rendered job."""
+    return {
+        "job": job.job,
+        "label": job.label,
+        "cmd": job.cmd,
+        "shell": job.shell,
+        "working_dir": job.working_dir,
+        "venv": job.venv or None,
+        "script": job.script,
+    }
+
+
+def validation(path: object, faults: Sequence[Any] = ()) -> dict[str, Any]:
+    """Return whether a job file is valid, and every fault that was found in it."""
+    return {"file": str(path), "valid": not faults, "problems": [fault._asdict() for fault in faults]}
+
+
+# --- brief documents --------------------------------------------------------------------------
+
+
+def brief_result(project: Project, run: Run) -> dict[str, Any]:
+    """Return the result of a run and what failed; of a live run how far it is."""
+    fields = {
+        "run": run.run_id,
+        "state": run.state,
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "duration_s": _tenths(run.duration_s),
+        "reason": run.reason,
+        "left_running": list(run.left_running),
+    }
+    more = _brief_estimate(project, run) if run.live else _brief_digest(insight.digest(project, run))
+    return _present({**fields, **more})
+
+
+def brief_end(run: Run) -> dict[str, Any]:
+    """Return what became of a run that was stopped."""
+    return _present({"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
+
+
+def brief_list(found: Iterable[Run]) -> dict[str, Any]:
+    """Return a list of runs."""
+
+    def fields(run: Run) -> dict[str, Any]:
+        ended = {"exit_code": run.exit_code, "duration_s": _tenths(run.duration_s)}
+        begun = runs.local_start(run)
+        return _present({"run": run.run_id, "state": run.state, **ended, "started_at": begun.replace(" ", "T")})
+
+    return {"runs": [fields(run) for run in found]}
+
+
+def brief_log(found: Newest, page: LogPage, *, more: bool) -> dict[str, Any]:
+    """Return lines of a log and the cursor after them; `more`: wanted lines were left out after these."""
+    note = "the log was truncated: these lines are from its new beginning" if page.restarted else None
+    end = {"next": page.cursor, "more": more or None, "also_live": list(found.others), "note": note}
+    return _present({"run": found.run.run_id, "state": found.run.state, **end}) | {"lines": list(page.lines)}
+
+
+def brief_jobs(found: JobFile) -> dict[str, Any]:
+    """Return the declared jobs with their parameters, and the jobs of each group."""
+    jobs = [_brief_job(job) for job in found.jobs.values()]
+    groups = {f"group:{group.name}": list(group.jobs) for group in found.groups.values()}
+    return _present({"jobs": jobs, "groups": groups}) or {"jobs": []}
+
+
+def _brief_job(job: JobSpec) -> dict[str, Any]:
+    params = {param.name: _brief_param(param) for param in job.params}
+    return _present({"job": job.name, "description": job.description, "params": params})
+
+
+def _brief_param(param: Param) -> dict[str, Any]:
+    fields = {"type": param.type, "default": param.default, "choices": list(param.choices), "pattern": param.pattern}
+    return {**_present({**fields, "about": param.description}), **({"required": True} if param.required else {})}
+
+
+def _brief_estimate(project: Project, run: Run) -> dict[str, Any]:
+    ahead = insight.outlook_on(project, run)
+    share = ahead.progress and round(ahead.progress.fraction, 2)
+    eta = None if ahead.eta_s is None else round(ahead.eta_s)
+    members = [f"{one.run_id} {one.state}" for one in runs.members(project, run)[:MOST_BRIEF_RUNS]]
+    return {"progress": share, "eta_s": eta, "stall": insight.stalled(project, run), "runs": members}
+
+
+def _brief_digest(digest: Digest) -> dict[str, Any]:
+    found = digest_fields(digest)
+    lines = [] if digest.problems or digest.run.succeeded else [*digest.head, *digest.tail]
+    parts = [
+        _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_brief_digest(one)})
+        for one in digest.parts
+    ]
+    problems = [_present(problem) for problem in found["problems"]]
+    return {"counts": found["counts"], "problems": problems, "more": digest.more or None, "lines": lines,
+            "note": digest.note, "runs": parts}  # fmt: skip
+
+
+def _tenths(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}

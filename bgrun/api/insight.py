@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 
-from bgrun.api.runs import facts_of, list_runs, members, resolve
-from bgrun.errors import UsageError
+from bgrun.api.runs import Selection, facts_of, list_runs, members, moment, resolve
 from bgrun.light import NamedTuple
 from bgrun.store import record
 from bgrun.store.paths import parse_run_id
-from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.logs import digest as digests
+    from bgrun.logs.digest import Digest as Digest
     from bgrun.model import Run
+    from bgrun.parsers.problem_matchers import Problem as Problem
     from bgrun.parsers.progress import Progress
-    from bgrun.store import history, masking
+    from bgrun.store import masking
+    from bgrun.store.history import Stats as Stats
 
 
 MOST_PROBLEMS = 10
@@ -42,36 +42,18 @@ class Estimate(NamedTuple):
     last_line: str = ""
 
 
-def moment(text: str | None) -> float | None:
-    """Return the time, in seconds since the epoch, that a duration before now or a time names; None for None.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if text is None:
-        return None
-    from bgrun.jobfile.units import duration
-
-    at = clock.epoch(text) if "-" in text else None
-    try:
-        return time.time() - duration(text) if at is None else at
-    except UsageError as error:
-        hint = "a duration such as 2h or 7d, or a time such as 2026-11-24 or 2026-11-24T18:30"
-        raise UsageError(f"{text!r} is neither a duration nor a time", hint) from error
-
-
-def stats(project: Project, label: str | None = None, since: str | None = None) -> list[history.Stats]:
+def stats(project: Project, label: str | None = None, since: str | None = None) -> list[Stats]:
     """Return a label, or each of them, in numbers; `since` is a duration or a time.
 
     Raises:
         UsageError: there is no such label, or `since` is neither.
     """
-    from bgrun.store import filters, history
+    from bgrun.store import history
 
-    wanted = filters.Filter(since=moment(since))
+    wanted = Selection(since=moment(since))
     asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
     every = asked or project.store.index().labels()
-    return [history.summarize(name, list_runs(project, name, None, wanted)) for name in every]
+    return [history.summarize(name, list_runs(project, name, wanted=wanted)) for name in every]
 
 
 def usual_s(project: Project, label: str) -> float | None:
@@ -115,7 +97,7 @@ def stalled(project: Project, run: Run) -> str | None:
     return None
 
 
-def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> digests.Digest:
+def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> Digest:
     """Return the digest of a run, of a group's run with those of its runs that did not succeed.
 
     That of a run which was skipped, since what it needs did not succeed, tells of what did not.
@@ -136,7 +118,7 @@ def _spoiled_by(project: Project, run: Run) -> Run | None:
     return project.store.read(run.group_run)
 
 
-def _digest(project: Project, run: Run, most: int) -> digests.Digest:
+def _digest(project: Project, run: Run, most: int) -> Digest:
     from bgrun.logs import digest as digests
     from bgrun.logs import digest_store
     from bgrun.store import facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from bgrun import codec
+from bgrun.errors import UnknownNameError
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.jobfile.specs import JobFile
+    from bgrun.jobfile.specs import GroupSpec as GroupSpec
+    from bgrun.jobfile.specs import JobFile as JobFile
+    from bgrun.jobfile.specs import JobSpec as JobSpec
+    from bgrun.jobfile.specs import Param as Param
     from bgrun.model import RenderedJob
 
 
@@ -65,3 +69,23 @@ def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequen
     from bgrun.templating.inputs import RenderInputs
 
     return plan.render_one(load(project), plan.Request(name, tuple(given), tuple(extra)), RenderInputs(os.environ))
+
+
+def schema_names() -> list[str]:
+    """Return the names of the JSON Schemas: `bgjobs`, the job file's, and one for each kind of JSON output."""
+    from bgrun.jobfile import schema
+
+    return schema.schema_names()
+
+
+def schema_text(name: str) -> str:
+    """Return a JSON Schema.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    from bgrun.jobfile import schema
+
+    if name not in schema.schema_names():
+        raise UnknownNameError("schema", name, schema.schema_names())
+    return schema.schema_text(name)

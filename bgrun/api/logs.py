@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.logs import pages
     from bgrun.logs.stream import Piece
     from bgrun.model import Run
     from bgrun.store.store import Store
@@ -188,24 +187,70 @@ def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[b
     yield stream.end()
 
 
-def read_page(project: Project, run: Run, cursor: str | None, wanted: pages.PageRequest) -> pages.Page:
-    """Return lines of the log of a run, all that are wanted or those behind a cursor.
+class LogRequest(NamedTuple):
+    """Which lines of a log are wanted; None is no limit.
+
+    pattern: only lines that match this regular expression, with `context` lines before and after each. head: only so
+    many lines from the first on. tail: only so many last lines. most_bytes: of the text of either. raw: as they are,
+    terminal escapes included.
+    """
+
+    pattern: str | None = None
+    context: int = 0
+    head: int | None = None
+    tail: int | None = None
+    most_bytes: int | None = None
+    raw: bool = False
+
+
+class LogPage(NamedTuple):
+    """Lines of a log, and where reading continues.
+
+    cursor: the place after them, as a word; size: of the log, in bytes; eof: nothing more will come. truncated: wanted
+    lines were left out for want of room or time; earlier: lines come before the first of a tail. restarted: the log
+    had become shorter, so the lines are from its new beginning.
+    """
+
+    lines: tuple[str, ...]
+    cursor: str
+    size: int
+    eof: bool
+    truncated: bool
+    earlier: bool
+    restarted: bool
+
+
+def read_page(project: Project, run: Run, since: str | None, wanted: LogRequest) -> LogPage:
+    """Return lines of the log of a run; `since` a cursor only what comes after it, `start` being the beginning.
 
     Raises:
-        UsageError: the cursor is none, or one of another run.
+        UsageError: the pattern is none, the cursor is none or belongs to another run.
     """
     from bgrun.logs import pages
+    from bgrun.parsers import bounded_regex
 
+    pattern = bounded_regex.compiled(wanted.pattern) if wanted.pattern else None
     at = project.store.run(run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
-    asked = pages.unpack(cursor, run.run_id).offset if cursor else 0
+    asked = pages.unpack(since, run.run_id).offset if since else 0
     start = pages.begin(at.log, asked)
-    if not cursor and wanted.pattern is None and wanted.tail is not None:
+    earlier = False
+    if not since and pattern is None and wanted.tail is not None:
         start = reader.tail_offset(at.log, wanted.tail)
+        earlier = start > 0
     # A line that is still being written is left for the next page.
-    final = not cursor or not run.live
-    lines = pages.lines_from(at.log, start, known, final=final, raw=wanted.raw)
-    return pages.page(lines, start, wanted)._replace(restarted=start < asked)
+    lines = pages.lines_from(at.log, start, known, final=not since or not run.live, raw=wanted.raw)
+    found = pages.page(lines, start, pages.PageRequest(pattern, *wanted[1:]))
+    size = reader.size(at.log)
+    return LogPage(
+        lines=found.lines,
+        cursor=pages.pack(pages.Cursor(run.run_id, found.next_offset)),
+        size=size,
+        eof=not run.live and found.next_offset >= size,
+        truncated=found.truncated,
+        earlier=earlier,
+        restarted=start < asked,
+    )
 
 
 def _goes_on(store: Store, run_id: str) -> bool:

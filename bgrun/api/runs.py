@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 
-from bgrun.api.jobs import load
-from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError
+from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
 from bgrun.light import NamedTuple, suppress
 from bgrun.store import index, record
 from bgrun.system import clock, files
@@ -45,10 +45,49 @@ def members(project: Project, group_run: Run) -> list[Run]:
     return list(project.store.readable(group_run.members))
 
 
+class Selection(NamedTuple):
+    """Which runs a list shows, and in which order.
+
+    states: only runs in one of these, all if empty; a word may join several with commas. tags: only runs that have all
+    of these. since: only runs that began after this time, in seconds since the epoch; see `moment`. sort: `newest`,
+    `oldest` or `duration`.
+    """
+
+    states: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    since: float | None = None
+    sort: str = "newest"
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it leaves runs out."""
+        return bool(self.states or self.tags) or self.since is not None
+
+
+ALL = Selection()
+
+
 def list_runs(
-    project: Project, label: str | None = None, limit: int | None = None, wanted: filters.Filter | None = None
+    project: Project, label: str | None = None, limit: int | None = None, wanted: Selection = ALL
 ) -> list[Run]:
-    """Return the runs of a label, or all, the newest first; with a filter only those that it takes."""
+    """Return the runs of a label, or of every label, at most `limit` of them.
+
+    Raises:
+        UsageError: there is no such state or order.
+    """
+    if wanted == ALL:
+        return _newest_first(project, label, limit)
+    from bgrun.store import filters
+
+    taken = filters.of_words(wanted.states, wanted.tags, wanted.since)
+    # The newest few are found without reading the rest; which are the oldest or longest only all can show.
+    found = _newest_first(project, label, limit if wanted.sort == "newest" else None, taken)
+    return filters.in_order(found, wanted.sort)[:limit]
+
+
+def _newest_first(
+    project: Project, label: str | None, limit: int | None, wanted: filters.Filter | None = None
+) -> list[Run]:
     store, takes = project.store, wanted.takes if wanted else lambda _: True
     run_ids = store.index().newest_first(label)
     # Read one by one, and no further than needed: of many runs the newest few are wanted.
@@ -58,6 +97,29 @@ def list_runs(
         more = store.readable(_maybe_newer(store, run_ids, runs))
         runs += [run for run in more if takes(run)]
     return sorted(runs, key=age, reverse=True)[:limit]
+
+
+def moment(text: str | None) -> float | None:
+    """Return the time, in seconds since the epoch, that a duration before now or a time names; None for None.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
+    from bgrun.jobfile.units import duration
+
+    at = clock.epoch(text) if "-" in text else None
+    try:
+        return time.time() - duration(text) if at is None else at
+    except UsageError as error:
+        hint = "a duration such as 2h or 7d, or a time such as 2026-11-24 or 2026-11-24T18:30"
+        raise UsageError(f"{text!r} is neither a duration nor a time", hint) from error
+
+
+def local_start(run: Run) -> str:
+    """Return when a run began as local time for a person, `2026-11-23 23:31:16`; empty for one that has not begun."""
+    return clock.local(run.started_at) if run.started_at else ""
 
 
 def age(run: Run) -> tuple[float, str, str]:
@@ -182,7 +244,7 @@ def resolve(project: Project, ref: str) -> str:
     """
     run_id = index.resolve(project.store, ref) or _of_job(project, ref)
     if run_id is None:
-        raise UnknownNameError("run or label", ref, _known(project), _never_ran(project, ref))
+        raise UnknownNameError("run or label", ref, names(project), _never_ran(project, ref))
     return run_id
 
 
@@ -201,14 +263,21 @@ def _job_name(project: Project, run_id: str) -> str:
     return ""
 
 
-def _known(project: Project) -> list[str]:
-    """Return the names that somebody may have meant: every label, and the newest runs."""
+def labels(project: Project) -> list[str]:
+    """Return every label that has runs."""
+    return list(project.store.index().labels())
+
+
+def names(project: Project, most_runs: int = MOST_MEANT) -> list[str]:
+    """Return what a reference can be: every label, and so many of the newest run IDs."""
     found = project.store.index()
-    return [*found.labels(), *itertools.islice(found.newest_first(), MOST_MEANT)]
+    return [*found.labels(), *itertools.islice(found.newest_first(), most_runs)]
 
 
 def _never_ran(project: Project, ref: str) -> str:
     """Tell a declared job that has not run yet from a name that nobody knows."""
+    from bgrun.api.jobs import load
+
     try:
         job_file = load(project)
     except (NoJobFileError, JobFileError):
@@ -237,7 +306,7 @@ def facts_of(project: Project, run_id: str) -> dict[str, str]:
     """
     found = project.store.facts(run_id)
     if found is None:
-        raise UnknownNameError("run", run_id, _known(project))
+        raise UnknownNameError("run", run_id, names(project))
     return found
 
 

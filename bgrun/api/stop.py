@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.model import Retention, Run
-    from bgrun.store import retention
+    from bgrun.store.retention import Expired as Expired
 
 
 MOST_STOPS = 16
@@ -101,13 +101,13 @@ def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run
     return [one for run in runs if (one := ended.get(run.run_id))]
 
 
-def prune(project: Project, *, dry_run: bool = False) -> list[retention.Expired]:
+def prune(project: Project, *, dry_run: bool = False) -> list[Expired]:
     """Remove every run that its retention lets go, and return them; `dry_run` removes nothing."""
     from bgrun.store import retention
 
     store = project.store
     found = store.index()
-    gone: list[retention.Expired] = []
+    gone: list[Expired] = []
     for label in found.labels():
         runs = retention.runs_of(store, found, label)
         policy = retention.policy_of(store, runs) or _declared(project, label)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
 
 from bgrun import api
 from bgrun.errors import BgrunError
@@ -51,18 +50,15 @@ def _params(project: Project, before: Iterable[str]) -> Iterator[str]:
 
 
 def _labels(project: Project, _: Iterable[str]) -> Iterator[str]:
-    yield from project.store.index().labels()
+    yield from api.runs.labels(project)
 
 
-def _refs(project: Project, before: Iterable[str]) -> Iterator[str]:
-    yield from _labels(project, before)
-    yield from islice(project.store.index().newest_first(), MOST_RUNS)
+def _refs(project: Project, _: Iterable[str]) -> Iterator[str]:
+    yield from api.runs.names(project, MOST_RUNS)
 
 
 def _schemas(_: Project, __: Iterable[str]) -> Iterator[str]:
-    from bgrun.jobfile.schema import schema_names
-
-    yield from schema_names()
+    yield from api.jobs.schema_names()
 
 
 def _shells(_: Project, __: Iterable[str]) -> Iterator[str]:

@@ -8,12 +8,9 @@ from bgrun.cli import format
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from bgrun.api import Project
-    from bgrun.logs.digest import Digest
     from bgrun.model import Run
-    from bgrun.parsers.problem_matchers import Problem
 
 
 def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
@@ -24,14 +21,7 @@ def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
         yield from lines(api.insight.digest(project, run))
 
 
-def digested(project: Project, run: Run) -> dict[str, Any]:
-    """Return what a document says of a run beside its own fields."""
-    from bgrun.logs import digest as digests
-
-    return {"digest": digests.fields(api.insight.digest(project, run))}
-
-
-def lines(digest: Digest) -> Iterator[str]:
+def lines(digest: api.insight.Digest) -> Iterator[str]:
     """Give a digest as text, without the verdict: short, since whoever reads it may pay by the word."""
     if digest.counts:
         yield ", ".join(f"{count} {what}" for what, count in digest.counts.items())
@@ -50,7 +40,7 @@ def lines(digest: Digest) -> Iterator[str]:
         yield format.log_line(digest.run)
 
 
-def _log_lines(digest: Digest) -> Iterator[str]:
+def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
     """Give lines of the log where no problem says more."""
     if not digest.problems and not digest.run.succeeded:
         yield from digest.head
@@ -58,13 +48,13 @@ def _log_lines(digest: Digest) -> Iterator[str]:
         yield from digest.tail
 
 
-def _problem_line(problem: Problem) -> str:
+def _problem_line(problem: api.insight.Problem) -> str:
     place = f"{problem.file}:{problem.line}" if problem.file and problem.line else problem.file
     rest = (problem.id or "").removeprefix(f"{problem.file}::")
     return ": ".join(filter(None, (" ".join(filter(None, (place, rest if rest != place else ""))), problem.message)))
 
 
-def github_lines(digest: Digest) -> Iterator[str]:
+def github_lines(digest: api.insight.Digest) -> Iterator[str]:
     """Give a digest as workflow commands, which GitHub Actions shows at the lines of a change.
 
     The form: https://docs.github.com/actions/reference/workflow-commands-for-github-actions.

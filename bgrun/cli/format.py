@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import sys
 
-from bgrun.system import clock
+from bgrun import api
 from bgrun.wording import count, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.api.insight import Estimate
     from bgrun.model import Run
 
 
+_BARS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
 
 
-def progress_words(outlook: Estimate) -> str:
+def progress_words(outlook: api.insight.Estimate) -> str:
     """Return how far a run is, in words, or ''."""
     seen, left = outlook.progress, outlook.eta_s
     share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")
@@ -96,6 +96,12 @@ def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> lis
     return [*lines, f"LOG {path(run.log)}"]
 
 
+def sparkline(values: Sequence[float]) -> str:
+    """Return the values as a line of bars, the greatest of them full."""
+    most = max(values, default=0.0)
+    return "".join(_BARS[min(int(value / most * len(_BARS)), len(_BARS) - 1)] if most else _BARS[0] for value in values)
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines with their columns aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
@@ -105,5 +111,4 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def run_row(run: Run) -> list[str]:
     """Return a run as a row of `list`."""
     code = "-" if run.exit_code is None else str(run.exit_code)
-    when = clock.local(run.started_at) if run.started_at else "-"
-    return [run.state, code, span(run.duration_s), when, run.run_id]
+    return [run.state, code, span(run.duration_s), api.runs.local_start(run) or "-", run.run_id]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from bgrun.api.documents import SCHEMA_VERSION, run_fields
+from bgrun import api
 from bgrun.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
-
-    from bgrun.model import Run
 
 _CONTROLS = "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)"
 
@@ -69,14 +67,9 @@ def document(content: Mapping[str, Any]) -> None:
     """Print one JSON document, with its schema version first."""
     import json
 
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False)
+    text = json.dumps({"schema_version": api.documents.SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False)
     # A byte of a command that was not UTF-8 comes as a lone surrogate, which JSON readers refuse.
     sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
-
-
-def runs_document(runs: Iterable[Run], **more: Any) -> None:
-    """Print runs as a JSON document."""
-    document({"runs": [run_fields(run) for run in runs], **more})
 
 
 def wants_live(*, quiet: bool = False, json: bool = False) -> bool:

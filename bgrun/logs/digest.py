@@ -8,13 +8,13 @@ from bgrun.light import NamedTuple
 from bgrun.logs import masked, reader, reports, stall
 from bgrun.parsers import bounded_regex, pytest_log, terminal
 from bgrun.parsers import problem_matchers as tool_problems
-from bgrun.parsers.problem_matchers import Problem, short
+from bgrun.parsers.problem_matchers import Problem
 from bgrun.store import masking
+from bgrun.wording import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
 
     from bgrun.model import RenderedJob, Run
     from bgrun.store.masking import Mark
@@ -50,22 +50,6 @@ class Digest(NamedTuple):
     stall: str | None = None
     parts: tuple[Digest, ...] = ()
     settled: bool = True
-
-
-def fields(digest: Digest) -> dict[str, Any]:
-    """Return a digest as it stands in JSON, without its run."""
-    shown = ("file", "line", "id", "message")
-    return {
-        "counts": None if digest.counts is None else dict(digest.counts),
-        "problems": [{key: getattr(one, key) for key in shown} for one in digest.problems],
-        "more": digest.more,
-        "head": list(digest.head),
-        "tail": list(digest.tail),
-        "source": digest.source or None,
-        "note": digest.note,
-        "stall": digest.stall,
-        "runs": [{"run_id": one.run.run_id, "state": one.run.state, **fields(one)} for one in digest.parts],
-    }
 
 
 def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = MOST_PROBLEMS) -> Digest:

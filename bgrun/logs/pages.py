@@ -50,15 +50,11 @@ class PageRequest(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Lines of a log, where reading goes on, and whether wanted lines were left out for want of room or time.
-
-    `restarted`: the log had become shorter than it was, so that they are from its beginning.
-    """
+    """Lines of a log, where reading goes on, and whether wanted lines were left out for want of room or time."""
 
     lines: tuple[str, ...]
     next_offset: int
     truncated: bool
-    restarted: bool = False
 
 
 def pack(cursor: Cursor) -> str:

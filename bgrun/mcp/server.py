@@ -19,7 +19,7 @@ from mcp.server.stdio import stdio_server
 from bgrun import __version__, api
 from bgrun.errors import BgrunError, UnknownNameError, UsageError, output_error
 from bgrun.mcp import tools
-from bgrun.parsers.problem_matchers import short
+from bgrun.wording import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class Calls:
     async def _bgrun_start(self, job: str, args: tuple[str, ...] = (), wait_s: float = 0) -> dict[str, Any]:
         run, beside = await self._in_thread(lambda project: tools.start(project, self.settings, job, tuple(args)))
         (ended,) = await self._wait([run.run_id], wait_s, "all") if wait_s else [run]
-        told = await self._in_thread(lambda project: tools.verdict(project, ended))
+        told = await self._in_thread(lambda project: api.documents.brief_result(project, ended))
         return {**told, **beside, **self._note(wait_s, [ended])}
 
     async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Calls:
         wanted = await self._in_thread(lambda project: api.runs.meant(project, runs, without_stopping=True))
         run_ids = [run.run_id for run in wanted]
         found = await self._wait(run_ids, asked, mode)
-        told = await self._in_thread(lambda project: [tools.verdict(project, run) for run in found])
+        told = await self._in_thread(lambda project: [api.documents.brief_result(project, run) for run in found])
         return {**(told[0] if len(told) == 1 else {"runs": told}), **self._note(asked, found)}
 
     async def _wait(self, run_ids: list[str], asked_s: float, mode: str) -> list[Run]:

@@ -11,17 +11,12 @@ from typing import Any, NamedTuple
 
 from bgrun import api
 from bgrun.errors import UsageError
-from bgrun.logs import digest as digests
-from bgrun.logs import pages
-from bgrun.parsers import bounded_regex
-from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bgrun.api import Project
-    from bgrun.jobfile.specs import JobSpec, Param
     from bgrun.model import Run
 
 MAX_WAIT_S = 50.0
@@ -153,104 +148,31 @@ def clamped(asked_s: float, settings: ServerOptions) -> float:
     return min(asked_s, settings.max_wait_s)
 
 
-def verdict(project: Project, run: Run) -> dict[str, Any]:
-    """Return what is worth knowing of a run, absent values left out."""
-    told = {
-        "run": run.run_id,
-        "state": run.state,
-        "exit_code": run.exit_code,
-        "signal": run.signal,
-        "duration_s": None if run.duration_s is None else round(run.duration_s, 1),
-        "reason": run.reason,
-        "left_running": list(run.left_running),
-    }
-    return _present({**told, **(_outlook(project, run) if run.live else _digest(api.insight.digest(project, run)))})
-
-
-def _outlook(project: Project, run: Run) -> dict[str, Any]:
-    ahead = api.insight.outlook_on(project, run)
-    share = ahead.progress and round(ahead.progress.fraction, 2)
-    eta = None if ahead.eta_s is None else round(ahead.eta_s)
-    runs = [f"{one.run_id} {one.state}" for one in api.runs.members(project, run)[:MOST_RUNS]]
-    return {"progress": share, "eta_s": eta, "stall": api.insight.stalled(project, run), "runs": runs}
-
-
-def _digest(digest: digests.Digest) -> dict[str, Any]:
-    found = digests.fields(digest)
-    lines = [] if digest.problems or digest.run.succeeded else [*digest.head, *digest.tail]
-    parts = [
-        _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_digest(one)})
-        for one in digest.parts
-    ]
-    problems = [_present(problem) for problem in found["problems"]]
-    return {"counts": found["counts"], "problems": problems, "more": digest.more or None, "lines": lines,
-            "note": digest.note, "runs": parts}  # fmt: skip
-
-
-def _present(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
-
-
 def log(project: Project, run: str, since: str | None, match: str | None, max_lines: int | None) -> dict[str, Any]:
-    """Return lines of a log and the cursor behind them."""
-    meant = api.runs.newest(project, run)
-    found = meant.run
-    api.logs.require_log(found)
+    """Return lines of a log and the cursor after them."""
+    found = api.runs.newest(project, run)
+    api.logs.require_log(found.run)
+    first = bool(since or match)  # else the last ones
     most = max_lines or _LOG_LINES
-    first = bool(since or match)
-    wanted = pages.PageRequest(
-        pattern=bounded_regex.compiled(match) if match else None,
-        head=most if first else None,
-        tail=None if first else most,
-        most_bytes=_LOG_BYTES,
-    )
-    page = api.logs.read_page(project, found, since, wanted)
-    cursor = pages.pack(pages.Cursor(found.run_id, page.next_offset))
-    more = True if page.truncated and first else None
-    note = "the log was truncated: these lines are from its new beginning" if page.restarted else None
-    told: dict[str, Any] = {"run": found.run_id, "state": found.state, "next": cursor, "more": more}
-    told |= {"also_live": list(meant.others), "note": note}
-    return _present(told) | {"lines": list(page.lines)}
+    head, tail = (most, None) if first else (None, most)
+    wanted = api.logs.LogRequest(match, head=head, tail=tail, most_bytes=_LOG_BYTES)
+    page = api.logs.read_page(project, found.run, since, wanted)
+    return api.documents.brief_log(found, page, more=page.truncated and first)
 
 
 def listed(project: Project, what: str) -> dict[str, Any]:
-    """Return the declared jobs, the newest runs, or those that go on."""
+    """Return the declared jobs, the newest runs, or the active ones."""
     if what == "jobs":
-        job_file = api.jobs.load(project)
-        jobs = [_job(job) for job in job_file.jobs.values()]
-        groups = {f"{_GROUP}{group.name}": list(group.jobs) for group in job_file.groups.values()}
-        return _present({"jobs": jobs, "groups": groups}) or {"jobs": []}
-    runs = api.runs.list_runs(project, None, MOST_RUNS)
+        return api.documents.brief_jobs(api.jobs.load(project))
     if what == "live":
-        runs = [run for run in api.runs.status(project) if run.live]
-    return {"runs": [_row(run) for run in runs]}
-
-
-def _job(job: JobSpec) -> dict[str, Any]:
-    params = {param.name: _param(param) for param in job.params}
-    return _present({"job": job.name, "description": job.description, "params": params})
-
-
-def _param(param: Param) -> dict[str, Any]:
-    told = {"type": param.type, "default": param.default, "choices": list(param.choices), "pattern": param.pattern}
-    told["about"] = param.description
-    return {**_present(told), **({"required": True} if param.required else {})}
-
-
-def _row(run: Run) -> dict[str, Any]:
-    took = None if run.duration_s is None else round(run.duration_s, 1)
-    told = {"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "duration_s": took}
-    return _present({**told, "started_at": run.started_at and clock.local(run.started_at).replace(" ", "T")})
+        return api.documents.brief_list(run for run in api.runs.status(project) if run.live)
+    return api.documents.brief_list(api.runs.list_runs(project, None, MOST_RUNS))
 
 
 def stopped(project: Project, run: str) -> dict[str, Any]:
-    """End the runs that are meant and return what became of them."""
-    ended = [_ended(one) for one in api.stop.stop_runs(project, [run])]
+    """Stop the runs that are meant and return what became of them."""
+    ended = [api.documents.brief_end(one) for one in api.stop.stop_runs(project, [run])]
     return ended[0] if len(ended) == 1 else {"runs": ended}
-
-
-def _ended(run: Run) -> dict[str, Any]:
-    return _present({"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
 
 
 def until(seconds: float) -> Callable[[], float]:

@@ -9,7 +9,8 @@ import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from bgrun.errors import UsageError
-from bgrun.parsers.problem_matchers import Problem, short
+from bgrun.parsers.problem_matchers import Problem
+from bgrun.wording import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
 from bgrun.parsers import bounded_regex
+from bgrun.wording import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-LONGEST_MESSAGE = 160
 _GROUPS = ("file", "line", "column", "severity", "code", "message")
 _MILD = ("warning", "notice", "info", "note")
 _TOOLS: Mapping[str, tuple[str, ...]] = {
@@ -159,9 +159,3 @@ def _problem(caught: Mapping[str, str], severity: str) -> Problem:
     message = short(caught.get("message", ""))
     known = told if told in _MILD else "error"
     return Problem(caught.get("file") or None, number, caught.get("code") or None, message, known)
-
-
-def short(text: str, most: int = LONGEST_MESSAGE) -> str:
-    """Return text as one line of at most so many characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from bgrun.parsers.problem_matchers import short
+from bgrun.wording import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 ENOUGH = 30
 """How many of the newest runs are asked how long a run usually takes."""
-_BARS = "▁▂▃▄▅▆▇█"
 _UNTOLD = ("queued", "running", "skipped")
 
 
@@ -35,6 +34,11 @@ class Stats(NamedTuple):
     p90_s: float | None
     last_failure: str | None
     durations_s: tuple[float, ...]
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share of runs that succeeded; None if none ran to an end."""
+        return self.succeeded / self.runs if self.runs else None
 
 
 def summarize(label: str, runs: Sequence[Run], newest: int = 20) -> Stats:
@@ -55,12 +59,6 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """Return the values as a line of bars, the greatest of them full."""
-    most = max(values, default=0.0)
-    return "".join(_BARS[min(int(value / most * len(_BARS)), len(_BARS) - 1)] if most else _BARS[0] for value in values)
 
 
 def usual_s(store: Store, label: str) -> float | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bgrun.api import documents
 from bgrun.logs import digest as digests
 from bgrun.model import RenderedJob, Run
 from bgrun.store.paths import RunPaths
@@ -77,7 +78,7 @@ def test_where_no_tool_is_known_the_first_and_last_lines_are_told(
     assert found.head == tuple(written[:head])
     assert found.tail == tuple(written[len(written) - tail :])
     assert found.counts is None
-    assert (digests.fields(found)["counts"], digests.fields(found)["source"]) == (None, None)
+    assert (documents.digest_fields(found)["counts"], documents.digest_fields(found)["source"]) == (None, None)
 
 
 def test_of_a_run_that_succeeded_only_its_last_lines_are_told(tmp_path: Path) -> None:
@@ -90,10 +91,10 @@ def test_errors_are_told_before_warnings_and_each_is_counted(tmp_path: Path) -> 
     matcher = {"owner": "o", "pattern": pattern}  # one object, as well as a list of them
     found = digest_of(tmp_path, "warning: a\nerror: b\nwarning: c\n", problems=(matcher,))
     assert [one.message for one in found.problems] == ["b"]
-    assert digests.fields(found)["counts"] == {"errors": 1, "warnings": 2}
+    assert documents.digest_fields(found)["counts"] == {"errors": 1, "warnings": 2}
     only = digest_of(tmp_path, "warning: a\nwarning: c\n", problems=(matcher,))
     assert [one.message for one in only.problems] == ["a", "c"]
-    assert digests.fields(only)["counts"] == {"warnings": 2}
+    assert documents.digest_fields(only)["counts"] == {"warnings": 2}
 
 
 def test_what_pytest_counted_is_told_and_not_how_many_lines_were_found(tmp_path: Path) -> None:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.api.documents import group_fields, job_fields
 from bgrun.cli import format, output
-from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError, UnknownNameError
+from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.jobfile.specs import GroupSpec, JobSpec
 
 
 def jobs(project: Project, asked: Asked) -> int:
     """Handle `bgrun jobs`."""
     job_file = api.jobs.load(project)
     if asked.json:
-        declared = [job_fields(job) for job in job_file.jobs.values()]
-        groups = [group_fields(group) for group in job_file.groups.values()]
-        output.document({"file": str(job_file.path), "jobs": declared, "groups": groups})
+        output.document(api.documents.job_file(job_file))
         return EXIT_OK
     if asked.quiet:
         for name in (*job_file.jobs, *job_file.groups):
@@ -33,13 +29,13 @@ def jobs(project: Project, asked: Asked) -> int:
     return EXIT_OK
 
 
-def _usage(job: JobSpec) -> str:
+def _usage(job: api.jobs.JobSpec) -> str:
     """Return how a job is started: required parameters plain, the others in brackets."""
     words = [f"{p.name}=…" if p.required else f"[{p.name}={p.default}]" for p in job.params]
     return " ".join([f"start {job.name}", *words])
 
 
-def _group_line(group: GroupSpec) -> str:
+def _group_line(group: api.jobs.GroupSpec) -> str:
     return group.description or ", ".join(group.jobs)
 
 
@@ -47,9 +43,7 @@ def render(project: Project, asked: Asked) -> int:
     """Handle `bgrun render`."""
     job = api.jobs.render(project, asked.job, asked.params, asked.tail)
     if asked.json:
-        fields = {"job": job.job, "label": job.label, "cmd": job.cmd, "shell": job.shell}
-        more = {"working_dir": job.working_dir, "venv": job.venv or None, "script": job.script}
-        output.document({**fields, **more})
+        output.document(api.documents.rendered(job))
     else:
         output.raw(job.script.encode("utf-8", "surrogateescape"))
     return EXIT_OK
@@ -62,11 +56,10 @@ def validate(project: Project, asked: Asked) -> int:
     except JobFileError as error:
         if not asked.json:
             raise
-        problems = [problem._asdict() for problem in error.problems]  # type: ignore[attr-defined]
-        output.document({"file": error.path, "valid": False, "problems": problems})
+        output.document(api.documents.validation(error.path, error.problems))
         return EXIT_USAGE
     if asked.json:
-        output.document({"file": str(job_file.path), "valid": True, "problems": []})
+        output.document(api.documents.validation(job_file.path))
     elif not asked.quiet:
         counted = f"{len(job_file.jobs)} jobs, {len(job_file.groups)} groups"
         output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
@@ -75,10 +68,5 @@ def validate(project: Project, asked: Asked) -> int:
 
 def schema(_: Project, asked: Asked) -> int:
     """Handle `bgrun schema`."""
-    from bgrun.jobfile import schema as schemas
-
-    name = asked.name or "bgjobs"
-    if name not in schemas.schema_names():
-        raise UnknownNameError("schema", name, schemas.schema_names())
-    output.raw(schemas.schema_text(name).encode())
+    output.raw(api.jobs.schema_text(asked.name or "bgjobs").encode())
     return EXIT_OK

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 
 from bgrun import api
-from bgrun.api import documents
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
@@ -84,12 +82,11 @@ def _reported(project: Project, asked: Asked, begun: Run, *, joined: bool | None
     elif not asked.json:
         for line in format.started_lines(begun, _members(project, begun), joined=bool(joined)):
             output.out(line)
-    more = {} if joined is None else {"joined": joined}
     if wait:
         output.flush()  # the run has its name even if this waiting is cut short
-        return _waited(project, asked, begun, more)
+        return _waited(project, asked, begun, joined)
     if asked.json:
-        _as_json(project, begun, more)
+        output.document(api.documents.started(project, begun, joined=joined))
     return EXIT_OK
 
 
@@ -98,13 +95,13 @@ def _members(project: Project, run: Run) -> list[Run]:
     return api.runs.members(project, run) if run.members else []
 
 
-def _waited(project: Project, asked: Asked, begun: Run, more: Mapping[str, Any]) -> int:
+def _waited(project: Project, asked: Asked, begun: Run, joined: bool | None) -> int:
     from bgrun.cli import digest_text
     from bgrun.cli.exit_codes import exit_code
 
     ended = _ended(project, asked, begun)
     if asked.json:
-        _as_json(project, ended, {**more, **digest_text.digested(project, ended)})
+        output.document(api.documents.started(project, ended, joined=joined, ended=True))
     if not asked.json and not asked.quiet:
         for one in (*_members(project, ended), ended):
             output.out(format.verdict_line(one))
@@ -120,8 +117,3 @@ def _ended(project: Project, asked: Asked, begun: Run) -> Run:
 
     with live.view(project, [begun.run_id]):
         return api.stop.wait_for(project, [begun.run_id], asked.timeout)[0]
-
-
-def _as_json(project: Project, one: Run, more: Mapping[str, Any]) -> None:
-    runs = [documents.run_fields(member) for member in _members(project, one)]
-    output.document({**documents.run_fields(one), **more, **({"runs": runs} if one.members else {})})

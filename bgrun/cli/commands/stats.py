@@ -5,16 +5,12 @@ from __future__ import annotations
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK
-from bgrun.store import history
 from bgrun.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
-    from bgrun.store.history import Stats
 
 _HEAD = ["LABEL", "RUNS", "GOOD", "MEDIAN", "P90", "NEWEST", "LAST FAILURE"]
 
@@ -23,7 +19,7 @@ def stats(project: Project, asked: Asked) -> int:
     """Handle `bgrun stats`."""
     found = api.insight.stats(project, asked.label, asked.since)
     if asked.json:
-        output.document({"labels": [_fields(one) for one in found]})
+        output.document(api.documents.stats(found))
         return EXIT_OK
     for line in format.table([_HEAD, *map(_row, found)]) if found else []:
         output.out(line)
@@ -32,17 +28,8 @@ def stats(project: Project, asked: Asked) -> int:
     return EXIT_OK
 
 
-def _rate(one: Stats) -> float | None:
-    return one.succeeded / one.runs if one.runs else None
-
-
-def _row(one: Stats) -> list[str]:
-    rate = _rate(one)
-    good = "-" if rate is None else f"{rate:.0%}"
-    bars = history.sparkline(one.durations_s) or "-"
+def _row(one: api.insight.Stats) -> list[str]:
+    good = "-" if one.success_rate is None else f"{one.success_rate:.0%}"
+    bars = format.sparkline(one.durations_s) or "-"
     took = [span(one.median_s), span(one.p90_s)]
     return [one.label, str(one.runs), good, *took, bars, one.last_failure or "-"]
-
-
-def _fields(one: Stats) -> dict[str, Any]:
-    return {**one._asdict(), "success_rate": _rate(one), "durations_s": list(one.durations_s)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.api import documents
 from bgrun.cli import digest_text as reports
 from bgrun.cli import format, output
 from bgrun.cli.choice import one_with_log, require_one
@@ -13,7 +12,6 @@ from bgrun.errors import EXIT_OK
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
 
     from bgrun.api import Project
     from bgrun.cli.dispatch import Asked
@@ -32,18 +30,12 @@ def status(project: Project, asked: Asked) -> int:
         runs = api.runs.status(project, [run.run_id for run in runs])
     if asked.json:
         # Without a name there may be many, and each digest takes a moment.
-        output.document({"runs": [_looked_at(project, run, closely=bool(asked.refs)) for run in runs]})
+        output.document(api.documents.status(project, runs, with_digest=bool(asked.refs)))
     else:
         _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
         output.note("nothing ran here yet")
     return exit_code(runs[0], own=True) if asked.exit_code else EXIT_OK
-
-
-def _looked_at(project: Project, run: Run, *, closely: bool) -> dict[str, Any]:
-    outlook = documents.outlook_fields(api.insight.outlook_on(project, run))
-    digest = reports.digested(project, run) if closely else {"digest": None}
-    return {**documents.run_fields(run), **outlook, **digest}
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
@@ -79,16 +71,12 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
 
 def list_runs(project: Project, asked: Asked) -> int:
     """Handle `bgrun list`."""
-    from bgrun.store import filters
-
-    wanted = filters.of_words(asked.state, asked.tag, api.insight.moment(asked.since))
+    since = api.runs.moment(asked.since)
+    wanted = api.runs.Selection(asked.state, asked.tag, since, asked.sort or "newest")
     limit = None if asked.all else asked.lines or DEFAULT_RUNS
-    order = asked.sort or "newest"
-    # The newest few are found without reading the rest; which are the oldest or longest only all can tell.
-    read = api.runs.list_runs(project, asked.label, limit if order == "newest" else None, wanted)
-    runs = filters.in_order(read, order)[:limit]
+    runs = api.runs.list_runs(project, asked.label, limit, wanted)
     if asked.json:
-        output.runs_document(runs)
+        output.document(api.documents.list_of(runs))
         return EXIT_OK
     if asked.quiet:
         for run in runs:
@@ -99,7 +87,7 @@ def list_runs(project: Project, asked: Asked) -> int:
         output.out(line)
     if not runs:
         under = f" under the label {asked.label}" if asked.label else ""
-        output.note("no run is like that" if wanted != filters.Filter() else f"nothing ran here{under} yet")
+        output.note("no run is like that" if wanted.is_narrow else f"nothing ran here{under} yet")
     return EXIT_OK
 
 
@@ -107,7 +95,7 @@ def latest(project: Project, asked: Asked) -> int:
     """Handle `bgrun latest`."""
     run = one_with_log(project, asked.ref)
     if asked.json:
-        output.document(documents.run_fields(run))
+        output.document(api.documents.run_fields(run))
     else:
         output.out(format.path(run.log))
     return EXIT_OK

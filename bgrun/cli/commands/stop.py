@@ -21,7 +21,7 @@ def stop(project: Project, asked: Asked) -> int:
     now = asked.now
     runs = api.stop.stop_all(project, now=now) if asked.all else api.stop.stop_runs(project, asked.refs, now=now)
     if asked.json:
-        output.runs_document(runs)
+        output.document(api.documents.list_of(runs))
     elif not asked.quiet:
         for run in runs:
             output.out(format.verdict_line(run))
@@ -34,8 +34,7 @@ def prune(project: Project, asked: Asked) -> int:
     """Handle `bgrun prune`."""
     gone = api.stop.prune(project, dry_run=asked.dry_run)
     if asked.json:
-        removed = [{"run_id": one.run_id, "reason": one.why} for one in gone]
-        output.document({"dry_run": asked.dry_run, "removed": removed})
+        output.document(api.documents.removed(gone, dry_run=asked.dry_run))
     elif not asked.quiet:
         verb = "would remove" if asked.dry_run else "removed"
         for one in gone:

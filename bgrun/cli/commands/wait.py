@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.api import documents
 from bgrun.cli import digest_text as reports
 from bgrun.cli import format, output
 from bgrun.cli.choice import require_one
@@ -26,7 +25,7 @@ def wait(project: Project, asked: Asked) -> int:
         require_one(wanted)
     runs = api.stop.wait_for(project, [run.run_id for run in wanted], asked.timeout)
     if asked.json:
-        output.document({"runs": [{**documents.run_fields(run), **reports.digested(project, run)} for run in runs]})
+        output.document(api.documents.waited(project, runs))
     elif not asked.quiet:
         for run in runs:
             output.out(format.verdict_line(run))
