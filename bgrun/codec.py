@@ -6,7 +6,9 @@ import marshal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
+
+    Kind = TypeVar("Kind", bound=tuple[Any, ...])
 
 
 def pack(value: Any) -> bytes:
@@ -26,6 +28,35 @@ def unpack(data: bytes) -> Any:
         return marshal.loads(data)  # noqa: S302 - see above
     except (EOFError, TypeError) as error:
         raise ValueError(str(error)) from error
+
+
+_NESTED: dict[Any, dict[int, Any]] = {}
+"""For each class of named tuples that hold others: the place of each such field, and its class."""
+
+
+def nest(kind: Any, **fields: Any) -> None:
+    """Declare the fields of a class of named tuples that hold others, for `restore`.
+
+    Each field is given its class, or a list of it if it holds a tuple of them. It may also hold None.
+    """
+    _NESTED[kind] = {kind._fields.index(name): inner for name, inner in fields.items()}
+
+
+def restore(kind: type[Kind], raw: Any) -> Kind:
+    """Return the named tuple that was packed, with those in it, from the plain tuples that `unpack` returned.
+
+    Raises:
+        TypeError: these are not the fields of the class.
+    """
+    made = kind(*raw)
+    if not (nested := _NESTED.get(kind)):
+        return made
+    parts = list(made)
+    for place, inner in nested.items():
+        if found := parts[place]:
+            many = isinstance(inner, list)
+            parts[place] = tuple(restore(inner[0], one) for one in found) if many else restore(inner, found)
+    return kind(*parts)
 
 
 def digest(data: bytes, salt: bytes = b"") -> bytes:

@@ -5,6 +5,7 @@ Times are seconds since the epoch (float), durations are seconds, sizes are byte
 
 from __future__ import annotations
 
+from bgrun import codec
 from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False
@@ -120,6 +121,11 @@ class RenderedPlan(NamedTuple):
     wanted: tuple[int, ...]
     max_parallel: int | None = None
     fail_fast: bool = False
+
+
+codec.nest(RenderedJob, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency)
+codec.nest(Node, job=RenderedJob)
+codec.nest(RenderedPlan, nodes=[Node])
 
 
 class RunId(NamedTuple):

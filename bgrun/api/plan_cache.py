@@ -13,7 +13,7 @@ from bgrun import codec
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
 from bgrun.light import NamedTuple, suppress
-from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
+from bgrun.model import Node, RenderedJob, RenderedPlan
 from bgrun.templating import inputs
 
 TYPE_CHECKING = False
@@ -46,6 +46,9 @@ class Made(NamedTuple):
 
     names: tuple[str, ...]
     plan: RenderedPlan
+
+
+codec.nest(Made, plan=RenderedPlan)
 
 
 def load_plan(project: Project, wanted: PlanRequest) -> Made:
@@ -119,8 +122,7 @@ def _kept(project: Project, name: str, source: tuple[Any, ...]) -> Made | None:
     with suppress(ValueError, TypeError):
         made_from, sight, made = codec.unpack(data or b"")
         if made_from == source and inputs.holds(sight, os.environ):
-            names, plan = made
-            return Made(names, _plan(*plan))
+            return codec.restore(Made, made)
     return None
 
 
@@ -131,18 +133,3 @@ def _keep(project: Project, name: str, data: bytes) -> None:
         for one in there:
             cache.remove(one)
     cache.write(name, data)
-
-
-def _plan(nodes: Any, *rest: Any) -> RenderedPlan:
-    return RenderedPlan(tuple(Node(_job(job), *more) for job, *more in nodes), *rest)
-
-
-def _job(raw: Any) -> RenderedJob:
-    """Give the parts of a job their types back."""
-    job = RenderedJob(*raw)
-    return job._replace(
-        limits=Limits(*job.limits),
-        retention=Retention(*job.retention),
-        hooks=tuple(Hook(*hook) for hook in job.hooks),
-        concurrency=Concurrency(*job.concurrency) if job.concurrency else None,
-    )

@@ -10,7 +10,7 @@ from bgrun.errors import BgrunError, LaunchError
 from bgrun.light import contextmanager, suppress
 from bgrun.local import journal, workdir
 from bgrun.local.event_loop import Alarm, become_subreaper, close_all, leave_streams
-from bgrun.local.manifest import launched, of_plain, unpack
+from bgrun.local.manifest import Plan, launched, unpack
 from bgrun.local.supervisor import Supervisor
 from bgrun.local.workdir import HERE
 from bgrun.system import files
@@ -132,7 +132,7 @@ def go_on(handed_on: bytes, trim: Callable[[], None]) -> None:
     """Be the supervisor that another one has become, in the log folder; `trim` lets go of what is loaded by now."""
     raw_plan, state = codec.unpack(handed_on)
     with _faults_noted():
-        supervisor = Supervisor.taking_over(of_plain(*raw_plan), state)
+        supervisor = Supervisor.taking_over(codec.restore(Plan, raw_plan), state)
         del raw_plan, state
         trim()
         alarm = Alarm()

@@ -6,10 +6,6 @@ from bgrun import codec
 from bgrun.light import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, Retention
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 LAUNCHED = b"ok\n"
 """How a supervisor begins its answer that a plan was launched."""
 MOST_ANSWERED = 4096
@@ -59,6 +55,11 @@ class Plan(NamedTuple):
     module_path: tuple[str, ...] = ()
 
 
+codec.nest(RunPlan, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency)
+codec.nest(GroupPlan, retention=Retention)
+codec.nest(Plan, runs=[RunPlan], group=GroupPlan)
+
+
 def pack(plan: Plan) -> bytes:
     """Return a plan as bytes for the supervisor."""
     return codec.pack(plan)
@@ -71,24 +72,4 @@ def launched(known: bytes) -> bytes:
 
 def unpack(data: bytes) -> Plan:
     """Return the plan that `pack` was given."""
-    return of_plain(*codec.unpack(data))
-
-
-def of_plain(log_dir: str, runs: Any, group: Any, module_path: tuple[str, ...]) -> Plan:
-    """Return the plan of which these are the parts as plain tuples."""
-    members = tuple(_run(RunPlan(*run)) for run in runs)
-    return Plan(log_dir, members, _group(GroupPlan(*group)) if group else None, module_path)
-
-
-def _run(raw: RunPlan) -> RunPlan:
-    """Give the parts, which come as plain tuples, their types back."""
-    return raw._replace(
-        limits=Limits(*raw.limits),
-        retention=Retention(*raw.retention),
-        hooks=tuple(Hook(*hook) for hook in raw.hooks),
-        concurrency=Concurrency(*raw.concurrency) if raw.concurrency else None,
-    )
-
-
-def _group(raw: GroupPlan) -> GroupPlan:
-    return raw._replace(retention=Retention(*raw.retention))
+    return codec.restore(Plan, codec.unpack(data))
