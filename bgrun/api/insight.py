@@ -1,4 +1,4 @@
-"""What runs mean: digests, estimates, stalls, statistics."""
+"""Interpret runs: summaries, estimates, stalls, statistics."""
 
 from __future__ import annotations
 

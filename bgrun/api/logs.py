@@ -1,4 +1,4 @@
-"""Reading logs: as they grow, whole, or page by page."""
+"""Read logs: as they grow, whole, or page by page."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _Source:
         if reader.was_truncated(self.at.log, self.offset, self.seen):
             yield from self.last()
             self.offset, self.seen = 0, b""
-            yield self._chunk(note=f"the log of {self.at.run_id} was truncated; what follows is from its new beginning")
+            yield self._chunk(note=f"the log of {self.at.run_id} was truncated; these lines are from its new start")
         grew = False
         for data, end in masked.read_from(self.at.log, self.offset, self.known):
             self.offset, grew = end, True
@@ -158,12 +158,12 @@ class _LineSource(_Source):
 
 
 def has_log(run: Run) -> bool:
-    """Return whether the log of a run exists: not before it begins, never of one that was skipped."""
+    """Return whether the log of a run exists. It does not before the start, and never for a skipped run."""
     return os.path.lexists(run.log)
 
 
 def require_log(run: Run) -> None:
-    """Refuse to show the log of a run that has none.
+    """Require that a run has a log.
 
     Raises:
         UsageError: it has none, and why.
@@ -172,13 +172,15 @@ def require_log(run: Run) -> None:
         return
     if run.started_at:
         packed = next((path for end in _PACKED if os.path.lexists(path := run.log + end)), "")
-        raise UsageError(f"the log of {run.run_id} does not exist: {run.log}", f"it may be {packed}" if packed else "")
+        hint = f"it may have been compressed to {packed}" if packed else ""
+        raise UsageError(f"the log of {run.run_id} does not exist: {run.log}", hint)
     why = f": {run.reason}" if run.reason else ""
-    raise UsageError(f"{run.run_id} has no log, it {'has not started' if run.live else 'never ran'} ({run.state}{why})")
+    when = "has not started yet" if run.live else "never started"
+    raise UsageError(f"{run.run_id} has no log: it {when} ({run.state}{why})")
 
 
 def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[bytes]:
-    """Give the log of a run as it is now, its secrets masked; `lines` begins with that many last lines."""
+    """Return the log of a run as it is now, with secrets masked; `lines` limits it to the last lines."""
     at = project.store.run(run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
     stream = masked.Stream(known)

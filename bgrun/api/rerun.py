@@ -1,4 +1,4 @@
-"""Starting once more: what a run was made of, from its own job script."""
+"""Rerun recorded job scripts."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _MOST_SCRIPT = 64 << 20
 
 
 def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
-    """Launch what a run was made of once more, from its own job script, and return the new run.
+    """Launch the recorded job script of a run again and return the new run.
 
-    `failed` launches of a group's run only what did not succeed, in its order; what was ruled out by
-    its own condition stays out.
+    failed: of a group run, launch only the jobs that did not succeed, in order. Jobs whose own condition was false
+        stay skipped.
 
     Raises:
-        UsageError: it was no group's run, it still goes on, all of it succeeded, or it never ran for want of
-            another one.
+        UsageError: `failed` and it is no group run, is active, or succeeded; or it was skipped because a dependency
+            did not succeed.
     """
     run_id = resolve(project, ref)
-    project.store.make()  # what others could have written there is not run
+    project.store.make()  # never run a script that another user could have written
     old = facts_of(project, run_id)
     if record.is_foreign(old) and not failed:
-        return start.launch_node(project, Node(_anew(project, run_id, old)))
+        return start.launch_node(project, Node(_from_command(project, run_id, old)))
     if not record.is_group(old):
         if failed:
-            raise UsageError(f"{run_id} is not the run of a group", f"bgrun rerun {run_id}")
+            raise UsageError(f"--failed needs a group run, and {run_id} is not one", f"bgrun rerun {run_id}")
         _refuse_skipped(read(project, run_id), old)
         return start.launch_node(project, _again(project, run_id))
     again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()
@@ -50,19 +50,19 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     return read(project, start.launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
 
 
-def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
-    """Return the command of a run of an older script, as a job: the script that it left would write over its `.exit`.
+def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
+    """Return the command of a run recorded by the older script, as a job: its own script would overwrite its `.exit`.
 
-    `cmd=` has it as words for bash (printf %q), which that script had as a line of its own under `set -euo pipefail`.
+    `cmd=` is quoted for bash (printf %q); the older script ran it as a line under `set -euo pipefail`.
     """
     from bgrun.render import command
 
     _refuse_planted(project.store.run(run_id).meta)
     cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
     if not cmd.strip():
-        raise UsageError(f"the command of {run_id} is not recorded", "start it anew: bgrun run LABEL -- COMMAND…")
+        raise UsageError(f"the command of {run_id} is not recorded", "run it again with 'bgrun run LABEL -- COMMAND'")
     if not os.path.isdir(folder):
-        raise UsageError(f"the directory that {run_id} ran in does not exist: {folder!r}")
+        raise UsageError(f"the working directory of {run_id} does not exist: {folder}")
     blank = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
     venv = _venv_of(old)
     words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != blank.venv else cmd]
@@ -70,14 +70,14 @@ def _anew(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:
 
 
 def _venv_of(old: Mapping[str, str]) -> str:
-    """Return the virtual environment that a run of an older script had, if it still exists; else ''."""
+    """Return the virtual environment of a run recorded by the older script, or '' if it no longer exists."""
     named = old.get("venv") or old.get("venv_activate") or ""
     folder = os.path.dirname(os.path.dirname(named)) if os.path.isfile(named) else named
     return folder if os.path.isfile(f"{folder}/bin/activate") else ""
 
 
 def _activation(venv: str) -> str:
-    """Return the shell lines that do for a virtual environment what a job script does."""
+    """Return shell lines that activate a virtual environment as a job script does."""
     if not venv:
         return ""
     from bgrun.render import command
@@ -86,32 +86,32 @@ def _activation(venv: str) -> str:
 
 
 def _refuse_skipped(run: Run, known: Mapping[str, str]) -> None:
-    """Refuse to run alone what was skipped since something that it needs did not succeed."""
+    """Refuse to rerun a run that was skipped because a dependency did not succeed."""
     if run.state == "skipped" and known.get("needs") and not record.is_waived(known):
-        hint = f"bgrun rerun {run.group_run} --failed starts that again, and then this"
-        raise UsageError(f"{run.run_id} was skipped: {run.reason}", hint)
+        hint = f"rerun both with 'bgrun rerun {run.group_run} --failed'"
+        raise UsageError(f"cannot rerun {run.run_id}: it was skipped ({run.reason})", hint)
 
 
 def _again(project: Project, run_id: str) -> Node:
-    """Return the job of a run to be launched once more; one that was not to run still is not."""
+    """Return the job of a run, to be launched again. A job whose condition was false stays skipped."""
     known = facts_of(project, run_id)
     why = known.get("reason", "it was not to run") if record.is_waived(known) else ""
     return Node(_job_again(project, run_id), (), why)
 
 
 def _needs_again(project: Project, run_id: str, place: Mapping[str, int]) -> tuple[int, ...]:
-    """Return which of the runs that are launched again this one needs; the others succeeded before."""
+    """Return which of the relaunched runs this one depends on; its other dependencies succeeded before."""
     needs = facts_of(project, run_id).get("needs", "").split()
     return tuple(place[one] for one in needs if one in place)
 
 
 def _unsuccessful(project: Project, run: Run) -> list[str]:
     if run.live:
-        raise UsageError(f"{run.run_id} still goes on", f"bgrun wait {run.run_id}")
+        raise UsageError(f"{run.run_id} is still {run.state}", f"wait for it with 'bgrun wait {run.run_id}'")
     states = {member.run_id: member.state for member in members(project, run)}
     again = [one for one in run.members if states.get(one) != "succeeded" and not _is_waived(project, one)]
     if not again:
-        raise UsageError(f"all of {run.run_id} succeeded", f"to run all of it again: bgrun rerun {run.run_id}")
+        raise UsageError(f"every job of {run.run_id} succeeded", f"rerun them all with 'bgrun rerun {run.run_id}'")
     return again
 
 
@@ -124,23 +124,23 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
     script = files.read(at.script, _MOST_SCRIPT)
     _refuse_planted(at.script, at.meta)
     if script is None:
-        raise UsageError(f"the job script of {run_id} is gone", "start the job anew")
+        raise UsageError(f"the job script of {run_id} no longer exists", "start the job again")
     known = facts_of(project, run_id)
     job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
     if job.working_dir and not os.path.isdir(job.working_dir):
-        raise UsageError(f"the folder that {run_id} ran in is gone: {job.working_dir}")
+        raise UsageError(f"the working directory of {run_id} does not exist: {job.working_dir}")
     return job._replace(secrets=_secrets_again(project, job, known.get("secrets", "")))
 
 
 def _refuse_planted(*paths: str) -> None:
-    """Refuse files of a run that somebody else has made: a script is run, and so are the hooks in a meta."""
+    """Refuse files that another user has made: a job script is run, and so are the hooks in a meta."""
     for path in paths:
         if not files.is_trusted(path):
-            raise UsageError(f"{path} belongs to another user", "start the job anew")
+            raise UsageError(f"{path} belongs to another user", "start the job again")
 
 
 def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tuple[str, str], ...]:
-    """Return the secrets of a run, of which it has these marks, as they are now: they were kept nowhere."""
+    """Return the current values of the secrets of a run with these marks. Old values are never stored."""
     if not marks:
         return ()
     from bgrun.store import masking
@@ -151,7 +151,7 @@ def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tupl
     values = {**os.environ, **declared}
     missing = [name for name in names if name not in values]
     if missing:
-        raise UsageError(f"the secret {missing[0]} is not set", "set it in the environment and try again")
+        raise UsageError(f"secret {missing[0]} is not set", "set it in the environment")
     from bgrun.render import command
 
     again = {name: values[name] for name in names}

@@ -1,4 +1,4 @@
-"""Runs as they are: status, lists, and which runs a name means."""
+"""Read runs: their status, lists of them, and the runs that a reference means."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 
 ZONES_S = 27 * 3600
-"""How far apart the local times of two zones can be, and an hour more; in seconds."""
+"""How far apart the local times of two time zones can be, plus an hour; in seconds."""
 
 MOST_MEANT = 200
-"""How many of the newest runs a name that is not known is compared with."""
+"""How many of the newest runs an unknown name is compared with."""
 
 
 def status(project: Project, refs: Sequence[str] = ()) -> list[Run]:
-    """Return the runs that are meant; with no name every live run and the newest run of each label."""
+    """Return the runs that `refs` mean; without any, every active run and the newest run of each label."""
     if refs:
         return meant(project, refs)
     found = project.store.index()
     newest = set(found.newest_of_each())
-    # A run whose exit code is there is over, without another look.
-    looked_at = newest | found.without_exit()
-    shown = (run_id for run_id in found.newest_first() if run_id in looked_at)
+    # A run with a recorded exit code has finished; its files need not be read.
+    candidates = newest | found.without_exit()
+    shown = (run_id for run_id in found.newest_first() if run_id in candidates)
     runs = project.store.readable(shown)
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
 def members(project: Project, group_run: Run) -> list[Run]:
-    """Return the runs of a group's run, in their order; none for any other run."""
+    """Return the runs of a group run, in order; none for any other run."""
     return list(project.store.readable(group_run.members))
 
 
@@ -90,17 +90,17 @@ def _newest_first(
 ) -> list[Run]:
     store, takes = project.store, wanted.takes if wanted else lambda _: True
     run_ids = store.index().newest_first(label)
-    # Read one by one, and no further than needed: of many runs the newest few are wanted.
+    # Read lazily: usually only the newest few of many runs are requested.
     found = (run for run in store.readable(run_ids) if takes(run))
     runs = list(itertools.islice(found, limit))
-    if label is None and len(runs) == limit:  # those of one label are in order by their ids
+    if label is None and len(runs) == limit:  # the runs of one label are in order by their IDs
         more = store.readable(_maybe_newer(store, run_ids, runs))
         runs += [run for run in more if takes(run)]
     return sorted(runs, key=age, reverse=True)[:limit]
 
 
 def moment(text: str | None) -> float | None:
-    """Return the time, in seconds since the epoch, that a duration before now or a time names; None for None.
+    """Return the epoch seconds of a time, or of a duration before now; None for None.
 
     Raises:
         UsageError: it is neither.
@@ -113,8 +113,7 @@ def moment(text: str | None) -> float | None:
     try:
         return time.time() - duration(text) if at is None else at
     except UsageError as error:
-        hint = "a duration such as 2h or 7d, or a time such as 2026-11-24 or 2026-11-24T18:30"
-        raise UsageError(f"{text!r} is neither a duration nor a time", hint) from error
+        raise UsageError(f"invalid time {text!r}", "use 2h, 7d, 2026-11-24 or 2026-11-24T18:30") from error
 
 
 def local_start(run: Run) -> str:
@@ -123,32 +122,32 @@ def local_start(run: Run) -> str:
 
 
 def age(run: Run) -> tuple[float, str, str]:
-    """Return what runs are sorted by: the epoch seconds at which they began, if known; the later run is greater."""
+    """Return the sort key of a run: first its start in epoch seconds, if known; the later run is greater."""
     stamp, text = index.stamp_of(run.run_id), run.started_at or run.ended_at
     known = clock.epoch(text) if text else None
-    # One that has not begun is told by its id, to the second: it comes behind those that began in that one.
+    # A run that has not started is sorted by its ID, to the second: after the runs that started in that second.
     return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
 
 
 def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
-    """Give the runs that come later by their IDs, which are local times, but may have begun later in another zone."""
+    """Return runs that sort later by ID, which holds local time, but may have started later in another time zone."""
     oldest = min(age(run)[0] for run in runs)
     since = (clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S
     for run_id in rest:
         if (clock.of_stamp(index.stamp_of(run_id)) or 0.0) < since:
             return
-        # A meta is written when a run begins, and again when it ends.
+        # A meta is written when a run starts and when it finishes.
         if files.modified(store.run(run_id).meta) >= oldest:
             yield run_id
 
 
 def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = False) -> list[Run]:
-    """Return the runs that references mean now, each once: every live run of a label or job, or else its newest.
+    """Return the runs that references mean, each once: all active runs of a label or job, or else its newest.
 
     Args:
         project: where.
         refs: run ids, labels, names of jobs.
-        without_stopping: leave out a label's runs that somebody has asked to end, unless no other is live.
+        without_stopping: leave out runs of a label that were requested to stop, unless no other is active.
 
     Raises:
         UnknownNameError: a reference means no run.
@@ -168,9 +167,10 @@ def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
 
 
 class Newest(NamedTuple):
-    """The run that a reference means where it can mean only one; `live` are all that it means of those that live.
+    """The one run that a reference means.
 
-    `passed_over` is a newer run that was not what was looked for.
+    live: every active run that it means.
+    passed_over: a newer run that did not fit, or None.
     """
 
     run: Run
@@ -179,12 +179,12 @@ class Newest(NamedTuple):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The run ids of those that are live beside it."""
+        """The run IDs of the other active runs."""
         return tuple(one.run_id for one in self.live if one.run_id != self.run.run_id)
 
 
 def newest(project: Project, ref: str) -> Newest:
-    """Return the one run that a reference means: itself, or the newest of a label or job, and which others live.
+    """Return the one run that a reference means, itself or the newest of a label or job, and the active runs.
 
     Raises:
         UnknownNameError: there is no such run.
@@ -201,7 +201,7 @@ def newest(project: Project, ref: str) -> Newest:
 
 
 def live(project: Project) -> list[Run]:
-    """Return every live run of the project, the newest first."""
+    """Return every active run of the project, newest first."""
     return sorted(_live(project, project.store.index().unfinished_first()), key=age, reverse=True)
 
 
@@ -210,7 +210,7 @@ def _live(project: Project, run_ids: Iterable[str]) -> list[Run]:
 
 
 def with_log(project: Project, ref: str) -> Newest:
-    """Return the newest of the runs that a reference means which has a log, and which others live.
+    """Return the newest run with a log that a reference means, and the active runs.
 
     Raises:
         UnknownNameError: there is no such run.
@@ -237,19 +237,20 @@ def latest(project: Project, ref: str) -> Run:
 
 
 def resolve(project: Project, ref: str) -> str:
-    """Return the run id that a run id or a label stands for, or else the name of a job whose label is another.
+    """Return the run ID for a run ID, a label, or the name of a job with another label.
 
     Raises:
         UnknownNameError: there is no such run.
+        UsageError: it is a declared job or group without runs.
     """
     run_id = index.resolve(project.store, ref) or _of_job(project, ref)
     if run_id is None:
-        raise UnknownNameError("run or label", ref, names(project), _never_ran(project, ref))
+        raise _unknown(project, ref)
     return run_id
 
 
 def _of_job(project: Project, name: str) -> str | None:
-    """Return the newest run of a job, if one of the newest runs is, or one of those that live."""
+    """Return the newest run of a job among the newest runs and the active ones, or None."""
     found = project.store.index()
     near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
     own = (run_id for run_id in near if _job_name(project, run_id) == name)
@@ -274,26 +275,26 @@ def names(project: Project, most_runs: int = MOST_MEANT) -> list[str]:
     return [*found.labels(), *itertools.islice(found.newest_first(), most_runs)]
 
 
-def _never_ran(project: Project, ref: str) -> str:
-    """Tell a declared job that has not run yet from a name that nobody knows."""
+def _unknown(project: Project, ref: str) -> UsageError:
+    """Return the error for a reference without a run: a declared job that has not run yet, or an unknown name."""
     from bgrun.api.jobs import load
 
-    try:
+    hint = "list runs with 'bgrun list'"
+    with suppress(NoJobFileError, JobFileError):
         job_file = load(project)
-    except (NoJobFileError, JobFileError):
-        return "`bgrun list` shows what ran here"
-    if ref in job_file.jobs:
-        return f"the job {ref} has not run here yet: bgrun start {ref}"
-    if ref in job_file.groups:
-        return f"the group {ref} has not run here yet: bgrun group {ref}"
-    return "`bgrun list` shows what ran here, `bgrun jobs` what can run"
+        if ref in job_file.jobs:
+            return UsageError(f"job {ref!r} has no runs yet", f"start it with 'bgrun start {ref}'")
+        if ref in job_file.groups:
+            return UsageError(f"group {ref!r} has no runs yet", f"start it with 'bgrun group {ref}'")
+        hint = "list runs with 'bgrun list' and jobs with 'bgrun jobs'"
+    return UnknownNameError("run, label or job", ref, names(project), hint)
 
 
 def read(project: Project, run_id: str) -> Run:
-    """Return a run by its run id.
+    """Return a run by its run ID.
 
     Raises:
-        UnknownNameError: it is gone.
+        UnknownNameError: it no longer exists.
     """
     return project.store.existing(run_id)
 

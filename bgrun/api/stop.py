@@ -1,4 +1,4 @@
-"""Waiting for the end of runs, bringing it about, and clearing them away."""
+"""Wait for runs, stop them, and delete old ones."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 MOST_STOPS = 16
-"""How many stops at once are carried out here where supervisors are dead; the others only wait for theirs."""
+"""How many runs are stopped at once by this process."""
 
 
 def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = None) -> list[Run]:
-    """Return the runs that are meant now once all have ended, or as they are when the bound comes first.
+    """Return the runs that `refs` mean once all have finished, or as they are at the timeout.
 
-    Of a label those that somebody has asked to end are not waited for.
+    Runs of a label that were requested to stop are not waited for.
     """
     from bgrun.local import wait
 
@@ -39,19 +39,19 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
 
 
 def stop_runs(project: Project, refs: Iterable[str], *, now: bool = False) -> list[Run]:
-    """End the runs that are meant now with all their processes, all at once, and return them as they are then.
+    """Stop the runs that `refs` mean and every process they started, all at once; return them afterwards.
 
-    `now` skips the grace period: they are killed.
+    now: skip the grace period and send SIGKILL.
 
     Raises:
         UsageError: the caller is a process of one of them; none is stopped.
-        StopError: something of one is still alive; the others were stopped.
+        StopError: a process of one is still alive; the others were stopped.
     """
     return _stop(project, meant(project, refs), now=now)
 
 
 def stop_all(project: Project, *, now: bool = False) -> list[Run]:
-    """End every live run of the project as `stop_runs` does; of a group's runs the group's own is told."""
+    """Stop every active run of the project as `stop_runs` does; return group runs without their jobs."""
     runs = live(project)
     known = {run.run_id for run in runs}
     return _stop(project, [run for run in runs if run.group_run not in known], now=now)
@@ -63,7 +63,7 @@ def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:
     for run in runs:
         request.spare_caller(project.store, run)
     if len(runs) > 1:
-        # Asked one by one before any is waited for, those that wait for a slot first: one that is free is not theirs.
+        # Request every stop before waiting for any: queued runs first, so that none takes a slot that becomes free.
         for run in sorted(runs, key=lambda run: run.state != "queued"):
             request.request(project.store, run.run_id, "stop", now=now)
     grace_s = 0.0 if now else None
@@ -71,7 +71,7 @@ def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:
 
 
 def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run]:
-    """Stop runs side by side and return them as they are then; an error is raised once the others have ended."""
+    """Stop runs concurrently and return them; raise an error once the others are stopped."""
     if len(runs) < 2:
         return [run for run in map(stop, runs) if run]
     from threading import Thread
@@ -83,14 +83,14 @@ def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run
     def end(run: Run) -> None:
         try:
             ended[run.run_id] = stop(run)
-        except Exception as error:  # noqa: BLE001 - raised below, where it can be shown
+        except Exception as error:  # noqa: BLE001 - raised below, in the main thread
             errors.append(error)
 
     def work() -> None:
         for run in left:
             end(run)
 
-    # Daemons: Ctrl-C ends the waiting at once, and what was asked for is done all the same.
+    # Daemon threads: Ctrl-C ends the wait at once; the requested stops continue.
     workers = [Thread(target=work, daemon=True) for _ in runs[:MOST_STOPS]]
     for worker in workers:
         worker.start()
@@ -102,25 +102,25 @@ def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run
 
 
 def prune(project: Project, *, dry_run: bool = False) -> list[Expired]:
-    """Remove every run that its retention lets go, and return them; `dry_run` removes nothing."""
+    """Delete every run that exceeds its retention and return them; `dry_run` deletes nothing."""
     from bgrun.store import retention
 
     store = project.store
     found = store.index()
-    gone: list[Expired] = []
+    pruned: list[Expired] = []
     for label in found.labels():
         runs = retention.runs_of(store, found, label)
         policy = retention.policy_of(store, runs) or _declared(project, label)
         due = retention.expired(runs, policy, time.time())
         take = retention.may_go if dry_run else retention.remove_run
-        gone += [one for one in due if take(store, one.run_id)]
+        pruned += [one for one in due if take(store, one.run_id)]
     if found != index.RunNames() and not dry_run:
         retention.sweep(store)
-    return gone
+    return pruned
 
 
 def _declared(project: Project, name: str) -> Retention:
-    """Return what the job file says of runs that carry no retention of their own: those of an older script."""
+    """Return the declared retention for runs without their own: those of the older script."""
     from bgrun.api.jobs import load
     from bgrun.model import Retention
 

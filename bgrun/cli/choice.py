@@ -1,10 +1,11 @@
-"""Which one run a command means that is about one."""
+"""Find the run that a command for one run refers to."""
 
 from __future__ import annotations
 
 from bgrun import api
 from bgrun.cli import output
 from bgrun.errors import UsageError
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def one_run(project: Project, ref: str) -> Run:
-    """Return the run that `ref` means: itself or the newest; which others are active goes to standard error."""
-    return _told(ref, api.runs.newest(project, ref))
+    """Return the run that `ref` means: itself or the newest. Note other active runs on standard error."""
+    return _chosen(ref, api.runs.newest(project, ref))
 
 
 def one_with_log(project: Project, ref: str) -> Run:
@@ -24,21 +25,21 @@ def one_with_log(project: Project, ref: str) -> Run:
     found = api.runs.with_log(project, ref)
     if found.passed_over:
         output.note(f"a newer run has no log: {found.passed_over.run_id} ({found.passed_over.state})")
-    return _told(ref, found)
+    return _chosen(ref, found)
 
 
-def _told(ref: str, found: api.runs.Newest) -> Run:
+def _chosen(ref: str, found: api.runs.Newest) -> Run:
     if found.others:
-        output.note(f"{ref} means {found.run.run_id}; also active: {' '.join(found.others)}")
+        output.note(f"{ref} means {found.run.run_id}; also active: {names(found.others)}")
     return found.run
 
 
 def require_one(runs: Sequence[Run]) -> None:
-    """Refuse `--exit-code` where several runs are meant, or none.
+    """Require exactly one run, for `--exit-code`.
 
     Raises:
-        UsageError: so it is.
+        UsageError: there are several, or none.
     """
     if len(runs) != 1:
-        named = f": {' '.join(run.run_id for run in runs)}" if runs else ""
-        raise UsageError(f"--exit-code needs exactly one run, got {len(runs)}{named}", "name one run" if runs else "")
+        hint = f"name one of {names(run.run_id for run in runs)}" if runs else ""
+        raise UsageError(f"--exit-code needs exactly one run, got {len(runs)}", hint)

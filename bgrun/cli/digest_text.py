@@ -1,9 +1,10 @@
-"""A digest as text for people, and as annotations for GitHub Actions."""
+"""Format the summary of a run: text, and annotations for GitHub Actions."""
 
 from __future__ import annotations
 
 from bgrun import api
 from bgrun.cli import format
+from bgrun.wording import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
-    """Give the digest of a run that did not succeed, or that seems to hang, as text; nothing of any other."""
+    """Return the summary of a run that did not succeed or is stalled, as lines; nothing for any other run."""
     if run.live:
-        yield from (f"STALLED {told}" for told in (api.insight.stalled(project, run),) if told)
+        yield from (f"STALLED {why}" for why in (api.insight.stalled(project, run),) if why)
     elif not run.succeeded:
         yield from lines(api.insight.digest(project, run))
 
 
 def lines(digest: api.insight.Digest) -> Iterator[str]:
-    """Give a digest as text, without the verdict: short, since whoever reads it may pay by the word."""
+    """Return a summary as lines, without the result. Short: agents pay by the word."""
     if digest.counts:
         yield ", ".join(f"{count} {what}" for what, count in digest.counts.items())
     if digest.stall:
         yield f"STALLED {digest.stall}"
     yield from map(_problem_line, digest.problems)
     if digest.more:
-        yield f"and {digest.more} more"
+        yield f"… and {count(digest.more, 'more problem')}"
     yield from (f"  {line}" for line in _log_lines(digest))
     if digest.note:
         yield f"({digest.note})"
@@ -41,7 +42,7 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
 
 
 def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
-    """Give lines of the log where no problem says more."""
+    """Return lines of the log where no problem was recognized."""
     if not digest.problems and not digest.run.succeeded:
         yield from digest.head
         yield from ("…",) if digest.head else ()
@@ -55,15 +56,15 @@ def _problem_line(problem: api.insight.Problem) -> str:
 
 
 def github_lines(digest: api.insight.Digest) -> Iterator[str]:
-    """Give a digest as workflow commands, which GitHub Actions shows at the lines of a change.
+    """Return a summary as workflow commands, which GitHub Actions shows as annotations.
 
     The form: https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
     """
     for problem in digest.problems:
         places = {"file": problem.file, "line": problem.line, "title": problem.id}
-        told = ",".join(f"{key}={_property(str(value))}" for key, value in places.items() if value is not None)
+        properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items() if value is not None)
         kind = "warning" if problem.mild else "error"
-        yield f"::{kind}{f' {told}' if told else ''}::{_data(problem.message or problem.id or 'failed')}"
+        yield f"::{kind}{f' {properties}' if properties else ''}::{_data(problem.message or problem.id or 'failed')}"
     for part in digest.parts:
         yield from github_lines(part)
     if not digest.problems and not digest.parts and not digest.run.live and not digest.run.succeeded:

@@ -1,4 +1,4 @@
-"""Calling the handler that a command names, in the project that the caller is in."""
+"""Call the handler of a command, in the project of the current directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Asked:
-    """What a command was given: its arguments and options as attributes, and `tail`, the words behind `--`."""
+    """The arguments and options of a command as attributes, and `tail`: the arguments after `--`."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
@@ -31,9 +31,9 @@ def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job
     """Call a command's handler and return the exit code.
 
     Args:
-        command: which, from the table.
+        command: which, from the spec.
         values: the values of its arguments and options by name.
-        tail: the words behind `--`.
+        tail: the arguments after `--`.
         job_file: the job file that was named, if any.
 
     Raises:
@@ -48,4 +48,4 @@ def _here() -> str:
     try:
         return os.getcwd()
     except OSError as error:
-        raise UsageError("the folder this command was started in is gone", "go to one that exists") from error
+        raise UsageError("the current directory no longer exists", "change to one that exists") from error

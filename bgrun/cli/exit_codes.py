@@ -1,4 +1,4 @@
-"""The exit codes of commands that waited for runs."""
+"""The exit codes of commands that report a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 
-def exit_code(run: Run, *, own: bool = False) -> int:
-    """Return the exit code of a command that waited for this run; `own` hands the run's through."""
+def exit_code(run: Run, *, own: bool = False, waited: bool = True) -> int:
+    """Return the exit code of a command that reports this run.
+
+    own: exit with the run's own exit code.
+    waited: the command waited for the run, so that an active one means a timeout.
+    """
     if run.live:
-        output.note(f"{run.run_id} is still {run.state}; it goes on")
+        output.note(f"{'timed out waiting: ' if waited else ''}{run.run_id} is still {run.state}")
         return EXIT_TIMEOUT
     if own and run.exit_code is not None and (run.exit_code or run.succeeded):
         return run.exit_code

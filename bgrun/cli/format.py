@@ -1,4 +1,4 @@
-"""Lines and tables for people. Pure."""
+"""Format lines and tables for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 
 from bgrun import api
-from bgrun.wording import count, span
+from bgrun.wording import count, names, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 
 _BARS = "▁▂▃▄▅▆▇█"
-_COLOURS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
+_COLORS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
 
 
-def progress_words(outlook: api.insight.Estimate) -> str:
-    """Return how far a run is, in words, or ''."""
-    seen, left = outlook.progress, outlook.eta_s
+def progress_text(estimate: api.insight.Estimate) -> str:
+    """Return the progress of a run and the estimated time left as text, or ''."""
+    seen, left = estimate.progress, estimate.eta_s
     share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")
     return ", ".join(filter(None, (share, "" if left is None else f"about {span(left)} left")))
 
 
-def state_word(state: str) -> str:
-    """Return a state, in colour where the terminal takes it."""
+def colored_state(state: str) -> str:
+    """Return a state, in color on a terminal that supports it."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return state
-    return f"\x1b[{_COLOURS.get(state, '31')}m{state}\x1b[0m"
+    return f"\x1b[{_COLORS.get(state, '31')}m{state}\x1b[0m"
 
 
 def path(full: str) -> str:
-    """Return a path as it is shortest to type from here."""
+    """Return a path relative to the current directory where that is shorter."""
     try:
         here = os.getcwd()
     except OSError:
@@ -43,24 +43,24 @@ def path(full: str) -> str:
 
 
 def verdict_line(run: Run) -> str:
-    """Return the one line that says how a run stands."""
+    """Return the one line with the result of a run."""
     code = "" if run.exit_code is None else f" exit={run.exit_code}"
     signal = f" ({run.signal})" if run.signal else ""
     why = f": {run.reason}" if run.reason else ""
-    took = f" in {span(run.duration_s)}" if run.duration_s is not None else ""
-    return f"{state_word(run.state)} {run.run_id}{code}{signal}{took}{why}{_left(run)}"
+    preposition = "for" if run.live else "in"
+    took = f" {preposition} {span(run.duration_s)}" if run.duration_s is not None else ""
+    return f"{colored_state(run.state)} {run.run_id}{code}{signal}{took}{why}{_left(run)}"
 
 
 def _left(run: Run) -> str:
     if not run.left_running:
         return ""
     processes = count(len(run.left_running), "process")
-    pids = " ".join(map(str, run.left_running))
-    return f"; left {processes} running (pid {pids}): bgrun stop {run.run_id}"
+    return f"; left {processes} running (pid {names(run.left_running)}): bgrun stop {run.run_id}"
 
 
 def status_lines(run: Run) -> list[str]:
-    """Return what `status` prints of a run: the runbook's words first, more after."""
+    """Return the lines that `status` prints for a run: first those that scripts read."""
     alive = run.state.upper() if run.live else "NOT RUNNING"
     pid = "" if run.pid is None else run.pid
     lines = [f"{alive} label={run.label} pid={pid}"]
@@ -73,12 +73,12 @@ def status_lines(run: Run) -> list[str]:
 
 
 def log_line(run: Run) -> str:
-    """Return the line that says where the log of a run is, or why it has none."""
+    """Return the line with the log path of a run, or why it has none."""
     if os.path.lexists(run.log):
         return f"LOG {path(run.log)}"
     if run.started_at:
         return f"LOG {path(run.log)} (does not exist)"
-    return "LOG none yet" if run.live else "LOG none: it never ran"
+    return "LOG none yet" if run.live else "LOG none: the run never started"
 
 
 def _begun(run: Run) -> str:
@@ -89,8 +89,8 @@ def _begun(run: Run) -> str:
 
 
 def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> list[str]:
-    """Return what a starting command prints; one that only `joined` a live run says so."""
-    same = f"JOINED {run.run_id}: it is {run.state} with the same command, parameters and git state"
+    """Return what a starting command prints; `joined` if it attached to an active run."""
+    same = f"JOINED {run.run_id}: already {run.state} with the same command, parameters and git state"
     lines = [same if joined else _begun(run)]
     lines += [f"  {one.state} {one.run_id}" for one in runs]
     return [*lines, f"LOG {path(run.log)}"]
@@ -103,7 +103,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with their columns aligned."""
+    """Return rows as lines with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

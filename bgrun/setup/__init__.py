@@ -1,1 +1,1 @@
-"""Setting a project up: a first job file from what is found there, and the files that tell editors and agents."""
+"""Set up a project: a first job file from what is found there, and configuration for editors and agents."""

@@ -1,4 +1,4 @@
-"""What tells coding agents and editors of bgrun: instructions, MCP servers, tasks, hooks."""
+"""Configure coding agents and editors: instructions, MCP servers, tasks, hooks."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ if TYPE_CHECKING:
 
 _BEGIN, _END = "<!-- bgrun:begin -->", "<!-- bgrun:end -->"
 AGENTS = """
-## Long commands run in bgrun
+## Long commands: use bgrun
 
-Tests, builds and whatever may take over a minute: never in the foreground, always as a job of bgrun.
+Run tests, builds and any command that may take over a minute as a bgrun job, never in the foreground.
 
-- `bgrun jobs` lists them. `bgrun start JOB --wait -t 50s` runs one and tells what failed, with file and line.
-- Exit code 124: it goes on. `bgrun wait JOB -t 50s` again; `bgrun report JOB` tells what failed at any later time.
+- `bgrun jobs` lists jobs. `bgrun start JOB --wait -t 50s` runs one and reports what failed, with file and line.
+- Exit code 124: still running. Run `bgrun wait JOB -t 50s`. `bgrun report JOB` shows the result at any time.
 - Any other long command: `bgrun run LABEL --wait -t 50s -- COMMAND`.
-- Only if that is not enough: `bgrun logs JOB --grep REGEX -C 3`.
-- The same over MCP: `bgrun_start` with `wait_s`, then `bgrun_wait`.
+- If you need more of the log: `bgrun logs JOB --grep REGEX -C 3`.
+- Over MCP: `bgrun_start` with `wait_s`, then `bgrun_wait`.
 """
 _WHEN = (
-    "Run long commands (test suites, builds, scans, watches) in the background and learn how they ended and what "
-    "failed. Use whenever a command may take longer than a tool call may last."
+    "Run long commands (test suites, builds, scans, watches) in the background and find out how they ended and what "
+    "failed. Use for any command that may outlast a tool call."
 )
 SKILL = f"""---
 name: bgrun
 description: {_WHEN}
 ---
 {AGENTS}
-`bgrun status JOB` tells how far a run is, `bgrun stop JOB` ends it with all its processes, `bgrun list` what ran here.
-Exit codes: 0 succeeded, 1 did not, 2 wrong usage, 124 goes on, 125 bgrun itself failed. `--json` gives one document.
+`bgrun status JOB` shows progress, `bgrun stop JOB` stops a run and every process it started, `bgrun list` lists runs.
+Exit codes: 0 success, 1 a run did not succeed, 2 usage error, 124 still running, 125 internal error.
+`--json` prints one document.
 """
 CLIENTS = {"claude": ".mcp.json", "cursor": ".cursor/mcp.json", "vscode": ".vscode/mcp.json"}
-"""Where each client looks for MCP servers."""
+"""The MCP configuration of each client."""
 HOOKS = {"claude": ".claude/settings.json", "cursor": ".cursor/hooks.json"}
-"""Where each client looks for hooks."""
+"""The hook configuration of each client."""
 
 
 def agents_file(root: Path) -> Edit:
@@ -55,10 +56,10 @@ def skill(root: Path) -> Edit:
 
 
 def mcp_servers(root: Path, clients: Sequence[str]) -> Iterator[Edit]:
-    """Give the edits that name the server to these clients.
+    """Return the edits that register the MCP server with these clients.
 
     Raises:
-        UnknownNameError: a client is none of `CLIENTS`.
+        UnknownNameError: a client is not in `CLIENTS`.
         UsageError: its file cannot be merged.
     """
     for client in clients:
@@ -68,7 +69,7 @@ def mcp_servers(root: Path, clients: Sequence[str]) -> Iterator[Edit]:
 
 def _known(client: str, paths: dict[str, str]) -> str:
     if client not in paths:
-        raise UnknownNameError("client", client, paths, f"there are {', '.join(paths)}")
+        raise UnknownNameError("client", client, paths)
     return paths[client]
 
 
@@ -81,7 +82,7 @@ def _serve(document: dict[str, Any], client: str) -> None:
 
 
 def tasks(root: Path, names: Sequence[str]) -> Edit:
-    """Return the edit of VS Code's tasks: one for each job, those of others as they are."""
+    """Return the edit of VS Code's tasks: one for each job; other tasks stay."""
 
     def change(document: dict[str, Any]) -> None:
         document.setdefault("version", "2.0.0")
@@ -98,10 +99,10 @@ def _task(name: str) -> dict[str, Any]:
 
 
 def hooks(root: Path, clients: Sequence[str]) -> Iterator[Edit]:
-    """Give the edits that have these clients ask `bgrun hook` before they run a shell command.
+    """Return the edits that make these clients call `bgrun hook` before a shell command.
 
     Raises:
-        UnknownNameError: a client is none of `HOOKS`.
+        UnknownNameError: a client is not in `HOOKS`.
         UsageError: its file cannot be merged.
     """
     for client in clients:

@@ -1,4 +1,4 @@
-"""What a client's hook is told about a shell command that is about to run; pure."""
+"""Decide what a client's hook answers to a shell command: deny declared jobs and suggest bgrun. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def command_of(event: Any) -> str:
-    """Return the shell command that an event is about, or ''.
+    """Return the shell command of an event, or ''.
 
-    Cursor has it at the top, Claude Code under `tool_input`.
+    Cursor has it at the top level, Claude Code under `tool_input`.
     """
     if not isinstance(event, dict):
         return ""
@@ -31,10 +31,10 @@ def command_of(event: Any) -> str:
 
 
 def job_for(command: str, jobs: Mapping[str, JobSpec]) -> str:
-    """Return the declared job that a command is, in the foreground; '' where it is none, or only a part of one.
+    """Return the name of the declared job that a command would run whole, or ''.
 
-    It is one if it begins with the job's program and words, and has beyond them nothing but options and
-    words of the job: `pytest -q` is the whole suite, `pytest tests/test_one.py` is not.
+    It would if it begins with the job's program and arguments, followed only by options and arguments of the job:
+    `pytest -q` is the whole suite, `pytest tests/test_one.py` is not.
     """
     words = _words(command)
     for name, job in jobs.items():
@@ -53,7 +53,7 @@ def _template_free(job: JobSpec) -> str:
 
 
 def _literal(job: JobSpec) -> list[str]:
-    """Return the program of a job and the words behind it that are no options and no templates."""
+    """Return the program of a job and the arguments before its first option or template."""
     text = job.command if isinstance(job.command, str) else shlex.join(job.command)
     words = _words(text.split("{{")[0].split("{%")[0].split("\n")[0])
     stop = next((place for place, word in enumerate(words) if place and word.startswith("-")), len(words))
@@ -61,9 +61,9 @@ def _literal(job: JobSpec) -> list[str]:
 
 
 def _words(command: str) -> list[str]:
-    """Return the words of a command without what stands around it: folders, variables, wrappers, paths of programs."""
+    """Return the words of a simple command, without `cd`, variables, wrappers and the path of its program."""
     if re.search(r"[;&|<>`$(]", re.sub(r"^\s*cd [^;&|]+&&", "", command)):
-        return []  # more than one command: whoever writes that knows what they want of it
+        return []  # more than one command
     try:
         words = shlex.split(re.sub(r"^\s*cd [^;&|]+&&", "", command))
     except ValueError:
@@ -76,16 +76,16 @@ def _words(command: str) -> list[str]:
 
 
 def answer(client: str, job: str) -> str:
-    """Return what a client reads: for a job a refusal that says what to do instead, else nothing against it."""
+    """Return the answer for a client: a denial that suggests bgrun for a job, otherwise permission."""
     if not job:
         return json.dumps({"permission": "allow"}) if client == "cursor" else ""
-    told = (
-        f"This is the declared job {job}, which may outlast a tool call. Run it as: bgrun start {job} --wait -t 50s "
-        f"(exit code 124: it goes on; then bgrun wait {job} -t 50s)."
+    reason = (
+        f"{job} is a declared job and may exceed your time limit. Run: bgrun start {job} --wait -t 50s. "
+        f"Exit code 124 means it is still running: bgrun wait {job} -t 50s."
     )
     if client == "cursor":
         # The names of the messages changed between versions of Cursor; each version reads its own.
-        said = {"user_message": told, "agent_message": told, "userMessage": told, "agentMessage": told}
-        return json.dumps({"permission": "deny", **said})
-    decision = {"permissionDecision": "deny", "permissionDecisionReason": told}
+        messages = dict.fromkeys(("user_message", "agent_message", "userMessage", "agentMessage"), reason)
+        return json.dumps({"permission": "deny", **messages})
+    decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
     return json.dumps({"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}})

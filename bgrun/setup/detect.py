@@ -1,4 +1,4 @@
-"""What long commands a project has, from the files that its tools leave at its top; pure over their texts."""
+"""Detect the long commands of a project from the configuration files of its tools. Pure, given their texts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ NAMES = (
     *("package.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb", "Makefile", "makefile", "GNUmakefile"),
     *("justfile", "Justfile", "Taskfile.yml", "Taskfile.yaml", "Cargo.toml", "go.mod"),
 )
-"""The files that are looked at."""
+"""The files that are read."""
 WELL_KNOWN = ("test", "tests", "check", "checks", "lint", "typecheck", "types", "build", "docs", "e2e", "bench", "all")
-"""Names of scripts and targets that are taken over."""
+"""Names of scripts and targets that become jobs."""
 _TABLE = re.compile(r"^\[tool\.(\w+)", re.MULTILINE)
 _TARGET = re.compile(r"^([A-Za-z][\w.-]*)[ \t]*:(?!=)", re.MULTILINE)
 _RECIPE = re.compile(r"^@?([A-Za-z][\w-]*)(?: [^:=\n]*)?:(?!=)", re.MULTILINE)
@@ -30,7 +30,11 @@ _MOST = 1 << 20
 
 
 class Found(NamedTuple):
-    """A job that a project seems to want; `more` are further lines of YAML, `check` whether it checks something."""
+    """A detected job.
+
+    more: further lines of YAML.
+    check: whether it belongs in the group `checks`.
+    """
 
     name: str
     command: str
@@ -39,19 +43,19 @@ class Found(NamedTuple):
     check: bool = False
 
 
-def texts(folder: Path) -> dict[str, str]:
-    """Return the texts of the files that tell something, by name; what cannot be read tells nothing."""
+def texts(directory: Path) -> dict[str, str]:
+    """Read the known configuration files, by name; skip unreadable ones."""
     found: dict[str, str] = {}
     for name in NAMES:
-        path = folder / name
+        path = directory / name
         with suppress(OSError):
             found[name] = read_bounded(str(path), _MOST).decode("utf-8", "replace")
     return found
 
 
-def has_tests(folder: Path) -> bool:
-    """Return whether there is a folder of Python tests."""
-    tests = folder / "tests"
+def has_tests(directory: Path) -> bool:
+    """Return whether there is a directory of Python tests."""
+    tests = directory / "tests"
     return tests.is_dir() and any((*tests.glob("test_*.py"), *tests.glob("*/test_*.py"), *tests.glob("conftest.py")))
 
 
@@ -60,7 +64,7 @@ def jobs(known: Mapping[str, str], *, tests: bool) -> list[Found]:
 
     Args:
         known: the texts of its files by name.
-        tests: whether it has a folder of Python tests.
+        tests: whether it has a directory of Python tests.
     """
     every = (*_python(known, tests=tests), *_node(known), *_runners(known), *_compiled(known))
     return list({one.name: one for one in reversed(every)}.values())[::-1]
@@ -72,20 +76,20 @@ def _python(known: Mapping[str, str], *, tests: bool) -> Iterator[Found]:
     if tests or "pytest" in tools or "pytest.ini" in known or "[tool:pytest]" in config or "[pytest]" in config:
         where = "tests" if tests else "."
         more = (
-            f"params: {{path: {{type: path, default: {where}, description: a folder or file of tests}}}}",
+            f"params: {{path: {{type: path, default: {where}, description: a directory or file of tests}}}}",
             "timeout: 1h",
         )
         yield Found(
-            "pytest_full", "pytest {{ path }}", "The whole test suite, or the part of it under `path`", more, check=True
+            "pytest_full", "pytest {{ path }}", "The whole test suite, or the part under `path`", more, check=True
         )
     if "ruff" in tools or "ruff.toml" in known or ".ruff.toml" in known:
         yield Found("lint", "ruff check .", "The linter", ("timeout: 10m",), check=True)
     if "mypy" in tools or "mypy.ini" in known or "[mypy]" in config:
         yield Found("types", "mypy .", "The type checker", ("timeout: 20m",), check=True)
     if "tox" in tools or "[tox]" in known.get("tox.ini", "") or "[testenv]" in known.get("tox.ini", ""):
-        yield Found("tox", "tox", "Every environment of tox", ("timeout: 2h",))
+        yield Found("tox", "tox", "All tox environments", ("timeout: 2h",))
     if "noxfile.py" in known:
-        yield Found("nox", "nox", "Every session of nox", ("timeout: 2h",))
+        yield Found("nox", "nox", "All nox sessions", ("timeout: 2h",))
 
 
 def _node(known: Mapping[str, str]) -> Iterator[Found]:
@@ -98,8 +102,8 @@ def _node(known: Mapping[str, str]) -> Iterator[Found]:
     for name in scripts if isinstance(scripts, dict) else ():
         if name.split(":")[0] in WELL_KNOWN and re.fullmatch(r"[\w:.-]+", name):
             label = f"{manager}_{name.replace(':', '_')}"
-            told = f"The script `{name}` of package.json"
-            yield Found(label, f"{manager} run {name}", told, ("timeout: 1h",), check=_checks(name))
+            description = f"The script `{name}` of package.json"
+            yield Found(label, f"{manager} run {name}", description, ("timeout: 1h",), check=_checks(name))
 
 
 def _runners(known: Mapping[str, str]) -> Iterator[Found]:
@@ -114,15 +118,15 @@ def _runners(known: Mapping[str, str]) -> Iterator[Found]:
     ):
         for name in dict.fromkeys(names):
             if name in WELL_KNOWN:
-                told = f"The target `{name}` of {tool}"
-                yield Found(f"{tool}_{name}", f"{tool} {name}", told, ("timeout: 1h",), check=_checks(name))
+                description = f"The target `{name}` of {tool}"
+                yield Found(f"{tool}_{name}", f"{tool} {name}", description, ("timeout: 1h",), check=_checks(name))
 
 
 def _compiled(known: Mapping[str, str]) -> Iterator[Found]:
     if "Cargo.toml" in known:
-        yield Found("cargo_test", "cargo test", "Every test of the crate or workspace", ("timeout: 1h",), check=True)
+        yield Found("cargo_test", "cargo test", "All tests of the crate or workspace", ("timeout: 1h",), check=True)
     if "go.mod" in known:
-        yield Found("go_test", "go test ./...", "Every test of the module", ("timeout: 1h",), check=True)
+        yield Found("go_test", "go test ./...", "All tests of the module", ("timeout: 1h",), check=True)
 
 
 def _checks(name: str) -> bool:
@@ -130,10 +134,10 @@ def _checks(name: str) -> bool:
 
 
 def job_file(found: list[Found], *, schema: str = "") -> str:
-    """Return the text of a first job file; `schema` is the path of a schema beside it, for editors, or ''."""
+    """Return the text of a first job file. schema: the path of a JSON Schema for editors, or ''."""
     head = [f"# yaml-language-server: $schema={schema}"] if schema else []
     head += [
-        "# Jobs for bgrun: `bgrun jobs` lists them, `bgrun start NAME --wait -t 50s` runs one and tells what failed.",
+        "# Jobs for bgrun: `bgrun jobs` lists them, `bgrun start NAME --wait -t 50s` runs one and reports what failed.",
         "defaults:",
         "  retention: {max_runs: 20, max_age: 30d}",
         "",
@@ -145,7 +149,7 @@ def job_file(found: list[Found], *, schema: str = "") -> str:
     return "\n".join([*head, *body, *group]).rstrip("\n") + "\n"
 
 
-_EXAMPLE = Found("example", "sleep 5; echo done", "Replace this by a command that takes long", ("timeout: 10m",))
+_EXAMPLE = Found("example", "sleep 5; echo done", "Replace this with a command that takes long", ("timeout: 10m",))
 
 
 def _lines(one: Found) -> list[str]:

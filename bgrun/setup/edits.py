@@ -1,4 +1,4 @@
-"""Changes to files that belong to somebody else: merged in, idempotent, whole or not at all; pure but for `apply`."""
+"""Merge changes into files of other tools: idempotent, each file whole or not at all. Only `apply` writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 4 << 20
 
 
 class Edit(NamedTuple):
-    """A file as it is (None: not there) and as it is to be."""
+    """A file before (None: it does not exist) and after a change."""
 
     path: Path
     before: str | None
@@ -27,21 +27,21 @@ class Edit(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether the file changes."""
         return self.before != self.after
 
 
 def edited(path: Path, change: Callable[[str | None], str]) -> Edit:
-    """Return the edit of a file that a change of its text makes.
+    """Return the edit that a change of its text makes to a file.
 
     Raises:
-        UsageError: the file cannot be read, is no text, or cannot be changed safely.
+        UsageError: the file cannot be read, is not text, or cannot be merged safely.
     """
     before = _read(path)
     try:
         return Edit(path, before, change(before))
     except ValueError as error:
-        raise UsageError(f"{path}: {error}", "nothing was changed; add it by hand") from error
+        raise UsageError(f"{path}: {error}", "nothing was changed; edit the file by hand") from error
 
 
 def _read(path: Path) -> str | None:
@@ -51,14 +51,14 @@ def _read(path: Path) -> str | None:
         data = files.read(str(path), _MOST)
         return (data or b"").decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text", "nothing was changed; add it by hand") from error
+        raise UsageError(f"{path} is not UTF-8 text", "nothing was changed; edit the file by hand") from error
 
 
 def between_markers(text: str | None, block: str, begin: str, end: str) -> str:
-    """Return a text with a block between its markers: in place of an older one, else at the end.
+    """Return a text with a block between its markers: in place of an older block, or else at the end.
 
     Raises:
-        ValueError: there is a marker without the other.
+        ValueError: only one of the markers is present.
     """
     whole = f"{begin}\n{block.strip()}\n{end}\n"
     if not text:
@@ -68,27 +68,27 @@ def between_markers(text: str | None, block: str, begin: str, end: str) -> str:
     head, first, rest = text.partition(begin)
     _, last, tail = rest.partition(end)
     if not first or not last:
-        raise ValueError(f"it has {begin!r} or {end!r} without the other")
+        raise ValueError(f"only one of the markers {begin!r} and {end!r} is present")
     return head + whole + tail.removeprefix("\n")
 
 
 def merged_json(text: str | None, change: Callable[[dict[str, Any]], None]) -> str:
-    """Return a JSON document with a change, the rest of it as it was; an unchanged one keeps its very text.
+    """Return a JSON document with a change; an unchanged document keeps its text exactly.
 
     Raises:
-        ValueError: it is no JSON, such as one with comments, or has another form.
+        ValueError: it is not JSON, such as one with comments, or has another structure.
     """
     try:
         document = json.loads(text) if text and text.strip() else {}
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no plain JSON, perhaps for its comments ({error})") from error
+        raise ValueError(f"not plain JSON, perhaps because of comments ({error})") from error
     if not isinstance(document, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004 - one kind of error for every odd text
+        raise ValueError("expected a JSON object")  # noqa: TRY004 - one kind of error for every bad text
     before = json.dumps(document)
     try:
         change(document)
     except (AttributeError, TypeError, KeyError) as error:
-        raise ValueError(f"it has not the expected form ({error})") from error
+        raise ValueError(f"unexpected structure ({error})") from error
     if text and json.dumps(document) == before:
         return text
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -105,7 +105,7 @@ def apply(edits: Iterable[Edit]) -> None:
     """Write the files that change, each whole or not at all.
 
     Raises:
-        StorageError: one cannot be written; those before it were.
+        StorageError: one cannot be written; the files before it were.
     """
     for edit in edits:
         if edit.changes:

@@ -1,4 +1,4 @@
-"""The first job file of a project: written from what is found, checked by the loader, never over another one."""
+"""Write the first job file of a project from what is detected; never replace an existing one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SCHEMA = "bgjobs.schema.json"
 
 
 def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
-    """Give the edits that make the job file, and beside it the schema for editors where that is wanted.
+    """Return the edits that create the job file and, if requested, the JSON Schema next to it.
 
     Raises:
-        JobFileError: a job file is there, and has errors.
+        JobFileError: a job file exists and has errors.
         UsageError: a file cannot be read.
     """
     if schema:
@@ -40,15 +40,15 @@ def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
 def _text(root: Path, schema: str) -> str:
     found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
     text = detect.job_file(found, schema=schema)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / JOB_FILE
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / JOB_FILE
         path.write_text(text, encoding="utf-8")
         load(path)
     return text
 
 
 def job_names(project: Project) -> list[str]:
-    """Return the names of the jobs that are declared, or would be by the first job file."""
+    """Return the names of the declared jobs, or of those that the first job file would declare."""
     if project.job_file:
         return list(load(Path(project.job_file)).jobs)
     root = Path(project.root)

@@ -1,4 +1,4 @@
-"""`init`, `completion`, `hook`: setting up a project, a shell, a client."""
+"""The handlers of `init`, `completion` and `hook`: set up a project, a shell, a client."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def init(project: Project, asked: Asked) -> int:
             output.out(edits.diff(edit, name).rstrip("\n"))
         elif not asked.quiet:
             done = "wrote" if edit.before is None else "changed"
-            output.note(f"{done} {name}" if edit.changes else f"{name} is there and was left as it is")
+            output.note(f"{done} {name}" if edit.changes else f"{name} unchanged")
     return EXIT_OK
 
 
 def _wanted(project: Project, asked: Asked) -> Iterator[Edit]:
-    """Give every edit that was asked for; all of them are worked out before any is made."""
+    """Return every requested edit. All of them are computed before any is made."""
     from pathlib import Path
 
     from bgrun.setup import clients, starter
@@ -64,13 +64,13 @@ def completion(_: Project, asked: Asked) -> int:
 
     kind = get_completion_class(asked.shell) if asked.shell in SHELLS else None
     if kind is None:
-        raise UnknownNameError("shell", asked.shell, SHELLS, f"there are {', '.join(SHELLS)}")
+        raise UnknownNameError("shell", asked.shell, SHELLS)
     output.raw(kind(click_parser.build(), {}, "bgrun", "_BGRUN_COMPLETE").source().encode() + b"\n")
     return EXIT_OK
 
 
 def hook(project: Project, asked: Asked) -> int:
-    """Handle `bgrun hook`: whatever is odd, the client may go on with what it was about to do."""
+    """Handle `bgrun hook`. On any error the client may run its command."""
     from bgrun.setup import command_hook as hooks
 
     try:
@@ -78,6 +78,6 @@ def hook(project: Project, asked: Asked) -> int:
         job = hooks.job_for(hooks.command_of(event), api.jobs.load(project).jobs)
     except (BgrunError, ValueError, RecursionError):
         job = ""
-    if told := hooks.answer(asked.client, job):
-        output.out(told)
+    if answer := hooks.answer(asked.client, job):
+        output.out(answer)
     return EXIT_OK

@@ -1,10 +1,11 @@
-"""The commands about what is declared: `jobs`, `render`, `validate`, `schema`."""
+"""The handlers of `jobs`, `render`, `validate` and `schema`: what is declared."""
 
 from __future__ import annotations
 
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError
+from bgrun.wording import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def jobs(project: Project, asked: Asked) -> int:
 
 
 def _usage(job: api.jobs.JobSpec) -> str:
-    """Return how a job is started: required parameters plain, the others in brackets."""
+    """Return how to start a job: required parameters plain, the others in brackets."""
     words = [f"{p.name}=…" if p.required else f"[{p.name}={p.default}]" for p in job.params]
     return " ".join([f"start {job.name}", *words])
 
@@ -61,7 +62,7 @@ def validate(project: Project, asked: Asked) -> int:
     if asked.json:
         output.document(api.documents.validation(job_file.path))
     elif not asked.quiet:
-        counted = f"{len(job_file.jobs)} jobs, {len(job_file.groups)} groups"
+        counted = f"{count(len(job_file.jobs), 'job')}, {count(len(job_file.groups), 'group')}"
         output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
     return EXIT_OK
 

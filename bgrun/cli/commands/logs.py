@@ -21,7 +21,7 @@ FORMATS = ("text", "github")
 def report(project: Project, asked: Asked) -> int:
     """Handle `bgrun report`."""
     if asked.format not in (None, *FORMATS):
-        raise UsageError(f"no format {asked.format!r}", f"there are {' and '.join(FORMATS)}")
+        raise UsageError(f"unknown format {asked.format!r}", f"choose {' or '.join(FORMATS)}")
     run = one_run(project, asked.ref)
     if asked.json:
         output.document(api.documents.report(project, run))
@@ -30,7 +30,7 @@ def report(project: Project, asked: Asked) -> int:
         text = (format.verdict_line(found.run), *reports.lines(found))
         for line in reports.github_lines(found) if asked.format == "github" else text:
             output.out(line)
-    return exit_code(run, own=True) if asked.exit_code else EXIT_OK
+    return exit_code(run, own=True, waited=False) if asked.exit_code else EXIT_OK
 
 
 DEFAULT_LINES = 100
@@ -48,7 +48,7 @@ def logs(project: Project, asked: Asked) -> int:
         return EXIT_OK
     found = api.logs.read_page(project, run, asked.since, _wanted(asked))
     if found.restarted:
-        output.note(f"the log of {run.run_id} was truncated: these lines are from its new beginning")
+        output.note(f"the log of {run.run_id} was truncated; these lines are from its new start")
     if asked.json:
         # Lines before the last N are left out by whoever gave the N.
         truncated = found.truncated or (found.earlier and not asked.lines)
@@ -59,7 +59,7 @@ def logs(project: Project, asked: Asked) -> int:
     if asked.since:
         output.note(f"cursor: {found.cursor}")
     elif found.truncated and asked.grep:
-        output.note(f"there is more: bgrun logs {run.run_id} --since {found.cursor}")
+        output.note(f"more lines: bgrun logs {run.run_id} --since {found.cursor}")
     return EXIT_OK
 
 
@@ -70,9 +70,9 @@ def _wanted(asked: Asked) -> api.logs.LogRequest:
         UsageError: they contradict each other.
     """
     if asked.head and asked.lines:
-        raise UsageError("--head and --tail contradict each other", "give one of them")
+        raise UsageError("--head cannot be combined with --lines/--tail")
     if asked.context and not asked.grep:
-        raise UsageError("--context is that of a --grep", "give both")
+        raise UsageError("--context requires --grep")
     head, tail = (asked.head, None) if asked.head else _bounds(asked)
     most = JSON_BYTES if asked.json else None
     return api.logs.LogRequest(asked.grep, asked.context or 0, head, tail, most, asked.raw)

@@ -1,4 +1,4 @@
-"""`mcp`: serve the project to coding agents."""
+"""The handler of `mcp`: serve the project to coding agents."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def mcp(project: Project, asked: Asked) -> int:
         from bgrun.mcp.server import serve
     except ImportError as error:
         install = f"{sys.executable} -m pip install 'bgrun[mcp]'"
-        raise UsageError(f"the MCP server needs a package that is not installed: {error.name}", install) from error
+        raise UsageError(f"missing package {error.name!r} for the MCP server", f"install it: {install}") from error
     try:
         serve(project, ServerOptions(asked.max_wait or MAX_WAIT_S, asked.allow_run))
     except ReaderLeftError:
-        output.give_up_output()  # a client that leaves in the middle of a call ends its server as any other
+        output.give_up_output()  # the client exited during a call
     return EXIT_OK

@@ -28,7 +28,7 @@ def start(project: Project, asked: Asked) -> int:
 def run(project: Project, asked: Asked) -> int:
     """Handle `bgrun run`."""
     if not asked.tail:
-        raise UsageError("no command is given", f"bgrun run {asked.label} -- COMMAND…")
+        raise UsageError("missing command", f"put it after '--': bgrun run {asked.label} -- make test")
     _warn(project)
     return _told(project, asked, api.start.run_command(project, asked.label, asked.tail, os.getcwd()))
 
@@ -44,7 +44,7 @@ def group(project: Project, asked: Asked) -> int:
 def _only(tail: Sequence[str]) -> Sequence[str]:
     """Return the jobs that `-- only JOB…` names."""
     if tail and (tail[0] != "only" or len(tail) == 1):
-        raise UsageError(f"behind -- a group takes `only JOB…`, not {' '.join(tail)!r}")
+        raise UsageError(f"unexpected argument after '--': {tail[0]!r}", "select jobs with --only JOB")
     return tail[1:]
 
 
@@ -70,7 +70,7 @@ def _told(project: Project, asked: Asked, begun: Run, *, joined: bool | None = N
         output.flush()
     except OutputError:
         output.give_up_output()
-        output.note(f"{begun.run_id} was started all the same")
+        output.note(f"{begun.run_id} was started; only the output failed")
         raise
     return code
 

@@ -1,4 +1,4 @@
-"""The command about the past: `stats`."""
+"""The handler of `stats`: success rates and durations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stats(project: Project, asked: Asked) -> int:
     for line in format.table([_HEAD, *map(_row, found)]) if found else []:
         output.out(line)
     if not found:
-        output.note(f"nothing ran here{f' under the label {asked.label}' if asked.label else ''} yet")
+        output.note("no runs yet")
     return EXIT_OK
 
 

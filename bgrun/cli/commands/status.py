@@ -29,13 +29,13 @@ def status(project: Project, asked: Asked) -> int:
         _watch(project, live_ids)
         runs = api.runs.status(project, [run.run_id for run in runs])
     if asked.json:
-        # Without a name there may be many, and each digest takes a moment.
+        # Without REF there may be many runs, and each digest takes a moment.
         output.document(api.documents.status(project, runs, with_digest=bool(asked.refs)))
     else:
         _print_status(project, runs, short=asked.quiet)
     if not runs and not asked.json:
-        output.note("nothing ran here yet")
-    return exit_code(runs[0], own=True) if asked.exit_code else EXIT_OK
+        output.note("no runs yet")
+    return exit_code(runs[0], own=True, waited=False) if asked.exit_code else EXIT_OK
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
@@ -60,12 +60,12 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
 
             live.snapshot(project, [run.run_id])
             continue
-        if words := format.progress_words(api.insight.outlook_on(project, run)):
+        if words := format.progress_text(api.insight.outlook_on(project, run)):
             output.out(f"PROGRESS {words}")
         for line in reports.lines_of_failure(project, run) if run.live else ():
             output.out(line)
         for one in members:
-            words = format.progress_words(api.insight.outlook_on(project, one))
+            words = format.progress_text(api.insight.outlook_on(project, one))
             output.out(f"  {format.verdict_line(one)}" + (f", {words}" if words else ""))
 
 
@@ -86,8 +86,8 @@ def list_runs(project: Project, asked: Asked) -> int:
     for line in format.table([head, *map(format.run_row, runs)]) if runs else []:
         output.out(line)
     if not runs:
-        under = f" under the label {asked.label}" if asked.label else ""
-        output.note("no run is like that" if wanted.is_narrow else f"nothing ran here{under} yet")
+        label = f" with label {asked.label!r}" if asked.label else ""
+        output.note("no matching runs" if wanted.is_narrow else f"no runs{label} yet")
     return EXIT_OK
 
 
