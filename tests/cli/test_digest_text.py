@@ -88,7 +88,7 @@ def test_matchers_of_ones_own_and_from_a_file(project: Cli) -> None:
 
 def test_it_is_bounded(project: Cli) -> None:
     assert len(problems_of(project, "loud")) == 10
-    assert "and 30 more" in project("report", "loud").out
+    assert "… and 30 more problems" in project("report", "loud").out
     project("start", "hostile", "--wait", "-q", code=1)
     digest = project.json("report", "hostile")["digest"]
     assert max(map(len, digest["tail"])) <= 160

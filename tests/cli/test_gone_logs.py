@@ -74,9 +74,9 @@ def test_a_run_that_never_ran_has_no_log(bg: Cli) -> None:
     assert run["state"] == "skipped"
     told = bg("latest", "after", code=2)
     assert told.out == ""
-    assert told.err.startswith(f"error: {run['run_id']} has no log, it never ran (skipped: ")
+    assert told.err.startswith(f"error: {run['run_id']} has no log: it never started (skipped: ")
     assert bg("logs", "after", code=2).err == told.err
-    assert "LOG none: it never ran" in bg("status", "after").out.splitlines()
+    assert "LOG none: the run never started" in bg("status", "after").out.splitlines()
     bg.jobs(JOBS.replace("exit 3", "exit 0"))
     bg("start", "after", "--wait")
     bg.jobs(JOBS)

@@ -144,7 +144,7 @@ def test_the_same_start_joins_the_live_run(line: Cli) -> None:
     first = line.json("start", "same", "0")
     again = line.json("start", "same", "0")
     assert (first["joined"], again["joined"], again["run_id"]) == (False, True, first["run_id"])
-    assert line("start", "same", "0").out.startswith(f"JOINED {first['run_id']}: it is running")
+    assert line("start", "same", "0").out.startswith(f"JOINED {first['run_id']}: already running")
     other = line.json("start", "same", "1")
     assert (other["joined"], other["state"]) == (False, "queued")
     (line.folder / "bgjobs.yaml").write_text(JOBS + "# changed\n")

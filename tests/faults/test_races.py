@@ -124,7 +124,7 @@ def test_the_log_folder_is_removed_while_a_job_runs(bg: Cli) -> None:
     run = bg.start("x", "sleep 0.5")
     shutil.rmtree(bg.logs)
     for command in ("status", "wait", "follow", "logs", "stop"):
-        assert "no run or label" in bg(command, "x", code=2).err
+        assert "no run, label or job" in bg(command, "x", code=2).err
     bg("run", "y", "--wait", "--", "true")
     wait_until(lambda: is_gone(int(run["pid"])), "the job ended by itself")
 

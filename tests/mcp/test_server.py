@@ -151,7 +151,7 @@ def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_
         assert "not of type" in await told(client, "bgrun_wait", error=True, runs=["ok"], timeout_s="soon")
         assert "required" in await told(client, "bgrun_wait", error=True)
         assert "unexpected" in await told(client, "bgrun_list", error=True, whatever=1)
-        assert "no run or label" in await told(client, "bgrun_stop", error=True, run="never")
+        assert "no run, label or job" in await told(client, "bgrun_stop", error=True, run="never")
         assert "bgrun_start" in await told(client, "bgrun_begin", error=True)
         assert "regular expression" in await told(client, "bgrun_log", error=True, run="ok", match="(")
         project.jobs("jobs: {ok: {comand: true}}")

@@ -56,7 +56,7 @@ def test_a_first_job_file_is_sound(bg: Cli) -> None:
     assert bg("jobs", "-q").out.split() == ["pytest_full", "make_lint", "checks"]
     env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}"}
     assert "tests/test_a.py:1 test_a" in bg("start", "pytest_full", "--wait", code=1, **env).out
-    assert "was left as it is" in bg("init").err
+    assert "unchanged" in bg("init").err
 
 
 def test_an_empty_folder_gets_an_example(bg: Cli) -> None:
