@@ -203,7 +203,7 @@ def brief_list(found: Iterable[Run]) -> dict[str, Any]:
 
 def brief_log(found: Newest, page: LogPage, *, more: bool) -> dict[str, Any]:
     """Return lines of a log and the cursor after them; `more`: wanted lines were left out after these."""
-    note = "the log was truncated: these lines are from its new beginning" if page.restarted else None
+    note = "the log was truncated; these lines are from its new start" if page.restarted else None
     end = {"next": page.cursor, "more": more or None, "also_live": list(found.others), "note": note}
     return _present({"run": found.run.run_id, "state": found.run.state, **end}) | {"lines": list(page.lines)}
 

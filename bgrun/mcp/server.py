@@ -1,7 +1,7 @@
-"""The MCP server: speaks the protocol over stdio with the official SDK and hands every call to `tools`.
+"""The MCP server: speaks the protocol over stdio with the official SDK and passes every call to `tools`.
 
-A call that fails is a tool error with the hint that a person would get; the server goes on. It ends when
-its standard input does; runs never do, since they are nobody's children here.
+A failed call is a tool error with a hint; the server continues. It exits at the end of its standard input; runs
+continue, since they are not its children.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 _LONGEST_ERROR = 600
 _INSTRUCTIONS = (
-    "Long commands run as jobs that outlive a call. bgrun_start a job with wait_s; if it still runs, bgrun_wait. "
-    "The result says what failed; read the log only if that is not enough."
+    "Run long commands as jobs that outlive a call: bgrun_start with wait_s, and while it is still running, "
+    "bgrun_wait. The result has the failures; read the log only if you need more."
 )
 
 
 def serve(project: Project, settings: tools.ServerOptions) -> None:
-    """Serve the project until standard input ends; an answer that cannot be written ends it with the next input.
+    """Serve the project until standard input ends, or an answer cannot be written.
 
     Raises:
-        OutputError: the answers cannot be written, or nobody reads them any more.
+        OutputError: the answers cannot be written, or the client has exited.
     """
     try:
         anyio.run(_serve, Calls(project, settings))
@@ -51,7 +51,7 @@ def serve(project: Project, settings: tools.ServerOptions) -> None:
 
 
 def _os_error(error: BaseException) -> OSError | None:
-    """Return the operating system's error that this is, or that is among a group of errors."""
+    """Return the OSError in an error or a group of errors, or None."""
     if isinstance(error, OSError):
         return error
     inner = getattr(error, "exceptions", ())
@@ -71,7 +71,7 @@ async def _serve(calls: Calls) -> None:
 
 
 class Calls:
-    """Answers to what a client asks. The project is looked at anew for each: its job file may change at any time."""
+    """Answer the requests of a client. Each call reads the project again: its job file may change at any time."""
 
     def __init__(self, project: Project, settings: tools.ServerOptions) -> None:
         self.begun_in = project
@@ -82,32 +82,32 @@ class Calls:
         self, _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         """Answer tools/list."""
-        return types.ListToolsResult(tools=[_described(tool) for tool in self.tools.values()])
+        return types.ListToolsResult(tools=[_declared(tool) for tool in self.tools.values()])
 
     async def call_tool(
         self, _: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        """Answer tools/call; whatever goes wrong becomes a tool error."""
+        """Answer tools/call; every error becomes a tool error."""
         try:
-            told = await self._call(params.name, params.arguments or {})
+            answer = await self._call(params.name, params.arguments or {})
         except BgrunError as error:
             return _failed(error)
-        except Exception as error:  # noqa: BLE001 - the server has to live, and its client has to know
-            return _failed(BgrunError(f"bgrun itself failed: {type(error).__name__}: {error}"))
-        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-        return types.CallToolResult(content=[types.TextContent(text=_sound(text))], structured_content=_json(text))
+        except Exception as error:  # noqa: BLE001 - the server must continue, and its client must be informed
+            return _failed(BgrunError(f"internal error: {type(error).__name__}: {error}"))
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        return types.CallToolResult(content=[types.TextContent(text=_encodable(text))], structured_content=_json(text))
 
     async def _call(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
         tool = self.tools.get(name)
         if tool is None:
             raise UnknownNameError("tool", name[:100], self.tools)
         _check(tool, given)
-        answer: Any = getattr(self, f"_{name}")
-        told: dict[str, Any] = await answer(**given)
-        return told
+        method: Any = getattr(self, f"_{name}")
+        answer: dict[str, Any] = await method(**given)
+        return answer
 
     async def _in_thread(self, work: Callable[[Project], Any]) -> Any:
-        """Do something that reads files or starts processes without holding up other calls."""
+        """Run blocking work in a thread, so that other calls are answered meanwhile."""
 
         def do() -> Any:
             return work(api.locate(self.begun_in.root, self.begun_in.job_file))
@@ -115,51 +115,52 @@ class Calls:
         return await anyio.to_thread.run_sync(do)
 
     async def _bgrun_start(self, job: str, args: tuple[str, ...] = (), wait_s: float = 0) -> dict[str, Any]:
-        run, beside = await self._in_thread(lambda project: tools.start(project, self.settings, job, tuple(args)))
+        run, more = await self._in_thread(lambda project: tools.start(project, self.settings, job, tuple(args)))
         (ended,) = await self._wait([run.run_id], wait_s, "all") if wait_s else [run]
-        told = await self._in_thread(lambda project: api.documents.brief_result(project, ended))
-        return {**told, **beside, **self._note(wait_s, [ended])}
+        answer = await self._in_thread(lambda project: api.documents.brief_result(project, ended))
+        return {**answer, **more, **self._note(wait_s, [ended])}
 
     async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
         asked = self.settings.max_wait_s if timeout_s is None else timeout_s
-        # Names are resolved once: a newer run of a label is not what was waited for.
+        # Names are resolved once: the call does not wait for newer runs of a label.
         wanted = await self._in_thread(lambda project: api.runs.meant(project, runs, without_stopping=True))
         run_ids = [run.run_id for run in wanted]
         found = await self._wait(run_ids, asked, mode)
-        told = await self._in_thread(lambda project: [api.documents.brief_result(project, run) for run in found])
-        return {**(told[0] if len(told) == 1 else {"runs": told}), **self._note(asked, found)}
+        answers = await self._in_thread(lambda project: [api.documents.brief_result(project, run) for run in found])
+        return {**(answers[0] if len(answers) == 1 else {"runs": answers}), **self._note(asked, found)}
 
     async def _wait(self, run_ids: list[str], asked_s: float, mode: str) -> list[Run]:
         left = tools.until(tools.clamped(asked_s, self.settings))
         for pause in tools.pauses():
             found: list[Run] = await self._in_thread(lambda project: api.stop.wait_for(project, run_ids, 0.0))
-            over = [not run.live for run in found]
-            if (any(over) if mode == "any" else all(over)) or left() <= 0:
+            finished = [not run.live for run in found]
+            if (any(finished) if mode == "any" else all(finished)) or left() <= 0:
                 return found
             await anyio.sleep(max(0.0, min(pause, left())))
         raise AssertionError  # the pauses never end
 
     def _note(self, asked_s: float, runs: list[Run]) -> dict[str, Any]:
         if asked_s > self.settings.max_wait_s and any(run.live for run in runs):
-            return {"note": f"waited {self.settings.max_wait_s:g} s, the most a call waits; bgrun_wait again"}
+            limit = f"{self.settings.max_wait_s:g} s (limit per call)"
+            return {"note": f"still running after {limit}; call bgrun_wait again"}
         return {}
 
     async def _bgrun_log(
         self, run: str, since: str | None = None, match: str | None = None, max_lines: int | None = None
     ) -> dict[str, Any]:
-        told: dict[str, Any] = await self._in_thread(lambda project: tools.log(project, run, since, match, max_lines))
-        return told
+        answer: dict[str, Any] = await self._in_thread(lambda project: tools.log(project, run, since, match, max_lines))
+        return answer
 
     async def _bgrun_list(self, what: str = "jobs") -> dict[str, Any]:
-        told: dict[str, Any] = await self._in_thread(lambda project: tools.listed(project, what))
-        return told
+        answer: dict[str, Any] = await self._in_thread(lambda project: tools.listed(project, what))
+        return answer
 
     async def _bgrun_stop(self, run: str) -> dict[str, Any]:
-        told: dict[str, Any] = await self._in_thread(lambda project: tools.stopped(project, run))
-        return told
+        answer: dict[str, Any] = await self._in_thread(lambda project: tools.stopped(project, run))
+        return answer
 
 
-def _described(tool: tools.Tool) -> types.Tool:
+def _declared(tool: tools.Tool) -> types.Tool:
     hints = types.ToolAnnotations(
         read_only_hint=tool.read_only, destructive_hint=tool.destructive, idempotent_hint=tool.idempotent
     )
@@ -167,17 +168,17 @@ def _described(tool: tools.Tool) -> types.Tool:
 
 
 def _check(tool: tools.Tool, given: dict[str, Any]) -> None:
-    """Refuse arguments that are not as declared.
+    """Validate arguments against the schema of a tool.
 
     Raises:
-        UsageError: what is wrong with them, each in a few words.
+        UsageError: they do not match; the message has up to three errors.
     """
-    faults = [_fault(error) for error in Draft7Validator(tool.schema).iter_errors(given)]
-    if faults:
-        raise UsageError(f"{tool.name}: {'; '.join(faults[:3])}", f"it takes {', '.join(tool.properties)}")
+    errors = [_describe(error) for error in Draft7Validator(tool.schema).iter_errors(given)]
+    if errors:
+        raise UsageError(f"{tool.name}: {'; '.join(errors[:3])}", f"arguments: {', '.join(tool.properties)}")
 
 
-def _fault(error: Any) -> str:
+def _describe(error: Any) -> str:
     path = ".".join(str(part) for part in error.absolute_path)
     long = error.validator in ("maxLength", "maxItems")
     message = f"too long, at most {error.validator_value}" if long else error.message
@@ -185,11 +186,11 @@ def _fault(error: Any) -> str:
 
 
 def _failed(error: BgrunError) -> types.CallToolResult:
-    # A person is told the nearest names and a command; a client, all that there are, as far as they fit.
+    # A person gets the nearest names and a command; a client gets all names that fit.
     hint = f"valid: {_choices(error)}" if isinstance(error, UnknownNameError) else error.hint
     text = "\n".join(filter(None, (error.message, hint)))
     shown = text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
-    return types.CallToolResult(content=[types.TextContent(text=_sound(shown))], is_error=True)
+    return types.CallToolResult(content=[types.TextContent(text=_encodable(shown))], is_error=True)
 
 
 def _choices(error: UnknownNameError) -> str:
@@ -197,10 +198,10 @@ def _choices(error: UnknownNameError) -> str:
     return short(", ".join((*error.nearest, *others)), 400)
 
 
-def _sound(text: str) -> str:
-    """Return text that JSON can carry: bytes that were no UTF-8 come as lone surrogates."""
+def _encodable(text: str) -> str:
+    """Return text that JSON can carry: bytes that were not UTF-8 are lone surrogates."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _json(text: str) -> Any:
-    return json.loads(_sound(text))
+    return json.loads(_encodable(text))

@@ -1,7 +1,6 @@
-"""The tools of the MCP server: how they are declared, and what they do, as plain functions.
+"""The tools of the MCP server: their declarations, and what they do as plain functions.
 
-Handles only go out and come in (run ids), absent values are left out, and everything is bounded:
-whoever reads this pays for each word.
+Answers are short, since agents pay by the word: run IDs in place of paths, no absent values, limited lists.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 MAX_WAIT_S = 50.0
-"""How long a call waits at most, unless the server is told otherwise: clients cut calls off after a minute."""
+"""Default limit of a call's wait: clients cut calls off after a minute."""
 MOST_RUNS = 20
-_LOOKS_S = (0.05, 0.1, 0.2, 0.25)
+_PAUSES_S = (0.05, 0.1, 0.2, 0.25)
 _LOG_LINES, _LOG_BYTES = 100, 8 << 10
 _GROUP, _ADHOC = "group:", "run:"
 
 
 class ServerOptions(NamedTuple):
-    """What this server allows: how long a call may wait, in seconds, and whether any command may be run."""
+    """The limits of a server: how long a call may wait, in seconds, and whether it runs any command."""
 
     max_wait_s: float = MAX_WAIT_S
     allow_run: bool = False
 
 
 class Tool(NamedTuple):
-    """A tool: what it is told by, the JSON schema of its arguments, and its hints for clients."""
+    """A tool: its name and description, the JSON Schema of its arguments, and hints for clients."""
 
     name: str
     description: str
@@ -47,7 +46,7 @@ class Tool(NamedTuple):
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of its arguments."""
+        """The JSON Schema of its arguments."""
         more = {"required": list(self.required)} if self.required else {}
         return {"type": "object", "properties": dict(self.properties), **more, "additionalProperties": False}
 
@@ -58,22 +57,22 @@ _SECONDS = {"type": "number", "minimum": 0}
 
 
 def declared(settings: ServerOptions) -> list[Tool]:
-    """Return the tools that a server with these settings has."""
-    adhoc = ", or run:LABEL with a command as args" if settings.allow_run else ""
+    """Return the tools of a server with these settings."""
+    adhoc = ", or run:LABEL with a command as args," if settings.allow_run else ""
     wait = f"at most {settings.max_wait_s:g}"
     return [
         Tool(
             "bgrun_start",
-            f"Start a declared job, or group:NAME{adhoc}, in the background; it outlives this call. With wait_s "
-            f"({wait}) the result has the verdict and what failed, if it ended by then. args: KEY=VALUE, then -- and "
-            "extra words.",
+            f"Start a declared job or group:NAME{adhoc} in the background; it outlives this call. With wait_s "
+            f"({wait}), returns the result and failures if the run finishes in time. args: KEY=VALUE, then -- and "
+            "extra arguments.",
             {"job": _TEXT, "args": _TEXTS, "wait_s": _SECONDS},
             ("job",),
         ),
         Tool(
             "bgrun_wait",
-            f"Wait for runs ({wait} s), then tell state, exit code and what failed. A job's name is its live runs, "
-            "or its newest.",
+            f"Wait for runs ({wait} s); returns state, exit code and failures. A job name means its active runs, or "
+            "else its newest.",
             {"runs": {**_TEXTS, "minItems": 1}, "timeout_s": _SECONDS, "mode": {"enum": ["all", "any"]}},
             ("runs",),
             read_only=True,
@@ -81,7 +80,7 @@ def declared(settings: ServerOptions) -> list[Tool]:
         ),
         Tool(
             "bgrun_log",
-            "Lines of a run's log: the last ones, those matching a regex, or what is new since a cursor.",
+            "Return lines of a run's log: the last ones, regex matches, or new lines since a cursor.",
             {
                 "run": _TEXT,
                 "since": {**_TEXT, "description": "cursor, or start"},
@@ -94,14 +93,14 @@ def declared(settings: ServerOptions) -> list[Tool]:
         ),
         Tool(
             "bgrun_list",
-            "jobs: what can be started, with parameters. runs: what ran, newest first. live: what runs now.",
+            "List declared jobs with their parameters (jobs), recent runs, newest first (runs), or active runs (live).",
             {"what": {"enum": ["jobs", "runs", "live"]}},
             read_only=True,
             idempotent=True,
         ),
         Tool(
             "bgrun_stop",
-            "End a run, or all live runs of a job, with all processes.",
+            "Stop a run, or all active runs of a job, and every process they started.",
             {"run": _TEXT},
             ("run",),
             destructive=True,
@@ -114,37 +113,37 @@ def declared(settings: ServerOptions) -> list[Tool]:
 
 
 def start(project: Project, settings: ServerOptions, job: str, args: Sequence[str]) -> tuple[Run, dict[str, Any]]:
-    """Start a job, a group or, where that is allowed, any command; return the run and what to say beside it."""
+    """Start a job, a group or, if allowed, any command; return the run and further fields of the answer."""
     cut = args.index("--") if "--" in args else len(args)
-    words, tail = args[:cut], args[cut + 1 :]
-    warned = {"warnings": told} if (told := api.start.warnings(project)) else {}
+    words, extra_args = args[:cut], args[cut + 1 :]
+    warned = {"warnings": warnings} if (warnings := api.start.warnings(project)) else {}
     if job.startswith(_GROUP):
-        return api.start.start_group(project, job.removeprefix(_GROUP), None, _only(tail), words), warned
+        return api.start.start_group(project, job.removeprefix(_GROUP), None, _only(extra_args), words), warned
     if job.startswith(_ADHOC):
         if not settings.allow_run:
-            raise UsageError("this server runs declared jobs only", "bgrun_list what=jobs names them")
+            raise UsageError("this server runs declared jobs only", "list them with bgrun_list what=jobs")
         if not args:
-            raise UsageError("no command is given", 'args: ["make", "-j4"]')
+            raise UsageError("missing command", 'args: ["make", "-j4"]')
         return api.start.run_command(project, job.removeprefix(_ADHOC), args, project.root), warned
-    started = api.start.start(project, [job, *words], tail)
+    started = api.start.start(project, [job, *words], extra_args)
     return started.run, {**warned, **({"joined": True} if started.joined else {})}
 
 
-def _only(tail: Sequence[str]) -> Sequence[str]:
-    if tail and tail[0] != "only":
-        raise UsageError("behind -- a group takes: only JOB…")
-    return tail[1:]
+def _only(extra_args: Sequence[str]) -> Sequence[str]:
+    if extra_args and extra_args[0] != "only":
+        raise UsageError(f"unexpected argument after '--': {extra_args[0]!r}", "select jobs with: -- only JOB")
+    return extra_args[1:]
 
 
 def pauses() -> Iterator[float]:
-    """Give the seconds between two looks at runs that are waited for."""
-    yield from _LOOKS_S
+    """Return the seconds between two checks of runs that are waited for."""
+    yield from _PAUSES_S
     while True:
-        yield _LOOKS_S[-1]
+        yield _PAUSES_S[-1]
 
 
 def clamped(asked_s: float, settings: ServerOptions) -> float:
-    """Return how long a call waits that asked for so many seconds."""
+    """Return the seconds that a call waits, given the requested ones."""
     return min(asked_s, settings.max_wait_s)
 
 
@@ -170,12 +169,12 @@ def listed(project: Project, what: str) -> dict[str, Any]:
 
 
 def stopped(project: Project, run: str) -> dict[str, Any]:
-    """Stop the runs that are meant and return what became of them."""
+    """Stop the runs that `run` means and return their results."""
     ended = [api.documents.brief_end(one) for one in api.stop.stop_runs(project, [run])]
     return ended[0] if len(ended) == 1 else {"runs": ended}
 
 
 def until(seconds: float) -> Callable[[], float]:
-    """Return a function that tells how many of these seconds are left."""
+    """Return a function that returns how many of these seconds are left."""
     end = time.monotonic() + seconds
     return lambda: end - time.monotonic()
