@@ -114,7 +114,10 @@ def test_from_the_list_to_the_verdict(project: Cli, bgrun_bin: Path, era: str) -
 def test_a_wait_is_bounded_and_says_so(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
         begun = await told(client, "bgrun_start", job="slow", wait_s=600)
-        assert (begun["state"], begun["note"]) == ("running", "still running after 0.2 s (limit per call); call bgrun_wait again")
+        assert (begun["state"], begun["note"]) == (
+            "running",
+            "still running after 0.2 s (limit per call); call bgrun_wait again",
+        )
         still = await told(client, "bgrun_wait", runs=["slow"], timeout_s=0.1)
         assert "note" not in still
         quick = await told(client, "bgrun_start", job="ok")
