@@ -1,4 +1,4 @@
-"""What shell completion offers for an argument: names of jobs, groups, labels, runs. Quick, and silent on any error."""
+"""Complete arguments in a shell: names of jobs, groups, labels, runs. Fast, and silent on any error."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MOST_RUNS = 50
 
 
 def offers(what: str, begun: str, before: Iterable[str], job_file: str | None) -> list[str]:
-    """Return what an argument may be.
+    """Return the names that complete an argument.
 
     Args:
-        what: the kinds of names, as `cli.table` has them: words joined by ` or `.
-        begun: how the word begins.
-        before: the words before it, the first of which may be a job.
-        job_file: the job file that was named, if any.
+        what: the kinds of names, as in `cli.spec`: joined by ` or `.
+        begun: the argument as typed so far.
+        before: the arguments before it, which may include a job.
+        job_file: the job file given with --file, or None.
     """
     try:
         project = api.locate(os.getcwd(), job_file)

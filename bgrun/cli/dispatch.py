@@ -34,7 +34,7 @@ def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job
         command: which, from the spec.
         values: the values of its arguments and options by name.
         tail: the arguments after `--`.
-        job_file: the job file that was named, if any.
+        job_file: the job file given with --file, or None.
 
     Raises:
         BgrunError: whatever the handler raises.

@@ -1,4 +1,4 @@
-"""The live view on a terminal: a line for each run, as it goes. Drawn by rich, imported only when shown."""
+"""Show runs live on a terminal, one line each. Rich draws them and is imported only here."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LEAST_WIDTH = 60
 
 
 class Line(NamedTuple):
-    """A run as the view shows it."""
+    """A run with its estimate, as the view shows it."""
 
     run: Run
-    outlook: api.insight.Estimate
+    estimate: api.insight.Estimate
 
 
 class View:
-    """Runs as they are at each moment; what past runs took is read once."""
+    """The current state of runs; the usual durations of their labels are read once."""
 
     def __init__(self, project: Project, run_ids: Sequence[str]) -> None:
         self.project = project
@@ -42,29 +42,30 @@ class View:
         self.usual: dict[str, float | None] = {}
 
     def __rich__(self) -> RenderableType:
-        """Draw it as it is now; a file that cannot be read just now is told, and looked at again."""
+        """Draw the current state; show an error of reading it, and read again the next time."""
         from bgrun.errors import BgrunError
 
         try:
-            return drawn(self.lines(), _size())
+            return draw(self.lines(), _size())
         except BgrunError as error:
             from rich.text import Text
 
             return Text(error.message)
 
     def lines(self) -> list[Line]:
-        """Return what is to be shown, of a group's run its members; only what fits is looked at closely."""
+        """Return the runs to show, for a group run its jobs. Only those that fit get an estimate."""
         runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
-        room = _room(_size())
+        height = _height(_size())
         return [
-            Line(run, self._outlook(run) if place < room else api.insight.Estimate()) for place, run in enumerate(runs)
+            Line(run, self._estimate(run) if place < height else api.insight.Estimate())
+            for place, run in enumerate(runs)
         ]
 
     def _expanded(self, run_id: str) -> list[Run]:
         run = api.runs.latest(self.project, run_id)
         return api.runs.members(self.project, run) or [run]
 
-    def _outlook(self, run: Run) -> api.insight.Estimate:
+    def _estimate(self, run: Run) -> api.insight.Estimate:
         if run.state != "running":
             return api.insight.Estimate()
         if run.label not in self.usual:
@@ -78,18 +79,18 @@ def _size() -> os.terminal_size:
     return shutil.get_terminal_size()
 
 
-def _room(size: os.terminal_size) -> int:
+def _height(size: os.terminal_size) -> int:
     return max(1, size.lines - 3)
 
 
 def in_view(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs with those that go on first, then what did not succeed."""
+    """Return the runs, active ones first, then those that did not succeed."""
     order = {"running": 0, "queued": 2, "succeeded": 3}
     return sorted(runs, key=lambda run: order.get(run.state, 1))
 
 
-def drawn(lines: Sequence[Line], size: os.terminal_size) -> Table:
-    """Return the lines as a table that fits a terminal of this size, and a word on the rest."""
+def draw(lines: Sequence[Line], size: os.terminal_size) -> Table:
+    """Return the lines as a table that fits a terminal of this size, with the number of those left out."""
     from collections import Counter
 
     from rich.table import Table
@@ -99,57 +100,57 @@ def drawn(lines: Sequence[Line], size: os.terminal_size) -> Table:
     wide = size.columns >= _LEAST_WIDTH
     for _ in range(6 if wide else 2):
         table.add_column(no_wrap=True, overflow="ellipsis")
-    room = _room(size)
-    for line in lines[:room]:
+    height = _height(size)
+    for line in lines[:height]:
         cells = _cells(line, size.columns)
         table.add_row(*(cells if wide else cells[:2]))
-    if rest := lines[room:]:
+    if rest := lines[height:]:
         counts = Counter(line.run.state for line in rest)
-        told = ", ".join(f"{count} {state}" for state, count in counts.items())
-        table.add_row(Text("…"), Text(f"{len(rest)} more: {told}"))
+        states = ", ".join(f"{count} {state}" for state, count in counts.items())
+        table.add_row(Text("…"), Text(f"{len(rest)} more: {states}"))
     return table
 
 
 def _cells(line: Line, columns: int) -> list[RenderableType]:
     from rich.text import Text
 
-    run, outlook = line
-    left = "" if outlook.eta_s is None else f"~{span(outlook.eta_s)} left"
-    said = outlook.last_line if run.live else (run.reason or "")
+    run, estimate = line
+    left = "" if estimate.eta_s is None else f"~{span(estimate.eta_s)} left"
+    remark = estimate.last_line if run.live else (run.reason or "")
     return [
         Text(run.state, style=_STYLES.get(run.state, "red")),
         Text(run.label),
-        _bar(outlook),
+        _bar(estimate),
         Text(span(run.duration_s), justify="right"),
         Text(left, style="dim"),
-        Text(said[:columns], style="dim"),
+        Text(remark[:columns], style="dim"),
     ]
 
 
-def _bar(outlook: api.insight.Estimate) -> RenderableType:
+def _bar(estimate: api.insight.Estimate) -> RenderableType:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
-    if not outlook.progress:
+    if not estimate.progress:
         return Text(" " * _BAR)
-    return ProgressBar(total=1.0, completed=outlook.progress.fraction, width=_BAR)
+    return ProgressBar(total=1.0, completed=estimate.progress.fraction, width=_BAR)
 
 
 @contextmanager
 def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
-    """Show runs live until the block ends; what is printed on the console goes above the view."""
+    """Show runs live until the block ends; lines printed on the console appear above the view."""
     from rich.console import Console
     from rich.live import Live
 
-    _silence_drawing()
+    _ignore_output_errors()
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     seen = View(project, run_ids)
     with Live(get_renderable=seen.__rich__, console=console, refresh_per_second=PER_SECOND, transient=True):
         yield console
 
 
-def _silence_drawing() -> None:
-    """Have the thread that draws say nothing where the terminal is gone: the next line that is printed tells."""
+def _ignore_output_errors() -> None:
+    """Ignore output errors in the thread that draws: the next printed line raises them."""
     import threading
 
     usual = threading.excepthook
@@ -162,7 +163,7 @@ def _silence_drawing() -> None:
 
 
 def watch(project: Project, run_ids: Sequence[str]) -> None:
-    """Show runs live until all of them have ended."""
+    """Show runs live until all of them have finished."""
     with view(project, run_ids):
         while any(api.runs.latest(project, run_id).live for run_id in run_ids):
             time.sleep(1 / PER_SECOND)

@@ -1,4 +1,4 @@
-"""Streams and JSON documents. Only this module prints."""
+"""Print to the standard streams; only this module does."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _CONTROLS = "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)"
 
 
 def out(text: str) -> None:
-    """Print a line to standard output; what the terminal cannot encode is escaped."""
+    """Print a line to standard output; characters that its encoding lacks are escaped."""
     sys.stdout.write(_printable(text) + "\n")
 
 
 def note(text: str) -> None:
-    """Print a line to standard error: for the person, not for the pipe. No result depends on it: errors are let go."""
+    """Print a line to standard error, for people. Errors are ignored: no result depends on it."""
     sys.stdout.flush()
     with suppress(OSError):
         sys.stderr.write(_printable(text) + "\n")
 
 
 def flush() -> None:
-    """Write what was printed so far.
+    """Flush standard output.
 
     Raises:
         OutputError: it cannot be written.
@@ -38,19 +38,19 @@ def flush() -> None:
 
 
 def give_up_output() -> None:
-    """Let what is still to be written to standard output go nowhere."""
+    """Redirect standard output to the null device, so that buffered text is discarded."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def raw(data: bytes) -> None:
-    """Write bytes as they are."""
+    """Write raw bytes to standard output."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
 def _printable(text: str) -> str:
-    """Return text that any terminal takes and that cannot drive one: colours are all that gets through."""
+    """Return text that a terminal can encode, without control sequences other than colors."""
     encoding = sys.stdout.encoding or "utf-8"
     return _harmless(text).encode(encoding, "backslashreplace").decode(encoding)
 
@@ -58,7 +58,7 @@ def _printable(text: str) -> str:
 def _harmless(text: str) -> str:
     if text.isprintable():
         return text
-    import re  # which takes as long to import as all else that a look needs
+    import re  # as slow to import as the rest of `bgrun status`
 
     return re.sub(_CONTROLS, lambda found: repr(found[0])[1:-1], text)
 
@@ -68,10 +68,10 @@ def document(content: Mapping[str, Any]) -> None:
     import json
 
     text = json.dumps({"schema_version": api.documents.SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False)
-    # A byte of a command that was not UTF-8 comes as a lone surrogate, which JSON readers refuse.
+    # Bytes that were not UTF-8 are lone surrogates, which JSON readers reject.
     sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
 
 
 def wants_live(*, quiet: bool = False, json: bool = False) -> bool:
-    """Return whether somebody looks at a terminal that can show a live view."""
+    """Return whether standard output is a terminal that can show a live view."""
     return sys.stdout.isatty() and not (quiet or json) and os.environ.get("TERM", "dumb") != "dumb"

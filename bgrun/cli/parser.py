@@ -1,8 +1,8 @@
-"""The plain forms of the command line, read from the table without click, whose import costs more than most commands.
+"""Parse plain command lines without click, whose import costs more than most commands.
 
-It takes what is written out in full: a command, its options each as a word of its own with the value behind
-it, its arguments. Whatever else there is (help, abbreviations, `--option=value`, errors, completion) it
-leaves to click, which reads the same table; a test holds the two to the same answers.
+Plain is a command, its options each as an argument of its own followed by its value, and its arguments. Everything
+else (help, abbreviations, `--option=value`, errors, completion) is left to click, which is built from the same
+spec; a test compares the two.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 COMPLETION = "_BGRUN_COMPLETE"
 
 
-def read(words: Sequence[str], tail: Sequence[str] | None) -> tuple[Command, dict[str, Any]] | None:
-    """Return the command and its values, or None where click has to read these words.
+def read(words: Sequence[str], extra_args: Sequence[str] | None) -> tuple[Command, dict[str, Any]] | None:
+    """Return the command and its values, or None where click has to parse these arguments.
 
     Args:
-        words: those before a `--`.
-        tail: those behind it, or None without one.
+        words: the arguments before `--`.
+        extra_args: those after it, or None without one.
     """
     command = next((one for one in COMMANDS if words and one.name == words[0]), None)
-    if command is None or COMPLETION in os.environ or (tail is not None and not command.tail):
+    if command is None or COMPLETION in os.environ or (extra_args is not None and not command.tail):
         return None
     values: dict[str, Any] = {option.name: _ABSENT.get(option.kind) for option in command.options}
     given = _options(command, words[1:], values)
@@ -40,7 +40,7 @@ _ABSENT: dict[str, Any] = {"flag": False, "texts": ()}
 
 
 def _options(command: Command, words: Sequence[str], values: dict[str, Any]) -> list[str] | None:
-    """Take the options out of the words into the values; return what is left, or None for a form that is not plain."""
+    """Move the options into the values; return the other arguments, or None for a form that is not plain."""
     spelled = {spelling: option for option in command.options for spelling in option.spellings}
     rest: list[str] = []
     seen: set[str] = set()
@@ -59,7 +59,7 @@ def _options(command: Command, words: Sequence[str], values: dict[str, Any]) -> 
 
 
 def _value(option: Option, word: str) -> Any:
-    """Return the value that a word gives an option, or None where it is not plainly one."""
+    """Return the value of an option, or None if it is not plainly one."""
     if not word or word.startswith("-"):
         return None
     if option.kind == "int":
@@ -80,7 +80,7 @@ def _duration(word: str) -> float | None:
 
 
 def _arguments(command: Command, given: list[str], values: dict[str, Any]) -> bool:
-    """Put the words into the arguments; return whether they fit."""
+    """Assign the positional arguments; return whether they fit."""
     left = list(given)
     for argument in command.arguments:
         if argument.many in ("some", "any"):

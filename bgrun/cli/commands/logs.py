@@ -64,7 +64,7 @@ def logs(project: Project, asked: Asked) -> int:
 
 
 def _wanted(asked: Asked) -> api.logs.LogRequest:
-    """Return which lines the options ask for.
+    """Return the lines that the options select.
 
     Raises:
         UsageError: they contradict each other.
@@ -79,7 +79,7 @@ def _wanted(asked: Asked) -> api.logs.LogRequest:
 
 
 def _bounds(asked: Asked) -> tuple[int | None, int | None]:
-    """Return how many first or last lines are wanted where `--head` does not say so."""
+    """Return how many first or last lines to print without `--head`."""
     if asked.since_start:
         return asked.lines or (JSON_LINES if asked.json else None), None
     if asked.lines:

@@ -51,24 +51,24 @@ def follow(project: Project, asked: Asked) -> int:
             output.raw(chunk.data)
     else:
         _follow_text(project, runs, asked.lines, quiet=asked.quiet)
-    ended = api.runs.meant(project, [run.run_id for run in runs])
+    finished = api.runs.meant(project, [run.run_id for run in runs])
     if not asked.quiet:
-        for one in (shown for run in ended for shown in (*api.runs.members(project, run), run)):
+        for one in (shown for run in finished for shown in (*api.runs.members(project, run), run)):
             output.note(format.verdict_line(one))
-    if len(ended) == 1:
-        return exit_code(ended[0], own=asked.exit_code)
-    return EXIT_OK if api.runs.all_succeeded(ended) else EXIT_JOB_FAILED
+    if len(finished) == 1:
+        return exit_code(finished[0], own=asked.exit_code)
+    return EXIT_OK if api.runs.all_succeeded(finished) else EXIT_JOB_FAILED
 
 
 def _follow_text(project: Project, runs: Sequence[Run], lines: int | None, *, quiet: bool) -> None:
-    """Print the lines, those of several logs with their names; on a terminal with the live view below them."""
+    """Print the lines, those of several logs with their names; on a terminal, above the live view."""
     name = _run_id if len(runs) > 1 else _label if runs[0].members else _no_name
     if not output.wants_live(quiet=quiet):
         _print_lines(api.logs.follow(project, runs, lines, as_lines=True), name)
         return
     from bgrun.cli import live
 
-    # What has come of a line that has not ended stands in the view, as the last line of its run.
+    # The view shows an unfinished line as the last line of its run.
     with live.view(project, [run.run_id for run in runs]) as console:
         for chunk in _noted(api.logs.follow(project, runs, lines, as_lines=True, early=False)):
             if chunk.pieces:
@@ -89,7 +89,7 @@ def _no_name(_: api.logs.Chunk) -> str:
 
 
 def _noted(chunks: Iterable[api.logs.Chunk]) -> Iterator[api.logs.Chunk]:
-    """Give the chunks, and tell what is to be said of a log itself."""
+    """Yield the chunks, and print their notes to standard error."""
     for chunk in chunks:
         if chunk.note:
             output.note(chunk.note)
@@ -97,16 +97,16 @@ def _noted(chunks: Iterable[api.logs.Chunk]) -> Iterator[api.logs.Chunk]:
 
 
 def _print_lines(chunks: Iterable[api.logs.Chunk], name: Callable[[api.logs.Chunk], str]) -> None:
-    """Print lines as they come in; those of several runs never mix."""
-    standing = ""  # the run of whose line the beginning stands in the last line of ours
+    """Print lines as they arrive; lines of several runs never mix."""
+    unfinished = ""  # the run whose unfinished line is the last one printed
     for chunk in _noted(chunks):
         text: list[str] = []
         for piece in chunk.pieces:
-            if standing == chunk.run_id and piece.more is not None:
+            if unfinished == chunk.run_id and piece.more is not None:
                 text.append(piece.more)
             else:
-                text += ["\n" if standing else "", name(chunk), piece.whole]
+                text += ["\n" if unfinished else "", name(chunk), piece.whole]
             text.append("\n" if piece.ends else "")
-            standing = "" if piece.ends else chunk.run_id
+            unfinished = "" if piece.ends else chunk.run_id
         if text:
             output.raw("".join(text).encode("utf-8", "replace"))
