@@ -169,12 +169,12 @@ def test_a_folder_that_is_gone(bg: Cli) -> None:
     gone.mkdir()
     done = bg("run", "x", "--wait", "--", "bash", "-c", "cd ..; rmdir gone", cwd=gone)
     assert done.code == 0
-    assert "is gone" in bg("rerun", "x", code=2).err
+    assert "does not exist" in bg("rerun", "x", code=2).err
     gone.mkdir()
     line = f"rmdir ../gone; {' '.join(bg.command)} status"
     inside = subprocess.run(["bash", "-c", line], cwd=gone, env=bg.env, capture_output=True, text=True)
     assert inside.returncode == 2
-    assert inside.stderr.startswith("error: the folder this command was started in is gone")
+    assert inside.stderr.startswith("error: the current directory no longer exists")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
