@@ -171,7 +171,7 @@ def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_
 def test_any_command_only_where_that_is_allowed(project: Cli, bgrun_bin: Path) -> None:
     agent = Agent(project, bgrun_bin, "--allow-run")
     assert agent.call("bgrun_start", job="run:hello", args=["echo", "hi"], wait_s=30)["state"] == "succeeded"
-    assert "no command" in agent.call("bgrun_start", error=True, job="run:hello")
+    assert "missing command" in agent.call("bgrun_start", error=True, job="run:hello")
 
 
 def test_calls_at_once_and_two_servers(project: Cli, bgrun_bin: Path) -> None:
