@@ -84,7 +84,7 @@ class Cli:
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         done = Done(args, ran)
@@ -191,7 +191,7 @@ def pip_install(venv: Path, *what: str) -> None:
 def _no_process_left(tmp_path: Path) -> Iterator[None]:
     """Fail a test whose jobs outlive it, and end those jobs: they carry the mark of its folder."""
     yield
-    end = time.monotonic() + 5
+    end = time.monotonic() + DEADLINE_S
     while (left := _marked(tmp_path)) and time.monotonic() < end:
         time.sleep(0.05)
     for process in left:

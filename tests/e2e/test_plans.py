@@ -169,7 +169,7 @@ defaults:
 jobs:
   good: {command: "true", on_success: ['echo "good {{ job }}" >> told'], on_failure: echo bad >> told}
   bad: {command: "exit 4", on_failure: [{command: "echo '{{ x }}' >> told"}], params: {x: {default: "it's"}}}
-  hangs: {command: "true", on_finish: [{command: "echo begun; sleep 600", timeout: 200ms}, "exit 5", {notify: true}]}
+  hangs: {command: "true", on_finish: [{command: "echo begun; sleep 600", timeout: 2s}, "exit 5", {notify: true}]}
 """
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from bgrun.logs import reports
@@ -104,9 +105,14 @@ def test_a_stopped_run_keeps_what_it_wrote(project: Cli) -> None:
     assert digest(project, ran)["counts"] == {"passed": 2}
 
 
-def test_a_supervisor_that_became_slim_knows_what_was_there_before(project: Cli) -> None:
+def test_a_re_executed_supervisor_knows_what_was_there_before(project: Cli) -> None:
     run(project, "unit", GOOD)
-    stale, fresh = (project.json("start", "unit", f"what=sleep 1.2; {what}") for what in ("exit 1", BAD))
+    hold = "until [ -e go ]; do sleep 0.05; done"
+    stale, fresh = (project.json("start", "unit", f"what={hold}; {what}") for what in ("exit 1", BAD))
+    for one in (stale, fresh):
+        words = psutil.Process(int(project.meta(one)["supervisor_pid"])).cmdline
+        wait_until(lambda words=words: words()[-1:] != [] and "supervisor of" in words()[-1], "it is re-executed")  # type: ignore[misc]
+    (project.folder / "go").touch()
     project.ended(stale["run_id"])
     project.ended(fresh["run_id"])
     assert digest(project, stale)["counts"] is None

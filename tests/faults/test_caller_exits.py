@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 from tests.conftest import wait_until
@@ -52,9 +51,8 @@ def test_the_callers_process_group_is_killed(bg: Cli) -> None:
 
 
 def test_no_pipe_of_the_caller_is_kept_open(bg: Cli) -> None:
-    began = time.monotonic()
     bg.start("x", LATER)  # returns only once stdout and stderr of the command line are closed
-    assert time.monotonic() - began < 10
+    assert bg.state("x")["state"] == "running"
     finish(bg)
 
 

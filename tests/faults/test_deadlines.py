@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bgrun.system import clock
 from tests.conftest import TOP, wait_until
 from tests.faults.conftest import is_gone, kill
 
@@ -27,24 +27,25 @@ def test_a_job_that_runs_too_long_is_stopped_and_says_so(bg: Cli) -> None:
 
 def test_also_when_the_job_ignores_sigterm(bg: Cli) -> None:
     bg.jobs(
-        "jobs: {x: {command: 'trap \"\" TERM; sleep 300 & wait; sleep 300', timeout: 300ms, stop_grace_period: 300ms}}"
+        "jobs: {x: {command: 'trap \"\" TERM; sleep 300 & wait; sleep 300', timeout: 2s, stop_grace_period: 300ms}}"
     )
     ended = bg.json("start", "x", "--wait", code=1)
     assert (ended["state"], ended["exit_code"]) == ("timed_out", 137)
 
 
 def test_also_when_the_job_answers_with_success(bg: Cli) -> None:
-    bg.jobs("jobs: {x: {command: 'trap \"exit 0\" TERM; while :; do sleep 0.02; done', timeout: 300ms}}")
+    bg.jobs("jobs: {x: {command: 'trap \"exit 0\" TERM; while :; do sleep 0.02; done', timeout: 2s}}")
     ended = bg.json("start", "x", "--wait", code=1)
     assert (ended["state"], ended["exit_code"]) == ("timed_out", 0)
 
 
 def test_a_supervisor_that_slept_beyond_the_deadline_keeps_it_when_it_wakes(bg: Cli) -> None:
-    bg.jobs("jobs: {x: {command: sleep 300, timeout: 600ms}}")
+    bg.jobs("jobs: {x: {command: sleep 300, timeout: 3s}}")
     run = bg.json("start", "x")
+    began = clock.steady_clock()
     pid = int(bg.meta(run)["supervisor_pid"])
     kill(pid, signal.SIGSTOP)
-    time.sleep(0.8)  # the machine sleeps for this long
+    wait_until(lambda: clock.steady_clock() > began + 3, "the deadline is over")
     assert bg.state("x")["state"] == "running"
     kill(pid, signal.SIGCONT)
     assert bg.ended("x")["state"] == "timed_out"

@@ -91,7 +91,7 @@ def test_words_that_cannot_be_written_do_not_make_a_success_of_a_timeout(bg: Cli
     bg.jobs("""
         jobs:
           x:
-            timeout: 1s
+            timeout: 3s
             command: |
               trap 'exit 0' TERM
               mv ".logs/$BGRUN_RUN_ID.meta" kept

@@ -85,9 +85,12 @@ def test_stop_still_works(bg: Cli, supervisor_of: SupervisorOf) -> None:
 
 
 def test_a_timeout_that_nobody_keeps_any_more_is_no_verdict(bg: Cli, supervisor_of: SupervisorOf) -> None:
-    bg.jobs("jobs: {x: {command: sleep 0.8, timeout: 500ms}}")
+    bg.jobs("jobs: {x: {command: 'until [ -e go ]; do sleep 0.02; done', timeout: 3s}}")
     run = bg.json("start", "x")
     kill(supervisor_of(run))
+    began = clock.steady_clock()
+    wait_until(lambda: clock.steady_clock() > began + 3, "the timeout is over")
+    (bg.folder / "go").touch()
     assert bg.ended("x")["state"] == "succeeded"
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
+from bgrun.local import run as run_task
+from bgrun.local.journal import Child
+from bgrun.local.manifest import RunPlan
+from bgrun.store import meta
+from bgrun.store.paths import RunPaths
 from tests.conftest import wait_until
 from tests.faults.conftest import is_gone, kill, written
 
@@ -66,10 +72,25 @@ def test_what_ignores_the_signal_is_killed_after_the_grace_period(bg: Cli) -> No
 
 
 def test_nothing_is_told_where_nothing_is_left(bg: Cli) -> None:
-    bg.start("x", "sleep 0.3 & wait; echo hi > >(cat)")
+    bg.start("x", "sleep 0.1 & wait; echo hi | cat")
     run = bg.ended("x")
     assert run["left_running"] == []
     assert "left_running" not in bg.meta(run)
+
+
+def test_what_is_about_to_end_is_given_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = RunPaths(str(tmp_path), "x_20260101_000000")
+    mark = {"BGRUN_RUN_ID": at.run_id, "BGRUN_LOG_DIR": at.log_dir}
+    with subprocess.Popen(["sleep", "300"], env={**os.environ, **mark}) as job:
+        try:
+            task = run_task.RunTask(RunPlan(at.run_id, "x", {}), run_task.Host(at.log_dir, print, lambda: True))
+            task.child = Child(0, -1, meta.pack({"run_id": at.run_id, "log_dir": at.log_dir}))
+            wait_until(lambda: [one.pid for one in task._left_running()] == [job.pid], "it is found")
+            monkeypatch.setattr(run_task, "LINGER_S", 60.0)
+            monkeypatch.setattr(time, "sleep", lambda _: job.terminate())  # what a moment is for
+            assert task._left_running() == []
+        finally:
+            job.kill()
 
 
 def test_of_a_killed_job_nothing_is_left(bg: Cli) -> None:

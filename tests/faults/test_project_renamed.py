@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 JOBS = """
 jobs:
   one: {command: "until [ -e go ]; do sleep 0.02; done; exit 3", on_finish: ['pwd > hooked; echo $BGRUN_LOG >> hooked']}
-  bounded: {command: "sleep 300", timeout: 1s}
+  bounded: {command: "sleep 300", timeout: 3s}
   next: {command: "exit 0", depends_on: [one]}
   held: {command: "until [ -e go ]; do sleep 0.02; done", concurrency: {group: g, when_busy: queue}}
   newest: {command: "until [ -e go ]; do sleep 0.02; done", concurrency: {group: n, when_busy: replace}}

@@ -57,9 +57,10 @@ def test_stop_as_soon_as_it_is_in_view(bg: Cli) -> None:
 def test_two_stops_at_once(bg: Cli) -> None:
     """The job is asked once, however many ask for it, and ends in its own way."""
     run = bg.start(
-        "x", "trap 'echo asked; ended=1' TERM; until [ $ended ]; do sleep 0.02 || true; done; sleep 0.3; exit 9"
+        "x",
+        "trap 'echo asked; ended=1' TERM; echo ready; until [ $ended ]; do sleep 0.02 || true; done; sleep 0.3; exit 9",
     )
-    wait_until(lambda: below(run["pid"]), "it runs")
+    wait_until(lambda: "ready" in Path(run["log"]).read_text(), "its trap is set")
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda _: bg.json("stop", "x")["runs"][0], range(3)))
     assert {(one["state"], one["exit_code"]) for one in (*done, bg.state("x"))} == {("stopped", 9)}
@@ -121,11 +122,13 @@ def test_stop_of_what_is_suspended(bg: Cli) -> None:
 
 
 def test_the_log_folder_is_removed_while_a_job_runs(bg: Cli) -> None:
-    run = bg.start("x", "sleep 0.5")
+    run = bg.start("x", "until [ -e go ]; do sleep 0.02; done")
     shutil.rmtree(bg.logs)
     for command in ("status", "wait", "follow", "logs", "stop"):
         assert "no run, label or job" in bg(command, "x", code=2).err
     bg("run", "y", "--wait", "--", "true")
+    assert not is_gone(int(run["pid"]))
+    (bg.folder / "go").touch()
     wait_until(lambda: is_gone(int(run["pid"])), "the job ended by itself")
 
 

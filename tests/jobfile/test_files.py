@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -73,12 +72,11 @@ def test_no_document_ends_in_a_traceback(data: object) -> None:
     problems_of(yaml.safe_dump(data).encode())
 
 
-def test_a_huge_file_is_refused_at_once() -> None:
-    began = time.monotonic()
+def test_a_huge_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml, "compose", lambda *_, **__: pytest.fail("it is parsed"))
     assert problems_of(b"a: " + b"x" * (2 << 20)) == [
         "f.yaml:1:1: larger than 1 MiB; a job file is written by hand; split it"
     ]
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("raw", [b"[" * 5000, b"a: " + b"{a: " * 3000, b"- " * 5000 + b"x"])
