@@ -1,4 +1,7 @@
-"""What the supervisor asks of the kernel: to sleep until something happens, the time, its orphans."""
+"""Sleep in the kernel until something happens: signals, timers, children that exit, touched files.
+
+The supervisor has no loop that polls: it blocks all its signals and waits for the next one or for a deadline.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,39 @@ import fcntl
 import os
 import sys
 
-from bgrun.light import contextmanager, signal, suppress
+from bgrun.light import contextmanager, signal
 from bgrun.system import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import resource
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
 HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGIO)
-"""The signals that a supervisor acts on."""
+"""The signals that a supervisor handles."""
 
 
 class Alarm:
-    """Signals that are waited for instead of handled (sigwait(3)).
+    """The signals of the supervisor, waited for with sigwait(3) instead of handled.
 
-    They stay blocked, so that none is lost, not even while this process becomes another program.
+    They stay blocked, so that none is lost, even while the process executes another program.
     """
 
     _awaited = (*HEARD, signal.SIGALRM)
 
     def __init__(self) -> None:
         for number in self._awaited:
-            # Never called, for they are blocked; but a signal that is ignored may not even be kept (SIGCHLD on macOS).
+            # Never called, since they are blocked; but an ignored signal may be dropped (SIGCHLD on macOS).
             signal.signal(number, lambda *_: None)
-        # SIGPIPE: the caller may be killed before it is answered.
+        # SIGPIPE: the caller may be killed before it has read the answer.
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._awaited)
 
     def sleep(self, timeout_s: float | None) -> int:
-        """Sleep until a signal comes or the time is up; return the signal that came, or 0."""
+        """Sleep until a signal arrives or the timeout expires; return the signal, or 0."""
         if timeout_s is not None and timeout_s <= 0 and not set(HEARD) & set(signal.sigpending()):
             return 0
         if timeout_s is not None and timeout_s > 0:
@@ -48,17 +51,17 @@ class Alarm:
         return 0 if came == signal.SIGALRM else came
 
 
-SLOW_LOOK_S = 30.0
-"""Where the kernel gives no word of touched files: seconds between two looks for a stop request."""
+REQUEST_CHECK_S = 30.0
+"""Seconds between two checks for stop requests if the kernel does not report touched files."""
 CAN_WATCH = hasattr(fcntl, "F_NOTIFY")
 
 
-def hear_of_touches(folder: str) -> int:
-    """Have SIGIO sent to this process each time a file of a folder is touched (fcntl(2), F_NOTIFY, DN_ATTRIB).
+def watch_touches(folder: str) -> int:
+    """Have SIGIO sent to this process each time a file of a directory is touched (fcntl(2), F_NOTIFY, DN_ATTRIB).
 
-    It is how a stop is asked for from where this process cannot be signalled, as from another PID namespace.
-    Nothing else touches files there. Return the descriptor to be kept open as long as word is wanted, -1 where
-    there is none to be had. SIGIO has to be blocked (see `Alarm`).
+    A caller that cannot signal this process, from another PID namespace for example, requests a stop this way.
+    Nothing else touches files there. Return the descriptor that has to stay open, or -1 if the kernel or the file
+    system cannot do this. SIGIO must be blocked (see `Alarm`).
     """
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -77,10 +80,9 @@ def hear_of_touches(folder: str) -> int:
 
 
 def child_has_ended() -> bool:
-    """Whether a child waits to be reaped (waitid(2)); True where the system cannot say so without reaping it.
+    """Return whether a child can be reaped (waitid(2)). Returns True where waitid is missing.
 
-    Asked before wait4(2), for which Python loads the module of its numbers: 50 KiB that a supervisor asleep
-    does without.
+    Checked before wait4(2), for which Python loads the module `resource`: 50 KiB that a sleeping supervisor saves.
     """
     if not hasattr(os, "waitid"):
         return True
@@ -91,9 +93,9 @@ def child_has_ended() -> bool:
 
 
 def children() -> set[int] | None:
-    """Return the pids of this process's children; None where only a look at all processes can tell.
+    """Return the PIDs of this process's children (proc(5): /proc/pid/task/tid/children), or None where unsupported.
 
-    With a subreaper's, all that a job left running is below them (proc(5): /proc/pid/task/tid/children).
+    Whatever a job left running descends from them if this process is a subreaper.
     """
     try:
         with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
@@ -103,10 +105,10 @@ def children() -> set[int] | None:
 
 
 def reap_child() -> tuple[int, int, resource.struct_rusage | None]:
-    """Reap a child that has ended, as wait4(2) does: its pid or 0, its status, what it used.
+    """Reap a child that has exited, as wait4(2) does, and return its PID or 0, its status and its resource usage.
 
-    Python loads the module of the last behind the reaping, and where that is gone the status goes with it: then
-    better without.
+    Python loads the module `resource` only after the child was reaped; if that fails the status is lost. Without
+    the module, no usage is returned.
 
     Raises:
         ChildProcessError: there are no children.
@@ -118,63 +120,13 @@ def reap_child() -> tuple[int, int, resource.struct_rusage | None]:
     return os.wait4(-1, os.WNOHANG)
 
 
-_limits: list[tuple[int, int]] = []
-"""The limit of descriptors as the caller had it, soft and hard, and ours; nothing while it is the same."""
-
-
-def raise_limit(needed: int) -> None:
-    """Have room for this many descriptors, as far as the hard limit allows (setrlimit(2)).
-
-    Only for us: jobs and hooks get what the caller had (see `callers_limit`).
-    """
-    import resource
-
-    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted and not _limits:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            _limits.extend((before, (wanted, hard)))
-
-
-def out_of_reach(fd: int) -> int:
-    """Return a descriptor that stays open, moved beyond the caller's limit where ours is higher.
-
-    What is opened for a job has to be below that: posix_spawn(3) takes no other while the limit is the caller's.
-
-    Raises:
-        OSError: there is no room; `fd` is open still.
-    """
-    if not _limits:
-        return fd
-    moved = int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _limits[0][0]))
-    os.close(fd)
-    return moved
-
-
-@contextmanager
-def callers_limit() -> Iterator[None]:
-    """Have the caller's limit of descriptors again in the block, for who is started in it; nothing can be opened."""
-    if not _limits:
-        yield
-        return
-    import resource
-
-    before, own = _limits
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, own)
-
-
 class TimeUpError(Exception):
-    """A limit of time came while something slept."""
+    """A time limit expired during a sleep."""
 
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise TimeUpError in the block when the time is up; only for the main thread, which alone gets signals."""
+    """Raise TimeUpError in the block when the time is up. For the main thread only, which alone gets signals."""
     if seconds is None:
         yield
         return
@@ -192,19 +144,19 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 def is_main_thread() -> bool:
-    """Return whether this is the thread that gets signals, as threading has it, without loading that."""
+    """Return whether this is the thread that gets signals, without importing threading."""
     threading = sys.modules.get("threading")
     return threading is None or threading.current_thread() is threading.main_thread()
 
 
 def become_subreaper() -> bool:
-    """Have orphaned descendants become children of this process (prctl(2)); False off Linux."""
+    """Make orphaned descendants children of this process (prctl(2)). Returns False except on Linux."""
     set_child_subreaper = 36
     return _prctl(set_child_subreaper, 1)
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends (prctl(2)); off Linux nothing happens."""
+    """Have the kernel kill this process when its parent exits (prctl(2)). Does nothing except on Linux."""
     set_parent_death_signal = 1
     _prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != parent:
@@ -217,10 +169,9 @@ def _prctl(option: int, value: int) -> bool:
 
 
 def find_prctl() -> Callable[[int, int], int] | None:
-    """Return prctl(2), or None off Linux. Found before a fork it costs a fifth of what it costs behind it.
+    """Return prctl(2), or None except on Linux. Looking it up before a fork costs a fifth of doing so after it.
 
-    The inner half of ctypes alone can call it, and takes a tenth of the time, and 0.6 MiB less for as long
-    as the job runs.
+    `_ctypes` alone can call it, loads in a tenth of the time of `ctypes`, and takes 0.6 MiB less.
     """
     if not process.LINUX:
         return None
@@ -236,20 +187,3 @@ def find_prctl() -> Callable[[int, int], int] | None:
         return lambda option, value: int(ctypes.CDLL(None).prctl(option, value, 0, 0, 0))
     except OSError:
         return None
-
-
-def close_all(but: Container[int]) -> None:
-    """Close every descriptor beyond the standard streams, whoever left it open, but for these."""
-    for fd in [int(name) for name in os.listdir("/dev/fd")]:
-        if fd > 2 and fd not in but:
-            with suppress(OSError):
-                os.close(fd)
-
-
-def leave_streams() -> None:
-    """Let go of the caller's standard streams."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    if null > 2:
-        os.close(null)

@@ -1,7 +1,7 @@
-"""Keeping the machine awake while a job runs, where the system offers it; never a requirement.
+"""Keep the machine awake while a job runs, where the system has a program for that; otherwise do nothing.
 
-macOS has caffeinate(8), which ends by itself with the process it watches. On Linux with systemd a
-block inhibitor is held by systemd-inhibit(1) around a `tail` that ends with that process.
+macOS has caffeinate(8), which exits with the process it watches. On Linux with systemd, systemd-inhibit(1) holds a
+block inhibitor while a `tail` runs that exits with that process.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def inhibitor(pid: int, label: str, find: Callable[[str], str | None]) -> list[str]:
-    """Return the command that keeps the machine awake until `pid` ends, or an empty list; pure."""
+    """Return the command that keeps the machine awake until `pid` exits, or an empty list. Pure."""
     if caffeinate := find("caffeinate"):
         return [caffeinate, "-i", "-w", str(pid)]
     inhibit, tail = find("systemd-inhibit"), find("tail")
     if not inhibit or not tail:
         return []
-    words = ["--what=idle:sleep", "--who=bgrun", f"--why={label} runs", "--mode=block"]
-    return [inhibit, *words, tail, f"--pid={pid}", "-s5", "-f", os.devnull]
+    options = ["--what=idle:sleep", "--who=bgrun", f"--why={label} runs", "--mode=block"]
+    return [inhibit, *options, tail, f"--pid={pid}", "-s5", "-f", os.devnull]
 
 
 def keep_awake(pid: int, label: str) -> int:
-    """Start the inhibitor for a job; return its pid, or 0 where the system offers none."""
+    """Start the inhibitor for a job and return its PID, or 0 if there is none."""
     command = inhibitor(pid, label, _find)
     if not command:
         return 0
@@ -43,7 +43,7 @@ def keep_awake(pid: int, label: str) -> int:
 
 
 def _find(program: str) -> str | None:
-    """Return the path of a program, if it can work here: systemd-inhibit needs systemd running."""
+    """Return the path of a program that works here: systemd-inhibit needs systemd, and `tail --pid` Linux."""
     if program == "systemd-inhibit" and not os.path.isdir("/run/systemd/system"):
         return None
     if program == "tail" and not sys.platform.startswith("linux"):

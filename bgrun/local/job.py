@@ -15,7 +15,7 @@ import time
 
 from bgrun.errors import SCARCE, LaunchError, ScarceError
 from bgrun.light import NamedTuple, signal, suppress
-from bgrun.local import event_loop, journal
+from bgrun.local import descriptors, journal
 from bgrun.store import meta
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import clock, files, process, programs
@@ -165,7 +165,7 @@ def _spawn(at: RunPaths, start: Start, fds: tuple[int, int, int]) -> int:
             if fd >= 0:
                 opened.append(_out_of_the_way(fd))
                 streams.append((opened[-1], target))
-        with event_loop.callers_limit():
+        with descriptors.callers_limit():
             return _spawn_apart(words, environment, streams)
     finally:
         for fd in opened:

@@ -1,7 +1,13 @@
-"""Bounding what a runaway log takes on disk, while the job writes on and no pipe is in between.
+"""Limit the disk space of a log while its job writes directly to it, without a pipe in between.
 
-On Linux the middle of the file is given back to the disk (fallocate(2), FALLOC_FL_PUNCH_HOLE): the
-head and the tail stay, and so does every offset.
+On Linux the middle of the file is given back to the file system (fallocate(2), FALLOC_FL_PUNCH_HOLE): head and tail
+stay, and so does every offset.
+
+When a log is checked: after `next_check_s` while it grows. Once it did not grow between two checks, the supervisor
+asks the kernel to report the next write in the log directory (`LogWatch`, fcntl(2) F_NOTIFY) and sleeps without a
+timer. That saves the 15 wake-ups a minute that checks of silent logs would take. One report means that any file of
+the directory was written to; each silent log is then checked by the clock again. Where the kernel or the file system
+has no F_NOTIFY (macOS, network file systems), every log is checked by the clock, at least once a minute.
 """
 
 from __future__ import annotations
@@ -15,47 +21,46 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+BLOCK = 4096
+FASTEST = 256 << 20
+"""Bytes per second that a log is assumed to grow by at most, when the next check is planned."""
+SHORTEST_S, LONGEST_S = 1.0, 60.0
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
+
 
 class LogWatch:
-    """What is written in one folder (fcntl(2), F_NOTIFY): Linux has it, unless it was built without."""
+    """Reports of writes in one directory; see the module."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._fd = -1
 
-    def ask(self) -> bool:
-        """Ask for one SIGIO when any file of the folder is written to; return False where that is not to be had.
+    def arm(self) -> bool:
+        """Have one SIGIO sent when any file of the directory is written to; return False where that is unsupported.
 
-        Whoever asks has SIGIO blocked, which would end this process otherwise (see `event_loop.Alarm`).
+        SIGIO must be blocked, or it would kill this process (see `event_loop.Alarm`).
         """
-        asked = getattr(fcntl, "F_NOTIFY", None)
-        if asked is None:
+        notify = getattr(fcntl, "F_NOTIFY", None)
+        if notify is None:
             return False
         try:
             if self._fd < 0:
                 self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.fcntl(self._fd, asked, getattr(fcntl, "DN_MODIFY", 0))
+            fcntl.fcntl(self._fd, notify, getattr(fcntl, "DN_MODIFY", 0))
         except OSError:
             return False
         return True
 
 
-BLOCK = 4096
-FASTEST = 256 << 20
-"""Bytes per second that a log is taken to grow by at most, when the next look is planned."""
-SHORTEST_S, LONGEST_S = 1.0, 60.0
-_KEEP_SIZE, _PUNCH_HOLE = 1, 2
-
-
-def next_look_s(used: int, most: int) -> float:
-    """Return after how many seconds a log of `used` bytes has to be looked at again; pure."""
+def next_check_s(used: int, most: int) -> float:
+    """Return after how many seconds a log that takes `used` bytes is checked again. Pure."""
     return min(max((most - used) / FASTEST, SHORTEST_S), LONGEST_S)
 
 
 def hole(size: int, used: int, most: int) -> tuple[int, int]:
-    """Return offset and length of what to drop from a log: nothing (0, 0) within the bound; pure.
+    """Return offset and length of what to remove from a log: (0, 0) within the limit. Pure.
 
-    A quarter of the bound is kept at the head and half of it at the tail.
+    A quarter of the limit is kept at the head and half of it at the tail.
     """
     if used <= most:
         return 0, 0
@@ -65,7 +70,7 @@ def hole(size: int, used: int, most: int) -> tuple[int, int]:
 
 
 def size(path: str) -> int:
-    """Return the length of a file in bytes; 0 where there is none."""
+    """Return the length of a file in bytes; 0 if it does not exist."""
     try:
         return os.lstat(path).st_size
     except OSError:
@@ -73,7 +78,7 @@ def size(path: str) -> int:
 
 
 def on_disk(path: str) -> int:
-    """Return the bytes that a file takes on disk; 0 where there is none."""
+    """Return the disk space of a file in bytes; 0 if it does not exist."""
     try:
         return os.lstat(path).st_blocks * 512
     except OSError:
@@ -81,7 +86,7 @@ def on_disk(path: str) -> int:
 
 
 def bound(path: str, most: int) -> bool:
-    """Bring a log back within its bound; return False where the system cannot do that."""
+    """Bring a log back within its limit; return False where the system cannot do that."""
     used = on_disk(path)
     if used <= most:
         return True
@@ -106,7 +111,7 @@ def _fallocate() -> Any:
         return None
     try:
         import ctypes
-    except ImportError:  # the interpreter was removed meanwhile
+    except ImportError:  # the interpreter was removed since
         return None
     libc = ctypes.CDLL(None)
     found = getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)

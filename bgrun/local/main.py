@@ -9,7 +9,8 @@ from bgrun import codec
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.light import contextmanager, suppress
 from bgrun.local import journal, workdir
-from bgrun.local.event_loop import Alarm, become_subreaper, close_all, leave_streams
+from bgrun.local.descriptors import close_all, leave_streams
+from bgrun.local.event_loop import Alarm, become_subreaper
 from bgrun.local.manifest import Plan, launched, unpack
 from bgrun.local.supervisor import Supervisor
 from bgrun.local.workdir import HERE

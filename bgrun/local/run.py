@@ -159,7 +159,7 @@ class RunTask:
             from bgrun.local import reports
 
             try:
-                self.reports_before = reports.look(self._reports())
+                self.reports_before = reports.note(self._reports())
             except Exception as error:  # noqa: BLE001 - no fault of ours in this is worth a run
                 journal.note_fault(self.host.log_dir, error)
 
@@ -310,7 +310,7 @@ class RunTask:
         if self._log_is_quiet():
             self.look_at = AFTER_A_WRITE
         else:
-            self.look_at = now + log_limit.next_look_s(log_limit.on_disk(self.at.log), most)
+            self.look_at = now + log_limit.next_check_s(log_limit.on_disk(self.at.log), most)
 
     def _log_is_quiet(self) -> bool:
         """Whether nothing came since the last look, and word of the next write will."""
@@ -372,5 +372,7 @@ class RunTask:
 
 
 def _stop_told(reason: str | None, ended: int, left: int) -> str:
-    counted = f"{reason}; ended {ended} process{'' if ended == 1 else 'es'}"
-    return f"{counted}, {left} could not be ended" if left else counted
+    from bgrun import wording
+
+    failed = f", {left} could not be stopped" if left else ""
+    return f"{reason} ({wording.count(ended, 'process')} stopped{failed})"

@@ -1,4 +1,4 @@
-"""What a plan does next, from the states of its runs; pure."""
+"""Decide which runs of a plan start, are skipped or are stopped next, from the states of its runs. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class Order(NamedTuple):
     """The order of a plan's runs.
 
-    `needs` are the runs that have to succeed before another one starts; a run without an entry needs
-    none. `max_parallel` is how many may run at once (None: no bound); `fail_fast` says whether the
-    first run that does not succeed ends the rest.
+    needs: the dependencies of each run, which must succeed before it starts; a run without an entry has none.
+    max_parallel: how many may run at once; None: no limit.
+    fail_fast: stop all other runs as soon as one does not succeed.
     """
 
     needs: Mapping[str, tuple[str, ...]] = {}
@@ -26,11 +26,11 @@ class Order(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What is due now.
+    """What to do next.
 
-    `skip`, `waive` and `stop` give the reason by run id. A waived run is skipped too, but spoils
-    nothing: its own `if` ruled it out, or that of all it needs and did not get. `done` when nothing is
-    left.
+    skip, waive, stop: the reason by run ID. A waived run is skipped as well, but fails neither the group nor its
+        dependents: its own `if` was false, or that of every dependency it lacks.
+    done: every run of the plan has finished.
     """
 
     launch: tuple[str, ...] = ()
@@ -46,18 +46,18 @@ def decide(
     """Return the next step of a plan.
 
     Args:
-        states: the runs in the order in which they are to start, each behind all that it needs.
-        order: how they depend on each other.
-        waived: the skipped runs that spoil nothing.
-        held_back: queued runs that may not start yet, whatever the order says.
+        states: the runs in the order in which they start, each after its dependencies.
+        order: the dependencies and limits.
+        waived: the skipped runs that count as no failure.
+        held_back: queued runs that wait for a slot of their concurrency group.
     """
     running = [run_id for run_id, now in states.items() if now == "running"]
-    failed = next((run_id for run_id, now in states.items() if _spoils(now) and run_id not in waived), None)
+    failed = next((run_id for run_id, now in states.items() if _is_failure(now) and run_id not in waived), None)
     if order.fail_fast and failed:
         why = f"fail_fast: {failed} did not succeed"
         queued = [run_id for run_id, now in states.items() if now == "queued"]
         return Step((), dict.fromkeys(queued, why), {}, dict.fromkeys(running, why), not running)
-    skip, waive = _ruled_out(states, order, waived)
+    skip, waive = _unstartable(states, order, waived)
     ready = [
         run_id
         for run_id, now in states.items()
@@ -70,33 +70,33 @@ def decide(
     return Step(tuple(ready[:free]), skip, waive, done=not queued_on and not running)
 
 
-def _ruled_out(
+def _unstartable(
     states: Mapping[str, State], order: Order, waived: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the queued runs that can never start, and of those apart the ones that spoil nothing.
+    """Return the queued runs that can never start: those to skip, and those to waive.
 
-    Those behind them in turn are ruled out in the same pass, since each stands behind what it needs.
+    One pass finds their dependents too, since each run comes after its dependencies.
     """
     skip: dict[str, str] = {}
     waive: dict[str, str] = {}
     for run_id, needs in order.needs.items():
         if states[run_id] != "queued":
             continue
-        missing = [one for one in needs if one in skip or one in waive or _spoils(states[one])]
+        missing = [one for one in needs if one in skip or one in waive or _is_failure(states[one])]
         harmful = [one for one in missing if one not in waive and one not in waived]
         if harmful:
             skip[run_id] = _why(harmful, states, skip)
         elif missing and not any(states[one] in LIVE_STATES and one not in waive for one in needs):
-            # Only once all of them are over: one that still runs may yet be missed in earnest.
+            # Only once all have finished: an active one may still fail, and then this run is skipped for that.
             waive[run_id] = _why(missing, states, skip)
     return skip, waive
 
 
 def _why(missing: list[str], states: Mapping[str, State], skip: Mapping[str, str]) -> str:
-    """Name what a run missed: of several the one that is itself no consequence of another."""
+    """Return the reason of a skipped run: of several dependencies, one that was not skipped itself."""
     cause = next((one for one in missing if states[one] not in ("queued", "skipped")), missing[0])
     state = "skipped" if states[cause] == "queued" or cause in skip else states[cause]
-    return f"it needs {cause}, which {_ENDED.get(state, state)}"
+    return f"dependency {cause} {_ENDED.get(state, state)}"
 
 
 _ENDED = {
@@ -108,5 +108,5 @@ _ENDED = {
 }
 
 
-def _spoils(state: State) -> bool:
+def _is_failure(state: State) -> bool:
     return state not in LIVE_STATES and state != "succeeded"

@@ -12,7 +12,8 @@ import time
 from bgrun.errors import BgrunError, LaunchError, ScarceError
 from bgrun.light import signal, suppress
 from bgrun.local import journal, workdir
-from bgrun.local.event_loop import SLOW_LOOK_S, child_has_ended, hear_of_touches, raise_limit, reap_child
+from bgrun.local.descriptors import raise_limit
+from bgrun.local.event_loop import REQUEST_CHECK_S, child_has_ended, reap_child, watch_touches
 from bgrun.local.manifest import Plan
 from bgrun.local.run import Host, RunTask
 from bgrun.local.workdir import HERE
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from bgrun.local import scheduler
     from bgrun.local.concurrency.queue import AdmissionQueue
+    from bgrun.local.group_journal import GroupJournal
     from bgrun.local.hooks import Hooks
     from bgrun.local.log_limit import LogWatch
     from bgrun.local.reexec.bundle import Copy
@@ -62,7 +64,7 @@ class Supervisor:
         self.order = _order(plan) if len(plan.runs) > 1 else None
         self.turnstile = _turnstile(plan, self.host.helpers)
         self.hooks = _hooks(plan, self.host.helpers)
-        self.group = journal.GroupJournal(HERE, plan.group, plan.log_dir) if plan.group else None
+        self.group = _group(plan)
         self.log_watch: LogWatch | None = None
         self.code: Copy | None = None
         self.asked_to_stop = False
@@ -99,8 +101,8 @@ class Supervisor:
 
     def hear(self) -> None:
         """Have word of stop requests that come without a signal, or look for them now and then."""
-        if hear_of_touches(HERE) < 0:
-            self.ask_at = steady_clock() + SLOW_LOOK_S
+        if watch_touches(HERE) < 0:
+            self.ask_at = steady_clock() + REQUEST_CHECK_S
 
     def open(self) -> None:
         """Make the records that exist before anything runs: the group's, and those of who waits."""
@@ -130,14 +132,14 @@ class Supervisor:
 
     def _tell(self, event: str) -> None:
         if self.group:
-            self.group.tell(event)
+            self.group.log(event)
 
     def _ask_for_writes(self) -> bool:
         if not self.log_watch:
             from bgrun.local.log_limit import LogWatch
 
             self.log_watch = LogWatch(HERE)
-        return self.log_watch.ask()
+        return self.log_watch.arm()
 
     # --- going on in another interpreter ------------------------------------------------------
 
@@ -186,7 +188,7 @@ class Supervisor:
         now = steady_clock()
         if self.asked_to_stop or now >= self.ask_at:
             self.asked_to_stop = False
-            self.ask_at = now + SLOW_LOOK_S if self.ask_at < NEVER else NEVER
+            self.ask_at = now + REQUEST_CHECK_S if self.ask_at < NEVER else NEVER
             self.freshen_at = now
             self._read_requests()
         if now >= self.freshen_at:
@@ -218,9 +220,9 @@ class Supervisor:
         looks += [member.look_at - now for member in self.active.values()]
         looks += [self.launch_at - now] if self.launch_at else []
         looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
-        if self.hooks and (late := self.hooks.next_look_at) is not None:
+        if self.hooks and (late := self.hooks.next_check_at) is not None:
             looks.append(late - now)
-        if self.turnstile and (again := self.turnstile.next_look_at) is not None:
+        if self.turnstile and (again := self.turnstile.next_check_at) is not None:
             looks.append(again - now)
         soonest = min(looks, default=NEVER)
         return None if soonest == NEVER else max(0.0, soonest)
@@ -385,7 +387,7 @@ class Supervisor:
         if being_stopped := [member for member in self.active.values() if member.stopping]:
             from bgrun.local.stopping import stopper
 
-            stopper.pursue(being_stopped)
+            stopper.advance(being_stopped)
 
     def _unfinished(self) -> Iterable[RunTask]:
         return [member for member in self.members.values() if member.state in ("queued", "running")]
@@ -426,6 +428,14 @@ def _turnstile(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
     from bgrun.local.concurrency.queue import AdmissionQueue
 
     return AdmissionQueue(HERE, plan.log_dir, plan.runs, helpers)
+
+
+def _group(plan: Plan) -> GroupJournal | None:
+    if not plan.group:
+        return None
+    from bgrun.local.group_journal import GroupJournal
+
+    return GroupJournal(HERE, plan.group, plan.log_dir)
 
 
 def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:

@@ -1,7 +1,7 @@
-"""The log folder as a supervisor holds it: its working directory, so that a rename of the project changes nothing.
+"""The supervisor's working directory is the log directory, so that renaming the project does not affect its records.
 
-A working directory is the folder itself and not its name (chdir(2)), on every system, and stays so in another
-program (execve(2)). What is written down there is named from HERE; what goes to somebody else is told by `now`.
+A working directory is the directory itself, not its name (chdir(2)), and is kept by execve(2). The supervisor's own
+paths begin with HERE; paths for other processes come from `now`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ HERE = "."
 
 
 def enter(log_dir: str) -> None:
-    """Go into the log folder, for good; nothing is ever imported from there.
+    """Change to the log directory, and never import from it.
 
     Raises:
-        OSError: it is not there.
+        OSError: it does not exist.
     """
     os.chdir(log_dir)
     sys.path[:] = [path for path in sys.path if path not in ("", HERE)]
 
 
 def stay(recorded: str) -> None:
-    """Where the folder was removed and one of this name made anew, go on in that."""
+    """Change to the directory at the recorded path if the current one was removed."""
     try:
         if os.stat(HERE).st_nlink == 0:
             os.chdir(recorded)
@@ -32,7 +32,7 @@ def stay(recorded: str) -> None:
 
 
 def now(recorded: str) -> str:
-    """Return the path of the log folder: the recorded one as long as that leads there."""
+    """Return the path of the log directory: the recorded one while that leads to it."""
     try:
         here, there = os.stat(HERE), _stat(recorded)
         return recorded if there and os.path.samestat(here, there) else os.getcwd()
@@ -48,18 +48,18 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def spelled(text: str, recorded: str) -> str:
-    """Return words about files of the log folder as they are told to others; pure."""
+    """Return a message with the paths of the log directory as other processes name them. Pure."""
     return f" {text}".replace(f" {HERE}/", f" {recorded}/")[1:]
 
 
 def moved(path: str, root: str, before: str, after: str) -> str:
-    """Return where a path leads after the project was renamed; pure.
+    """Return a recorded path as it is after the project was renamed. Pure.
 
     Args:
-        path: what was recorded; outside of the project it stays what it is.
-        root: the folder of the project as it was recorded.
-        before: the log folder as it was recorded.
-        after: the log folder as it is named now.
+        path: the recorded path; it does not change if it is outside the project.
+        root: the recorded directory of the project.
+        before: the recorded log directory.
+        after: the log directory as it is named now.
     """
     inside = before.removeprefix(f"{root}/")
     if before in (after, inside) or not after.endswith(f"/{inside}"):

@@ -58,7 +58,7 @@ def derive(seen: Evidence) -> Verdict:
         return verdict_of(seen.exit_code, success_codes(seen.meta), seen.stop_reason)
     if seen.stop_reason:
         return Verdict(STOP_STATES.get(seen.stop_reason, "stopped"), reason=stop_words(seen.stop_reason))
-    return Verdict("lost", reason=seen.away or "its supervisor and the job both ended unseen")
+    return Verdict("lost", reason=seen.away or "exit code unknown, job and supervisor ended without recording it")
 
 
 def closing_words(meta: Mapping[str, str]) -> Verdict | None:
@@ -135,7 +135,7 @@ def parse_float(text: str) -> float | None:
 def _never_started(seen: Evidence) -> Verdict:
     if seen.stop_reason:
         return Verdict("stopped", reason="stopped before it started")
-    return Verdict("skipped", reason="its supervisor ended before its turn came")
+    return Verdict("skipped", reason="the supervisor ended before this run started")
 
 
 def is_wish(stop_reason: str) -> bool:
@@ -150,5 +150,5 @@ def replaced_by(run_id: str) -> str:
 
 def stop_words(stop_reason: str) -> str:
     """Return the reason of a stop request in words for a person."""
-    words = {"stop": "stopped by request", "timeout": "ran into its timeout"}
+    words = {"stop": "on request", "timeout": "exceeded its timeout"}
     return words.get(stop_reason, stop_reason)

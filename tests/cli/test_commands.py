@@ -492,4 +492,4 @@ def test_the_machine_is_kept_awake_while_the_job_runs(project: Cli, tmp_path: Pa
     run = project.json("start", "slow", PATH=f"{tools}:{project.env['PATH']}")
     wait_until(lambda: (tmp_path / "awake").exists() and (tmp_path / "awake").read_text(), "it was started")
     assert (tmp_path / "awake").read_text() == f"-i -w {run['pid']}\n"
-    assert project.json("stop", "slow")["runs"][0]["reason"].startswith("stopped by request; ended")
+    assert project.json("stop", "slow")["runs"][0]["reason"].startswith("on request (")

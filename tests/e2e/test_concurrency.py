@@ -62,7 +62,7 @@ def supervisor(bg: Cli, run: dict[str, Any]) -> int:
 def test_first_come_first_served(line: Cli) -> None:
     runs = [line.json("start", "one", str(n)) for n in range(4)]
     assert [run["state"] for run in runs] == ["running", "queued", "queued", "queued"]
-    assert runs[1]["reason"] == "waits for its turn in the concurrency group g (limit 1)"
+    assert runs[1]["reason"] == "waiting for concurrency group 'g' (limit 1)"
     assert "QUEUED" in line("start", "one", "4").out
     for n in (3, 4, 2, 1, 0):
         go(line, n)
@@ -88,7 +88,7 @@ def test_the_line_goes_on_whoever_is_killed(line: Cli, victims: str) -> None:
     first, second, third = [line.json("start", "one", str(n)) for n in range(3)]
     if victims == "supervisor":
         os.kill(supervisor(line, second), signal.SIGKILL)
-        assert line.ended(second["run_id"])["reason"] == "its supervisor ended before its turn came"
+        assert line.ended(second["run_id"])["reason"] == "the supervisor ended before this run started"
     elif victims == "waiter":
         (waiter,) = wait_until(psutil.Process(supervisor(line, second)).children, "a process sleeps for it")
         waiter.kill()
@@ -119,7 +119,7 @@ def test_one_that_waits_can_be_stopped(line: Cli) -> None:
 def test_one_more_is_refused(line: Cli) -> None:
     first = line.json("start", "one", "0")
     refused = line("start", "sure", code=2).err
-    assert f"the concurrency group g is busy (limit 1): {first['run_id']}" in refused
+    assert f"concurrency group 'g' is full (limit 1): {first['run_id']} is running" in refused
     assert f"bgrun wait {first['run_id']}" in refused
     assert len(line.json("list", "--all")["runs"]) == 1
     done = line.json("group", "refused", "--wait", code=1)

@@ -53,7 +53,7 @@ def test_what_needs_a_failed_job_is_skipped_with_the_reason(bg: Cli) -> None:
     assert states(done) == {"build": "failed", "test": "skipped", "deploy": "skipped", "lint": "succeeded"}
     build = next(run["run_id"] for run in done["runs"] if run["job"] == "build")
     skipped = next(run for run in done["runs"] if run["job"] == "test")
-    assert skipped["reason"] == f"it needs {build}, which failed"
+    assert skipped["reason"] == f"dependency {build} failed"
     script = ["bash", done["script"]]
     assert subprocess.run(script, env=bg.env, check=False).returncode == 1, "by hand it ends at the first that fails"
     (bg.folder / "broken").unlink()
@@ -243,7 +243,7 @@ def test_a_plan_whose_supervisor_is_killed_halfway_can_be_resumed(bg: Cli) -> No
     for job, run in seen.items():
         assert run["state"] == foretold[job] or (run["state"], run["reason"]) == (
             "skipped",
-            "its supervisor ended before its turn came",
+            "the supervisor ended before this run started",
         ), run
     again = bg.json("rerun", group["run_id"], "--failed", "--wait", code=1)
     succeeded = {job: "succeeded" for job, run in seen.items() if run["state"] == "succeeded"}

@@ -22,7 +22,7 @@ def test_a_job_that_runs_too_long_is_stopped_and_says_so(bg: Cli) -> None:
     ended = bg.json("start", "x", "--wait", code=1)
     assert (ended["state"], ended["exit_code"], ended["signal"]) == ("timed_out", 143, "SIGTERM")
     assert "timeout" in ended["reason"]
-    assert "ended" in bg.meta(ended)["reason"]
+    assert "stopped)" in bg.meta(ended)["reason"]
 
 
 def test_also_when_the_job_ignores_sigterm(bg: Cli) -> None:

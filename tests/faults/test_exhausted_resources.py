@@ -101,7 +101,7 @@ def test_a_hook_waits_for_a_process(tmp_path: Path, bg: Cli, monkeypatch: pytest
     run = Store(str(bg.logs)).read(bg.state("x")["run_id"])
     assert run
     started = hooks.Hooks(set())
-    monkeypatch.setattr(hooks, "AGAIN_S", 0.0)
+    monkeypatch.setattr(hooks, "RETRY_S", 0.0)
 
     def no_fork() -> Any:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
@@ -111,7 +111,7 @@ def test_a_hook_waits_for_a_process(tmp_path: Path, bg: Cli, monkeypatch: pytest
         started.start_due([Hook("finish", command=f"touch {tmp_path}/called")], run, "/", {})
         started.start_waiting()
     assert started.waiting
-    assert started.next_look_at is not None
+    assert started.next_check_at is not None
     started.start_waiting()
     assert not started.waiting
     (pid,) = started.until

@@ -1,4 +1,4 @@
-"""Fault 2: the supervisor is killed. The job goes on and the second witness records its code."""
+"""Fault 2: the supervisor is killed. The job goes on and the job script records its code."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_both_die_unseen(bg: Cli, supervisor_of: SupervisorOf) -> None:
     kill(pid)
     lost = bg.ended("x")
     assert (lost["state"], lost["exit_code"]) == ("lost", None)
-    assert "unseen" in lost["reason"]
+    assert "without recording it" in lost["reason"]
     assert bg("wait", "x", code=1).out.startswith("lost")
 
 

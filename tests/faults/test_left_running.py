@@ -50,7 +50,7 @@ def test_it_is_told_and_stop_ends_it(bg: Cli, how: str, code: int) -> None:
     for command, expected in (("status", 0), ("report", 0), ("wait", min(code, 1))):
         assert told in bg(command, "x", code=expected).out, command
     assert bg.json("status", "x")["runs"][0]["left_running"] == [pid]
-    assert "ended 1 process that it had left running" in bg("stop", "x").out
+    assert "stopped 1 process it had left running" in bg("stop", "x").out
     assert is_gone(pid)
     after = bg.state("x")
     assert ((after["state"], after["exit_code"]), after["left_running"]) == (before, [])
@@ -129,7 +129,7 @@ def test_after_an_end_that_only_the_script_saw_stop_still_ends_it(bg: Cli) -> No
     kill(int(bg.meta(run)["supervisor_pid"]))
     (bg.folder / "go").touch()
     assert bg.ended("x")["exit_code"] == 4
-    assert "ended 1 process" in bg("stop", "x").out
+    assert "stopped 1 process" in bg("stop", "x").out
     assert is_gone(pid)
 
 

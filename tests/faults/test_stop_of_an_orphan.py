@@ -133,7 +133,7 @@ def test_the_code_that_the_command_ends_with_when_it_is_asked_to(bg: Cli) -> Non
     ended = bg.json("stop", "x")["runs"][0]
     assert (ended["state"], ended["exit_code"]) == ("stopped", 9)
     assert bg.meta(ended)["state"] == "stopped"
-    assert ended["reason"].startswith("stopped by request; ended ")
+    assert ended["reason"].startswith("on request (")
 
 
 GROUP = """
@@ -160,7 +160,7 @@ def test_of_a_group_all_runs_are_stopped_at_once_each_with_its_own_grace(bg: Cli
         assert not is_gone(b["pid"]), "it has a longer grace period"
         (bg.folder / "go").touch()
         ended = stop.result()["runs"][0]
-    assert (ended["state"], ended["reason"]) == ("stopped", "stopped by request")
+    assert (ended["state"], ended["reason"]) == ("stopped", "on request")
     assert bg.meta(run)["state"] == "stopped", "the group has closing words"
     assert bg.state(run["run_id"])["duration_s"] >= 0.3, "it took as long as its runs"
     assert [bg.state(name)["state"] for name in "ab"] == ["stopped", "stopped"]

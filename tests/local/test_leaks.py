@@ -15,6 +15,7 @@ from bgrun.local import journal, log_limit
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue, Waiting
 from bgrun.local.concurrency.slots import Owner, Place, Ticket
+from bgrun.local.group_journal import GroupJournal
 from bgrun.local.manifest import GroupPlan, RunPlan
 from bgrun.local.run import Host, RunTask
 from bgrun.store import claim
@@ -101,7 +102,7 @@ def test_a_ticket_that_cannot_be_made(tmp_path: Path, all_closed: Callable[[], N
     with (folder / "ticket.1").open("w") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
         with pytest.raises(StorageError):
-            slots.enter(Place(str(folder), 2), Owner("x_1", str(tmp_path)), may_wait=True)
+            slots.take(Place(str(folder), 2), Owner("x_1", str(tmp_path)), may_wait=True)
     all_closed()
 
 
@@ -139,7 +140,7 @@ def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[
 
 
 def test_a_stop_of_a_group_that_cannot_be_noted(tmp_path: Path) -> None:
-    group = journal.GroupJournal(str(tmp_path), GroupPlan("g_20260101_000000", "g", {}), str(tmp_path))
+    group = GroupJournal(str(tmp_path), GroupPlan("g_20260101_000000", "g", {}), str(tmp_path))
     os.makedirs(f"{group.at.stop}/in the way")
     group.note_stop()
     assert group.stop_requested() == ""

@@ -71,7 +71,7 @@ def test_a_plan_ends_with_exactly_the_states_that_are_predicted(graph: Graph, mo
 def test_a_skipped_run_names_the_cause_and_not_its_consequence() -> None:
     states: dict[str, State] = {"a": "failed", "b": "queued", "c": "queued"}
     step = decide(states, Order({"b": ("a",), "c": ("b", "a")}))
-    assert step.skip == {"b": "it needs a, which failed", "c": "it needs a, which failed"}
+    assert step.skip == {"b": "dependency a failed", "c": "dependency a failed"}
 
 
 def test_what_needs_a_waived_run_is_waived_and_spoils_nothing() -> None:

@@ -1,1 +1,1 @@
-"""Concurrency groups: slots and the queue in front of them, as locks on files."""
+"""Concurrency groups: slots and tickets as locks on files, and the admission queue of a plan."""

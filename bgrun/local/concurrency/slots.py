@@ -1,16 +1,16 @@
-"""Who may run: the slots of a concurrency group and the line before them, as locks on files.
+"""The slots of a concurrency group and its queue, as locks on files.
 
-A concurrency group is a folder, and every word in it is a flock(2), which the kernel takes back at
-any death; nobody minds the folder, and nothing in it has to be cleared up.
+A concurrency group is a directory. All its state is locks (flock(2)), which the kernel releases when their holder
+dies, so that there is no daemon and nothing to clean up.
 
-    slot.1 … slot.N   whoever holds the lock on one of them may run; its text says who that is
-    ticket.K          locked by a run that waits; the lower number comes first
-    mutex             held for the moment in which somebody takes a slot or a ticket
+    slot.1 … slot.N   locked by a run that may run; its text is the run ID and the log directory
+    ticket.K          locked by a queued run; the lower number comes first
+    mutex             held while a slot or a ticket is taken
     single            held by a start that may join another one, until its own record exists
 
-Who finds a free slot and nobody in line takes it. Everybody else takes a ticket and sleeps on the
-lock of the next lower one; whoever has the lowest sleeps on all slots at once. A supervisor shares the
-open file of its slot with the job script, so that the slot stays taken while either of them lives.
+A run that finds a free slot and no ticket takes the slot. Any other takes a ticket and sleeps on the lock of the next
+lower one; the lowest sleeps on all slots at once. The supervisor shares the open file of its slot with the job
+script, so that the slot stays taken while either of them lives.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import fcntl
 import os
 import time
 
+from bgrun import wording
 from bgrun.errors import BgrunError, BusyError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.system import files, lock
@@ -31,36 +32,38 @@ if TYPE_CHECKING:
     from bgrun.model import Concurrency
 
 MUTEX_S = 5.0
-"""How long the mutex of a concurrency group is waited for, in seconds: who takes it needs a millisecond."""
+"""How many seconds to wait for the mutex of a concurrency group, which is normally held for a millisecond."""
 SINGLE_S = 10.0
-"""How long a start waits for another start of the same job that has not launched yet, in seconds."""
-_LOOK_S = 0.02
+"""How many seconds a start waits for another start of the same job that has not launched yet."""
+_POLL_S = 0.02
 
 
 class Owner(NamedTuple):
-    """The run that has a slot or a ticket, and the log folder of its project."""
+    """The run that has a slot or a ticket, and the log directory of its project."""
 
     run_id: str
     log_dir: str
 
 
 class Place(NamedTuple):
-    """A concurrency group on disk, and how many of its slots a run may choose from."""
+    """The directory of a concurrency group, and how many of its slots a run may choose from."""
 
     folder: str
     limit: int
 
 
 class Slot(NamedTuple):
-    """A slot that is ours: the descriptor that holds its lock."""
+    """A slot that is taken: the descriptor that holds its lock."""
 
     fd: int
 
 
 class Ticket(NamedTuple):
-    """A place in line: its own locked descriptor, and one of each slot, not locked yet.
+    """A place in the queue.
 
-    `ahead` are the runs that hold the slots or wait before this one.
+    fd: the locked descriptor of the ticket.
+    slots: a descriptor of each slot, not locked yet.
+    ahead: the runs that hold slots or have lower tickets.
     """
 
     fd: int
@@ -70,9 +73,9 @@ class Ticket(NamedTuple):
 
 
 def place_of(log_dir: str, wanted: Concurrency) -> Place:
-    """Return where a concurrency group is kept: with the project's runs, or with the user's own state.
+    """Return the place of a concurrency group: in the project's log directory, or in the user's state directory.
 
-    The latter is as the XDG Base Directory Specification has it, on every system.
+    The latter follows the XDG Base Directory Specification on every system.
     """
     if wanted.scope == "project":
         return Place(f"{log_dir}/.concurrency/{wanted.group}", wanted.limit)
@@ -82,35 +85,38 @@ def place_of(log_dir: str, wanted: Concurrency) -> Place:
 
 
 class StuckError(BgrunError):
-    """The mutex of a concurrency group did not come in time."""
+    """The mutex of a concurrency group was held for too long."""
 
 
-def enter(place: Place, owner: Owner, *, may_wait: bool, within_s: float = MUTEX_S) -> Slot | Ticket:
-    """Take a slot, or a ticket where none is free or others wait.
+def take(place: Place, owner: Owner, *, may_wait: bool, within_s: float = MUTEX_S) -> Slot | Ticket:
+    """Take a slot, or a ticket if no slot is free or other runs are queued.
 
     Raises:
-        BusyError: a ticket would be needed, and the run may not wait.
-        StuckError: some process has held the mutex for `within_s` seconds.
-        StorageError: the folder cannot be used.
+        BusyError: a ticket would be needed, and the run must not wait.
+        StuckError: another process has held the mutex for `within_s` seconds.
+        StorageError: the directory cannot be used.
     """
     _make(place.folder)
     with files.storage(place.folder, "lock files in"), _held(f"{place.folder}/mutex", within_s):
         before = _tickets(place.folder)
         slot = None if before else _free_slot(place)
         if slot is not None:
-            _say(slot, owner)
+            _write_owner(slot, owner)
             return Slot(slot)
-        ahead = (*_owners([f"{place.folder}/slot.{one}" for one in _numbers(place)]), *_owners(before.values()))
+        running = tuple(_owners([f"{place.folder}/slot.{one}" for one in _numbers(place)]))
+        queued = tuple(_owners(before.values()))
         if not may_wait:
-            raise _busy(place, ahead)
-        return _ticket(place, owner, max(before, default=0) + 1, ahead)
+            raise _full(place, running, queued)
+        return _ticket(place, owner, max(before, default=0) + 1, (*running, *queued))
 
 
-def _busy(place: Place, ahead: tuple[Owner, ...]) -> BusyError:
-    names = ", ".join(one.run_id for one in ahead[:3]) or "another run"
+def _full(place: Place, running: tuple[Owner, ...], queued: tuple[Owner, ...]) -> BusyError:
+    ahead, state = (queued, "queued") if queued and not running else (running, "running")
+    who = wording.names((one.run_id for one in ahead), 3) or "another run"
     group = os.path.basename(place.folder)
     hint = f"bgrun wait {ahead[0].run_id}" if ahead else ""
-    return BusyError(f"the concurrency group {group} is busy (limit {place.limit}): {names}", hint)
+    verb = "are" if len(ahead) > 1 else "is"
+    return BusyError(f"concurrency group '{group}' is full (limit {place.limit}): {who} {verb} {state}", hint)
 
 
 def _make(folder: str) -> None:
@@ -143,12 +149,12 @@ def _ticket(place: Place, owner: Owner, number: int, ahead: tuple[Owner, ...]) -
         for fd in fds:
             os.close(fd)
         raise
-    _say(fds[0], owner)
+    _write_owner(fds[0], owner)
     return Ticket(fds[0], path, tuple(fds[1:]), ahead)
 
 
 def _tickets(folder: str) -> dict[int, str]:
-    """Return the paths of the tickets that are held, by number; the others are removed."""
+    """Return the paths of the tickets that are held, by number, and remove the others."""
     found: dict[int, str] = {}
     for number in _ticket_numbers(folder):
         path = f"{folder}/ticket.{number}"
@@ -165,15 +171,15 @@ def _ticket_numbers(folder: str) -> list[int]:
 
 
 def claim(ticket: Ticket, place: int, owner: Owner) -> Slot:
-    """Give a ticket back for the slot at this place, which is locked by now."""
+    """Exchange a ticket for its slot at this index, which is locked by now."""
     slot = ticket.slots[place]
-    _say(slot, owner)
-    give_up(ticket, but=slot)
+    _write_owner(slot, owner)
+    drop(ticket, but=slot)
     return Slot(slot)
 
 
-def give_up(ticket: Ticket, but: int = -1) -> None:
-    """Leave the line; every slot `but` that one is let go, should it be locked already."""
+def drop(ticket: Ticket, but: int = -1) -> None:
+    """Remove a ticket and release its slots except `but`, in case one is locked already."""
     files.remove(ticket.path)
     for fd in (ticket.fd, *ticket.slots):
         if fd != but:
@@ -181,14 +187,14 @@ def give_up(ticket: Ticket, but: int = -1) -> None:
 
 
 def release(slot: Slot) -> None:
-    """Let a slot go, whoever else has its open file."""
+    """Release a slot, even if another process has its open file."""
     with suppress(OSError):
         fcntl.flock(slot.fd, fcntl.LOCK_UN)
     os.close(slot.fd)
 
 
 def sleep_until_next(ticket: Ticket) -> None:
-    """Sleep in the kernel until nobody with a lower ticket waits any more."""
+    """Sleep in the kernel until no lower ticket is held."""
     folder, name = os.path.split(ticket.path)
     own = int(name[7:])
     while lower := [one for one in _ticket_numbers(folder) if one < own and lock.is_held(f"{folder}/ticket.{one}")]:
@@ -196,9 +202,9 @@ def sleep_until_next(ticket: Ticket) -> None:
 
 
 def sleep_until_free(ticket: Ticket) -> int:
-    """Sleep in the kernel until one of the slots is locked for us and return its place; for a process of its own.
+    """Sleep in the kernel until one of the slots is locked and return its index. For a process of its own.
 
-    One thread sleeps on each slot; those that are left over end with the process.
+    One thread sleeps on each slot; the others end with the process.
     """
     read_fd, write_fd = os.pipe()
     for place, fd in enumerate(ticket.slots):
@@ -214,11 +220,11 @@ def _report_lock(fd: int, place: int, write_fd: int) -> None:
 
 @contextmanager
 def single_flight(place: Place) -> Iterator[None]:
-    """Keep other starts that may join this one out until the block has left a record.
+    """Let one start at a time run the block, at the end of which its record exists for others to join.
 
     Raises:
-        BusyError: another start does not come to an end.
-        StorageError: the folder cannot be used.
+        BusyError: another start takes too long.
+        StorageError: the directory cannot be used.
     """
     _make(place.folder)
     path = f"{place.folder}/single"
@@ -228,8 +234,8 @@ def single_flight(place: Place) -> Iterator[None]:
             until = time.monotonic() + SINGLE_S
             while not _try(fd):
                 if time.monotonic() > until:
-                    raise BusyError("another start of this job has not come to an end", "try again")
-                time.sleep(_LOOK_S)
+                    raise BusyError("another start of this job has not finished", "try again")
+                time.sleep(_POLL_S)
             yield
         finally:
             os.close(fd)
@@ -242,8 +248,7 @@ def _held(path: str, within_s: float) -> Iterator[None]:
         try:
             lock.hold_in_turn(fd, within_s)
         except BlockingIOError:
-            told = f"another process holds the lock {path}"
-            raise StuckError(told, f"find that process with `fuser {path}` and end it") from None
+            raise StuckError(f"another process holds the lock {path}", f"find and stop it: fuser {path}") from None
         yield
     finally:
         os.close(fd)
@@ -261,8 +266,8 @@ def _try(fd: int) -> bool:
     return True
 
 
-def _say(fd: int, owner: Owner) -> None:
-    """Write down whose it is, for messages; on a full disk it goes without."""
+def _write_owner(fd: int, owner: Owner) -> None:
+    """Write the owner into a lock file, for messages; skipped on a full disk."""
     text = f"{owner.run_id}\n{owner.log_dir}\n".encode("utf-8", "surrogateescape")
     with suppress(OSError):
         os.pwrite(fd, text, 0)
@@ -270,7 +275,7 @@ def _say(fd: int, owner: Owner) -> None:
 
 
 def _owners(paths: Iterable[str]) -> Iterator[Owner]:
-    """Give who holds these files, as far as they are held."""
+    """Yield the owners of those files that are locked."""
     for path in paths:
         if lock.is_held(path) and (text := files.head(path, 8192)):
             run_id, _, rest = text.decode("utf-8", "surrogateescape").partition("\n")

@@ -39,23 +39,24 @@ PACKAGES = (
 SELDOM = (
     *_in("bgrun", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention", "store"),
-    *_in("bgrun.local", "reports"),
-    *_in("bgrun.local.stopping", "policy", "processes", "stopper"),
+    *_in("bgrun.local", "globs", "reports"),
+    *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper"),
     *_in("bgrun.parsers", "terminal"),
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),
     *_in("bgrun.local.reexec", "loader"),
-    *_in("bgrun.local", "event_loop", "journal", "log_limit", "main", "manifest", "run", "supervisor", "workdir"),
+    *_in("bgrun.local", "descriptors", "event_loop", "journal", "log_limit", "main", "manifest", "run", "supervisor"),
+    *_in("bgrun.local", "workdir"),
     *_in("bgrun.system", "clock", "files", "lock", "process"),
     *_in("bgrun.store", "meta", "paths", "state"),
 )
 _OTHERS = (
-    *_in("bgrun.local", "hooks", "inhibitor", "job", "scheduler", "wait"),
+    *_in("bgrun.local", "group_journal", "hooks", "inhibitor", "job", "scheduler", "wait"),
     *_in("bgrun.local.reexec", "builder", "bundle", "interpreter"),
     *_in("bgrun.system", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
-    *_in("bgrun.local.stopping", "request"),
+    *_in("bgrun.local.stopping", "orphans", "request"),
     *_in("bgrun.store", "claim"),
 )
 SLIM = (*SELDOM, *PACKAGES, *_ALWAYS)

@@ -1,1 +1,1 @@
-"""Stopping runs: which processes are theirs, what is due when, and the one algorithm that carries it out."""
+"""Stopping runs: which processes belong to a run, what is due when, and the one algorithm that carries it out."""

@@ -1,4 +1,4 @@
-"""How a stop goes on: ask, wait the grace period, kill, and only then give up; pure."""
+"""The phases of a stop: stop signal, grace period, SIGKILL, and only then failure. Pure."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ if TYPE_CHECKING:
 
     from bgrun.system.process import Process
 
-    Phase = Literal["ask", "wait", "kill", "give up"]
+    Phase = Literal["signal", "wait", "kill", "give up"]
 
-HOLD_S = 1.0
-"""Seconds within which all of a run has to stand still before it is killed; then what does is killed all the same."""
+SUSPEND_S = 1.0
+"""Seconds within which all processes of a run are suspended; after that SIGKILL is sent to those that are."""
 KILL_S = 2.0
-"""Seconds after the first SIGKILL within which nothing of the run is left."""
+"""Seconds after the first SIGKILL within which no process of the run may be left."""
 
 
 class Stopping(NamedTuple):
-    """A stop under way; times are those of one steady clock, in seconds.
+    """A stop in progress. Times are seconds on one steady clock.
 
-    `reason` is what the stop request says (`stop`, `timeout`, or words for a person). `asked` once the signal
-    has reached something; `killing_since` the first SIGKILL: nothing is given up before that, however late
-    whoever stops it comes to it. `holding_since` is the first SIGSTOP before that, `held` the processes that
-    were held still to be killed together, `calm` how many looks in a row found no others. `no_session`: no
-    process is left in the session of the job script, whose pid proves nothing from then on.
+    reason: that of the stop request (`stop`, `timeout`, or a text).
+    signaled: the stop signal has reached a process.
+    killing_since: the first SIGKILL; nothing is given up before, however late the stop is carried out.
+    suspending_since: the first SIGSTOP before SIGKILL.
+    suspended: the processes that were suspended to be killed together.
+    quiet_scans: how many scans in a row found no other process.
+    no_session: the session of the job script has no process left, so that its PID proves nothing from then on.
     """
 
     reason: str
     signal: str
     kill_at: float
-    asked: bool = False
+    signaled: bool = False
     killing_since: float | None = None
-    holding_since: float | None = None
-    held: tuple[Process, ...] = ()
-    calm: int = 0
+    suspending_since: float | None = None
+    suspended: tuple[Process, ...] = ()
+    quiet_scans: int = 0
     no_session: bool = False
 
     @property
     def give_up_at(self) -> float:
-        """When it is told that something could not be ended."""
+        """When the stop fails if a process is left; never before SIGKILL was sent."""
         return float("inf") if self.killing_since is None else self.killing_since + KILL_S
 
 
@@ -49,14 +51,14 @@ def begin(reason: str, signal: str, grace_s: float, now: float) -> Stopping:
     return Stopping(reason, signal, now + grace_s)
 
 
-def holding(stopping: Stopping, now: float) -> Stopping:
-    """Return a stop in which what is found is held still now, perhaps not for the first time."""
-    return stopping if stopping.holding_since is not None else stopping._replace(holding_since=now)
+def suspending(stopping: Stopping, now: float) -> Stopping:
+    """Return a stop in which SIGSTOP is sent now, perhaps not for the first time."""
+    return stopping if stopping.suspending_since is not None else stopping._replace(suspending_since=now)
 
 
-def has_held_long(stopping: Stopping, now: float) -> bool:
-    """Return whether what was held has to be killed now, though something else may still be on the move."""
-    return stopping.holding_since is not None and now >= stopping.holding_since + HOLD_S
+def must_kill(stopping: Stopping, now: float) -> bool:
+    """Return whether what is suspended has to be killed now, though other processes may still be forking."""
+    return stopping.suspending_since is not None and now >= stopping.suspending_since + SUSPEND_S
 
 
 def killing(stopping: Stopping, now: float) -> Stopping:
@@ -65,9 +67,9 @@ def killing(stopping: Stopping, now: float) -> Stopping:
 
 
 def phase(stopping: Stopping, now: float) -> Phase:
-    """Return what is due: nothing (`wait`), the stop signal, SIGKILL, or the end of trying."""
+    """Return what is due: the stop signal, waiting, SIGKILL, or giving up."""
     if now >= stopping.give_up_at:
         return "give up"
     if now >= stopping.kill_at or stopping.signal == "SIGKILL":
         return "kill"
-    return "wait" if stopping.asked else "ask"
+    return "wait" if stopping.signaled else "signal"

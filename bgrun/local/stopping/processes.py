@@ -1,44 +1,48 @@
-"""The processes of a run, wherever they went, and no others.
+"""Find the processes of a run, wherever they went, and no others.
 
-A process belongs to a run when it descends from its leader, shares the leader's session, carries
-the run's mark in the environment it was started with, or writes to the run's log. A supervisor that
-is a subreaper (prctl(2)) is the ancestor of all of them, so nobody else is ever a candidate. A
-process with the mark of another run, and all below it, belongs to that one.
+A process belongs to a run if it descends from the job script, shares its session, carries the run's mark in its
+environment, or writes to the run's log. If the supervisor is a subreaper (prctl(2)), only its descendants are
+candidates. A process with the mark of another run belongs to that run, with all its descendants.
 """
 
 from __future__ import annotations
 
 import os
-import time
 
-from bgrun.light import NamedTuple, signal
+from bgrun.light import NamedTuple
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import process
 from bgrun.system.process import Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Marks = Callable[[int], str]
     Writes = Callable[[int], bool]
-    Meet = Callable[[Sequence[Process]], object]
+    OnFound = Callable[[Sequence[Process]], object]
 
-HOLD_S = 0.1
-HOLD_LOOK_S = 0.0005
+MOST_ROUNDS = 100
+"""How often one view is updated: where processes start all the time, none would be the last."""
 
 
 class Ownership(NamedTuple):
     """What makes a process part of a run.
 
-    `leader` is the pid of the job script, or 0 where that proves nothing any more. Once the script was
-    `reaped` its pid may be somebody else's, but not as long as it is the session or group of a living process
-    (XNU's and Linux's allocation of pids): whoever has it as that, and began after the script, is the run's,
-    unless a process has that very pid again. `since` is the start of the script, '' where it is unknown: who
-    began before it is no part of the run for having its log open. `ancestor` is the supervisor where it is a
-    subreaper, else 0; `whole` says that all its descendants are this run's.
-    Without `marked` its processes were started without a mark of their own: `mark` is then that of its leader,
-    another run's perhaps, and makes nobody a part of it. `known` are processes that were recorded as its own.
+    mark: the value that the processes of the run carry in their environment.
+    log: the path of the run's log.
+    leader: the PID of the job script, or 0 where that proves nothing.
+    ancestor: the PID of the supervisor if it is a subreaper, else 0.
+    whole: all descendants of the ancestor belong to this run.
+    not_these: PIDs that never belong to it.
+    reaped: the script was reaped, so that another process may have its PID. Not while that number is the session
+        or group of a living process, though (the PID allocation of Linux and XNU): a process in that session that
+        began after the script is the run's, unless a process has that very PID again.
+    since: the start time of the script, '' if unknown; a process that began earlier and has the log open is not
+        the run's.
+    marked: its processes were started with a mark of their own. Otherwise `mark` is that of the leader, which may
+        be another run's, and proves nothing.
+    known: processes that were recorded as the run's own.
     """
 
     mark: str
@@ -54,7 +58,7 @@ class Ownership(NamedTuple):
 
     @property
     def script(self) -> int:
-        """The pid of the job script while that is certainly its own, else 0."""
+        """The PID of the job script while no other process can have it, else 0."""
         return 0 if self.reaped else self.leader
 
 
@@ -73,8 +77,8 @@ def read_mark(pid: int) -> str:
 def is_same_mark(found: str, mine: str, log_dir: str) -> bool:
     """Return whether a mark is this run's.
 
-    `mine` has the log folder as the job was given it. The folder may be known by another path as well (a
-    symlink, a bind mount, a firmlink): then it is recognized by device and inode.
+    `mine` has the log directory as it was passed to the job. Another path to it (a symbolic link, a bind mount,
+    a firmlink) is recognized by device and inode.
     """
     if found == mine:
         return True
@@ -88,7 +92,7 @@ def is_same_mark(found: str, mine: str, log_dir: str) -> bool:
 
 
 def members(claim: Ownership, table: Mapping[int, Process], marks: Marks, writes: Writes) -> list[Process]:
-    """Return the living processes of a run; pure, but for what `marks` and `writes` look up."""
+    """Return the living processes of a run. Pure, except for what `marks` and `writes` read."""
     if _is_taken(claim, table):
         claim = claim._replace(leader=0)
     children = _children(table)
@@ -116,7 +120,7 @@ def _is_root(claim: Ownership, one: Process, marks: Marks, writes: Writes) -> bo
 
 
 def _is_taken(claim: Ownership, table: Mapping[int, Process]) -> bool:
-    """Return whether somebody else has the pid of a job script that was reaped."""
+    """Return whether another process has the PID of a job script that was reaped."""
     now = table.get(claim.leader)
     return claim.reaped and now is not None and now.start != claim.since
 
@@ -143,16 +147,11 @@ def _below(root: int, children: Mapping[int, list[int]]) -> list[int]:
     return found
 
 
-MOST_ROUNDS = 100
-"""How often one view is brought up to date: on a machine where processes are born all the time there is no last one."""
-
-
 class View:
-    """All processes at one moment, and the mark of each that is asked for: one look serves many runs.
+    """All processes at one moment, with the marks that were read: one snapshot serves many runs.
 
-    A process that forks and ends can slip through a look: it is gone when its turn comes, its child was not
-    there yet when the look began. So a view is brought up to date until it has all that live (`renew`): what
-    lives then, and was looked at before, was looked at alive.
+    A single listing misses a process that is forked by another one which exits before it is read. A view is
+    therefore updated (`renew`) until it has every living process.
     """
 
     def __init__(self) -> None:
@@ -164,7 +163,7 @@ class View:
         self.renew()
 
     def renew(self) -> bool:
-        """Look at all processes that are new since the last look, the newest first; return whether any was."""
+        """Add the processes that started since the last update, the newest first; return whether there were any."""
         if self._rounds >= MOST_ROUNDS:
             return False
         self._rounds += 1
@@ -182,11 +181,11 @@ class View:
         return self._marks[pid]
 
 
-def find(claim: Ownership, view: View | None = None, meet: Meet | None = None) -> list[Process]:
+def find(claim: Ownership, view: View | None = None, on_found: OnFound | None = None) -> list[Process]:
     """Return the living processes of a run.
 
-    `meet` is called with what was found so far, at once, and again with each that comes: to hold it still
-    before it forks again.
+    `on_found` is called with the processes found so far, and again with each new one, so that the caller can
+    suspend it before it forks.
     """
     seen = view or View()
     log, folder = process.open_file(claim.log), os.path.dirname(claim.log)
@@ -204,77 +203,19 @@ def find(claim: Ownership, view: View | None = None, meet: Meet | None = None) -
 
     while True:
         found = members(claim, seen.table, mark, writes)
-        if not (_chase(found, claim, seen, mark, meet) if meet else seen.renew()):
+        if not (_chase(found, claim, seen, mark, on_found) if on_found else seen.renew()):
             return [one for one in found if one.pid in seen.alive]
 
 
-def _chase(found: Sequence[Process], claim: Ownership, view: View, mark: Marks, meet: Meet) -> bool:
-    """Meet the members of a run and what they fork meanwhile, as fast as can be; return whether any was forked."""
+def _chase(found: Sequence[Process], claim: Ownership, view: View, mark: Marks, on_found: OnFound) -> bool:
+    """Pass on the processes of a run and, as fast as possible, what they fork; return whether any was forked."""
     own = {one.pid for one in found}
-    meet(found)
+    on_found(found)
     before = len(own)
     while view.renew():
         for one in view.new:
             marked = mark(one.pid)
             if (claim.marked and marked == claim.mark) or (marked in ("", claim.mark) and one.ppid in own):
                 own.add(one.pid)
-                meet([one])
+                on_found([one])
     return len(own) > before
-
-
-def send(targets: Iterable[Process], signal_name: str) -> list[Process]:
-    """Send a signal to each process that is still the one in the snapshot; return those it reached."""
-    number = process.number_of(signal_name)
-    return [one for one in targets if _send_one(one, number)]
-
-
-def ask(targets: Iterable[Process], signal_name: str) -> list[Process]:
-    """Send a signal that asks to end, and return those that lived when it reached them.
-
-    A process can be on its way out already, and takes a signal without a word. So each is held still
-    first (SIGSTOP): what then stands still lives, and meets the signal before it does anything else.
-    """
-    held = _hold(targets)
-    reached = send(held, signal_name)
-    send(held, "SIGCONT")
-    return reached
-
-
-def _hold(targets: Iterable[Process]) -> list[Process]:
-    """Stop processes and return those that have not ended; one that is deep in the kernel counts as alive."""
-    pending = send(targets, "SIGSTOP")
-    held: list[Process] = []
-    until = time.monotonic() + HOLD_S
-    while pending:
-        now = [(one, process.look(one.pid)) for one in pending]
-        alive = [(one, seen) for one, seen in now if seen and seen.start == one.start and not seen.zombie]
-        late = time.monotonic() >= until
-        held += [one for one, seen in alive if seen.stopped or late]
-        pending = [one for one, seen in alive if not seen.stopped and not late]
-        if pending:
-            time.sleep(HOLD_LOOK_S)
-    return held
-
-
-def _send_one(one: Process, number: int) -> bool:
-    """Signal through a pidfd where there is one: between the look and the signal no pid can be reused."""
-    try:
-        if not hasattr(os, "pidfd_open") or not hasattr(signal, "pidfd_send_signal"):
-            return process.is_running(one.pid, one.start) and _kill(one.pid, number)
-        fd = os.pidfd_open(one.pid)
-    except OSError:
-        return False
-    try:
-        if not process.is_running(one.pid, one.start):
-            return False
-        signal.pidfd_send_signal(fd, number)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
-
-
-def _kill(pid: int, number: int) -> bool:
-    os.kill(pid, number)
-    return True

@@ -1,6 +1,6 @@
-"""The stop of a run, from the first signal to the last: who is asked to end, who is killed, and when it is over.
+"""The one algorithm of a stop: which signals are sent to which processes, and when the run is over.
 
-The supervisor carries it out, or `stop` where that is dead: both take the same steps.
+The supervisor carries it out; if that was killed, `bgrun stop` does (see `orphans`), with the same steps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
 from bgrun.local import journal, workdir
-from bgrun.local.stopping import policy, processes
+from bgrun.local.stopping import policy, processes, signals
 from bgrun.store import meta, record, state
 from bgrun.system.clock import steady_clock
 
@@ -24,29 +24,30 @@ if TYPE_CHECKING:
     from bgrun.store.paths import RunPaths
     from bgrun.system.process import Process
 
-    Outcome = Literal["goes on", "look again", "over", "given up"]
+    Outcome = Literal["pending", "scan again", "over", "given up"]
 
-CALM = 2
-"""How many looks in a row have to find nothing more: one alone may miss what forks and ends."""
+QUIET_SCANS = 2
+"""How many scans in a row must find no new process: a single one may miss a process that forks and exits."""
 
 
 class Target(NamedTuple):
-    """What is being stopped, whoever does it.
+    """What is being stopped, and by whom it is recorded.
 
-    `script_pid` is that of the job script until its end was seen, else 0. `told_by_record`: only the record of the
-    stop will tell what became of the run; where that cannot be written, no signal is sent.
+    script_pid: the PID of the job script until its exit was seen, else 0.
+    needs_record: the stop request is the only record of the stop; if it cannot be written, no signal is sent.
     """
 
     claim: processes.Ownership
     script_pid: int
     files: RunPaths
-    told_by_record: bool = False
+    needs_record: bool = False
 
 
 class Step(NamedTuple):
-    """What a step of a stop came to: how the stop stands, and the processes that a signal of it reached.
+    """The result of one step: the new state of the stop, and the processes that its signals reached.
 
-    `look again`: at once, for something may have been missed. `left` is what could not be ended.
+    outcome: `scan again` means at once, since a process may have been missed.
+    left: the processes that could not be killed.
     """
 
     stopping: Stopping
@@ -56,81 +57,82 @@ class Step(NamedTuple):
 
 
 def step(target: Target, stopping: Stopping, view: processes.View, now: float) -> Step:
-    """Take a stop a step further; `now` is on the steady clock.
+    """Carry out the next step of a stop; `now` is on the steady clock.
 
     Raises:
-        OSError: what is wanted could not be recorded before a signal (see `StorageError`).
+        OSError: the request could not be recorded before a signal (see `StorageError`).
     """
     phase = policy.phase(stopping, now)
     claim = target.claim._replace(leader=0) if target.claim.reaped and stopping.no_session else target.claim
     if phase == "kill":
         return _kill(target, claim, stopping, view, now)
     found = processes.find(claim, view)
-    stopping = _seen(claim, stopping, found, new=bool(found))
+    stopping = _scanned(claim, stopping, found, new=bool(found))
     if not found:
-        return Step(stopping, "over" if stopping.calm >= CALM else "look again")
+        return Step(stopping, "over" if stopping.quiet_scans >= QUIET_SCANS else "scan again")
     if phase == "give up":
         return Step(stopping, "given up", left=tuple(found))
-    if phase == "ask" and not (target.script_pid and journal.command_is_over(target.files)):
-        return _ask(target, stopping, found)
-    return Step(stopping, "goes on")  # perhaps its script is about to say how the command ended
+    if phase == "signal" and not (target.script_pid and journal.command_is_over(target.files)):
+        return _signal(target, stopping, found)
+    return Step(stopping, "pending")  # perhaps the script is about to record the exit code of the command
 
 
-def _seen(claim: processes.Ownership, stopping: Stopping, found: list[Process], *, new: bool) -> Stopping:
-    """Return a stop after one more look."""
+def _scanned(claim: processes.Ownership, stopping: Stopping, found: list[Process], *, new: bool) -> Stopping:
+    """Return a stop after one more scan."""
     no_session = stopping.no_session or (claim.reaped and not any(processes.in_session(claim, one) for one in found))
-    return stopping._replace(calm=0 if new else stopping.calm + 1, no_session=no_session)
+    return stopping._replace(quiet_scans=0 if new else stopping.quiet_scans + 1, no_session=no_session)
 
 
-def _ask(target: Target, stopping: Stopping, found: list[Process]) -> Step:
-    """Send the stop signal to all but the job script, which then ends with the command's own code."""
+def _signal(target: Target, stopping: Stopping, found: list[Process]) -> Step:
+    """Send the stop signal to all but the job script, which then exits with the command's own code."""
     _record(target, stopping, signalled=True)
     below = [one for one in found if one.pid != target.script_pid]
-    reached = processes.ask(below or found, stopping.signal)
-    processes.send(found, "SIGCONT")  # the job script too: one that was suspended could not answer
+    reached = signals.send_to_living(below or found, stopping.signal)
+    signals.send(found, "SIGCONT")  # the job script too: a suspended one could not respond
     if not reached:
-        _record(target, stopping, signalled=False)  # all were on their way out by themselves
-    return Step(stopping._replace(asked=bool(reached)), "goes on", tuple(reached))
+        _record(target, stopping, signalled=False)  # all of them were exiting by themselves
+    return Step(stopping._replace(signaled=bool(reached)), "pending", tuple(reached))
 
 
 def _kill(target: Target, claim: processes.Ownership, stopping: Stopping, view: processes.View, now: float) -> Step:
-    """Hold all of it still, so that nothing forks away; once a second look finds nothing else, kill it."""
-    held = {one.key: one for one in stopping.held}
+    """Suspend every process, so that none can fork; once another scan finds no new one, kill them all."""
+    suspended = {one.key: one for one in stopping.suspended}
 
-    def hold(found: Sequence[Process]) -> None:
-        fresh = {one.key: one for one in found if one.key not in held}
-        processes.send(fresh.values(), "SIGSTOP")
-        held.update(fresh)
+    def suspend(found: Sequence[Process]) -> None:
+        fresh = {one.key: one for one in found if one.key not in suspended}
+        signals.send(fresh.values(), "SIGSTOP")
+        suspended.update(fresh)
 
-    found = processes.find(claim, view, hold)
-    stopping = _seen(claim, stopping, found, new=len(held) > len(stopping.held))._replace(held=tuple(held.values()))
-    if not held:
-        return Step(stopping, "over" if stopping.calm >= CALM else "look again")
-    if not found and stopping.calm >= CALM:
+    found = processes.find(claim, view, suspend)
+    stopping = _scanned(claim, stopping, found, new=len(suspended) > len(stopping.suspended))
+    stopping = stopping._replace(suspended=tuple(suspended.values()))
+    if not suspended:
+        return Step(stopping, "over" if stopping.quiet_scans >= QUIET_SCANS else "scan again")
+    if not found and stopping.quiet_scans >= QUIET_SCANS:
         return Step(stopping, "over")
-    if stopping.holding_since is None:
+    if stopping.suspending_since is None:
         _record(target, stopping, signalled=True)
-    stopping = policy.holding(stopping, now)
-    if stopping.calm < CALM and not policy.has_held_long(stopping, now):
-        return Step(stopping, "look again")
-    return Step(policy.killing(stopping, now), "goes on", tuple(processes.send(held.values(), "SIGKILL")))
+    stopping = policy.suspending(stopping, now)
+    if stopping.quiet_scans < QUIET_SCANS and not policy.must_kill(stopping, now):
+        return Step(stopping, "scan again")
+    return Step(policy.killing(stopping, now), "pending", tuple(signals.send(suspended.values(), "SIGKILL")))
 
 
 def _record(target: Target, stopping: Stopping, *, signalled: bool) -> None:
-    """Record what is wanted before the signal, for whoever reads this if we are killed meanwhile."""
+    """Record the stop before its signal, for readers in case this process is killed in between."""
     if not stopping.reason:
         return
     try:
         record.write_stop(target.files, stopping.reason, signalled=signalled)
     except OSError as error:
-        if target.told_by_record:
+        if target.needs_record:
             raise StorageError(f"cannot write {target.files.stop}: {error.strerror}") from error
 
 
 def claim_of(files: RunPaths, facts: Mapping[str, str], *, reaped: bool) -> processes.Ownership:
-    """Return what makes a process part of a run, from the facts in its meta; `reaped`: its script has ended."""
+    """Return what makes a process part of a run, from the facts in its meta; `reaped`: its script has exited."""
     if record.is_foreign(facts):
-        # Never its `pgid=`: that is the process group of whoever called the old script, an agent's shell perhaps.
+        # Never its `pgid=`: that is the process group of the caller of the old script, an agent's shell perhaps.
         leader = 0 if reaped else state.parse_int(facts.get("pid", "")) or 0
         mark = processes.read_mark(leader) if leader else ""
         return processes.Ownership(mark, files.log, leader, not_these=frozenset({os.getpid()}), marked=False)
@@ -144,9 +146,9 @@ def claim_of(files: RunPaths, facts: Mapping[str, str], *, reaped: bool) -> proc
 
 
 def claim_of_ended(files: RunPaths, facts: Mapping[str, str]) -> processes.Ownership:
-    """Return what makes a process part of a run that has ended: its mark, its log, or that it was recorded.
+    """Return what makes a process part of a finished run: its mark, its log, or that it was recorded.
 
-    The session of its script proves nothing, since nobody looked at it all the time.
+    The session of the script proves nothing: its number may have been reused since.
     """
     known = frozenset(record.left_running(facts))
     return claim_of(files, facts, reaped=True)._replace(leader=0, known=known)
@@ -155,26 +157,26 @@ def claim_of_ended(files: RunPaths, facts: Mapping[str, str]) -> processes.Owner
 # --- in the supervisor ------------------------------------------------------------------------
 
 
-def pursue(members: Iterable[RunTask]) -> None:
-    """Take the stop of each of these runs a step further.
+def advance(members: Iterable[RunTask]) -> None:
+    """Carry out the next step of the stop of each run.
 
-    One look at all processes is for all of them: of a plan of hundreds each would take its time anew.
+    All of them share one process snapshot, which keeps plans of hundreds of runs fast.
     """
     again = [member for member in members if member.stopping]
     while again:
         view = processes.View()
-        again = [member for member in again if member.stopping and _pursue(member, member.stopping, view)]
+        again = [member for member in again if member.stopping and _advance(member, member.stopping, view)]
 
 
-def _pursue(member: RunTask, stopping: Stopping, view: processes.View) -> bool:
-    """Take the stop of a run a step further; return whether to look again at once."""
+def _advance(member: RunTask, stopping: Stopping, view: processes.View) -> bool:
+    """Carry out the next step of the stop of a run; return whether to scan again at once."""
     target = Target(claim(member), 0 if member.exit else member.pid, member.at)
     done = step(target, stopping, view, steady_clock())
     member.stopping = done.stopping
     member.note(done.reached)
     if done.outcome in ("over", "given up") and member.exit:
         member.stop_over(done.left)
-    return done.outcome == "look again"
+    return done.outcome == "scan again"
 
 
 def claim(member: RunTask) -> processes.Ownership:

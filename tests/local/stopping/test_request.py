@@ -23,4 +23,4 @@ def test_the_longest_grace_period_of_a_group_bounds_its_stop(tmp_path: Path) -> 
     facts = {"run_id": own.run_id, "members": " ".join(graces), "stop_grace_s": "10"}
     files.replace(own.meta, own.hidden("meta.new"), meta.pack(facts))
     run = record.existing(own)
-    assert request._bound_s(Store(own.log_dir), run, facts) >= 60 + policy.HOLD_S + policy.KILL_S
+    assert request._bound_s(Store(own.log_dir), run, facts) >= 60 + policy.SUSPEND_S + policy.KILL_S

@@ -53,7 +53,7 @@ def target(files: RunPaths, leader: int = 0) -> stopper.Target:
 def test_one_empty_look_is_not_the_end(files: RunPaths, now: float) -> None:
     stopping = begin("stop", "SIGTERM", 10, 0.0)
     first = stopper.step(target(files), stopping, processes.View(), now)
-    assert first.outcome == "look again"
+    assert first.outcome == "scan again"
     assert stopper.step(target(files), first.stopping, processes.View(), now).outcome == "over"
 
 
@@ -62,7 +62,7 @@ def test_what_comes_between_two_looks_is_not_missed(files: RunPaths, marked: sub
     empty.table.pop(marked.pid, None)
     empty.renew = lambda: False  # type: ignore[method-assign] # as if it had been forked a moment later
     first = stopper.step(target(files), begin("stop", "SIGTERM", 10, 0.0), empty, 0.0)
-    assert first.outcome == "look again"
+    assert first.outcome == "scan again"
     second = stopper.step(target(files), first.stopping, full, 0.0)
     assert [one.pid for one in second.reached] == [marked.pid]
 
@@ -77,7 +77,7 @@ def test_it_is_held_still_until_nothing_more_is_found_and_only_then_killed(
         stopping = done.stopping
         outcomes.append((done.outcome, done.reached))
         wait_until(lambda: (seen := process.look(marked.pid)) and seen.stopped, "it stands still")
-    assert outcomes == [("look again", ()), ("look again", ())]
+    assert outcomes == [("scan again", ()), ("scan again", ())]
     killed = stopper.step(target(files), stopping, processes.View(), 0.0)
     assert [one.pid for one in killed.reached] == [marked.pid]
     wait_until(lambda: is_gone(marked.pid), "it is gone")
@@ -88,7 +88,7 @@ def test_it_is_given_up_only_after_it_was_killed(files: RunPaths, marked: subpro
     """Whoever stops it comes to it late, though something new is found at each look."""
     stopping = begin("stop", "SIGKILL", 0, 0.0)
     held = stopper.step(target(files), stopping, processes.View(), 0.0)
-    late = stopper.step(target(files), held.stopping._replace(calm=0, held=()), processes.View(), 1000.0)
+    late = stopper.step(target(files), held.stopping._replace(quiet_scans=0, suspended=()), processes.View(), 1000.0)
     assert [one.pid for one in late.reached] == [marked.pid]
 
 
