@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -203,11 +204,17 @@ def test_a_newer_run_gets_the_id_of_one_whose_files_were_removed(bg: Cli, is_gro
         groups: {x: {jobs: [one]}}
     """)
     empty(bg)
-    first = bg.json("group", "x") if is_group else bg.json("run", "x", "--", "sh", "-c", "until [ -e go ]; do :; done")
+    first = (
+        bg.json("group", "x")
+        if is_group
+        else bg.json("run", "x", "--", "sh", "-c", "until [ -e go ]; do sleep 0.02; done")
+    )
     supervisor = int(bg.meta(first)["supervisor_pid"])
+    kill(supervisor, signal.SIGSTOP)  # or it writes its meta again at once, and its ID stays taken
     shutil.rmtree(bg.logs)
     empty(bg)
     second = bg.json("run", "x", "--", "sleep", "300")
+    kill(supervisor, signal.SIGCONT)
     assert second["run_id"] == first["run_id"]
     (bg.folder / "go").touch()
     wait_until(lambda: is_gone(supervisor), "the first is over")
