@@ -135,8 +135,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         raise TimeUpError
 
     before = signal.signal(signal.SIGALRM, time_up)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
     try:
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))  # in here: the time may be up before the block begins
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

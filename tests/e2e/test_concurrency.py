@@ -134,7 +134,7 @@ def test_the_newest_takes_the_place_of_the_others(line: Cli) -> None:
     os.kill(supervisor(line, third), signal.SIGKILL)
     fourth = line.json("start", "newest", "3")
     running(line, fourth)
-    assert line.ended(third["run_id"])["reason"].startswith(f"replaced by {fourth['run_id']}; ended ")
+    assert line.ended(third["run_id"])["reason"].startswith(f"replaced by {fourth['run_id']} (")
 
 
 def test_the_same_start_joins_the_live_run(line: Cli) -> None:

@@ -73,9 +73,7 @@ def stop(runs: Iterable[RunPaths], grace_s: float | None, reason: str) -> None:
     _refuse_left(orphans)
 
 
-def stop_left_running(
-    runs: Iterable[RunPaths], grace_s: float | None, refuse: Callable[[Iterable[int]], None]
-) -> int:
+def stop_left_running(runs: Iterable[RunPaths], grace_s: float | None, refuse: Callable[[Iterable[int]], None]) -> int:
     """Stop what finished runs left running, and return how many processes that were.
 
     `refuse` is called with the PIDs that would be stopped, before any signal is sent.
