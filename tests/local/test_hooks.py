@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bgrun.local import hooks
 from bgrun.model import Hook, Run
+from tests.conftest import wait_until
+from tests.faults.conftest import is_gone
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALL = (Hook("finish", "a"), Hook("success", "b"), Hook("failure", "c"))
 
@@ -33,5 +42,64 @@ def test_a_notification_takes_the_program_there_is_and_none_is_no_error() -> Non
 
 
 def test_absent_values_are_empty_variables() -> None:
-    told = hooks.variables(run("failed"))
-    assert (told["BGRUN_STATE"], told["BGRUN_EXIT_CODE"], told["BGRUN_SIGNAL"]) == ("failed", "3", "")
+    values = hooks.variables(run("failed"))
+    assert (values["BGRUN_STATE"], values["BGRUN_EXIT_CODE"], values["BGRUN_SIGNAL"]) == ("failed", "3", "")
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Run:
+    (tmp_path / ".logs" / "jobs").mkdir(parents=True)
+    return run("failed")._replace(meta=f"{tmp_path}/.logs/x_1.meta")
+
+
+def reap(running: hooks.Hooks) -> list[int]:
+    """Wait for all running hooks and return their exit codes."""
+    codes = []
+    for pid in list(running.until):
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        running.ended(pid)
+    return codes
+
+
+def test_a_hook_runs_in_its_directory_with_nothing_of_ours(ended: Run, tmp_path: Path) -> None:
+    (tmp_path / "works").mkdir()
+    running = hooks.Hooks(set())
+    script = "pwd; echo $BGRUN_STATE $MORE $BGRUN_LOG_DIR; cat; ls -l /dev/fd/ | grep -c hooks.log; exit 7"
+    running.start_due([Hook("finish", script), Hook("success", "false")], ended, f"{tmp_path}/works", {"MORE": "more"})
+    (pid,) = running.until
+    assert running.helpers == {pid}
+    assert os.getsid(pid) != os.getsid(0)
+    assert reap(running) == [7]
+    log = tmp_path / ".logs/jobs/x_1.hooks.log"
+    assert log.read_text() == f"{tmp_path}/works\nfailed more {tmp_path}/.logs\n1\n"
+    assert running.next_check_at is None
+
+
+def test_a_hook_is_killed_with_its_group_when_its_timeout_expires(ended: Run, tmp_path: Path) -> None:
+    running = hooks.Hooks(set())
+    script = "sleep 300 & echo $! >pid; wait"
+    running.start_due([Hook("finish", script, timeout_s=3600)], ended, str(tmp_path), {})
+    child = int(wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "it runs"))
+    running.kill_late()
+    (pid,) = running.until
+    assert running.next_check_at == running.until[pid]
+    running.until[pid] = 0.0
+    running.kill_late()
+    assert reap(running) == [-signal.SIGKILL]
+    wait_until(lambda: is_gone(child), "what it started is gone")
+
+
+def test_a_hook_that_cannot_run_says_why(ended: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = hooks.Hooks(set())
+    monkeypatch.setattr(hooks.programs, "find", lambda _: "/no/such/bash")
+    running.start_due([Hook("finish", "true")], ended, str(tmp_path), {})
+    assert reap(running) == [126]
+    said = (tmp_path / ".logs/jobs/x_1.hooks.log").read_text()
+    assert said == "bgrun: cannot run the hook: No such file or directory\n"
+
+
+def test_a_hook_without_a_log_does_not_run(ended: Run, tmp_path: Path) -> None:
+    (tmp_path / ".logs/jobs/x_1.hooks.log").mkdir()
+    running = hooks.Hooks(set())
+    running.start_due([Hook("finish", "touch ran")], ended, str(tmp_path), {})
+    assert (running.until, running.waiting) == ({}, [])
