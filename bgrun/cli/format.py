@@ -108,6 +108,23 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
+def wrapped_table(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
+    """Return rows of two cells as lines; the second cell wraps at so many columns, if there is room for it."""
+    import textwrap
+
+    indent = max((len(first) for first, _ in rows), default=0) + 2
+    if columns - indent < _LEAST_ROOM:
+        return table(rows)
+    lines = []
+    for first, second in rows:
+        head, *more = textwrap.wrap(second, columns - indent) or [""]
+        lines += [f"{first.ljust(indent)}{head}".rstrip(), *(" " * indent + line for line in more)]
+    return lines
+
+
+_LEAST_ROOM = 20
+
+
 def run_row(run: Run) -> list[str]:
     """Return a run as a row of `list`."""
     code = "-" if run.exit_code is None else str(run.exit_code)

@@ -54,7 +54,8 @@ class View:
 
     def lines(self) -> list[Line]:
         """Return the runs to show, for a group run its jobs. Only those that fit get an estimate."""
-        runs = in_view([one for run_id in self.run_ids for one in self._expanded(run_id)])
+        found = {run.run_id: run for run_id in self.run_ids for run in self._expanded(run_id)}
+        runs = in_view(list(found.values()))
         height = _height(_size())
         return [
             Line(run, self._estimate(run) if place < height else api.insight.Estimate())
@@ -97,21 +98,23 @@ def draw(lines: Sequence[Line], size: os.terminal_size) -> Table:
     from rich.text import Text
 
     table = Table.grid(padding=(0, 1), expand=False)
-    wide = size.columns >= _LEAST_WIDTH
-    for _ in range(6 if wide else 2):
-        table.add_column(no_wrap=True, overflow="ellipsis")
     height = _height(size)
-    for line in lines[:height]:
-        cells = _cells(line, size.columns)
+    wide = size.columns >= _LEAST_WIDTH
+    bars = any(line.estimate.progress for line in lines[:height])
+    rows = [_cells(line, size.columns, bars=bars) for line in lines[:height]]
+    for place in range(len(rows[0]) if rows and wide else 2):
+        # Rich shortens columns that may wrap first: the label and the remark, whose texts do not wrap.
+        table.add_column(no_wrap=place not in (1, len(rows[0]) - 1))
+    for cells in rows:
         table.add_row(*(cells if wide else cells[:2]))
     if rest := lines[height:]:
         counts = Counter(line.run.state for line in rest)
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
-        table.add_row(Text("…"), Text(f"{len(rest)} more: {states}"))
+        table.add_row(Text("…"), Text(f"{len(rest)} more: {states}", no_wrap=True, overflow="ellipsis"))
     return table
 
 
-def _cells(line: Line, columns: int) -> list[RenderableType]:
+def _cells(line: Line, columns: int, *, bars: bool) -> list[RenderableType]:
     from rich.text import Text
 
     run, estimate = line
@@ -119,11 +122,11 @@ def _cells(line: Line, columns: int) -> list[RenderableType]:
     remark = estimate.last_line if run.live else (run.reason or "")
     return [
         Text(run.state, style=_STYLES.get(run.state, "red")),
-        Text(run.label),
-        _bar(estimate),
+        Text(run.label, no_wrap=True, overflow="ellipsis"),
+        *([_bar(estimate)] if bars else []),
         Text(span(run.duration_s), justify="right"),
         Text(left, style="dim"),
-        Text(remark[:columns], style="dim"),
+        Text(remark[:columns], style="dim", no_wrap=True, overflow="ellipsis"),
     ]
 
 

@@ -72,6 +72,14 @@ def document(content: Mapping[str, Any]) -> None:
     sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
 
 
+def columns() -> int:
+    """Return the width of the terminal, or 0 where standard output is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    except OSError:
+        return 0
+
+
 def wants_live(*, quiet: bool = False, json: bool = False) -> bool:
     """Return whether standard output is a terminal that can show a live view."""
     return sys.stdout.isatty() and not (quiet or json) and os.environ.get("TERM", "dumb") != "dumb"

@@ -81,3 +81,9 @@ def test_json_says_that_there_are_lines_before_the_last_hundred(bg: Cli) -> None
     assert bg.json("logs", "y")["truncated"] is True
     assert bg.json("logs", "y", "-n", "100")["truncated"] is False
     assert bg("logs", "y", "--json", "--since-start").json["truncated"] is False
+
+
+def test_a_stop_of_what_has_finished_says_so(project: Cli) -> None:
+    run_id = project.json("start", "ok", "--wait")["run_id"]
+    done = project("stop", "ok")
+    assert (done.out, done.err) == ("", f"{run_id} has already finished\n")

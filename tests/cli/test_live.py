@@ -150,3 +150,21 @@ def test_what_past_runs_took_gives_the_end(project: Cli) -> None:
     assert seen["eta_s"] is not None
     assert seen["median_s"] > 0
     assert "left" in project("status", "idle").out
+
+
+def test_at_80_columns_only_the_last_line_of_a_log_is_shortened(bg: Cli) -> None:
+    bg.jobs(
+        "jobs:\n"
+        "  a_long_name_of_a_job: {command: \"echo '[1/2] step'; echo '[1/2] %s end'; "
+        'while [ ! -e go ]; do sleep 0.02; done", progress: ninja}\n'
+        % ("x" * 100)
+        + "groups: {both: {jobs: [a_long_name_of_a_job]}}\n"
+    )
+    bg("group", "both")
+    screen = Screen(bg, "status", "--watch", columns=80)
+    screen.shows("[1/2] xxx")
+    (line,) = [line for line in screen.text().splitlines() if "━" in line]
+    assert line.startswith("running a_long_name_of_a_job ━")
+    assert line.endswith("…")
+    (bg.folder / "go").touch()
+    assert screen.ended() == 0

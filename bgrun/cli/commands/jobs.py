@@ -25,7 +25,8 @@ def jobs(project: Project, asked: Asked) -> int:
         return EXIT_OK
     rows = [[_usage(job), job.description] for job in job_file.jobs.values()]
     rows += [[f"group {group.name}", _group_line(group)] for group in job_file.groups.values()]
-    for line in format.table(rows):
+    columns = output.columns()
+    for line in format.wrapped_table(rows, columns) if columns else format.table(rows):
         output.out(line)
     return EXIT_OK
 
