@@ -102,9 +102,11 @@ def draw(lines: Sequence[Line], size: os.terminal_size) -> Table:
     wide = size.columns >= _LEAST_WIDTH
     bars = any(line.estimate.progress for line in lines[:height])
     rows = [_cells(line, size.columns, bars=bars) for line in lines[:height]]
+    long = max((len(line.run.label) for line in lines[:height]), default=0) > size.columns // 3
     for place in range(len(rows[0]) if rows and wide else 2):
-        # Rich shortens columns that may wrap first: the label and the remark, whose texts do not wrap.
-        table.add_column(no_wrap=place not in (1, len(rows[0]) - 1))
+        # Rich shortens columns that may wrap first: the last one, whose texts do not wrap, and long labels.
+        flexible = wide and ((place == 1 and long) or place == len(rows[0]) - 1)
+        table.add_column(no_wrap=not flexible, overflow="ellipsis")
     for cells in rows:
         table.add_row(*(cells if wide else cells[:2]))
     if rest := lines[height:]:
