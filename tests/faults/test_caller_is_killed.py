@@ -183,8 +183,7 @@ def test_a_mutex_that_somebody_holds_is_waited_for_only_so_long(bg: Cli, mutex: 
     assert "another process holds the lock" in done.err
     path = bg.logs / ".concurrency" / "g" / "mutex"
     assert f"the lock {path}" in done.err
-    # The remedy names it as well as it can be called from here.
-    assert f"`fuser {shlex.quote(str(path))}`" in done.err
+    assert f"fuser {shlex.quote(str(path))}" in done.err
     fcntl.flock(mutex, fcntl.LOCK_UN)
     assert scripts(bg) == []
     assert metas(bg) == []
@@ -226,14 +225,36 @@ def supervisors(bg: Cli) -> list[int]:
 
 
 def test_a_launch_whose_record_is_in_view_goes_on(bg: Cli) -> None:
-    """The supervisor is suspended between its first record and its answer."""
+    """The supervisor is suspended between its first record and its answer, unless it was quicker than the test."""
     bg.jobs(SLOTS)
-    late = hasty(bg, 1.0, 300)
+    for _ in range(5):
+        run_id, supervisor = suspended_launch(bg)
+        if not is_suspended(supervisor):
+            break
+        os.kill(supervisor, signal.SIGCONT)  # it had answered: nobody else does this
+        bg.ended(run_id)
+    else:
+        pytest.fail("it was quicker each time")
+    assert bg.ended(run_id)["state"] == "succeeded"
+
+
+def is_suspended(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    return False
+
+
+def suspended_launch(bg: Cli) -> tuple[str, int]:
+    """Start a group and suspend its supervisor as it is recorded; return its run ID and that supervisor."""
+    late = hasty(bg, 5.0, 300)
+    before = set(metas(bg))
     caller = subprocess.Popen([*late.command, "group", "all"], cwd=bg.folder, env=bg.env, stdout=subprocess.PIPE)
-    (meta,) = wait_until(lambda: [name for name in metas(bg) if name.startswith("all_")], "the group has a record")
+    new = lambda: [name for name in metas(bg) if name not in before and name.startswith("all_")]  # noqa: E731
+    (meta,) = wait_until(new, "the group has a record")
     facts = dict(line.split("=", 1) for line in (bg.logs / meta).read_text().splitlines())
-    os.kill(int(facts["supervisor_pid"]), signal.SIGSTOP)
-    out, _ = caller.communicate(timeout=20)
+    supervisor = int(facts["supervisor_pid"])
+    os.kill(supervisor, signal.SIGSTOP)
+    out, _ = caller.communicate(timeout=60)
     assert caller.returncode == 0
     assert facts["run_id"].encode() in out
-    assert bg.ended("all")["state"] == "succeeded"
+    return facts["run_id"], supervisor
