@@ -23,6 +23,11 @@ DEFAULT_GRACE_S = 10.0
 DEFAULT_MAX_LOG = 1 << 30
 
 
+def as_text(value: object) -> str:
+    """Return a value as it is written in a job file and on the command line: booleans in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Retention(NamedTuple):
     """Which finished runs of a label are kept; `None` sets no bound."""
 

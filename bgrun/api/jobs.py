@@ -1,4 +1,4 @@
-"""What is declared: the job file, and its jobs rendered."""
+"""Load the job file of a project, and render its jobs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ _CHECKED = "checked"
 
 
 def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> JobFile:
-    """Return the project's job file.
+    """Return the job file of a project.
 
-    That its very bytes were found to have no errors is kept beside the runs, since checking them takes
-    longer than all else in a start; `anew` checks them whatever is kept there. `raw` are its bytes where
-    they were read before.
+    A cache entry records that these bytes were checked and have no errors; checking takes some 40 ms. It is invalid
+    for other bytes and for other code of bgrun.
+
+    Args:
+        project: where.
+        anew: check the job file even if the cache says that it has no errors.
+        raw: its bytes, if they were read before.
 
     Raises:
         NoJobFileError: there is none.
@@ -39,21 +43,21 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
 
     path = projects.declared_in(project)
     text = projects.read_job_file(path) if raw is None else raw
-    known = not anew and project.store.cache.read(_CHECKED) == _mark(text)
-    found = loader.parse(path, text, checked=known)
-    if not known:
-        keep_checked(project, found, text)
+    checked = not anew and project.store.cache.read(_CHECKED) == _mark(text)
+    found = loader.parse(path, text, checked=checked)
+    if not checked:
+        record_checked(project, found, text)
     return found
 
 
-def keep_checked(project: Project, found: JobFile, raw: bytes) -> None:
-    """Keep, where there are runs to keep it beside, that these bytes have no errors."""
+def record_checked(project: Project, found: JobFile, raw: bytes) -> None:
+    """Record in the cache, if there is a log directory, that these bytes have no errors."""
     if not matcher_files(found):
         project.store.cache.write(_CHECKED, _mark(raw))
 
 
 def _mark(raw: bytes) -> bytes:
-    """Return what tells these bytes and this code from others; not the text, which may hold a secret."""
+    """Return a mark of these bytes and this code; not the text, which may contain a secret."""
     return code_mark().encode() + codec.digest(raw)
 
 
@@ -64,7 +68,7 @@ def matcher_files(found: JobFile) -> list[str]:
 
 
 def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
-    """Return a declared job with all its templates filled in; nothing is launched."""
+    """Return a declared job with all its templates rendered, without launching it."""
     from bgrun.render import plan
     from bgrun.templating.inputs import RenderInputs
 

@@ -63,10 +63,10 @@ def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> Rend
         raise UsageError(f"the command of {run_id} is not recorded", "run it again with 'bgrun run LABEL -- COMMAND'")
     if not os.path.isdir(folder):
         raise UsageError(f"the working directory of {run_id} does not exist: {folder}")
-    blank = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
+    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
     venv = _venv_of(old)
-    words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != blank.venv else cmd]
-    return command.fill(blank, old["label"], words)._replace(cmd=cmd, venv=venv or blank.venv)
+    words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != template.venv else cmd]
+    return command.fill(template, old["label"], words)._replace(cmd=cmd, venv=venv or template.venv)
 
 
 def _venv_of(old: Mapping[str, str]) -> str:

@@ -132,8 +132,8 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: str) 
     from bgrun.render import command
 
     labels.check_label(label)  # before anything is written
-    blank = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
-    return launch_node(project, Node(command.fill(blank, label, argv)))
+    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
+    return launch_node(project, Node(command.fill(template, label, argv)))
 
 
 def start_group(
@@ -170,8 +170,8 @@ def launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always
 
         wanted = [run_id for run_id, node in zip(run_ids, plan.nodes, strict=True) if not node.skip]
         if not wanted or any(node.needs for node in plan.nodes):
-            return group_script.in_turn(label, wanted)
-        return group_script.at_once(label, wanted, plan.max_parallel)
+            return group_script.sequential(label, wanted)
+        return group_script.parallel(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
     title = submit.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a job file, in one go: by its schema, and beyond what a schema can say."""
+"""Check a job file and report every error in it: those of its schema, and those that a schema cannot express."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from bgrun.errors import UsageError, nearest_names
 from bgrun.jobfile import dependencies, env_names, matrix, params, problem_matchers, specs
-from bgrun.jobfile.dependencies import needs_in
-from bgrun.jobfile.schema_errors import by_schema
+from bgrun.jobfile.dependencies import dependencies_in
+from bgrun.jobfile.schema_errors import schema_faults
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
 from bgrun.templating import quoting, template
@@ -18,82 +18,83 @@ from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.jobfile.yaml_source import Path as DocumentPath
 
-MOST_TOLD = 100
-"""How many problems of each kind are looked for: to find the nearest names for thousands would take minutes."""
-_ALWAYS_KNOWN = {"env", "job"}
+MOST_FAULTS = 100
+"""How many errors of each kind are collected: finding the nearest names for thousands would take minutes."""
+_ALWAYS_DEFINED = {"env", "job"}
 
 
-def problems(file: str, document: Document) -> list[Fault]:
-    """Return all problems of a document, in the order of the file."""
-    found = list(document.problems)
+def faults(file: str, document: Document) -> list[Fault]:
+    """Return all errors of a document, in the order of the file."""
+    found = list(document.faults)
     if isinstance(document.data, dict):
-        found += islice(by_schema(file, document), MOST_TOLD)
-        if len(found) < MOST_TOLD:
-            found += islice(_beyond_schema(file, document, _sound_part(document.data, found)), MOST_TOLD)
+        found += islice(schema_faults(file, document), MOST_FAULTS)
+        if len(found) < MOST_FAULTS:
+            found += islice(_beyond_schema(file, document, _valid_part(document.data, found)), MOST_FAULTS)
     return in_order(found)
 
 
-def _sound_part(data: Mapping[str, Any], found: list[Fault]) -> dict[str, Any]:
-    """Return the jobs, groups and defaults that nothing was found in yet, which alone can be looked at further."""
-    paths = [problem.path for problem in found]
-    kept: dict[str, Any] = {} if _is_faulty("defaults", paths) else {"defaults": data.get("defaults")}
+def _valid_part(data: Mapping[str, Any], found: list[Fault]) -> dict[str, Any]:
+    """Return the jobs, groups and defaults without an error so far: only these can be checked further."""
+    paths = [fault.path for fault in found]
+    valid: dict[str, Any] = {} if _has_fault("defaults", paths) else {"defaults": data.get("defaults")}
     for part in ("jobs", "groups"):
         named = data.get(part)
         whole = named if isinstance(named, dict) and part not in paths else {}
-        kept[part] = {name: one for name, one in whole.items() if not _is_faulty(f"{part}.{name}", paths)}
-    return kept
+        valid[part] = {name: one for name, one in whole.items() if not _has_fault(f"{part}.{name}", paths)}
+    return valid
 
 
-def _is_faulty(path: str, paths: list[str]) -> bool:
+def _has_fault(path: str, paths: list[str]) -> bool:
     return any(one == path or one.startswith((f"{path}.", f"{path}[")) for one in paths)
 
 
 # --- beyond the schema ------------------------------------------------------------------------
 
 
-def _beyond_schema(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[Fault]:
-    broken = {path[1]: found for path, found in _matrices(file, document, sound)}
+def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any]) -> Iterator[Fault]:
+    broken = {path[1]: found for path, found in _matrices(file, document, valid)}
     yield from broken.values()
-    jobs = {name: raw for name, raw in sound["jobs"].items() if name not in broken}
-    job_file = specs.of_document(Path(file), {**sound, "jobs": jobs})
+    jobs = {name: raw for name, raw in valid["jobs"].items() if name not in broken}
+    job_file = specs.of_document(Path(file), {**valid, "jobs": jobs})
     yield from _variables(file, document, ("defaults",), job_file.defaults)
     for job in job_file.jobs.values():
         yield from _variables(file, document, ("jobs", job.name), job.settings)
     yield from _groups(file, document, job_file)
-    yield from _needs(file, document, job_file)
+    yield from _dependencies(file, document, job_file)
     for job in job_file.jobs.values():
         yield from _params(file, document, job)
-        yield from _conditions(file, document, job)
+        yield from _condition(file, document, job)
         yield from _progress(file, document, job)
         yield from _matchers(file, document, job, job_file.root)
-        faults = list(_templates(file, document, job))
-        yield from faults or _shell(file, document, job)
+        found = list(_templates(file, document, job))
+        yield from found or _shell(file, document, job)
 
 
-def _matrices(file: str, document: Document, sound: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, Fault]]:
-    for name, raw in sound["jobs"].items():
+def _matrices(file: str, document: Document, valid: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, Fault]]:
+    for name, raw in valid["jobs"].items():
         path: DocumentPath = ("jobs", name, "matrix")
         try:
             matrix.combinations(raw.get("matrix", {"one": [1]}))
         except UsageError as error:
-            yield path, document.problem(file, path, error.message, error.hint)
+            yield path, document.fault(file, path, error.message, error.hint)
 
 
 def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Fault]:
-    """Variables that may not be set for a job; those of the defaults are told there, and not for each job once more."""
-    for key, names, why in (
+    """Find variables that a job must not set; one of the defaults is reported there, not again for each job."""
+    for key, names, refusal in (
         ("env", settings.env, env_names.refusal),
         ("secrets", settings.secrets, env_names.secret_refusal),
     ):
         for place, name in enumerate(names):
             where: DocumentPath = (*path, key, name if key == "env" else place)
-            if where in document.places and why(name)[0]:
-                yield document.problem(file, where, *why(name))
+            message, hint = refusal(name)
+            if message and where in document.places:
+                yield document.fault(file, where, message, hint)
 
 
 def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
@@ -101,119 +102,112 @@ def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]
     for group in job_file.groups.values():
         path: DocumentPath = ("groups", group.name)
         if group.name in declared:
-            yield document.problem(file, path, "a job has the same name", "rename one of the two")
-        yield from _named(file, document, job_file, (*path, "jobs"), group.jobs)
-        yield from _named(file, document, job_file, (*path, "depends_on"), group.before)
-        for name, needs in group.edges.items():
+            yield document.fault(file, path, f"{group.name!r} is also the name of a job", "rename one of them")
+        yield from _named_jobs(file, document, job_file, (*path, "jobs"), group.jobs)
+        yield from _named_jobs(file, document, job_file, (*path, "depends_on"), group.before)
+        for name, before in group.edges.items():
             where: DocumentPath = (*path, "depends_on", name)
             if name not in group.jobs:
-                yield document.problem(file, where, f"{name!r} is no job of this group", "add it to `jobs:`")
-            yield from _named(file, document, job_file, where, needs)
+                yield document.fault(file, where, f"{name!r} is not a job of this group", "add it to `jobs:`")
+            yield from _named_jobs(file, document, job_file, where, before)
 
 
-def _needs(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
-    """Unknown names and circles in what jobs need; a circle of a group is told only if the jobs alone have none."""
+def _dependencies(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
+    """Find unknown names and cycles in dependencies; a group's cycle is reported only if its jobs alone have none."""
     for job in job_file.jobs.values():
-        yield from _named(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
-    needs = {name: job.depends_on for name, job in job_file.jobs.items()}
-    if circle := dependencies.cycle(needs):
-        yield _circle(file, document, ("jobs", circle[0], "depends_on"), circle)
+        yield from _named_jobs(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
+    before = {name: job.depends_on for name, job in job_file.jobs.items()}
+    if cycle := dependencies.cycle(before):
+        yield _cycle(file, document, ("jobs", cycle[0], "depends_on"), cycle)
         return
     for group in job_file.groups.values():
-        if circle := dependencies.cycle(needs_in(job_file, group)):
-            yield _circle(file, document, ("groups", group.name, "depends_on"), circle)
+        if cycle := dependencies.cycle(dependencies_in(job_file, group)):
+            yield _cycle(file, document, ("groups", group.name, "depends_on"), cycle)
 
 
-def _circle(file: str, document: Document, path: DocumentPath, circle: tuple[str, ...]) -> Fault:
-    hint = "take one of these dependencies out"
-    return document.problem(file, path, f"jobs that wait for each other: {' -> '.join(circle)}", hint)
+def _cycle(file: str, document: Document, path: DocumentPath, cycle: tuple[str, ...]) -> Fault:
+    return document.fault(file, path, f"dependency cycle: {' -> '.join(cycle)}", "remove one of these dependencies")
 
 
-def _named(
+def _named_jobs(
     file: str, document: Document, job_file: JobFile, path: DocumentPath, names: tuple[str, ...]
 ) -> Iterator[Fault]:
-    """What is wrong with names of jobs that are to run without being asked for each with its parameters."""
+    """Find errors in names of jobs that start without parameters of their own."""
     declared = document.data.get("jobs") or {}
     for place, name in enumerate(names):
         params_of = job_file.jobs[name].params if name in job_file.jobs else ()
         if name not in declared:
             near = nearest_names(name, declared)
             hint = f"did you mean {near[0]!r}?" if near else "declare it under `jobs:`"
-            yield document.problem(file, (*path, place), f"no job named {name!r}", hint)
+            yield document.fault(file, (*path, place), f"no job named {name!r}", hint)
         elif missing := [param.name for param in params_of if param.required]:
-            told = f"the job {name!r} needs the parameter {missing[0]!r}, which it is not given here"
-            yield document.problem(file, (*path, place), told, "give the parameter a default")
+            message = f"job {name!r} requires parameter {missing[0]!r}, which cannot be given here"
+            yield document.fault(file, (*path, place), message, "give the parameter a default")
 
 
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for param in job.params:
         path: DocumentPath = ("jobs", job.name, "params", param.name)
-        if param.name in _known(job):
-            yield document.problem(file, path, "the name is taken: templates know it already", "rename it")
+        if param.name in _predefined(job):
+            yield document.fault(file, path, f"templates already define {param.name!r}", "rename the parameter")
         try:
             bounded_regex.compiled(param.pattern)
             if param.default is not None:
                 params.convert(param, param.default)
         except UsageError as error:
-            yield document.problem(file, (*path, "pattern"), error.message, error.hint)
+            hint = error.hint or "fix the expression, or remove `pattern:`"
+            yield document.fault(file, (*path, "pattern"), error.message, hint)
         except ValueError as error:
-            yield document.problem(file, (*path, "default"), str(error), f"its type is {param.type}")
+            message = f"invalid value {param.default!r}: {error}"
+            yield document.fault(file, (*path, "default"), message, "change the default or its type")
 
 
 def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
-    known = _known(job) | {param.name for param in job.params}
+    known = _predefined(job) | {param.name for param in job.params}
     for path, text in _template_texts(document.data, job):
-        for line, message in template.faults(text, known):
-            hint = "declare it under `params:`" if "not declared" in message else ""
-            found = document.problem(file, path, message, hint)
-            yield found._replace(line=found.line + _line_offset(text, line))
+        for found in template.faults(text, known):
+            hint = "declare it under `params:`" if found.undefined else "fix the template"
+            fault = document.fault(file, path, found.message, hint)
+            yield fault._replace(line=fault.line + _line_offset(text, found.line))
 
 
-def _known(job: JobSpec) -> set[str]:
-    return _ALWAYS_KNOWN | ({"matrix"} if job.matrix else set())
+def _predefined(job: JobSpec) -> set[str]:
+    return _ALWAYS_DEFINED | ({"matrix"} if job.matrix else set())
 
 
-def _conditions(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
-    known = _known(job) | {"os"} | {param.name for param in job.params}
+def _condition(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
+    known = _predefined(job) | {"os"} | {param.name for param in job.params}
     if job.condition:
-        for _, message in template.faults(f"{{{{ ({job.condition}) }}}}", known):
-            hint = "it knows env, os, job and the parameters" if "not declared" in message else ""
-            yield document.problem(file, ("jobs", job.name, "if"), message, hint)
+        for found in template.faults(f"{{{{ ({job.condition}) }}}}", known):
+            hint = f"available variables: {', '.join(sorted(known))}" if found.undefined else "fix the expression"
+            yield document.fault(file, ("jobs", job.name, "if"), found.message, hint)
 
 
 def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     single = isinstance(document.data["jobs"][job.name].get("progress"), str)
     for place, one in enumerate(job.progress):
-        if fault := _fault(one):
-            yield document.problem(file, ("jobs", job.name, "progress", *(() if single else (place,))), fault)
+        if error := _error_of(progress.patterns, [one]):
+            path: DocumentPath = ("jobs", job.name, "progress", *(() if single else (place,)))
+            yield document.fault(file, path, error.message, error.hint or "fix the expression")
 
 
 def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterator[Fault]:
     for place, named in enumerate(job.problems):
-        if error := _matcher_fault(root, named):
+        if error := _error_of(problem_matchers.resolve, root, named, RenderInputs({})):
             path: DocumentPath = ("jobs", job.name, "problems", place)
-            yield document.problem(file, path, error.message, error.hint)
+            yield document.fault(file, path, error.message, error.hint or "fix the matcher")
 
 
-def _matcher_fault(root: Path, named: object) -> UsageError | None:
+def _error_of(check: Callable[..., object], *args: object) -> UsageError | None:
     try:
-        problem_matchers.resolve(root, named, RenderInputs({}))
+        check(*args)
     except UsageError as error:
         return error
     return None
 
 
-def _fault(expression: str) -> str:
-    """Return what is wrong with an expression for progress, or ''."""
-    try:
-        progress.patterns([expression])
-    except UsageError as error:
-        return error.message
-    return ""
-
-
 def _line_offset(text: str, line: int) -> int:
-    """A text of several lines is a block, which begins on the line behind its key."""
+    """Return how far below its key a line of a text is: a text of several lines is a block below the key."""
     return line if "\n" in text else 0
 
 
@@ -255,10 +249,11 @@ def _shell(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     path: DocumentPath = ("jobs", job.name, "command")
     try:
         shell = shlex.split(job.settings.shell)
-        # What only a start can tell (`if`, `for`) is checked then; a plain template now.
+        # A template with `if` or `for` is checked by the start, when it is rendered; a plain one now.
         if shell and Path(shell[0]).name in quoting.POSIX_SHELLS and "{%" not in job.command:
             quoting.check(template.with_placeholders(job.command))
     except ValueError as error:
-        yield document.problem(file, ("jobs", job.name, "shell"), f"{job.settings.shell!r}: {error}")
+        message = f"invalid value {job.settings.shell!r}: {str(error).lower()}"
+        yield document.fault(file, ("jobs", job.name, "shell"), message, "close the quote")
     except UsageError as error:
-        yield document.problem(file, path, error.message, error.hint)
+        yield document.fault(file, path, error.message, error.hint)

@@ -1,4 +1,4 @@
-"""Which job needs which: transitive needs, an order in which each stands behind what it needs, cycles; pure."""
+"""Order jobs after their dependencies, and find dependency cycles. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from bgrun.jobfile.specs import GroupSpec, JobFile
 
 
-def in_order(wanted: Iterable[str], needs: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the wanted names and all they need, each once and behind what it needs.
+def in_order(names: Iterable[str], dependencies: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names and all their dependencies, each once and after its own dependencies.
 
-    Apart from that the order is the one they are named in. There must be no cycle (see `cycle`).
+    Otherwise names keep their order. There must be no cycle (see `cycle`).
     """
     placed: dict[str, None] = {}
-    for name in wanted:
-        waiting = [(name, iter(needs.get(name, ())))]
+    for name in names:
+        waiting = [(name, iter(dependencies.get(name, ())))]
         while waiting:
             here, rest = waiting[-1]
             below = next((one for one in rest if one not in placed), None)
@@ -24,16 +24,16 @@ def in_order(wanted: Iterable[str], needs: Mapping[str, Sequence[str]]) -> list[
                 placed[here] = None
                 waiting.pop()
             else:
-                waiting.append((below, iter(needs.get(below, ()))))
+                waiting.append((below, iter(dependencies.get(below, ()))))
     return list(placed)
 
 
-def cycle(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return a circle of needs, its first name again as the last, or an empty tuple."""
+def cycle(dependencies: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return a dependency cycle, its first name repeated at the end, or an empty tuple."""
     done: set[str] = set()
-    for start in needs:
+    for start in dependencies:
         path: dict[str, None] = {}
-        waiting = [(start, iter(needs.get(start, ())))] if start not in done else []
+        waiting = [(start, iter(dependencies.get(start, ())))] if start not in done else []
         path[start] = None
         while waiting:
             here, rest = waiting[-1]
@@ -47,14 +47,14 @@ def cycle(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
                 return (*names[names.index(below) :], below)
             else:
                 path[below] = None
-                waiting.append((below, iter(needs.get(below, ()))))
+                waiting.append((below, iter(dependencies.get(below, ()))))
     return ()
 
 
-def needs_in(job_file: JobFile, group: GroupSpec) -> dict[str, tuple[str, ...]]:
-    """Return what each job needs within a group: what it needs anyway, and what the group adds."""
-    needs = {name: job.depends_on for name, job in job_file.jobs.items()}
+def dependencies_in(job_file: JobFile, group: GroupSpec) -> dict[str, tuple[str, ...]]:
+    """Return the dependencies of each job within a group: its own ones, and those that the group adds."""
+    found = {name: job.depends_on for name, job in job_file.jobs.items()}
     for name in group.jobs:
-        first = group.before if name not in group.before else ()
-        needs[name] = tuple(dict.fromkeys((*needs.get(name, ()), *first, *group.edges.get(name, ()))))
-    return needs
+        before = group.before if name not in group.before else ()
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), *before, *group.edges.get(name, ()))))
+    return found

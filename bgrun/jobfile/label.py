@@ -1,4 +1,4 @@
-"""What a label may be; pure."""
+"""Check labels, which are the beginnings of file names. Pure, and light: every start imports it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ _MARKS = str.maketrans("", "", "._-")
 
 
 def check_label(text: str, kind: str = "label") -> str:
-    """Return the label, which is the beginning of file names, or another name (`kind`) with the same rules.
+    """Return a label, or another name (`kind`) with the same rules, if it is valid.
 
     Raises:
-        UsageError: it is empty, too long, or holds anything but letters, digits, `.`, `_` and `-`.
+        UsageError: it is empty, too long, or contains anything but letters, digits, '.', '_' and '-'.
     """
     if _is_label(text) and len(text) <= LONGEST:
         return text
     if not text:
-        raise UsageError(f"the {kind} is empty", "give it a name, such as: tests")
+        raise UsageError(f"empty {kind}", "give it a name, such as 'tests'")
     if len(text) > LONGEST:
-        raise UsageError(f"the {kind} {text[:20]}… has {len(text)} characters", f"at most {LONGEST} are allowed")
+        raise UsageError(f"{kind} '{text[:20]}…' has {len(text)} characters", f"use at most {LONGEST}")
     import re
 
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_").lstrip(".-")
-    hint = f"for example: {cleaned}" if cleaned else "for example: tests"
-    allowed = "letters, digits, `.`, `_` and `-`, and begins with none of `.` and `-`"
-    raise UsageError(f"{text!r} is no {kind}: it holds only {allowed}", hint)
+    allowed = "use letters, digits, '.', '_' and '-', not starting with '.' or '-'"
+    raise UsageError(f"invalid {kind} {text!r}: {allowed}", f"try {cleaned or 'tests'!r}")
 
 
 def _is_label(text: str) -> bool:

@@ -41,5 +41,5 @@ def parse(path: str, raw: bytes, *, checked: bool = False) -> JobFile:
 def _check(name: str, document: Document) -> None:
     from bgrun.jobfile import check  # imports jsonschema, which takes longer than the rest of a start
 
-    if problems := check.problems(name, document):
-        raise JobFileError(name, problems)
+    if faults := check.faults(name, document):
+        raise JobFileError(name, faults)

@@ -1,4 +1,4 @@
-"""The combinations of a matrix, with the meaning that GitHub Actions gives to `include` and `exclude`; pure.
+"""Expand a matrix to its combinations; `include` and `exclude` work as in GitHub Actions. Pure.
 
 Source: "Running variations of jobs in a workflow" in the documentation of GitHub Actions.
 """
@@ -9,6 +9,8 @@ import itertools
 import re
 
 from bgrun.errors import UsageError
+from bgrun.model import as_text
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     Combination = dict[str, Scalar]
 
-MOST = 1000
+MOST_COMBINATIONS = 1000
 _OWN = ("include", "exclude")
 
 
@@ -29,28 +31,30 @@ def axes_of(raw: Mapping[str, Any]) -> dict[str, list[Scalar]]:
 
 
 def combinations(raw: Mapping[str, Any]) -> tuple[Combination, ...]:
-    """Return the combinations of a matrix in declared order: the product of its axes, less and more.
+    """Return the combinations of a matrix in declared order: the product of its axes, then `exclude` and `include`.
 
-    A combination goes when all that an `exclude` names is true of it. An `include` is added to every
-    combination whose axes it leaves as they are; one that fits none makes a combination of its own.
+    An `exclude` removes each combination that has all its values. An `include` is added to every combination
+    whose axes it does not change; one that fits none becomes a combination of its own.
 
     Raises:
-        UsageError: there is none, or more than `MOST`; an `exclude` names what is no axis.
+        UsageError: there is none, or more than MOST_COMBINATIONS; an `exclude` names something that is not an axis.
     """
     axes = axes_of(raw)
     count = 1
     for values in axes.values():
         count *= len(values)
-    if count > MOST:
-        raise UsageError(f"the matrix has {count} combinations", f"at most {MOST} are allowed")
+    if count > MOST_COMBINATIONS:
+        raise UsageError(f"the matrix has {count} combinations, more than {MOST_COMBINATIONS}", "remove values")
     for one in raw.get("exclude", ()):
         if unknown := [name for name in one if name not in axes]:
-            raise UsageError(f"exclude names {unknown[0]!r}, which is no axis", f"the axes are {', '.join(axes)}")
+            raise UsageError(
+                f"`exclude` names {unknown[0]!r}, which is not an axis", f"available axes: {', '.join(axes)}"
+            )
     product = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())] if axes else []
     kept = [one for one in product if not any(_holds(out, one) for out in raw.get("exclude", ()))]
     found = _with_included(kept, axes, raw.get("include", ()))
     if not found:
-        raise UsageError("the matrix has no combination left", "take an `exclude` out, or add an axis")
+        raise UsageError("the matrix has no combinations", "remove an `exclude`, or add an axis")
     return tuple(found)
 
 
@@ -74,29 +78,26 @@ def _with_included(
 
 
 def narrowed(all_of: Sequence[Combination], picked: Mapping[str, str]) -> tuple[Combination, ...]:
-    """Return the combinations that have the picked values, which are given as text.
+    """Return the combinations that have the given values, which are text.
 
     Raises:
-        UsageError: none has.
+        UsageError: no combination has them.
     """
     found = tuple(one for one in all_of if all(as_text(one.get(name, "")) == value for name, value in picked.items()))
     if not found:
-        told = ", ".join(f"{name}={value}" for name, value in picked.items())
-        there = ("; ".join(_shown(one) for one in all_of[:10])) + ("; …" if len(all_of) > 10 else "")
-        raise UsageError(f"the matrix has no combination with {told}", f"it has: {there}")
+        given = " ".join(f"{name}={value}" for name, value in picked.items())
+        raise UsageError(
+            f"the matrix has no combination {given}", f"available combinations: {names(map(shown, all_of))}"
+        )
     return found
 
 
-def _shown(one: Combination) -> str:
+def shown(one: Mapping[str, Scalar]) -> str:
+    """Return a combination as it is selected on the command line."""
     return " ".join(f"{name}={as_text(value)}" for name, value in one.items())
 
 
 def label(base: str, one: Combination) -> str:
-    """Return a label for a combination: the base, and its values behind it."""
+    """Return the label of a combination: the base, then its values."""
     values = (re.sub(r"[^A-Za-z0-9._-]+", "-", as_text(value)) for value in one.values())
     return "_".join([base, *values])
-
-
-def as_text(value: Scalar) -> str:
-    """Return a value as it is given on the command line."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

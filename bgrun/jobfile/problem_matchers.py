@@ -1,4 +1,4 @@
-"""The problem matchers that a job names: built-in, from a file in the form of GitHub Actions, or its own."""
+"""Resolve the problem matchers of a job: built-ins, files in GitHub Actions format, or inline matchers."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
     from bgrun.templating.inputs import RenderInputs
 
-_MOST = 1 << 20
+_MOST_BYTES = 1 << 20
+_FORMAT_HINT = "see the problem matchers of GitHub Actions"
 
 
-def resolve(root: Path, named: Any, world: RenderInputs) -> list[Any]:
-    """Return a built-in's name, or the documents of matchers, all of them sound.
+def resolve(root: Path, named: Any, inputs: RenderInputs) -> list[Any]:
+    """Return the name of a built-in, or the documents of matchers, all of them valid.
 
     Args:
-        root: the folder that files are relative to.
-        named: a built-in's name, a file ending in .json, or a matcher.
-        world: through which the file is looked at.
+        root: the directory that files are relative to.
+        named: the name of a built-in, a file ending in .json, or a matcher.
+        inputs: records that the file is read.
 
     Raises:
-        UsageError: there is no such built-in or file, or what it holds is no matcher.
+        UsageError: the built-in or file does not exist, or contains no valid matcher.
     """
     if not isinstance(named, str):
         problem_matchers.parse([named])
@@ -35,10 +36,10 @@ def resolve(root: Path, named: Any, world: RenderInputs) -> list[Any]:
     if not named.endswith(".json"):
         if named not in problem_matchers.built_in():
             raise UnknownNameError(
-                "problem matcher", named, problem_matchers.built_in(), "a file of matchers ends in .json"
+                "problem matcher", named, problem_matchers.built_in(), "the name of a matcher file ends in .json"
             )
         return [named]
-    world.reads(root / named)
+    inputs.reads(root / named)
     documents = _read(root / named, named)
     problem_matchers.parse(documents)
     return documents
@@ -46,14 +47,16 @@ def resolve(root: Path, named: Any, world: RenderInputs) -> list[Any]:
 
 def _read(path: Path, named: str) -> list[Any]:
     try:
-        raw = read_bounded(str(path), _MOST)
-        if len(raw) > _MOST:
-            raise UsageError(f"{named} is larger than {_MOST >> 20} MiB")
+        raw = read_bounded(str(path), _MOST_BYTES)
+        if len(raw) > _MOST_BYTES:
+            raise UsageError(f"{named} is larger than {_MOST_BYTES >> 20} MiB", "make it smaller")
         documents = json.loads(raw.decode("utf-8"))["problemMatcher"]
     except OSError as error:
-        raise UsageError(f"cannot read the problem matchers in {named}: {error.strerror}") from error
+        raise UsageError(f"cannot read problem matchers from {named}: {error.strerror}", "check the path") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(f"{named} has no `problemMatcher` list as GitHub Actions has it: {error}") from error
+        raise UsageError(
+            f"{named} has no `problemMatcher` array (GitHub Actions format): {error}", _FORMAT_HINT
+        ) from error
     if not isinstance(documents, list):
-        raise UsageError(f"{named}: `problemMatcher` is no list")
+        raise UsageError(f"{named}: expected an array as `problemMatcher`", _FORMAT_HINT)
     return documents

@@ -1,4 +1,4 @@
-"""Where the project is: its job file and its log folder. Imports nothing heavy: every command comes by."""
+"""Find the project: its job file and its log directory. Imports nothing heavy: every command uses it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 class Project(NamedTuple):
-    """The directory that paths are relative to, the job file in it if there is one, and the runs; absolute."""
+    """A project; paths are absolute.
+
+    root: the directory that paths are relative to.
+    job_file: the job file in it, or None.
+    store: the runs in its log directory.
+    """
 
     root: str
     job_file: str | None
@@ -31,17 +36,17 @@ class Project(NamedTuple):
 
 
 def locate(start: str, job_file: str | None = None) -> Project:
-    """Return the project that the folder `start` is in.
+    """Return the project that the directory `start` belongs to.
 
-    That is the folder of the job file; without one the top of the git working tree; else `start`.
+    Its root is the directory of the job file; without one the top of the git work tree, or else `start`.
 
     Raises:
-        NoJobFileError: a job file was named and is not there.
-        UsageError: its log folder would be the project itself.
+        NoJobFileError: the given job file does not exist.
+        UsageError: the log directory would be the project itself.
     """
     if job_file is not None and not isfile(job_file):
-        told = f"{job_file} is not a regular file" if lexists(job_file) else f"there is no job file {job_file}"
-        raise NoJobFileError(told, "give the path of one behind --file")
+        reason = "is not a regular file" if lexists(job_file) else "does not exist"
+        raise NoJobFileError(f"job file {job_file} {reason}", "check the path given to --file")
     found = os.path.realpath(job_file) if job_file else find_job_file(start)
     if found is None:
         root = next((folder for folder in _upwards(start) if lexists(join(folder, ".git"))), start)
@@ -53,13 +58,13 @@ def declared_in(project: Project) -> str:
     """Return the path of the project's job file.
 
     Raises:
-        NoJobFileError: there is none.
+        NoJobFileError: it has none.
     """
     if project.job_file is None:
         _refuse_other_kinds(project.root)
         raise NoJobFileError(
-            f"there is no bgjobs.yaml in {project.root} or a folder above it",
-            "declare jobs there, or run a command without one: bgrun run LABEL -- COMMAND…",
+            f"no {JOB_FILE} in {project.root} or any parent directory",
+            "create one with 'bgrun init', or use 'bgrun run LABEL -- COMMAND'",
         )
     return project.job_file
 
@@ -86,11 +91,11 @@ def display_path(path: str) -> str:
 def _refuse_other_kinds(root: str) -> None:
     path = join(root, JOB_FILE)
     if lexists(path):
-        raise NoJobFileError(f"{path} is not a regular file", "put a job file in its place")
+        raise NoJobFileError(f"{path} is not a regular file", "replace it with a job file")
 
 
 def _upwards(folder: str) -> Iterator[str]:
-    """Give a folder and every one above it."""
+    """Yield a directory and each of its parents."""
     while True:
         yield folder
         above = dirname(folder)
@@ -103,19 +108,19 @@ def _log_dir(job_file: str) -> str:
     named, root = peek_log_dir(_text(job_file)), dirname(job_file)
     log_dir = normpath(join(root, named))
     if f"{root}/".startswith(f"{log_dir.rstrip('/')}/"):
-        hint = f"give runs a folder of their own, for example {LOG_DIR}"
+        hint = f"use a directory for runs alone, such as {LOG_DIR}"
         name = os.path.basename(job_file)
-        raise UsageError(f"{name}: log_dir {named!r} is the folder of the job file, or one above it", hint)
+        raise UsageError(f"{name}: log_dir {named!r} is the directory of the job file or a parent of it", hint)
     return log_dir
 
 
 def find_job_file(start: str) -> str | None:
-    """Return the bgjobs.yaml of `start` or of the nearest folder above it."""
+    """Return the bgjobs.yaml in `start` or in the nearest parent directory, or None."""
     return next((path for folder in _upwards(start) if isfile(path := join(folder, JOB_FILE))), None)
 
 
 def _text(path: str) -> str:
-    """Return what can be read; what is wrong with the file is told by whoever loads it."""
+    """Return the text of a file as far as it can be read; errors are reported when it is loaded."""
     try:
         return read_bounded(path, MOST_BYTES).decode("utf-8", "replace")
     except OSError:
@@ -123,10 +128,10 @@ def _text(path: str) -> str:
 
 
 def peek_log_dir(text: str) -> str:
-    """Return the log folder that a job file names; pure.
+    """Return the log directory that a job file names. Pure.
 
-    Only its own line is read, so that runs can be looked at while the rest of the file is broken,
-    and without YAML where it does not name one at all, or plainly.
+    Only its own line is parsed, so that runs can be shown while the rest of the file is broken. Without the key,
+    or with a value that needs no parser, yaml is not imported.
     """
     if _KEY not in text:
         return LOG_DIR
@@ -142,7 +147,7 @@ def _is_key(line: str) -> bool:
 
 
 def _is_plain(value: str) -> bool:
-    """Whether YAML takes a value for just this text: no number, date or boolean has a slash or begins so."""
+    """Return whether YAML reads a value as exactly this text: no number, date or boolean has a slash or begins so."""
     return _PLAIN.issuperset(value) and ("/" in value.strip("/") or (value[:1] == "." and value[1:2].isalpha()))
 
 

@@ -1,4 +1,4 @@
-"""The schemas: that of the job file, and one for each kind of JSON output."""
+"""Read the JSON Schemas: of the job file, and of each kind of JSON output."""
 
 from __future__ import annotations
 

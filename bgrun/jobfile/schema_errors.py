@@ -1,7 +1,8 @@
-"""What the schema says of a document, in words for people."""
+"""Turn the errors of the JSON Schema validator into messages with a fix."""
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
@@ -11,17 +12,20 @@ from jsonschema.exceptions import relevance
 from bgrun.errors import nearest_names
 from bgrun.jobfile.schema import schema
 from bgrun.jobfile.yaml_source import Document, Fault
+from bgrun.wording import either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TYPES = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number",
-          "number": "a number", "boolean": "true or false", "null": "nothing"}  # fmt: skip
+_TYPES = {"object": "an object", "array": "an array", "string": "a string", "integer": "an integer",
+          "number": "a number", "boolean": "a boolean", "null": "null"}  # fmt: skip
+_EXAMPLES = {"object": "write it as `KEY: VALUE`", "array": "write it as `[A, B]`", "boolean": "write true or false"}
+_LONGEST_VALUE = 60
 
 
-def by_schema(file: str, document: Document) -> Iterator[Fault]:
-    """Give the problems that the schema of the job file finds in a document."""
+def schema_faults(file: str, document: Document) -> Iterator[Fault]:
+    """Yield the errors of a document against the schema of the job file."""
     validator = jsonschema.Draft7Validator(schema("bgjobs"))
     for error in validator.iter_errors(document.data):
         yield from _explained(file, document, error)
@@ -33,18 +37,18 @@ def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
         for key in _unknown_keys(error):
             near = nearest_names(key, error.schema.get("properties", ()))
             known = ", ".join(error.schema.get("properties", ()))
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known keys: {known}"
-            yield document.problem(file, (*path, key), "unknown key", hint)
+            hint = f"did you mean {either(near)}?" if near else f"available keys: {known}"
+            yield document.fault(file, (*path, key), "unknown key", hint)
     elif "propertyNames" in error.absolute_schema_path:
-        yield document.problem(file, (*path, str(error.instance)), *_name_message(error))
+        yield document.fault(file, (*path, str(error.instance)), *_invalid_name(error))
     elif error.validator in ("anyOf", "oneOf") and error.context:
         yield from _explained(file, document, max(error.context, key=lambda one: (_fits_type(one), relevance(one))))
     else:
-        yield document.problem(file, path, *_message(error))
+        yield document.fault(file, path, *_message(error))
 
 
 def _fits_type(error: Any) -> bool:
-    """Of several branches the one is meant whose type the value has."""
+    """Return whether the value has the type of a branch: of several branches that one is meant."""
     return error.validator not in ("type", "const")
 
 
@@ -57,69 +61,81 @@ def _unknown_keys(error: Any) -> list[str]:
     ]
 
 
-def _name_message(error: Any) -> tuple[str, str]:
-    if error.validator_value.startswith("^[A-Za-z_]"):
-        return "not a name", "use letters, digits and `_`, and begin with none of the digits"
-    return "not a valid name", "use at most 100 letters, digits, `.`, `_` and `-`, and begin with none of `.` and `-`"
-
-
 def _message(error: Any) -> tuple[str, str]:
-    """Return what is wrong and how to mend it."""
-    words = _WORDS.get(error.validator)
-    return words(error) if words else (error.message, "")
+    """Return what is wrong and how to fix it."""
+    explain = _MESSAGES.get(error.validator)
+    return explain(error) if explain else (error.message, "see 'bgrun schema'")
 
 
-def _missing(error: Any) -> tuple[str, str]:
+def _invalid_name(error: Any) -> tuple[str, str]:
+    if error.validator_value.startswith("^[A-Za-z_]"):
+        return "invalid name", "use letters, digits and '_', not starting with a digit"
+    return "invalid name", "use at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"
+
+
+def _missing_keys(error: Any) -> tuple[str, str]:
     missing = [key for key in error.validator_value if key not in error.instance]
-    return f"{', '.join(missing)} is missing", f"add `{missing[0]}:`"
+    return f"missing key{'' if len(missing) == 1 else 's'} {', '.join(map(repr, missing))}", f"add `{missing[0]}:`"
 
 
 def _wrong_type(error: Any) -> tuple[str, str]:
-    wanted, found = error.validator_value, error.instance
-    kinds = [wanted] if isinstance(wanted, str) else wanted
-    return f"must be {' or '.join(_TYPES[kind] for kind in kinds)}, not {_shown(found)}", _type_hint(kinds, found)
-
-
-def _no_choice(error: Any) -> tuple[str, str]:
-    choices = [str(choice) for choice in error.validator_value]
-    near = nearest_names(str(error.instance), choices)
-    return f"{_shown(error.instance)} is none of {', '.join(choices)}", f"did you mean {near[0]!r}?" if near else ""
-
-
-def _wrong_form(error: Any) -> tuple[str, str]:
-    return f"{_shown(error.instance)} is not of the right form", _pattern_hint(error)
-
-
-def _beyond_limit(error: Any) -> tuple[str, str]:
-    limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
-    return f"must be {limits[error.validator]} {error.validator_value}, not {_shown(error.instance)}", ""
+    expected, found = error.validator_value, error.instance
+    kinds = [expected] if isinstance(expected, str) else expected
+    return f"expected {_alternatives([_TYPES[kind] for kind in kinds])}, got {_shown(found)}", _type_hint(kinds, found)
 
 
 def _type_hint(kinds: list[str], found: Any) -> str:
-    if "string" in kinds and not isinstance(found, (dict, list)) and found is not None:
-        return "put it in quotes"
-    return "write the value behind the colon" if found is None else ""
+    if found is None:
+        return "write a value after the colon"
+    if "string" in kinds:
+        return "write a single value" if isinstance(found, (dict, list)) else "quote the value"
+    return _EXAMPLES.get(kinds[0], "write it without quotes")
 
 
-def _pattern_hint(error: Any) -> str:
-    examples = error.schema.get("examples") or (error.parent and error.parent.schema.get("examples")) or ()
-    return f"for example {', '.join(map(str, examples))}" if examples else f"it has to match {error.validator_value}"
+def _not_a_choice(error: Any) -> tuple[str, str]:
+    choices = [str(choice) for choice in error.validator_value]
+    near = nearest_names(str(error.instance), choices)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(choices)}"
+    return f"invalid value {_shown(error.instance)}", hint
+
+
+def _wrong_pattern(error: Any) -> tuple[str, str]:
+    examples = error.schema.get("examples") or (error.parent and error.parent.schema.get("examples"))
+    form = f"use a form such as {_alternatives([*map(str, examples)])}" if examples else ""
+    return f"invalid value {_shown(error.instance)}", form or f"it must match {error.validator_value}"
+
+
+def _beyond_limit(error: Any) -> tuple[str, str]:
+    limit, number = error.validator_value, _shown(error.instance)
+    return {
+        "minimum": (f"expected at least {limit}, got {number}", f"use {limit} or more"),
+        "maximum": (f"expected at most {limit}, got {number}", f"use {limit} or less"),
+        "exclusiveMinimum": (f"expected more than {limit}, got {number}", f"use a number above {limit}"),
+    }[str(error.validator)]
+
+
+def _alternatives(texts: list[str]) -> str:
+    """Return texts as alternatives: `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    text = "null" if value is None else str(value) if isinstance(value, datetime.date) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}…"
 
 
-_WORDS = {
-    "required": _missing,
+_MESSAGES = {
+    "required": _missing_keys,
     "type": _wrong_type,
-    "enum": _no_choice,
-    "const": lambda error: (f"must be {error.validator_value!r}, not {_shown(error.instance)}", ""),
-    "pattern": _wrong_form,
-    "minItems": lambda _: ("must not be empty", ""),
-    "minLength": lambda _: ("must not be empty", ""),
-    "uniqueItems": lambda _: ("has an entry twice", "remove one of the two"),
+    "enum": _not_a_choice,
+    "const": lambda error: (
+        f"expected {error.validator_value!r}, got {_shown(error.instance)}",
+        f"write {error.validator_value!r}",
+    ),
+    "pattern": _wrong_pattern,
+    "minItems": lambda _: ("must not be empty", "add an item, or remove the key"),
+    "minLength": lambda _: ("must not be empty", "write a value, or remove the key"),
+    "uniqueItems": lambda _: ("duplicate item", "remove one of them"),
     "minimum": _beyond_limit,
     "maximum": _beyond_limit,
     "exclusiveMinimum": _beyond_limit,

@@ -1,4 +1,4 @@
-"""A job file as frozen specs: what is declared, with the defaults filled in; pure."""
+"""Specs: the declarations of a job file as frozen values, with the defaults merged in. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ HOOK_KEYS: tuple[Literal["finish", "success", "failure"], ...] = ("finish", "suc
 
 
 class Param(NamedTuple):
-    """A declared parameter. A `default` of None means that a start has to give it."""
+    """A declared parameter.
+
+    default: the value without an argument; None for a required parameter.
+    """
 
     name: str
     type: str = "string"
@@ -41,10 +44,10 @@ class Param(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """How a command that did not succeed is tried again.
+    """How a failed command is retried.
 
-    `pauses_s` are the seconds before each further attempt; `exit_codes` are those that are worth one,
-    none of them named means each that is no success.
+    pauses_s: the seconds before each retry.
+    exit_codes: the exit codes to retry after; empty means every failure.
     """
 
     pauses_s: tuple[float, ...] = ()
@@ -52,9 +55,9 @@ class Retry(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What a job shares with `defaults`, and an ad-hoc command takes from there.
+    """The settings that a job and `defaults` have in common; ad-hoc commands use those of `defaults`.
 
-    The name of a concurrency group is a template; an empty one stands for the job's own name.
+    concurrency: its group is a template; an empty one means the name of the job.
     """
 
     env: Mapping[str, Scalar] = {}
@@ -76,9 +79,11 @@ class Settings(NamedTuple):
 class JobSpec(NamedTuple):
     """A declared job.
 
-    `condition` is an expression without which it is not to run, or empty; `matrix` the combinations
-    that it runs in, none of them without a matrix. `problems` are names of built-in problem matchers,
-    files of others, or matchers themselves; `junit` names the test reports that it writes.
+    condition: the `if` expression, or ''.
+    matrix: its combinations, empty without a matrix.
+    progress: built-ins and regular expressions.
+    problems: names of built-in problem matchers, matcher files, or matchers.
+    junit: a glob of the JUnit reports that it writes, or ''.
     """
 
     name: str
@@ -101,10 +106,11 @@ class JobSpec(NamedTuple):
 
 
 class GroupSpec(NamedTuple):
-    """A declared group; `max_parallel` of None sets no bound.
+    """A declared group.
 
-    `before` are jobs that have to succeed before any of its own starts, `edges` what single ones need
-    within this group.
+    max_parallel: how many jobs run at once; None means no limit.
+    before: jobs that must succeed before any job of the group starts.
+    edges: the dependencies of single jobs within this group.
     """
 
     name: str
@@ -117,7 +123,7 @@ class GroupSpec(NamedTuple):
 
 
 class JobFile(NamedTuple):
-    """A valid job file; `root` is its folder, which paths in it are relative to."""
+    """A valid job file; `root` is its directory, which paths in it are relative to."""
 
     path: Path
     root: Path
@@ -127,7 +133,7 @@ class JobFile(NamedTuple):
 
 
 def of_document(path: Path, data: Mapping[str, Any]) -> JobFile:
-    """Return the specs of a document that the schema has passed."""
+    """Return the specs of a document that is valid by the schema."""
     defaults = data.get("defaults") or {}
     jobs = {name: _job(name, raw, defaults) for name, raw in (data.get("jobs") or {}).items()}
     groups = {name: _group(name, raw) for name, raw in (data.get("groups") or {}).items()}
@@ -162,7 +168,7 @@ def _merged(defaults: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, An
 
 
 def _settings(raw: Mapping[str, Any]) -> Settings:
-    kept = raw.get("retention", {})
+    retention = raw.get("retention", {})
     return Settings(
         env=raw.get("env", {}),
         env_file=_one_or_more(raw.get("env_file", ())),
@@ -171,7 +177,7 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         venv=raw.get("venv", "auto"),
         limits=_limits(raw),
         inhibit_sleep=raw.get("inhibit_sleep", True),
-        retention=Retention(kept.get("max_runs"), _seconds(kept.get("max_age"))),
+        retention=Retention(retention.get("max_runs"), _seconds(retention.get("max_age"))),
         tags=tuple(raw.get("tags", ())),
         secrets=tuple(raw.get("secrets", ())),
         retry=_retry(raw.get("retry", {})),
@@ -182,8 +188,8 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
 
 
 def _concurrency(raw: Any) -> Concurrency:
-    said: Mapping[str, Any] = {"group": raw} if isinstance(raw, str) else raw
-    return Concurrency(**{"group": "", **said})
+    fields: Mapping[str, Any] = {"group": raw} if isinstance(raw, str) else raw
+    return Concurrency(**{"group": "", **fields})
 
 
 def _share(value: Any) -> float | None:
@@ -198,9 +204,9 @@ def _retry(raw: Mapping[str, Any]) -> Retry:
 
 def _hooks(when: Literal["finish", "success", "failure"], raw: Any) -> Iterator[Hook]:
     for one in raw if isinstance(raw, (list, tuple)) else (raw,):
-        said: Mapping[str, Any] = {"command": one} if isinstance(one, str) else one
-        timeout_s = _seconds(said.get("timeout"))
-        hook = Hook(when, said.get("command", ""), said.get("notify", False))
+        fields: Mapping[str, Any] = {"command": one} if isinstance(one, str) else one
+        timeout_s = _seconds(fields.get("timeout"))
+        hook = Hook(when, fields.get("command", ""), fields.get("notify", False))
         yield hook if timeout_s is None else hook._replace(timeout_s=timeout_s)
 
 
@@ -234,14 +240,14 @@ def _param(name: str, raw: Mapping[str, Any]) -> Param:
 
 
 def _group(name: str, raw: Mapping[str, Any]) -> GroupSpec:
-    needs = raw.get("depends_on", ())
-    by_job = isinstance(needs, dict)
+    before = raw.get("depends_on", ())
+    by_job = isinstance(before, dict)
     return GroupSpec(
         name,
         tuple(raw["jobs"]),
         raw.get("description", ""),
         raw.get("max_parallel"),
         raw.get("fail_fast", False),
-        () if by_job else tuple(needs),
-        {job: tuple(others) for job, others in needs.items()} if by_job else {},
+        () if by_job else tuple(before),
+        {job: tuple(others) for job, others in before.items()} if by_job else {},
     )

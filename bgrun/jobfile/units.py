@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them; pure."""
+"""Parse durations and sizes. Pure."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
 
 
 def duration(value: str | float) -> float:
-    """Return the seconds of `30m`, `1h30m`, `500ms`, `7d`, or of a bare number.
+    """Return the seconds in `30m`, `1h30m`, `500ms`, `7d`, or of a bare number.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     text = str(value).strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     if text and re.fullmatch(f"(?:{_PART.pattern})+", text):
         return sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
-    raise UsageError(f"{text!r} is no duration", "write it like 90s, 30m, 1h30m or 7d")
+    raise UsageError(f"invalid duration {text!r}", "use a form such as 90s, 30m, 1h30m or 7d")
 
 
 def size(value: str | int) -> int:
-    """Return the bytes of `200MB`, `64MiB`, or of a bare number.
+    """Return the bytes in `200MB`, `64MiB`, or of a bare number.
 
     Raises:
-        UsageError: it is no size.
+        UsageError: it is not a size.
     """
     found = _SIZE.fullmatch(str(value).strip())
     if not found:
-        raise UsageError(f"{value!r} is no size", "write it like 500MB or 1GiB")
+        raise UsageError(f"invalid size {value!r}", "use a form such as 500MB or 1GiB")
     base = 1024 if found[3] else 1000
     return int(float(found[1]) * base ** _BYTES[(found[2] or "").lower()])

@@ -1,7 +1,7 @@
-"""YAML text to plain data with a place for each part of it; safe, and never a traceback.
+"""Parse YAML to plain data with the position of each part. Never raises: errors are collected.
 
-YAML 1.1 as PyYAML reads it. Beyond that a duplicate key, a key that is no string, an alias inside
-its own anchor and an alias bomb are faults, since each of them would silently mean something else.
+YAML 1.1 as PyYAML parses it. In addition a duplicate key, a key that is not a string, an alias inside its own
+anchor and an alias bomb are errors: each of them would silently mean something else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Fault(NamedTuple):
-    """One fault; `path` is its place in the document (`jobs.x.timeout`), lines and columns count from 1."""
+    """An error in a job file.
+
+    line, column: its position, from 1.
+    path: its place in the document, such as `jobs.x.timeout`.
+    """
 
     file: str
     line: int
@@ -31,33 +35,34 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         """Return `file:line:column: path: message; hint`."""
         where = f"{self.file}:{self.line}:{self.column}: "
-        told = f"{self.path}: {self.message}" if self.path else self.message
-        return where + (f"{told}; {self.hint}" if self.hint else told)
+        what = f"{self.path}: {self.message}" if self.path else self.message
+        return where + (f"{what}; {self.hint}" if self.hint else what)
 
 
-def in_order(problems: Iterable[Fault]) -> list[Fault]:
-    """Return problems in the order of the file, each once."""
-    return sorted(set(problems), key=lambda one: (one.line, one.column, one.path, one.message))
+def in_order(faults: Iterable[Fault]) -> list[Fault]:
+    """Return errors in the order of the file, each once."""
+    return sorted(set(faults), key=lambda one: (one.line, one.column, one.path, one.message))
 
 
+_TOO_DEEP = ("nested too deeply", "flatten the document")
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 MOST_NODES = 50_000
-"""Parts of a document after its aliases are filled in; far more than anybody writes by hand."""
+"""The maximum number of values of a document with its aliases expanded: far more than anybody writes by hand."""
 LONGEST_SCALAR = 200
-"""Characters of a number, a date or the like."""
+"""The maximum length of a number, a date or another value that is not a string."""
 Place = tuple[int, int]
 Path = tuple[str | int, ...]
 
 
 class Document(NamedTuple):
-    """The data of a job file, the place (line, column) of each path in it, and what is wrong."""
+    """The data of a job file, the position (line, column) of each path in it, and its errors."""
 
     data: Any
     places: Mapping[Path, Place]
-    problems: tuple[Fault, ...]
+    faults: tuple[Fault, ...]
 
-    def problem(self, file: str, path: Path, message: str, hint: str = "") -> Fault:
-        """Return a problem at a path, or at the nearest part around it that has a place."""
+    def fault(self, file: str, path: Path, message: str, hint: str = "") -> Fault:
+        """Return an error at a path, or at the nearest enclosing part that has a position."""
         known = path
         while known and known not in self.places:
             known = known[:-1]
@@ -65,15 +70,15 @@ class Document(NamedTuple):
 
 
 def read(file: str, raw: bytes) -> Document:
-    """Return the content of a YAML file; with problems the data may be incomplete."""
+    """Return the content of a YAML file; with errors the data may be incomplete."""
     if len(raw) > MOST_BYTES:
-        return _failed(file, 1, 1, f"larger than {MOST_BYTES >> 20} MiB", "a job file is written by hand; split it")
+        return _failed(file, 1, 1, f"the file is larger than {MOST_BYTES >> 20} MiB", "move commands to scripts")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
-        return _failed(file, line, column, "not UTF-8", "save the file as UTF-8")
+        return _failed(file, line, column, "invalid UTF-8", "save the file as UTF-8")
     return _compose(file, text)
 
 
@@ -85,50 +90,52 @@ def _compose(file: str, text: str) -> Document:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except _TooMuchError:
-        return _failed(file, 1, 1, f"more than {MOST_NODES} values", "split it")
+        return _failed(file, 1, 1, f"the file has more than {MOST_NODES} values", "make it smaller")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return _failed(file, line, column, _yaml_message(error), _yaml_hint(text, line))
+        return _failed(file, line, column, *_yaml_error(error, text, line))
     except yaml.YAMLError as error:
-        return _failed(file, 1, 1, f"not YAML: {str(error).splitlines()[0]}", "remove control characters")
+        return _failed(file, 1, 1, f"invalid YAML: {str(error).splitlines()[0]}", "remove control characters")
     except RecursionError:
-        return _failed(file, 1, 1, "nested too deeply")
+        return _failed(file, 1, 1, *_TOO_DEEP)
     if node is None:
-        return _failed(file, 1, 1, "the file is empty", "declare a job: `jobs: {hello: {command: echo hello}}`")
+        return _failed(file, 1, 1, "empty file", "declare a job: `jobs: {hello: {command: echo hello}}`")
     return _Builder(file).document(node)
 
 
-def _yaml_message(error: yaml.MarkedYAMLError) -> str:
+def _yaml_error(error: yaml.MarkedYAMLError, text: str, line: int) -> tuple[str, str]:
+    """Return what the parser reports, and the likely fix."""
     if "but found another document" in (error.problem or "") + (error.context or ""):
-        return "several documents in one file"
-    told = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"not YAML: {told}"
+        return "more than one document in the file", "keep one of them"
+    parts = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"invalid YAML: {parts}", _yaml_hint(text, line)
 
 
 def _yaml_hint(text: str, line: int) -> str:
+    """Return the likely fix, from the line of the error and the one before it."""
     lines = text.split("\n")
     around = lines[max(0, line - 2) : line]
     if any("\t" in one[: len(one) - len(one.lstrip())] for one in around):
         return "indent with spaces, not with tabs"
     if any(": " in one.partition(": ")[2] or "{{" in one for one in around):
-        return "put a value that holds `: `, `{` or `#` in quotes"
-    return "check the indentation and the quotes around here"
+        return "quote a value that contains `: `, `{` or `#`"
+    return "check indentation and quotes near this line"
 
 
 class _TooMuchError(Exception):
-    """The document is larger, once its aliases are filled in, than any job file."""
+    """The document with its aliases expanded is larger than any job file."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads no more values than any job file has: it takes seconds for a million."""
+    """Stops at more values than any job file has: a million takes seconds."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Count a value as it is read."""
+        """Count each value."""
         self.count += 1
         if self.count > MOST_NODES:
             raise _TooMuchError
@@ -136,12 +143,12 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Builder:
-    """Turns nodes into data, keeping the place of each."""
+    """Turns nodes into data, with the position of each."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.places: dict[Path, Place] = {}
-        self.problems: list[Fault] = []
+        self.faults: list[Fault] = []
         self.open: set[int] = set()
         self.nodes = 0
         self.scalars = yaml.SafeLoader("")
@@ -150,17 +157,17 @@ class _Builder:
         try:
             data = self._build(root, ())
         except _TooMuchError:
-            message = f"more than {MOST_NODES} values once its aliases are filled in"
-            return _failed(self.file, 1, 1, message, "write less with anchors")
+            message = f"the file has more than {MOST_NODES} values with its aliases expanded"
+            return _failed(self.file, 1, 1, message, "use fewer anchors")
         except RecursionError:
-            return _failed(self.file, 1, 1, "nested too deeply")
-        if not isinstance(data, dict) and not self.problems:
-            self._tell(root, (), "the file is not a mapping", "begin with `jobs:`")
-        return Document(data, self.places, tuple(self.problems))
+            return _failed(self.file, 1, 1, *_TOO_DEEP)
+        if not isinstance(data, dict) and not self.faults:
+            self._fault(root, (), "expected an object", "begin the file with `jobs:`")
+        return Document(data, self.places, tuple(self.faults))
 
-    def _tell(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> None:
+    def _fault(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> None:
         line, column = _place(node)
-        self.problems.append(Fault(self.file, line, column, dotted(path), message, hint))
+        self.faults.append(Fault(self.file, line, column, dotted(path), message, hint))
 
     def _build(self, node: yaml.Node, path: Path) -> Any:
         self.nodes += 1
@@ -168,7 +175,7 @@ class _Builder:
             raise _TooMuchError
         self.places.setdefault(path, _place(node))
         if id(node) in self.open:
-            self._tell(node, path, "an anchor that contains itself", "write the value out")
+            self._fault(node, path, "anchor that contains itself", "write the value out")
             return None
         self.open.add(id(node))
         try:
@@ -178,7 +185,7 @@ class _Builder:
 
     def _build_kind(self, node: yaml.Node, path: Path) -> Any:
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
-            self._tell(node, path, f"the tag {node.tag} means nothing here", "remove it")
+            self._fault(node, path, f"unsupported tag {node.tag}", "remove it")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -188,13 +195,13 @@ class _Builder:
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
         if node.tag != "tag:yaml.org,2002:str" and len(node.value) > LONGEST_SCALAR:
             # `1:1:1…` is a number to YAML 1.1, which takes a minute for a long one.
-            self._tell(node, path, "too long for anything but text", "put it in quotes to have it as text")
+            self._fault(node, path, f"longer than {LONGEST_SCALAR} characters and not a string", "quote the value")
             return str(node.value)
         try:
             return self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):
             tag = node.tag.rpartition(":")[2]
-            self._tell(node, path, f"{node.value!r} cannot be read as {tag}", "put it in quotes to have it as text")
+            self._fault(node, path, f"invalid {tag} {node.value!r}", "quote the value to make it a string")
             return str(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
@@ -205,7 +212,7 @@ class _Builder:
                 self._merge(merged, value_node, path)
             elif (key := self._key(key_node, path)) is not None:
                 if key in own:
-                    self._tell(key_node, (*path, key), "a second time the same key", "remove one of the two")
+                    self._fault(key_node, (*path, key), "duplicate key", "remove one of them")
                 self.places[(*path, key)] = _place(key_node)
                 own[key] = self._build(value_node, (*path, key))
         return {**merged, **own}
@@ -216,17 +223,17 @@ class _Builder:
             if isinstance(source, yaml.MappingNode):
                 into.update(self._build(source, path) or {})
             else:
-                self._tell(source, path, "`<<` takes a mapping", "write `<<: *anchor`")
+                self._fault(source, path, "expected an object after `<<`", "write `<<: *anchor`")
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str":
             return str(node.value)
         if isinstance(node, yaml.ScalarNode):
-            kind = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "nothing"}
-            read_as = kind.get(node.tag.rpartition(":")[2], "something else")
-            self._tell(node, path, f"YAML reads the key {node.value!r} as {read_as}", f'write "{node.value}"')
+            kind = {"bool": "a boolean", "int": "an integer", "float": "a number", "null": "null"}
+            found = kind.get(node.tag.rpartition(":")[2], "another type")
+            self._fault(node, path, f"expected a string as key, got {found}: {node.value}", f'write "{node.value}"')
             return str(node.value)
-        self._tell(node, path, "a key must be text", "")
+        self._fault(node, path, "expected a string as key", "use a plain name")
         return None
 
 
@@ -235,7 +242,7 @@ def _place(node: yaml.Node) -> Place:
 
 
 def dotted(path: Path) -> str:
-    """Return a path in the document as it is told: `jobs.x.env_file[0]`."""
+    """Return a path in the document as text: `jobs.x.env_file[0]`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -1,1 +1,1 @@
-"""From the specs of a job file, or the words of a command, to a plan of jobs that are ready to launch."""
+"""Specs to a plan of ready jobs: templates rendered, values quoted, job scripts written."""

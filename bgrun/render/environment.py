@@ -1,4 +1,4 @@
-"""The environment of a job: what its script exports, and the virtual environment it runs in."""
+"""Find the environment of a job: the variables of its env files, and its virtual environment."""
 
 from __future__ import annotations
 
@@ -18,74 +18,74 @@ if TYPE_CHECKING:
 
     from bgrun.templating.inputs import RenderInputs
 
-# No pager may wait for somebody at the keyboard, and no output may sit in a buffer.
 MOST_BYTES = 1 << 18
-_MOST_BLANKS = 250
-_BLANKS = re.compile(rf"[^\S\r\n]{{{_MOST_BLANKS + 1}}}")
-_MOST_FILLED_IN = 1000
+_MOST_SPACES = 250
+_SPACES = re.compile(rf"[^\S\r\n]{{{_MOST_SPACES + 1}}}")
+_MOST_REFERENCES = 1000
 CONSTANTS = {"PYTHONUNBUFFERED": "1", "GH_PAGER": "cat", "GIT_PAGER": "cat"}
+"""Variables of every job: output is not buffered, and no pager waits for input."""
 
 
-def read_env_files(root: Path, names: Iterable[str], world: RenderInputs) -> dict[str, str]:
+def read_env_files(root: Path, names: Iterable[str], inputs: RenderInputs) -> dict[str, str]:
     """Return the variables of dotenv files, relative to `root`; later files win.
 
-    `${NAME}` in a value is filled in from earlier lines and files, else from the environment.
+    `${NAME}` in a value is expanded from earlier lines and files, or else from the environment.
 
     Raises:
-        UsageError: a file is missing, cannot be read, or a line of it is no assignment.
+        UsageError: a file does not exist or cannot be read, or a line of it is not an assignment.
     """
     found: dict[str, str] = {}
     for name in names:
-        found.update(_read_env_file(root / name, name, world, found))
+        found.update(_read_env_file(root / name, name, inputs, found))
     return found
 
 
-def _read_env_file(path: Path, name: str, world: RenderInputs, before: Mapping[str, str]) -> dict[str, str]:
+def _read_env_file(path: Path, name: str, inputs: RenderInputs, before: Mapping[str, str]) -> dict[str, str]:
     from dotenv.parser import parse_stream
 
-    world.reads(path)
-    hint = "env_file is relative to the folder of the job file"
+    inputs.reads(path)
+    hint = "env_file is relative to the directory of the job file"
     if path.exists() and not path.is_file():
-        raise UsageError(f"the env_file {name} is not a regular file", f"{hint}: {path}")
+        raise UsageError(f"env_file {name} is not a regular file", f"{hint}: {path}")
     try:
-        # As a file that is opened for text gives it, with all line ends alike.
+        # As open() decodes a text file, with all line ends alike.
         text = io.TextIOWrapper(io.BytesIO(read_bounded(str(path), MOST_BYTES)), encoding="utf-8").read()
         _check_cost(text, name, path)
         bindings = list(parse_stream(io.StringIO(text)))
     except OSError as error:
-        raise UsageError(f"cannot read the env_file {name}: {error.strerror}", f"{hint}: {path}") from error
+        raise UsageError(f"cannot read env_file {name}: {error.strerror}", f"{hint}: {path}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"the env_file {name} is not UTF-8", f"save it as UTF-8: {path}") from error
+        raise UsageError(f"env_file {name} is not UTF-8", f"save it as UTF-8: {path}") from error
     for binding in bindings:
         if binding.error or (binding.key is not None and not _is_name(binding.key)):
             line = _line_of(binding.original)
-            raise UsageError(f"{name}:{line}: not an assignment NAME=value", f"mend or remove the line: {path}")
-        told, hint = refusal(binding.key or "")
-        if told:
-            raise UsageError(f"{name}:{_line_of(binding.original)}: {told}", hint)
+            raise UsageError(f"{name}:{line}: expected NAME=value", f"fix or remove the line: {path}")
+        refused, fix = refusal(binding.key or "")
+        if refused:
+            raise UsageError(f"{name}:{_line_of(binding.original)}: {refused}", fix)
     raw = {it.key: it.value for it in bindings if it.key is not None and it.value is not None}
-    return _resolved(raw, before, world.env)
+    return _resolved(raw, before, inputs.env)
 
 
 def _check_cost(text: str, name: str, path: Path) -> None:
-    """Refuse what python-dotenv would take minutes for: its time grows with the square of these."""
+    """Refuse files that python-dotenv would parse for minutes: its time grows with the square of these counts."""
     if len(text) > MOST_BYTES:
-        raise UsageError(f"the env_file {name} is larger than {MOST_BYTES >> 10} KiB", f"make it smaller: {path}")
-    if found := _BLANKS.search(text):
+        raise UsageError(f"env_file {name} is larger than {MOST_BYTES >> 10} KiB", f"make it smaller: {path}")
+    if found := _SPACES.search(text):
         line = text.count("\n", 0, found.start()) + 1
-        raise UsageError(f"{name}:{line}: more than {_MOST_BLANKS} blanks in a row", f"mend the line: {path}")
-    if text.count("${") > _MOST_FILLED_IN:
-        raise UsageError(f"the env_file {name} has more than {_MOST_FILLED_IN} `${{`", f"make it smaller: {path}")
+        raise UsageError(f"{name}:{line}: more than {_MOST_SPACES} consecutive spaces", f"shorten the line: {path}")
+    if text.count("${") > _MOST_REFERENCES:
+        raise UsageError(f"env_file {name} has more than {_MOST_REFERENCES} `${{`", f"make it smaller: {path}")
 
 
 def _line_of(original: Any) -> int:
-    """Return the line of an assignment: python-dotenv takes the blank lines before it along."""
+    """Return the line of an assignment: python-dotenv includes the empty lines before it."""
     text: str = original.string
     return int(original.line) + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _resolved(raw: Mapping[str, str], *around: Any) -> dict[str, str]:
-    """Fill in the `${NAME}` of each value from what stands before it, else from what is around, the nearest first."""
+    """Expand the `${NAME}` of each value from the assignments before it, or else from `around`, the nearest first."""
     from dotenv.variables import parse_variables
 
     values: dict[str, str] = {}
@@ -99,23 +99,23 @@ def _is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
-def find_venv(wanted: str | bool, working_dir: Path, root: Path, world: RenderInputs) -> str:
-    """Return the folder of the virtual environment, or '' for none.
+def find_venv(named: str | bool, working_dir: Path, root: Path, inputs: RenderInputs) -> str:
+    """Return the directory of the virtual environment, or '' for none.
 
     Raises:
-        UsageError: one is named and is not there.
+        UsageError: a named one does not exist.
     """
-    if wanted is False:
+    if named is False:
         return ""
-    if wanted != "auto":
-        named = root / str(wanted)
-        if not _is_venv(named, world):
-            raise UsageError(f"venv: {wanted} is no virtual environment", f"make one: python3 -m venv {named}")
-        return str(named)
+    if named != "auto":
+        venv = root / str(named)
+        if not _is_venv(venv, inputs):
+            raise UsageError(f"venv {named} is not a virtual environment", f"create it: python3 -m venv {venv}")
+        return str(venv)
     candidates = (folder / name for folder in (working_dir, root) for name in ("venv", ".venv"))
-    return next((str(path) for path in candidates if _is_venv(path, world)), "")
+    return next((str(path) for path in candidates if _is_venv(path, inputs)), "")
 
 
-def _is_venv(folder: Path, world: RenderInputs) -> bool:
-    """Return whether a folder is a virtual environment (PEP 405)."""
-    return world.is_file(folder / "pyvenv.cfg") or world.is_file(folder / "bin" / "activate")
+def _is_venv(folder: Path, inputs: RenderInputs) -> bool:
+    """Return whether a directory is a virtual environment (PEP 405)."""
+    return inputs.is_file(folder / "pyvenv.cfg") or inputs.is_file(folder / "bin" / "activate")

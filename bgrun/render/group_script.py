@@ -1,4 +1,4 @@
-"""The script of a plan's own run, which runs the job scripts of its runs again; pure."""
+"""Write the script of a group run, which reruns the job scripts of its runs by hand. Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _HEAD = """#!/usr/bin/env bash
-# bgrun script of {name}: runs the job scripts of its runs again, {how}.
+# bgrun script of {name}: reruns the job scripts of its runs, {how}.
 # To run it by hand: bash THIS_FILE
 cd -- "${{0%/*}}" || exit 1
 """
 
 
-def in_turn(name: str, run_ids: Sequence[str]) -> str:
-    """Return the script of a plan with an order; each run comes behind what it needs."""
-    how = "each behind what it needs, up to the first that fails"
+def sequential(name: str, run_ids: Sequence[str]) -> str:
+    """Return the script of a plan with dependencies; run IDs come after those that they depend on."""
+    how = "each after its dependencies, until one fails"
     return _HEAD.format(name=name, how=how) + "".join(f"bash {run_id}.sh || exit\n" for run_id in run_ids)
 
 
-def at_once(name: str, run_ids: Sequence[str], max_parallel: int | None) -> str:
-    """Return the script of a plan whose runs wait for nothing but for one to end when so many run."""
+def parallel(name: str, run_ids: Sequence[str], max_parallel: int | None) -> str:
+    """Return the script of a plan without dependencies; `max_parallel` None means all at once."""
     how = f"at most {max_parallel} at once" if max_parallel else "all at once"
     listed = "".join(f"  {run_id}.sh \\\n" for run_id in run_ids)
     return _HEAD.format(name=name, how=how) + (

@@ -1,14 +1,14 @@
-"""What rendering looks at outside of the job file, and what it saw there.
+"""Record what rendering reads outside of the job file, so that a cached plan can be validated.
 
-Whoever keeps a rendered job keeps the sight with it: while each look gives what it gave then, rendering
-would give the same job, and need not be done.
+A cached plan is valid while each recorded variable and file check has the result that it had then:
+rendering again would give the same plan.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from _collections_abc import Mapping  # which every interpreter has loaded by now, unlike collections
+from _collections_abc import Mapping  # loaded by every interpreter, unlike collections
 
 from bgrun import codec
 
@@ -17,115 +17,115 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    Sight = tuple[str, str, Any]
+    Input = tuple[str, str, Any]
+    """A kind of check, the variable or path that it is about, and its result."""
 
 _SALT_BYTES = 8
 
-
-CALM_NS = 100_000_000
-COARSE_CALM_NS = 2_000_000_000
-"""How long ago a file must have changed for its time of change to tell it from the next, in ns.
+SETTLED_NS = 100_000_000
+COARSE_SETTLED_NS = 2_000_000_000
+"""The age in ns from which a file's time of change tells this change from the next one.
 
 A kernel's clock for files moves every 1 to 10 ms. Some file systems keep fewer digits (FAT: 2 s); their
-times are recognised by the zeros at the end.
+times are recognized by the zeros at the end.
 """
 _COARSE_NS = 10_000_000
 
 
 class RenderInputs:
-    """The environment variables and files around a job file, each look at them remembered.
+    """The environment variables and files that rendering reads; each check is recorded.
 
-    `repeats` is False once something was looked at that cannot be looked at again: the environment as
-    a whole, a file that has just changed, or a secret, which may be kept nowhere.
+    repeatable: False once an input cannot be checked again: the environment as a whole, a file that has
+        just changed, or a secret, which must not be stored.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.env: Mapping[str, str] = Variables(environ, self)
-        self.repeats = True
-        self._seen: dict[tuple[str, str], Any] = {}
+        self.repeatable = True
+        self._recorded: dict[tuple[str, str], Any] = {}
 
     def is_dir(self, path: str | os.PathLike[str]) -> bool:
-        """Return whether there is a folder."""
-        return bool(self._look("is_dir", path))
+        """Return whether a path is a directory."""
+        return bool(self._check("is_dir", path))
 
     def is_file(self, path: str | os.PathLike[str]) -> bool:
-        """Return whether there is a file."""
-        return bool(self._look("is_file", path))
+        """Return whether a path is a regular file."""
+        return bool(self._check("is_file", path))
 
     def real(self, path: str | os.PathLike[str]) -> str:
         """Return a path without symbolic links."""
-        return str(self._look("real", path))
+        return str(self._check("real", path))
 
     def reads(self, path: str | os.PathLike[str]) -> None:
-        """Remember that what a file holds is about to be read."""
-        found = self._look("stamp", path)
-        if found and not _is_calm(found[0], time.time_ns()):
-            self.repeats = False  # it may change once more without another time of change
+        """Record that the content of a file is about to be read."""
+        found = self._check("stamp", path)
+        if found and not _is_settled(found[0], time.time_ns()):
+            self.repeatable = False  # it may change once more without another time of change
 
-    def _look(self, kind: str, path: str | os.PathLike[str]) -> Any:
-        what = os.fspath(path)
-        found = _LOOKS[kind](what)
-        if self._seen.setdefault((kind, what), found) != found:
-            self.repeats = False  # it changed while it was read: nobody knows which of the two was used
-        return found
+    def _check(self, kind: str, path: str | os.PathLike[str]) -> Any:
+        subject = os.fspath(path)
+        result = _CHECKS[kind](subject)
+        if self._recorded.setdefault((kind, subject), result) != result:
+            self.repeatable = False  # it changed during rendering: which of the two was used is unknown
+        return result
 
-    def note_variable(self, name: str, value: str | None) -> None:
-        """Remember the value of a variable, in a form that does not give it away; None where it is not set."""
-        self._seen["env", name] = None if value is None else _sealed(value, os.urandom(_SALT_BYTES))
+    def record_variable(self, name: str, value: str | None) -> None:
+        """Record the value of a variable as a salted hash; None for one that is not set."""
+        self._recorded["env", name] = None if value is None else _sealed(value, os.urandom(_SALT_BYTES))
 
-    def sight(self) -> list[Sight]:
-        """Return all that was seen, as plain values."""
-        return [(kind, what, found) for (kind, what), found in self._seen.items()]
+    def recorded(self) -> list[Input]:
+        """Return all recorded inputs, as plain values."""
+        return [(kind, subject, result) for (kind, subject), result in self._recorded.items()]
 
 
 class Variables(Mapping[str, str]):
-    """Environment variables; each that is asked for is noted."""
+    """Environment variables; each one that is read is recorded."""
 
-    def __init__(self, environ: Mapping[str, str], world: RenderInputs) -> None:
+    def __init__(self, environ: Mapping[str, str], inputs: RenderInputs) -> None:
         self._environ = environ
-        self._world = world
+        self._inputs = inputs
 
     def __getitem__(self, name: str) -> str:
         """Return the value of a variable."""
         value = self._environ.get(name) if isinstance(name, str) else None
-        self._world.note_variable(str(name), value)
+        self._inputs.record_variable(str(name), value)
         if value is None:
             raise KeyError(name)
         return value
 
     def __iter__(self) -> Iterator[str]:
-        """Give the names of all."""
-        self._world.repeats = False
+        """Yield all names."""
+        self._inputs.repeatable = False
         return iter(self._environ)
 
     def __len__(self) -> int:
-        """Return how many there are."""
-        self._world.repeats = False
+        """Return the number of variables."""
+        self._inputs.repeatable = False
         return len(self._environ)
 
     def __repr__(self) -> str:
-        """Return all of them as text."""
+        """Return all variables as text."""
         return repr(dict(self))
 
 
-def holds(sight: list[Sight], environ: Mapping[str, str]) -> bool:
-    """Return whether each look gives now what it gave then."""
+def unchanged(recorded: list[Input], environ: Mapping[str, str]) -> bool:
+    """Return whether each recorded check gives its recorded result again."""
     return all(
-        _is_value(found, environ.get(what)) if kind == "env" else _LOOKS[kind](what) == found
-        for kind, what, found in sight
+        _is_value(result, environ.get(subject)) if kind == "env" else _CHECKS[kind](subject) == result
+        for kind, subject, result in recorded
     )
 
 
-def _is_calm(changed_ns: int, now_ns: int) -> bool:
-    """Return whether a change after this one would have another time."""
-    return changed_ns < now_ns - (CALM_NS if changed_ns % _COARSE_NS else COARSE_CALM_NS)
+def _is_settled(changed_ns: int, now_ns: int) -> bool:
+    """Return whether a change from now on would get another time of change."""
+    return changed_ns < now_ns - (SETTLED_NS if changed_ns % _COARSE_NS else COARSE_SETTLED_NS)
 
 
 def stamp(path: str) -> tuple[int, ...] | None:
-    """Return what changes with what a file holds, or None where there is none.
+    """Return values that change with the content of a file, or None if it does not exist.
 
-    Its time of change (stat(2), st_ctime) comes first: whoever swaps two files, or sets their times as `cp -p`
-    and `touch -d` do, can give another file the same of all the rest, but nobody can set that.
+    The time of change (stat(2), st_ctime) comes first. Swapping two files, or setting their times as `cp -p`
+    and `touch -d` do, can make all other values equal; no program can set this one.
     """
     try:
         found = os.stat(path)
@@ -134,7 +134,7 @@ def stamp(path: str) -> tuple[int, ...] | None:
     return found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
 
 
-_LOOKS: Mapping[str, Callable[[str], Any]] = {
+_CHECKS: Mapping[str, Callable[[str], Any]] = {
     "is_dir": os.path.isdir,
     "is_file": os.path.isfile,
     "real": os.path.realpath,
@@ -149,5 +149,5 @@ def _is_value(sealed: bytes | None, value: str | None) -> bool:
 
 
 def _sealed(value: str, salt: bytes) -> bytes:
-    """Return a salt and a digest, from which a value can be recognised and not be read."""
+    """Return a salt and a hash, by which a value can be recognized but not read."""
     return salt + codec.digest(value.encode("utf-8", "surrogateescape"), salt)

@@ -1,7 +1,7 @@
-"""What a template may cost: bounds on its time, on each value in it, and on all that it makes.
+"""Limit the cost of a template: its processor time, the size of each value, and the total of all values.
 
-Jinja's sandbox keeps a template from reaching out, not from `{{ 'x' * 10**9 }}` or loops within loops. Here each
-operation is looked at before it is carried out, and each counts against what one template may use.
+Jinja's sandbox keeps a template from accessing the system, not from `{{ 'x' * 10**9 }}` or nested loops. Here each
+operation is checked before it is carried out, and counts against the limits of its template.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 SECONDS = 1.0
-"""Processor time that one template may take: far more than anybody's, whose templates take a thousandth of it."""
+"""The processor time of one template. Real templates take a thousandth of it."""
 MOST_SIZE = 1 << 20
-"""How large a value may be: characters of a text, or parts of a list and characters of these."""
+"""The maximum size of a value: characters of a string, or items of a list and their characters."""
 MOST_MADE = 64 * MOST_SIZE
-"""How large all values together may be that one template makes."""
+"""The maximum size of all values together that one template produces."""
 MOST_BITS = 4096
 MOST_TAGS = 2000
-"""How many `{{` and `{%` a template may have: to compile so many takes half a second."""
+"""The maximum number of `{{` and `{%` in a template: compiling so many takes half a second."""
 _MOST_DIGITS = 4000
 _MOST_WORDS = 100_000
 
 
 class TooMuchError(BaseException):
-    """A template costs too much. No `Exception`, of which Jinja catches some on the way."""
+    """A template exceeds its limits. Not an `Exception`: Jinja catches some of those."""
 
 
 _now = _local()
@@ -47,7 +47,7 @@ _now = _local()
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Within the block this thread may use as much as one template may."""
+    """Apply the limits of one template to this thread, inside the block."""
     _now.end, _now.left = time.thread_time() + SECONDS, MOST_MADE
     try:
         yield
@@ -61,23 +61,23 @@ def _spend(made: object = None) -> None:
     if isinstance(made, (str, bytes, list, tuple)):
         _now.left -= len(made)
     if _now.left < 0:
-        raise TooMuchError(f"it makes more than {MOST_MADE >> 20} million characters")
+        raise TooMuchError(f"it produces more than {MOST_MADE >> 20} million characters")
     if time.thread_time() > _now.end:
         raise TooMuchError(f"it takes longer than {SECONDS:g} s")
 
 
 def check_size(value: object, times: int = 1) -> None:
-    """Refuse a value that is too large, or would be so many times.
+    """Refuse a value that is too large, or would be if repeated.
 
     Raises:
-        TooMuchError: it is.
+        TooMuchError: it is too large.
     """
     if _size(value, MOST_SIZE) * times > MOST_SIZE:
         raise TooMuchError(f"a value is larger than {MOST_SIZE >> 20} million characters")
 
 
 def _size(value: object, most: int) -> int:
-    """Return the size of a value with all its parts, each as often as it occurs; or more than `most`."""
+    """Return the size of a value with all its parts, each as often as it occurs; stop above `most`."""
     if isinstance(value, (str, bytes, range)):
         return len(value)
     if isinstance(value, int):
@@ -95,7 +95,7 @@ def _size(value: object, most: int) -> int:
 
 
 def _check_numbers(values: Iterable[object]) -> None:
-    """Refuse a width, a count or the like that is too large."""
+    """Refuse a width, a count or another number that is too large."""
     for value in values:
         if isinstance(value, int) and abs(value) > MOST_SIZE:
             raise TooMuchError(f"{value if value.bit_length() < 64 else 'a number'} is too large here")
@@ -123,7 +123,7 @@ def _check_bits(bits: int) -> None:
 
 
 def _check_format(text: str, values: Any) -> None:
-    """Refuse a format whose widths, or whose values as often as they may stand in it, are too large."""
+    """Refuse a format whose widths are too large, or its values as often as they may occur in it."""
     given = list(values.values()) if isinstance(values, dict) else list(values)
     if any(len(digits) > len(str(MOST_SIZE)) for digits in re.findall("[0-9]+", text)):
         raise TooMuchError("a width in a format is too large")
@@ -133,7 +133,7 @@ def _check_format(text: str, values: Any) -> None:
         widths += sum(one for one in given if isinstance(one, int)) * text.count("%")
     check_size(given)
     if widths + (text.count("%") + text.count("{")) * _size(given, MOST_SIZE) > 4 * MOST_SIZE:
-        raise TooMuchError("a format makes too long a text")
+        raise TooMuchError("a format produces too long a text")
 
 
 def _check_replace(text: Any, old: Any, new: Any) -> None:
@@ -143,7 +143,7 @@ def _check_replace(text: Any, old: Any, new: Any) -> None:
 
 
 def _check_method(text: Any, name: str, given: tuple[Any, ...]) -> None:
-    """Refuse a call of a method of a text that would make too much of it."""
+    """Refuse a call of a string method whose result would be too large."""
     _check_numbers(given)
     if name in ("format", "format_map"):
         _check_format(str(text), given[0] if name == "format_map" and given else given)
@@ -158,7 +158,7 @@ def _check_method(text: Any, name: str, given: tuple[Any, ...]) -> None:
 
 
 def _check_filter(name: str, value: Any, given: list[Any]) -> None:
-    """Refuse a filter that would make too much of a value."""
+    """Refuse a filter whose result would be too large."""
     _check_numbers(given)
     if name == "format":
         _check_format(str(value), tuple(given))
@@ -194,16 +194,16 @@ def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., An
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Return texts as one, unless that is too large.
+    """Return the concatenation of texts.
 
     Raises:
-        TooMuchError: it is.
+        TooMuchError: it is too large.
     """
     found, total = [], 0
     for part in parts:
         total += len(part)
         if total > MOST_SIZE:
-            raise TooMuchError(f"longer than {MOST_SIZE} characters once it is rendered")
+            raise TooMuchError(f"longer than {MOST_SIZE} characters once rendered")
         found.append(part)
         _spend()
     return "".join(found)
@@ -216,9 +216,9 @@ def _each(values: Iterable[Any]) -> Iterator[Any]:
 
 
 class _Counted(NodeTransformer):
-    """Has what Jinja compiles to plain Python, loops and `~`, pass by here too."""
+    """Adds the checks to what Jinja compiles to plain Python: loops and `~`."""
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - the visitor's name for it
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - named by the visitor
         self.generic_visit(node)
         return self._filter(nodes.List(node.nodes, lineno=node.lineno), "bgrun_joined")
 
@@ -232,7 +232,7 @@ class _Counted(NodeTransformer):
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with bounds on what a template costs; within `limited` on all of it."""
+    """Jinja's sandbox with limits on each operation and, inside `limited`, on the whole template."""
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
     concat = staticmethod(joined)
@@ -242,17 +242,17 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters = dict(_FILTERS)
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
-        """Carry out an operator that is not too much."""
+        """Carry out an operator within the limits."""
         _check_operation(operator, left, right)
         made = super().call_binop(context, operator, left, right)
         _spend(made)
         return made
 
     def call(self, __context: jinja2.runtime.Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call what is not too much: a method of a value, a macro, a function of Jinja's."""
+        """Call a method of a value, a macro or a function of Jinja within the limits."""
         _spend()
         name = getattr(__obj, "__name__", "")
-        # The sandbox puts a function of its own in place of str.format().
+        # The sandbox replaces str.format() by a function of its own.
         owner = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
         if isinstance(owner, str) and name == "join" and len(args) == 1 and hasattr(args[0], "__next__"):
             args = (list(args[0]),)

@@ -1,8 +1,8 @@
-"""A value in a command can't become code: each is made inert for the place it stands in; pure.
+"""Quote each value for the place it stands in, so that no value of a command can become code.
 
-Where a value goes, the rendered text holds a hole. What a hole stands in is told by `shell_lexer`.
-Where no quoting is safe (in a here-document, in backquotes, in `${…}`, in arithmetic, in a comment,
-behind text that shells read in different ways) the template is refused.
+The rendered text holds a placeholder for each value; `shell_lexer` says what it stands in. Where no quoting
+is safe (in a here-document, in backquotes, in `${…}`, in arithmetic, in a comment, after text that shells
+parse differently) the template is refused. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import shlex
 
 from bgrun.errors import UsageError
-from bgrun.templating.shell_lexer import find_holes
+from bgrun.templating.shell_lexer import find_placeholders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,51 +24,54 @@ POSIX_SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh", "busybox")
 # bash 3.2 expands the `{a,b}` of a word before it reads the `$(…)` in it, and takes each `"` for the end or the
 # beginning of a quote, unless a backslash is before it: one in a value must not turn that around.
 _ESCAPED = str.maketrans({"'": r"'\''", '"': r"""'\"'"""})
-_MEANS_MORE = re.compile(r"""[\\"$`'{]""")
-_MEND = 'pass the value through `env:` and write "$NAME", or say `| raw` if it is meant to be code'
+_SPECIAL_IN_DOUBLE_QUOTES = re.compile(r"""[\\"$`'{]""")
+_UNSAFE_HINT = 'pass the value through `env:` and write "$NAME", or mark it `| raw` if it is code'
 
 
 def fill_in(text: str, values: Sequence[str]) -> str:
-    """Return the shell text with each hole filled with its value, inert in its place.
+    """Return the shell text with each placeholder replaced by its value, quoted for its place.
 
     Raises:
-        UsageError: a value stands where nothing makes it inert.
+        UsageError: a value stands in a place where no quoting is safe.
     """
-    holes = find_holes(text)
+    placeholders = find_placeholders(text)
     parts, done = [], 0
-    for one in holes.found:
-        _refuse(text, one)
-        parts += [text[done : one.start], _inert(values[one.value], text, one)]
+    for one in placeholders.found:
+        _refuse_unsafe(text, one)
+        parts += [text[done : one.start], _quoted(values[one.value], text, one)]
         done = one.end
-    if holes.found and not holes.closed:
-        raise UsageError("a quote or a bracket of the command is not closed, so no value can be put into it")
+    if placeholders.found and not placeholders.closed:
+        raise UsageError("unclosed quote or bracket in a command with values", "close it")
     return "".join([*parts, text[done:]])
 
 
 def check(text: str) -> None:
-    """Raise what `fill_in` would raise for a place that no value may stand in."""
-    for one in find_holes(text).found:
-        _refuse(text, one)
+    """Refuse a text with a placeholder in an unsafe place.
+
+    Raises:
+        UsageError: as `fill_in`.
+    """
+    for one in find_placeholders(text).found:
+        _refuse_unsafe(text, one)
 
 
-def _refuse(text: str, one: Placeholder) -> None:
+def _refuse_unsafe(text: str, one: Placeholder) -> None:
     if one.refusal:
         line = text.count("\n", 0, one.start) + 1
-        told = f"line {line} of the command has a {{{{ value }}}} {one.refusal}, where it could become code"
-        raise UsageError(told, _MEND)
+        raise UsageError(f"line {line} of the command: unsafe {{{{ value }}}} {one.refusal}", _UNSAFE_HINT)
 
 
-def _inert(value: str, text: str, one: Placeholder) -> str:
-    quoted = value.translate(_ESCAPED)
+def _quoted(value: str, text: str, one: Placeholder) -> str:
+    escaped = value.translate(_ESCAPED)
     if one.quote == "'":
-        return quoted
+        return escaped
     if one.quote == '"':
-        return f"\"'{quoted}'\"" if _MEANS_MORE.search(value) else value
-    is_plain = shlex.quote(value) == value and _stands_alone(value, text, one)
-    return value if is_plain else f"'{quoted}'"
+        return f"\"'{escaped}'\"" if _SPECIAL_IN_DOUBLE_QUOTES.search(value) else value
+    needs_no_quotes = shlex.quote(value) == value and _stands_alone(value, text, one)
+    return value if needs_no_quotes else f"'{escaped}'"
 
 
 def _stands_alone(value: str, text: str, one: Placeholder) -> bool:
-    """Whether a plain word means nothing more here: `2` before `>` is a descriptor, `a=b` an assignment."""
+    """Return whether a plain word has no other meaning here: `2` before `>` is a descriptor, `a=b` an assignment."""
     before, after = text[one.start - 1 : one.start] or " ", text[one.end : one.end + 1] or " "
     return before in " \t\n=" and after in " \t\n;)" and "=" not in value

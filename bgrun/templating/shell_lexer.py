@@ -1,9 +1,9 @@
-"""Where the holes in a shell text are: bare, in single or in double quotes, or where nothing is safe; pure.
+"""Find what each placeholder in a shell text stands in: nothing, single or double quotes, or an unsafe place.
 
-The text is read as a shell reads it (POSIX Shell Command Language, 2.2 Quoting and 2.6 Word
-Expansions; bash(1), QUOTING) as far as is needed to know what quotes a hole stands in. Some texts
-are read differently by different shells, or only by a whole parser (`case` inside `$(…)`). From
-there on the reader is lost, and says so: it refuses a hole rather than guess.
+The text is lexed as a shell does it (POSIX Shell Command Language, 2.2 Quoting and 2.6 Word Expansions;
+bash(1), QUOTING), as far as quoting depends on it. Some texts are parsed differently by different shells, or
+only by a whole parser (`case` inside `$(…)`). From there on the lexer is unsure, and refuses each placeholder
+rather than guess. Pure.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Private-use characters: they have no business in a command, and are refused in templates.
+# Private-use characters, which are refused in templates.
 OPEN, CLOSE = "\ue0f0", "\ue0f1"
-_HOLE = re.compile(f"{OPEN}([0-9]+){CLOSE}")
+_PLACEHOLDER = re.compile(f"{OPEN}([0-9]+){CLOSE}")
 _REFUSED = {
     "${": "inside ${…}",
     "$((": "inside arithmetic",
@@ -25,7 +25,7 @@ _IN_BACKQUOTES = "in backquotes; write $(…) instead"
 _IN_HEREDOC = "in a here-document"
 _CODE = ("bare", "(", "$(")
 _ARITHMETIC = ("$((", "((", "a(")
-_UNSURE = "behind text that shells read in different ways"
+_UNSURE = "after text that shells parse differently"
 _HEREDOC = re.compile(
     r"""<<(?P<tabs>-?)[ \t]*
         (?:(?P<quote>['"])(?P<quoted>[A-Za-z0-9_.]+)(?P=quote) | (?P<bare>[A-Za-z0-9_.]+))
@@ -38,9 +38,11 @@ _BEGINS_EXPANSION = re.compile(r"\$[({\[]|`")
 
 
 class Placeholder(NamedTuple):
-    """A place for the value with this number: `quote` is `bare`, `'` or `"`.
+    """A place for a value.
 
-    `refusal` says why no value may stand here, or is empty.
+    value: the number of the value.
+    quote: `bare`, `'` or `"`.
+    refusal: why no value is safe here, or ''.
     """
 
     start: int
@@ -51,24 +53,24 @@ class Placeholder(NamedTuple):
 
 
 class Placeholders(NamedTuple):
-    """All holes of a text in its order, and whether every quote and bracket of it is closed."""
+    """All placeholders of a text in order, and whether every quote and bracket of the text is closed."""
 
     found: tuple[Placeholder, ...]
     closed: bool
 
 
-def hole(value: int) -> str:
-    """Return what stands for the value with this number in a text."""
+def placeholder(value: int) -> str:
+    """Return the placeholder of the value with this number."""
     return f"{OPEN}{value}{CLOSE}"
 
 
-def find_holes(text: str) -> Placeholders:
-    """Return the holes of a shell text, and what each stands in."""
-    return _Reader(text).run()
+def find_placeholders(text: str) -> Placeholders:
+    """Return the placeholders of a shell text, and what each stands in."""
+    return _Lexer(text).run()
 
 
 class _HereDoc(NamedTuple):
-    """A here-document whose body has yet to come; `depth` is how much was open where it was named."""
+    """A here-document whose body has yet to come; `depth` counts what was open where its end word is given."""
 
     word: str
     strips_tabs: bool
@@ -76,11 +78,11 @@ class _HereDoc(NamedTuple):
     depth: int
 
 
-class _Reader:
-    """Walks shell text with a stack of what is open.
+class _Lexer:
+    """Walks shell text with a stack of open contexts.
 
-    `fresh` tells that a word may begin here, which is where `#` and `case` mean something. Once
-    `lost` is set, no hole is safe any more.
+    fresh: a word may begin here, so that `#` and `case` are special.
+    unsure: why no placeholder is safe from here on, or ''.
     """
 
     def __init__(self, text: str) -> None:
@@ -89,8 +91,8 @@ class _Reader:
         self.fresh = True
         self.stack = ["bare"]
         self.heredocs: list[_HereDoc] = []
-        self.lost = ""
-        self.holes: list[Placeholder] = []
+        self.unsure = ""
+        self.placeholders: list[Placeholder] = []
         self.readers = {
             "'": self._in_single,
             "$'": self._in_single,
@@ -105,7 +107,7 @@ class _Reader:
         while self.at < len(self.text):
             self._step()
         rest = [context for context in self.stack if context != "#"]
-        return Placeholders(tuple(self.holes), rest == ["bare"])
+        return Placeholders(tuple(self.placeholders), rest == ["bare"])
 
     # --- moving ----------------------------------------------------------------------------------
 
@@ -116,12 +118,12 @@ class _Reader:
     def _ahead(self, word: str) -> bool:
         return self.text.startswith(word, self.at)
 
-    def _behind(self) -> str:
+    def _previous(self) -> str:
         return self.text[self.at - 1] if self.at else ""
 
     def _take(self, count: int = 1) -> None:
         if self.heredocs and "\n" in self.text[self.at : self.at + count]:
-            self._lose("a line end within quotes, before the here-document that it ends with")
+            self._give_up("a line end within quotes, before the here-document that it ends with")
         self.at += count
         self.fresh = False
 
@@ -134,11 +136,11 @@ class _Reader:
         self._take(count)
         return closed
 
-    def _lose(self, what: str) -> None:
-        self.lost = self.lost or f"{_UNSURE} ({what})"
+    def _give_up(self, what: str) -> None:
+        self.unsure = self.unsure or f"{_UNSURE} ({what})"
 
     def _step(self) -> None:
-        found = _HOLE.match(self.text, self.at)
+        found = _PLACEHOLDER.match(self.text, self.at)
         if found:
             self._note(found, self._refusal())
             self._take(len(found[0]))
@@ -147,24 +149,24 @@ class _Reader:
         else:
             self.readers[self.context]()
 
-    # --- holes -----------------------------------------------------------------------------------
+    # --- placeholders -----------------------------------------------------------------------------------
 
     def _note(self, found: re.Match[str], refusal: str) -> None:
         quote = self.context if self.context in ("'", '"') else "bare"
-        self.holes.append(Placeholder(found.start(), found.end(), int(found[1]), quote, refusal))
+        self.placeholders.append(Placeholder(found.start(), found.end(), int(found[1]), quote, refusal))
 
     def _note_all(self, start: int, end: int, refusal: str) -> None:
-        for found in _HOLE.finditer(self.text, start, end):
+        for found in _PLACEHOLDER.finditer(self.text, start, end):
             self._note(found, refusal)
 
     def _refusal(self) -> str:
         around = next((_REFUSED[context] for context in self.stack if context in _REFUSED), "")
-        if around or self.lost:
-            return around or self.lost
-        return "behind a $ or a $name; write ${name}" if self.context != "'" and self._behind_variable() else ""
+        if around or self.unsure:
+            return around or self.unsure
+        return "after $ or $name; write ${name}" if self.context != "'" and self._after_variable() else ""
 
-    def _behind_variable(self) -> bool:
-        """Whether a value would go on with `$` or `$name`: `$` and `(date)` are a command."""
+    def _after_variable(self) -> bool:
+        """Return whether a value would continue `$` or `$name`: `$` and `(date)` are a command."""
         at = self.at
         while at and (self.text[at - 1].isalnum() or self.text[at - 1] == "_" or self.text[at - 2 : at] == "\\\n"):
             at -= 2 if self.text[at - 1] == "\n" else 1
@@ -191,7 +193,7 @@ class _Reader:
 
     def _in_escape(self) -> None:
         """A backslash takes the next character along, but never a value."""
-        found = _HOLE.match(self.text, self.at + 1)
+        found = _PLACEHOLDER.match(self.text, self.at + 1)
         if found:
             self._note(found, "behind a backslash")
             self._take(1 + len(found[0]))
@@ -199,16 +201,16 @@ class _Reader:
             self._continued_line()
         else:
             if self.context in ("$'", "${") and self._ahead("\\'"):
-                self._lose("\\' inside $'…' or ${…}")
+                self._give_up("\\' inside $'…' or ${…}")
             self._take(2)
 
     def _continued_line(self) -> None:
         """The shell joins the lines before it reads them, so that a `$` and a `(` may meet."""
         joins = "$<()" if self.context in _CODE else "$"
-        behind = self._behind()
+        behind = self._previous()
         in_word = self.context == "$(" and behind.isalnum()
         if (behind and behind in joins) or in_word or self.context in _ARITHMETIC:
-            self._lose("a line that is broken within a word")
+            self._give_up("a line that is broken within a word")
         fresh = self.fresh
         self._take(2)
         self.fresh = fresh
@@ -216,40 +218,40 @@ class _Reader:
     # --- expansions ------------------------------------------------------------------------------
 
     def _expansion(self) -> None:
-        """What begins an expansion, quoted or not; else one plain character."""
+        """Take the beginning of an expansion, quoted or not, or else one plain character."""
         mark = next((mark for mark in ("$((", "$(", "${") if self._ahead(mark)), "")
         if mark:
             self._push(mark)
             self.fresh = mark == "$("
             if mark == "${" and self.text[self.at : self.at + 1] in (" ", "\t", "\n", "|"):
-                self._lose("${ …; }")
+                self._give_up("${ …; }")
         elif self._ahead("`"):
             self._backquotes()
         elif self._ahead("$["):
-            self._lose("$[…], arithmetic only to some; write $((…))")
+            self._give_up("$[…], arithmetic only to some; write $((…))")
             self._take(2)
         elif re.match(r"\$[$#?!@*0-9-]", self.text[self.at : self.at + 2]):
             if re.match(r"\$\$[({\[']", self.text[self.at : self.at + 3]):
-                self._lose("`$$` before a bracket, which bash 3.2 reads as `$(`; write ${$}")
+                self._give_up("`$$` before a bracket, which bash 3.2 reads as `$(`; write ${$}")
             self._take(2)
         else:
             self._take()
 
     def _backquotes(self) -> None:
-        """To the next backquote, whatever stands between: that is how shells look for it."""
+        """Take everything up to the next backquote, whatever it is: that is how shells find it."""
         end = self.at + 1
         while end < len(self.text) and self.text[end] != "`":
             end += 2 if self.text[end] == "\\" else 1
         self._note_all(self.at, end, _IN_BACKQUOTES)
         if re.search(r"""['"\\#]""", self.text[self.at : end]):
-            self._lose("quotes in backquotes")
+            self._give_up("quotes in backquotes")
         self._take(end + 1 - self.at)
 
     def _in_parameter(self) -> None:
         if self._ahead("}"):
             self._pop()
         elif self._ahead("'") and self._is_quoted():
-            self._lose('a single quote inside "${…}"')
+            self._give_up('a single quote inside "${…}"')
             self._take()
         elif self._ahead("$'") and not self._is_quoted():
             self._push("$'")
@@ -259,7 +261,7 @@ class _Reader:
             self._expansion()
 
     def _is_quoted(self) -> bool:
-        """Whether the nearest quotes or command around a `${…}` are double quotes."""
+        """Return whether the nearest quotes or command around a `${…}` are double quotes."""
         return next(context for context in reversed(self.stack) if context in ('"', *_CODE)) == '"'
 
     def _in_arithmetic(self) -> None:
@@ -269,15 +271,15 @@ class _Reader:
             self.stack.append("a(")
             self._take()
         elif self._may_be_commands():
-            self._lose("arithmetic that may be commands in brackets")
+            self._give_up("arithmetic that may be commands in brackets")
             self._take()
         else:
             self._expansion()
 
     def _may_be_commands(self) -> bool:
-        """What is rare in arithmetic, and would mean something else in commands."""
+        """Return whether this is rare in arithmetic and would be something else in commands."""
         in_command = "((" in self.stack and self._ahead("<<")
-        comment = self._ahead("#") and self._behind() in " \t\n;&|(<>"
+        comment = self._ahead("#") and self._previous() in " \t\n;&|(<>"
         return comment or in_command or self.text[self.at] in "'\""
 
     def _arithmetic_end(self) -> None:
@@ -286,7 +288,7 @@ class _Reader:
         elif self._ahead("))"):
             self.fresh = self._pop(2) == "(("
         else:
-            self._lose("arithmetic that may be commands in brackets")
+            self._give_up("arithmetic that may be commands in brackets")
             self._take()
 
     # --- commands --------------------------------------------------------------------------------
@@ -306,7 +308,7 @@ class _Reader:
         elif self.fresh and self._ahead("#"):
             self._comment()
         elif self.fresh and "$(" in self.stack and _CASE.match(self.text, self.at):
-            self._lose("`case` inside $(…)")
+            self._give_up("`case` inside $(…)")
             self._take()
         elif character in " \t;&|<>":
             self._take()
@@ -326,8 +328,8 @@ class _Reader:
             self.fresh = closed != "$("
 
     def _comment(self) -> None:
-        if self._behind() == ")":
-            self._lose("`)#`, which begins a comment or not")
+        if self._previous() == ")":
+            self._give_up("`)#`, which begins a comment or not")
         self._push("#")
 
     def _here(self) -> None:
@@ -340,7 +342,7 @@ class _Reader:
             self.heredocs.append(_HereDoc(word, bool(found["tabs"]), found["quote"] is None, len(self.stack)))
             self._take(len(found[0]))
         else:
-            self._lose("a here-document with an unusual end word")
+            self._give_up("a here-document with an unusual end word")
             self._take(2)
 
     def _line_end(self) -> None:
@@ -349,7 +351,7 @@ class _Reader:
         waiting, self.heredocs = self.heredocs, []
         for document in waiting:
             if document.depth != len(self.stack):
-                self._lose("a here-document whose bracket closes before it begins")
+                self._give_up("a here-document whose bracket closes before it begins")
             self._skip(document)
 
     def _skip(self, document: _HereDoc) -> None:
@@ -358,15 +360,15 @@ class _Reader:
             line = self.text[self.at : end if end >= 0 else len(self.text)]
             self._note_all(self.at, self.at + len(line), _IN_HEREDOC)
             self.at += len(line) + 1
-            told = line.lstrip("\t") if document.strips_tabs else line
-            if told == document.word:
+            content = line.lstrip("\t") if document.strips_tabs else line
+            if content == document.word:
                 return
-            if _may_hide_its_end(told, document):
-                self._lose("a here-document whose end may be elsewhere")
+            if _may_hide_its_end(content, document):
+                self._give_up("a here-document whose end may be elsewhere")
 
 
 def _may_hide_its_end(line: str, document: _HereDoc) -> bool:
-    """Whether a shell may join this line of a body with the next, or take it for the end."""
+    """Return whether a shell may join this line of a body with the next, or take it for the end."""
     nearly_end = document.depth > 1 and line.startswith(document.word)
     open_end = line.endswith("\\") or _BEGINS_EXPANSION.search(_CLOSED_EXPANSION.sub("", line))
     return nearly_end or bool(document.expands and open_end)

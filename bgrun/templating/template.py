@@ -1,14 +1,16 @@
-"""Filling in templates: Jinja in its sandbox, where an undefined name is an error, never an empty text."""
+"""Render templates with Jinja in a sandbox, where an undefined name is an error, never an empty text."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from jinja2 import meta, nodes
+from jinja2.utils import missing
 
 from bgrun.errors import UsageError
+from bgrun.model import as_text
 from bgrun.templating import limits, quoting, shell_lexer
 from bgrun.templating.inputs import Variables
 
@@ -17,11 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_CHARACTERS = limits.MOST_SIZE
-"""A rendered text is at most this long: a command longer than this is a mistake."""
+"""The maximum length of a template and of a rendered text: a longer command is a mistake."""
 
-
-_SIMPLER = "write it into a script, and let the command run that"
-_FAULTS = (
+_TOO_COSTLY_HINT = "move the logic to a script, and let the command run that"
+_JINJA_ERRORS = (
     jinja2.TemplateError,
     TypeError,
     ValueError,
@@ -31,82 +32,120 @@ _FAULTS = (
     AttributeError,
     AssertionError,
     MemoryError,
-    SyntaxError,  # Python's own, of what Jinja makes of something that is nested too deeply
+    SyntaxError,  # Python's own, for the code that Jinja generates from a template that is nested too deeply
 )
 
 
+class _MissingValueError(jinja2.UndefinedError):
+    """A use of a value that does not exist, with a hint."""
+
+    hint = ""
+
+
+class _UnsetVariableError(_MissingValueError):
+    hint = "for an optional variable use env.get('NAME', 'default'), or `env.NAME is defined` in an `if`"
+
+
+class _UnknownKeyError(_MissingValueError):
+    hint = "fix the name"
+
+
 class _Undefined(jinja2.StrictUndefined):
-    """A value that is not there, told in the words of a job file."""
+    """A value that does not exist. Any use of it raises an error in the terms of the job file."""
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: Any = missing,
+        name: str | None = None,
+        exc: type[jinja2.TemplateRuntimeError] = jinja2.UndefinedError,
+    ) -> None:
+        if exc is jinja2.UndefinedError and isinstance(obj, Variables):
+            exc = _UnsetVariableError
+        elif exc is jinja2.UndefinedError and isinstance(obj, dict):
+            exc = _UnknownKeyError
+        super().__init__(hint, obj, name, exc)
 
     @property
     def _undefined_message(self) -> str:
-        """The message of the error that any use of it raises."""
+        """The message of the error that any use raises."""
         name, owner = self._undefined_name, self._undefined_obj
-        if isinstance(owner, Variables):
-            return f"the variable {name} is not set"
-        if isinstance(owner, dict):
-            return f"there is no {name!r} here; there is {', '.join(map(repr, owner)) or 'nothing'}"
+        if self._undefined_exception is _UnsetVariableError:
+            return f"environment variable {name} is not set"
+        if self._undefined_exception is _UnknownKeyError:
+            return f"no {name!r} here, only {', '.join(map(repr, owner)) or 'an empty object'}"
         return super()._undefined_message
 
 
 class _Raw(str):
-    """A value that is meant to be shell text."""
+    """A value that is shell code on purpose (`| raw`)."""
 
     __slots__ = ()
 
 
-def _text(value: object) -> str:
+class TemplateFault(NamedTuple):
+    """An error that is known before a template is rendered.
+
+    line: where it is in the template, from 1.
+    undefined: the name of an undefined variable, or '' for any other error.
+    """
+
+    line: int
+    message: str
+    undefined: str = ""
+
+
+def _checked_text(value: object) -> str:
     limits.check_size(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return as_text(value)
 
 
 @cache
 def _plain() -> jinja2.Environment:
-    """Values go in as they are: for names, paths, variables and the words of an argv."""
-    return _environment(_text)
+    """Return the environment that inserts values as they are: for names, paths, variables and argv words."""
+    return _environment(_checked_text)
 
 
 def _environment(finalize: Any) -> jinja2.Environment:
     environment = limits.BoundedEnvironment(
         undefined=_Undefined, finalize=finalize, keep_trailing_newline=True, autoescape=False
     )
-    environment.filters["raw"] = lambda value: _Raw(_text(value))
+    environment.filters["raw"] = lambda value: _Raw(_checked_text(value))
     return environment
 
 
 def render(text: str, values: Mapping[str, Any], where: str) -> str:
-    """Return a template with its values filled in as they are.
+    """Render a template, inserting values as they are.
 
     Raises:
-        UsageError: the template is broken or uses a value that is not there; `where` is named in it.
+        UsageError: the template is invalid or uses an undefined value; the message begins with `where`.
     """
     return _render(_plain(), text, values, where)
 
 
 def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
-    """Return a template of a shell command, each value in it made inert unless it is `| raw`.
+    """Render the template of a shell command, quoting each value unless it is `| raw`.
 
     Raises:
-        UsageError: as `render`, and where a value stands in a place where nothing makes it inert.
+        UsageError: as `render`, and for a value in a place where no quoting is safe.
     """
-    put: list[str] = []
+    inserted: list[str] = []
 
     def finalize(value: object) -> str:
         if isinstance(value, _Raw):
             return value
-        shown = _text(value)
-        put.append(shown)
-        return shell_lexer.hole(len(put) - 1)
+        inserted.append(_checked_text(value))
+        return shell_lexer.placeholder(len(inserted) - 1)
 
-    with_holes = _render(_environment(_delayed(finalize)), text, values, where)
+    with_placeholders = _render(_environment(_delayed(finalize)), text, values, where)
     try:
-        return _bounded(quoting.fill_in(with_holes, put), where)
+        return _bounded(quoting.fill_in(with_placeholders, inserted), where)
     except UsageError as error:
         raise UsageError(f"{where}: {error.message}", error.hint) from error
 
 
 def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
-    """Return a template of a command for a shell whose quoting is not known: each value has to be `| raw`.
+    """Render the template of a command for a shell whose quoting bgrun does not know: each value must be `| raw`.
 
     Raises:
         UsageError: as `render`, and for a value that is not `| raw`.
@@ -116,7 +155,7 @@ def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
         if isinstance(value, _Raw):
             return value
         hint = "write {{ value | raw }} and quote it yourself, or pass it through `env:`"
-        raise UsageError(f"{where}: bgrun cannot quote a value for this shell", hint)
+        raise UsageError(f"{where}: cannot quote a value for this shell", hint)
 
     return _render(_environment(_delayed(finalize)), text, values, where)
 
@@ -135,45 +174,45 @@ def _delayed(finalize: Any) -> Any:
 
 def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any], where: str) -> str:
     if shell_lexer.OPEN in text or shell_lexer.CLOSE in text:
-        raise UsageError(f"{where}: it holds the private characters U+E0F0 or U+E0F1")
+        raise UsageError(f"{where}: contains a private-use character, U+E0F0 or U+E0F1", "remove it")
     _check_tags(text, where)
     try:
         with limits.limited():
             rendered = environment.from_string(text).render(values)
     except limits.TooMuchError as error:
-        raise UsageError(f"{where}: the template costs too much: {error}", _SIMPLER) from error
+        raise UsageError(f"{where}: the template exceeds its limits: {error}", _TOO_COSTLY_HINT) from error
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"{where}: line {error.lineno} of the template: {error.message}") from error
     except jinja2.UndefinedError as error:
         known = ", ".join(name for name in values if name not in ("env", "job", "matrix")) or "none"
         raise UsageError(f"{where}: {error.message}", _hint(error) or f"declared parameters: {known}") from error
-    except _FAULTS as error:
+    except _JINJA_ERRORS as error:
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
     return _bounded(rendered, where)
 
 
 def evaluate(expression: str, values: Mapping[str, Any], where: str) -> bool:
-    """Return whether an expression holds.
+    """Return whether an expression is true.
 
     Raises:
-        UsageError: it is broken or uses a value that is not there; `where` is named in it.
+        UsageError: it is invalid or uses an undefined value; the message begins with `where`.
     """
     _check_tags(expression, where)
     try:
         with limits.limited():
             return bool(_plain().compile_expression(expression, undefined_to_none=False)(**values))
     except limits.TooMuchError as error:
-        raise UsageError(f"{where}: the expression costs too much: {error}", _SIMPLER) from error
+        raise UsageError(f"{where}: the expression exceeds its limits: {error}", _TOO_COSTLY_HINT) from error
     except jinja2.UndefinedError as error:
         raise UsageError(f"{where}: {error.message}", _hint(error)) from error
-    except _FAULTS as error:
+    except _JINJA_ERRORS as error:
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
 
 
 def _check_tags(text: str, where: str) -> None:
     if len(text) > MOST_CHARACTERS or _tags(text) > limits.MOST_TAGS:
-        told = f"{where}: a template has at most {MOST_CHARACTERS} characters and {limits.MOST_TAGS} places to fill in"
-        raise UsageError(told, "put the text into a file")
+        most = f"{MOST_CHARACTERS} characters and {limits.MOST_TAGS} tags (`{{{{` or `{{%`)"
+        raise UsageError(f"{where}: the template has more than {most}", "put the text into a file")
 
 
 def _tags(text: str) -> int:
@@ -181,22 +220,19 @@ def _tags(text: str) -> int:
 
 
 def _hint(error: jinja2.UndefinedError) -> str:
-    message = error.message or ""
-    if message.startswith("the variable "):
-        return "one that may be missing: env.get('NAME', 'default'), or `env.NAME is defined` in an `if`"
-    return "mend the name" if message.startswith("there is no ") else ""
+    return error.hint if isinstance(error, _MissingValueError) else ""
 
 
 def _bounded(rendered: str, where: str) -> str:
     if len(rendered) > MOST_CHARACTERS:
-        raise UsageError(f"{where}: longer than {MOST_CHARACTERS} characters once it is rendered")
+        raise UsageError(f"{where}: longer than {MOST_CHARACTERS} characters once rendered", "put the text into a file")
     if "\0" in rendered:
-        raise UsageError(f"{where}: it holds a NUL, which no argument can")
+        raise UsageError(f"{where}: contains a NUL, which no argument can hold")
     return rendered
 
 
 def with_placeholders(text: str) -> str:
-    """Return a template's text with a placeholder for each value that is not `| raw`; pure."""
+    """Return the text of a template with a placeholder for each value that is not `| raw`."""
     outputs = (part for part in _plain().parse(text).body if isinstance(part, nodes.Output))
     parts = (node for part in outputs for node in part.nodes)
     return "".join(node.data if isinstance(node, nodes.TemplateData) else _stand_in(node) for node in parts)
@@ -204,21 +240,21 @@ def with_placeholders(text: str) -> str:
 
 def _stand_in(node: nodes.Expr) -> str:
     is_raw = isinstance(node, nodes.Filter) and node.name == "raw"
-    return "" if is_raw else shell_lexer.hole(0)
+    return "" if is_raw else shell_lexer.placeholder(0)
 
 
-def faults(text: str, known: set[str]) -> list[tuple[int, str]]:
-    """Return what can be told to be wrong with a template before it is rendered: line in it and message."""
+def faults(text: str, known: set[str]) -> list[TemplateFault]:
+    """Return the errors of a template that are known before it is rendered; `known` are the names it may use."""
     if _tags(text) > limits.MOST_TAGS:
-        return [(1, f"a template has at most {limits.MOST_TAGS} places to fill in")]
+        return [TemplateFault(1, f"the template has more than {limits.MOST_TAGS} tags (`{{{{` or `{{%`)")]
     try:
         tree = _plain().parse(text)
     except jinja2.TemplateSyntaxError as error:
-        return [(error.lineno, f"broken template: {error.message}")]
+        return [TemplateFault(error.lineno, f"invalid template: {str(error.message).rstrip('.')}")]
     except RecursionError:
-        return [(1, "broken template: nested too deeply")]
-    unknown = meta.find_undeclared_variables(tree) - known
-    return [(_line_of(tree, name), f"the template uses {name!r}, which is not declared") for name in sorted(unknown)]
+        return [TemplateFault(1, "invalid template: nested too deeply")]
+    undefined = meta.find_undeclared_variables(tree) - known
+    return [TemplateFault(_line_of(tree, name), f"undefined variable {name!r}", name) for name in sorted(undefined)]
 
 
 def _line_of(tree: nodes.Template, name: str) -> int:

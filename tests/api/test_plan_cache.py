@@ -45,13 +45,13 @@ def project(bg: Cli) -> Cli:
 def age(*paths: Path) -> None:
     """Wait until files were written some time ago: of a fresh one nothing is kept."""
 
-    def calm(path: Path) -> bool:
-        world_around = inputs.RenderInputs({})
-        world_around.reads(path)
-        return world_around.repeats
+    def is_settled(path: Path) -> bool:
+        recorded = inputs.RenderInputs({})
+        recorded.reads(path)
+        return recorded.repeatable
 
     for path in paths:
-        wait_until(lambda path=path: calm(path), f"{path.name} is no longer fresh")
+        wait_until(lambda path=path: is_settled(path), f"{path.name} is no longer fresh")
 
 
 def said(cli: Cli, *words: str, **env: str) -> str:
@@ -147,7 +147,7 @@ def test_a_folder_that_is_gone_is_told_though_the_plan_was_kept(project: Cli) ->
     for _ in range(2):
         project("start", "x", "--wait")
     (project.folder / "sub").rmdir()
-    assert "is not a folder" in project("start", "x", code=2).err
+    assert "is not a directory" in project("start", "x", code=2).err
     (project.folder / "other").mkdir()
     (project.folder / "sub").symlink_to("other")
     project("start", "x", "--wait")
@@ -205,7 +205,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> Non
     other.write_text("two")
     swap(path, other)
     around.reads(path)
-    assert not around.repeats
+    assert not around.repeatable
 
 
 def test_code_of_the_same_size_and_time_is_other_code(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path) -> None:
         (tmp_path / "file").write_text("A=1\n")
         around = inputs.RenderInputs({})
         around.reads(tmp_path / "file")
-        return not around.repeats
+        return not around.repeatable
 
     wait_until(just_written, "a look at a file just after it was written")
     age(tmp_path / "file")
@@ -257,7 +257,7 @@ def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path) -> None:
 def test_a_variable_is_kept_as_a_seal_only(project: Cli) -> None:
     said(project, COLOUR="ultramarine-4711")
     kept = [path.read_bytes() for path in (project.logs / ".cache").glob("plan.*")]
-    # What is in the job script is in the plan; the sight of the variable adds nothing to that.
+    # The plan contains the job script; the recorded variable adds nothing to that.
     assert [data.count(b"ultramarine-4711") for data in kept] == [3], kept  # cmd, and the script twice
 
 
@@ -267,7 +267,7 @@ def test_only_so_many_are_kept(project: Cli) -> None:
     project.jobs("jobs: {x: {command: 'true', params: {n: {}}}}\n")
     project("start", "x", "n=0", "--wait")
     cache = project.logs / ".cache"
-    for number in range(plan_cache.MOST_KEPT):
+    for number in range(plan_cache.MOST_ENTRIES):
         (cache / f"plan.old{number}").touch()
     project("start", "x", "n=1", "--wait")
     assert len(list(cache.glob("plan.*"))) == 1

@@ -43,12 +43,12 @@ def nothing_ran(bg: Cli) -> bool:
         (("start", "checks"), "bgrun group checks"),
         (("group", "pytest_full"), "bgrun start pytest_full"),
         (("group", "check"), "did you mean 'checks'?"),
-        (("start", "pr"), "for example: bgrun start pr n=123"),
-        (("start", "pr", "n=x"), "'x' is not a whole number"),
-        (("start", "pr", "m=1"), "no parameter of pr named 'm'"),
-        (("start", "away"), "nowhere is not a folder"),
-        (("start", "secret"), "cannot read the env_file .env: No such file"),
-        (("run", "a b", "--", "true"), "for example: a_b"),
+        (("start", "pr"), "bgrun start pr n=1"),
+        (("start", "pr", "n=x"), "invalid value 'x' for parameter 'n' of job 'pr': expected an integer"),
+        (("start", "pr", "m=1"), "job 'pr' has no parameter 'm'"),
+        (("start", "away"), "nowhere is not a directory"),
+        (("start", "secret"), "cannot read env_file .env: No such file"),
+        (("run", "a b", "--", "true"), "try 'a_b'"),
         (("run", "x"), "bgrun run x -- make test"),
         (("run", "x", "--"), "missing command"),
         (("run",), "missing argument"),
@@ -56,13 +56,13 @@ def nothing_ran(bg: Cli) -> bool:
         (("status", "pytest_full"), "has no runs yet\n  hint: start it with 'bgrun start pytest_full'"),
         (("logs", "checks"), "has no runs yet\n  hint: start it with 'bgrun group checks'"),
         (("wait",), "missing argument"),
-        (("wait", "x", "--timeout", "soon"), "'soon' is no duration"),
+        (("wait", "x", "--timeout", "soon"), "invalid duration 'soon'"),
         (("status", "--", "x"), "takes no arguments after '--'"),
         (("logs", "x", "-n", "0"), "invalid number '0'"),
         (("strat", "x"), "'start'"),
         (("start", "pytest_full", "--jsn"), "did you mean"),
         (("schema", "rums"), "did you mean 'run"),
-        (("--file", "gone.yaml", "jobs"), "there is no job file gone.yaml"),
+        (("--file", "gone.yaml", "jobs"), "job file gone.yaml does not exist"),
     ],
 )
 def test_it_is_told_and_nothing_runs(project: Cli, words: tuple[str, ...], told: str) -> None:
@@ -79,7 +79,7 @@ def test_a_command_that_the_shell_cannot_read_is_told_before_anything_runs(bg: C
         "jobs:\n  x:\n    params: {v: {default: ''}}\n    command: |\n      " + broken + "\n      : {{ v | raw }}\n"
     )
     done = bg("start", "x", "v=\ntouch hacked\n", code=2)
-    assert "no valid bash" in done.err
+    assert "invalid bash syntax" in done.err
     assert nothing_ran(bg)
     assert not (bg.folder / "hacked").exists()
 
@@ -101,7 +101,7 @@ def test_an_unreadable_env_file(project: Cli) -> None:
     (project.folder / ".env").write_bytes(b"A=\xff\n")
     assert "not UTF-8" in project("start", "secret", code=2).err
     (project.folder / ".env").write_text("fine=1\nthis is no assignment\n")
-    assert ".env:2: not an assignment" in project("start", "secret", code=2).err
+    assert ".env:2: expected NAME=value" in project("start", "secret", code=2).err
     assert nothing_ran(project)
 
 
@@ -110,7 +110,7 @@ def test_a_log_folder_that_is_something_else(bg: Cli, log_dir: str) -> None:
     (bg.folder / "src").mkdir(mode=0o755)
     (bg.folder / "src" / "main.c").touch()
     bg.jobs(f"log_dir: {log_dir}\njobs: {{}}\n")
-    assert "for example" in bg("run", "x", "--", "true", code=2).err
+    assert "is the directory of the job file or a parent of it" in bg("run", "x", "--", "true", code=2).err
     assert sorted(path.name for path in bg.folder.rglob("*")) == ["bgjobs.yaml", "main.c", "src"]
     assert (bg.folder / "src").stat().st_mode & 0o777 == 0o755
 

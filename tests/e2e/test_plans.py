@@ -104,7 +104,7 @@ groups: {g: {jobs: [never, after, wanted]}, none: {jobs: [never]}}
     assert states(done) == {"never": "skipped", "after": "skipped", "wanted": "succeeded"}
     assert done["state"] == "succeeded"
     run = bg.json("start", "wanted")
-    assert (run["state"], run["reason"]) == ("skipped", "its condition is false: env.get('WANTED') == 'yes'")
+    assert (run["state"], run["reason"]) == ("skipped", "`if` is false: env.get('WANTED') == 'yes'")
     assert bg("wait", "wanted", code=1)
     assert bg.json("rerun", run["run_id"])["state"] == "skipped"
     assert bg.json("group", "none", "--wait", code=1)["state"] == "skipped"

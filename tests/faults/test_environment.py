@@ -42,7 +42,7 @@ OF_THE_CALLER = {
     "BGRUN_GATE": "1",
     "BGRUN_RUN_ID": "other_20200101_000000",
     "BASH_FUNC_exit%%": "() {  command exit 0; }",
-    "BASH_FUNC_bgrun_witness%%": "() {  :; }",
+    "BASH_FUNC_bgrun_record_code%%": "() {  :; }",
     "BASH_FUNC_read%%": "() {  return 1; }",
 }
 NO_EFFECT_ON_THE_COMMAND = set(OF_THE_CALLER) - {"BASH_FUNC_exit%%", "BASH_FUNC_read%%"}
@@ -84,7 +84,7 @@ def test_what_of_it_reaches_the_command(bg: Cli, more: dict[str, str]) -> None:
 def test_a_killed_job_is_failed_whatever_the_caller_set(bg: Cli) -> None:
     """Its script's second record would be that of the caller's variable."""
     bg.jobs("jobs: {x: {command: 'kill -9 $PPID; sleep 60'}}\n")
-    bg("start", "x", "--wait", code=1, bgrun_code="0", bgrun_kept="/nowhere")
+    bg("start", "x", "--wait", code=1, bgrun_code="0", bgrun_reserve="/nowhere")
     assert bg.state("x")["exit_code"] == 137
 
 

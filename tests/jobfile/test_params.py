@@ -43,31 +43,54 @@ def test_values_by_name_and_in_order(words: list[str], some: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
-        ([], "needs the parameter n (integer: how many)"),
-        (["n=x"], "'x' is not a whole number"),
-        (["n=3.0"], "not a whole number"),
-        (["n=٣"], "not a whole number"),
-        (["n=1", "n=2"], "given twice"),
-        (["1", "level=mid"], "none of low, high"),
-        (["1", "flag=perhaps"], "neither true nor false"),
-        (["1", "ratio=1e5"], "does not match"),
-        (["1", "lvel=low"], "no parameter of j named 'lvel'"),
-        (["1", "a", "low", "true", "1.0", "more"], "left over"),
+        ([], "missing parameter 'n' (integer: how many) for job 'j'"),
+        (["n=x"], "invalid value 'x' for parameter 'n' of job 'j': expected an integer"),
+        (["n=3.0"], "invalid value '3.0' for parameter 'n' of job 'j': expected an integer"),
+        (["n=٣"], "invalid value '٣' for parameter 'n' of job 'j': expected an integer"),
+        (["n=1", "n=2"], "parameter 'n' of job 'j' is given twice"),
+        (["1", "level=mid"], "invalid value 'mid' for parameter 'level' of job 'j': expected one of low, high"),
+        (["1", "flag=perhaps"], "invalid value 'perhaps' for parameter 'flag' of job 'j': expected a boolean"),
+        (["1", "ratio=1e5"], "invalid value '1e5' for parameter 'ratio' of job 'j': expected a match of [0-9.]+"),
     ],
 )
-def test_what_does_not_fit_is_told_with_an_example(words: list[str], told: str) -> None:
+def test_an_invalid_value_is_reported_with_an_example(words: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         bind(JOB, words)
-    assert told in caught.value.message
-    assert "bgrun start j" in caught.value.hint
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint == "bgrun start j n=1"
 
 
-def test_the_nearest_name_is_given() -> None:
+@pytest.mark.parametrize(
+    ("job", "words", "message", "hint"),
+    [
+        (JOB, ["1", "lvel=low"], "job 'j' has no parameter 'lvel'", "did you mean 'level'?"),
+        (JOB, ["1", "zz=1"], "job 'j' has no parameter 'zz'", "available parameters: flag, level, n, ratio, where"),
+        (
+            JOB,
+            ["1", "a", "low", "true", "1.0", "it's"],
+            "unexpected argument \"it's\": job 'j' takes only n, where, level, flag, ratio",
+            "pass arguments to the command after '--': bgrun start j -- 'it'\"'\"'s'",
+        ),
+        (
+            JobSpec("k", "x"),
+            ["more"],
+            "unexpected argument 'more': job 'k' takes no parameters",
+            "pass arguments to the command after '--': bgrun start k -- more",
+        ),
+        (
+            JobSpec("k", "x"),
+            ["a=b"],
+            "job 'k' has no parameter 'a'",
+            "pass arguments to the command after '--': bgrun start k -- a=b",
+        ),
+    ],
+)
+def test_an_argument_that_no_parameter_takes(job: JobSpec, words: list[str], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        bind(JOB, ["1", "lvel=low"])
-    assert "did you mean 'level'" in caught.value.hint
+        bind(job, words)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,14 @@ from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import env_names
 from bgrun.jobfile.loader import load
 from bgrun.local import job as job_scripts
-from bgrun.render.job import render_command, render_job
+from bgrun.render import command
+from bgrun.render.job import render_command_template, render_job
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.templating.inputs import RenderInputs
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
+    from bgrun.jobfile.specs import JobFile
     from bgrun.model import RenderedJob
 
 RUN_ID = "job_20260102_030405"
@@ -92,8 +94,10 @@ def run(rendered: RenderedJob, folder: Path, **env: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr, left)
 
 
-def adhoc(folder: Path, *argv: str) -> RenderedJob:
-    return render_command("job", argv, working_dir=folder, root=folder, job_file=None, world=RenderInputs(os.environ))
+def adhoc(folder: Path, *argv: str, job_file: JobFile | None = None) -> RenderedJob:
+    inputs = RenderInputs(os.environ)
+    template = render_command_template(working_dir=folder, root=folder, job_file=job_file, inputs=inputs)
+    return command.fill(template, "job", argv)
 
 
 def declared(folder: Path, text: str, *given: str, extra: tuple[str, ...] = (), name: str = "job") -> RenderedJob:
@@ -168,11 +172,10 @@ def test_what_a_shell_sets_itself_reaches_the_command_as_it_was_declared(tmp_pat
     assert {f"{name}={value}" for name, value in own.items()} <= set(said.out.decode().splitlines())
     (tmp_path / "bgjobs.yaml").write_text(f"defaults: {{env: {json.dumps(own)}}}")
     job_file = load(tmp_path / "bgjobs.yaml")
-    world = RenderInputs(os.environ)
-    job = render_command("job", ["env"], working_dir=tmp_path, root=tmp_path, job_file=job_file, world=world)
+    job = adhoc(tmp_path, "env", job_file=job_file)
     assert {f"{name}={value}" for name, value in own.items()} <= set(run(job, tmp_path).out.decode().splitlines())
-    with pytest.raises(UsageError, match="has a `=` in its name"):
-        render_command("job", ["a=b"], working_dir=tmp_path, root=tmp_path, job_file=job_file, world=world)
+    with pytest.raises(UsageError, match="whose name contains '='"):
+        adhoc(tmp_path, "a=b", job_file=job_file)
     text = f"jobs: {{job: {{command: 'exit 3', env: {json.dumps(own)}}}}}"
     assert run(declared(tmp_path, text), tmp_path) == (3, b"", b"", [])
 
@@ -193,7 +196,7 @@ def test_a_variable_that_would_change_the_verdict_is_refused(name: str, tmp_path
         assert name in caught.value.message
     with pytest.raises(UsageError, match=rf"bgjobs\.yaml:1:18: defaults\.env\.{name}"):
         declared(tmp_path, f"defaults: {{env: {{{name}: x}}}}\njobs: {{job: {{command: 'exit 3'}}}}")
-    with pytest.raises(UsageError, match="sets the variable UID itself"):
+    with pytest.raises(UsageError, match="variable UID is set by the shell"):
         declared(tmp_path, "jobs: {job: {command: 'exit 3', secrets: [UID]}}")
 
 
@@ -345,19 +348,19 @@ def test_venv(tmp_path: Path) -> None:
     assert found(".", "auto") == f"{tmp_path}/venv"
     assert found(".", "named") == f"{tmp_path}/named"
     assert found(".", "false") == ""
-    with pytest.raises(UsageError, match="no virtual environment"):
+    with pytest.raises(UsageError, match="is not a virtual environment"):
         found(".", "missing")
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{command: 'true', working_dir: gone}", "working_dir .*gone is not a folder"),
+        ("{command: 'true', working_dir: gone}", "working_dir .*gone is not a directory"),
         ("{command: 'true', env_file: gone.env}", "env_file gone.env"),
-        ("{command: 'true', label: '{{ env.HOME }}'}", "no label"),
+        ("{command: 'true', label: '{{ env.HOME }}'}", "invalid label"),
         ("{command: 'echo {{ env.NOT_SET_HERE }}'}", "NOT_SET_HERE"),
         ("{command: 'print({{ env.HOME }})', shell: python3}", "cannot quote a value"),
-        ("{command: 'if true; then'}", "no valid bash"),
+        ("{command: 'if true; then'}", "invalid bash syntax"),
     ],
 )
 def test_what_cannot_be_rendered_is_told(text: str, told: str, tmp_path: Path) -> None:

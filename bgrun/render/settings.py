@@ -1,0 +1,111 @@
+"""Render the settings that declared jobs and ad-hoc commands share: directory, variables, hooks, concurrency."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bgrun.errors import UsageError
+from bgrun.jobfile import env_names
+from bgrun.jobfile.label import check_label
+from bgrun.model import as_text
+from bgrun.render import environment
+from bgrun.templating import template
+from bgrun.templating.shell_check import check_syntax
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bgrun.jobfile.specs import Settings
+    from bgrun.model import Concurrency, Hook
+    from bgrun.templating.inputs import RenderInputs
+
+
+class RenderedSettings(NamedTuple):
+    """Settings with their templates rendered.
+
+    exports: the variables that the job script exports.
+    env_words: the words of an env(1), with a space after them, for variables that a shell would not pass on; or ''.
+    secrets: variables with values that must not be in the script.
+    settings: the settings that these were rendered from.
+    """
+
+    working_dir: Path
+    venv: str
+    exports: Mapping[str, str]
+    env_words: str
+    secrets: Mapping[str, str]
+    settings: Settings
+    hooks: tuple[Hook, ...]
+    concurrency: Concurrency | None
+
+
+def render_settings(
+    settings: Settings,
+    root: Path,
+    values: Mapping[str, Any],
+    where: str,
+    inputs: RenderInputs,
+    working_dir: Path | None = None,
+) -> RenderedSettings:
+    """Render settings; a given `working_dir` replaces theirs.
+
+    Raises:
+        UsageError: a template is invalid, or a directory or file does not exist; the message begins with `where`.
+    """
+    working_dir = working_dir or root / template.render(settings.working_dir, values, f"{where}working_dir")
+    if not inputs.is_dir(working_dir):
+        hint = f"create it, or fix working_dir, which is relative to {root}"
+        raise UsageError(f"{where}working_dir {working_dir} is not a directory", hint)
+    variables = {
+        **environment.CONSTANTS,
+        **environment.read_env_files(root, settings.env_file, inputs),
+        **_env(settings, values, where),
+    }
+    venv = environment.find_venv(settings.venv, working_dir, root, inputs)
+    secrets = _secrets(settings.secrets, variables, inputs)
+    env_names.check_names(variables, settings.secrets, f"{where}env.")
+    exports = {name: value for name, value in variables.items() if name not in secrets}
+    of_a_shell = [f"{name}={shlex.quote(exports.pop(name))} " for name in variables if env_names.is_of_a_shell(name)]
+    return RenderedSettings(
+        Path(inputs.real(working_dir)),
+        venv,
+        exports,
+        f"env -- {''.join(of_a_shell)}" if of_a_shell else "",
+        secrets,
+        settings,
+        tuple(_hook(hook, values, where) for hook in settings.hooks),
+        settings.concurrency and _concurrency(settings.concurrency, values, where),
+    )
+
+
+def _env(settings: Settings, values: Mapping[str, Any], where: str) -> dict[str, str]:
+    return {
+        key: template.render(value, values, f"{where}env.{key}") if isinstance(value, str) else as_text(value)
+        for key, value in settings.env.items()
+    }
+
+
+def _secrets(names: Sequence[str], variables: Mapping[str, str], inputs: RenderInputs) -> dict[str, str]:
+    """Return the values of the secrets that are set. Marks the plan as not cacheable."""
+    inputs.repeatable = inputs.repeatable and not names
+    values = {name: variables.get(name, inputs.env.get(name)) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _concurrency(declared: Concurrency, values: Mapping[str, Any], where: str) -> Concurrency:
+    name = template.render(declared.group or values["job"] or "ad-hoc", values, f"{where}concurrency.group")
+    try:
+        return declared._replace(group=check_label(name, "concurrency group"))
+    except UsageError as error:
+        raise UsageError(f"{where}{error.message}", error.hint) from error
+
+
+def _hook(hook: Hook, values: Mapping[str, Any], where: str) -> Hook:
+    key = f"{where}on_{hook.when}"
+    command = template.render_shell(hook.command, values, key)
+    if command:
+        check_syntax(command, ("bash",), key)
+    return hook._replace(command=command)
