@@ -59,8 +59,8 @@ def test_the_oldest_and_the_longest_are_those_of_all(project: Cli) -> None:
     ("job", "told"),
     [
         ("{command: 'echo {{ env.NOPE }}'}", ("environment variable NOPE is not set", "env.get('NAME'")),
-        ("{command: 'echo {{ matrix.y }}', matrix: {x: [1]}}", ("no 'y' here; there is 'x'",)),
-        ("{command: ls, if: 'os.nam == 1'}", ("no 'nam' here; there is 'name', 'arch'",)),
+        ("{command: 'echo {{ matrix.y }}', matrix: {x: [1]}}", ("no 'y' here, only 'x'",)),
+        ("{command: ls, if: 'os.nam == 1'}", ("no 'nam' here, only 'name', 'arch'",)),
         ("{command: ls, timeout: 0}", ("timeout", "more than 0")),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from bgrun.errors import NoJobFileError
 from bgrun.jobfile.project import LOG_DIR, find_job_file, locate, peek_log_dir
+from bgrun.store.store import Store
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
     (tmp_path / "bgjobs.yaml").write_text("log_dir: out\n")
     top = str(tmp_path)
     assert find_job_file(str(below)) == f"{top}/bgjobs.yaml"
-    assert locate(str(below)) == (top, f"{top}/bgjobs.yaml", f"{top}/out")
+    assert locate(str(below)) == (top, f"{top}/bgjobs.yaml", Store(f"{top}/out"))
     (tmp_path / "a" / "bgjobs.yaml").touch()
     assert locate(str(below)).root == f"{top}/a"
     assert locate(str(below), f"{top}/bgjobs.yaml").root == top
@@ -58,9 +59,9 @@ def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
 def test_without_a_job_file_the_git_top_or_the_folder_itself(tmp_path: Path) -> None:
     below = tmp_path / "a"
     below.mkdir()
-    assert locate(str(below)) == (str(below), None, f"{below}/{LOG_DIR}")
+    assert locate(str(below)) == (str(below), None, Store(f"{below}/{LOG_DIR}"))
     (tmp_path / ".git").touch()  # a file, as in a linked worktree
-    assert locate(str(below)) == (str(tmp_path), None, f"{tmp_path}/{LOG_DIR}")
+    assert locate(str(below)) == (str(tmp_path), None, Store(f"{tmp_path}/{LOG_DIR}"))
 
 
 def test_a_job_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
