@@ -10,7 +10,6 @@ import pytest
 
 from bgrun.errors import NoJobFileError
 from bgrun.jobfile.project import LOG_DIR, find_job_file, locate, peek_log_dir
-from bgrun.store.store import Store
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -44,13 +43,19 @@ def test_the_log_folder_is_peeked(text: str, log_dir: str) -> None:
     assert peek_log_dir(text) == log_dir
 
 
+def places(start: str) -> tuple[str, str | None, str]:
+    """Return the root, the job file and the log directory of the project of a directory."""
+    project = locate(start)
+    return project.root, project.job_file, project.store.log_dir
+
+
 def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     (tmp_path / "bgjobs.yaml").write_text("log_dir: out\n")
     top = str(tmp_path)
     assert find_job_file(str(below)) == f"{top}/bgjobs.yaml"
-    assert locate(str(below)) == (top, f"{top}/bgjobs.yaml", Store(f"{top}/out"))
+    assert places(str(below)) == (top, f"{top}/bgjobs.yaml", f"{top}/out")
     (tmp_path / "a" / "bgjobs.yaml").touch()
     assert locate(str(below)).root == f"{top}/a"
     assert locate(str(below), f"{top}/bgjobs.yaml").root == top
@@ -59,9 +64,9 @@ def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
 def test_without_a_job_file_the_git_top_or_the_folder_itself(tmp_path: Path) -> None:
     below = tmp_path / "a"
     below.mkdir()
-    assert locate(str(below)) == (str(below), None, Store(f"{below}/{LOG_DIR}"))
+    assert places(str(below)) == (str(below), None, f"{below}/{LOG_DIR}")
     (tmp_path / ".git").touch()  # a file, as in a linked worktree
-    assert locate(str(below)) == (str(tmp_path), None, Store(f"{tmp_path}/{LOG_DIR}"))
+    assert places(str(below)) == (str(tmp_path), None, f"{tmp_path}/{LOG_DIR}")
 
 
 def test_a_job_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
