@@ -56,6 +56,12 @@ def test_a_log_of_just_what_is_searched_is_searched_whole(tmp_path: Path) -> Non
     assert (found.problems, found.note) == ((), "only the last 8 MiB of the log were searched")
 
 
+def test_the_first_line_that_begins_within_what_is_searched_is_searched(tmp_path: Path) -> None:
+    cut, rest = "y" * 10 + "\n", "z" * (digests.TAIL_BYTES - len(PROBLEM) - 6) + "\n"
+    found = digest_of(tmp_path, cut + PROBLEM + rest)
+    assert ([one.line for one in found.problems], found.note is None) == ([3], False)
+
+
 def test_the_problem_at_the_end_of_a_log_beyond_the_head_is_found(tmp_path: Path) -> None:
     found = digest_of(tmp_path, "y\n" * digests.HEAD_BYTES + PROBLEM)
     assert ([one.line for one in found.problems], found.note) == ([3], None)

@@ -212,6 +212,14 @@ def test_a_mark_tells_where_no_secret_begins_and_finds_those_of_before() -> None
         assert masking.hide("a tok-4711-secret b", known) == "a *** b"
 
 
+@pytest.mark.parametrize("text", ["abcdefghi", "abcdef", "defghi", "abcdefabcdefghi", "bcde"])
+def test_of_secrets_that_overlap_no_part_is_shown(text: str) -> None:
+    known = masking.parse(masking.marks([("A", "abcdef"), ("B", "defghi"), ("C", "bcde")]))
+    hidden = masking.hide(f"1{text}2", known)
+    assert hidden.replace(masking.MASK, "") == "12"
+    assert masking.mask(f"1{text}2".encode(), known).decode() == hidden
+
+
 def test_a_message_of_a_report_is_masked_before_it_is_cut(tmp_path: Path) -> None:
     known = masking.parse(masking.marks([("T", "tok-4711-secret")]))
     path = tmp_path / "r.xml"

@@ -54,3 +54,9 @@ def test_one_that_comes_free_meanwhile_is_had(fds: tuple[int, int]) -> None:
     release.join()
     with pytest.raises(BlockingIOError):
         lock.hold(other)
+
+
+def test_where_there_is_no_file_nobody_holds_a_lock(tmp_path: Path) -> None:
+    assert not lock.is_held(str(tmp_path / "none"))
+    lock.wait_free(str(tmp_path / "none"))
+    assert list(tmp_path.iterdir()) == []
