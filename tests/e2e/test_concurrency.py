@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from bgrun.system import lock
 from tests.conftest import Cli, wait_until
 
 if TYPE_CHECKING:
@@ -248,3 +249,25 @@ def test_who_waits_ends_with_the_supervisor(line: Cli) -> None:
     gone, alive = psutil.wait_procs([waiter], timeout=10)
     assert (gone, alive) == ([waiter], [])
     assert line.state(second["run_id"])["state"] == "skipped"
+
+
+def test_who_waits_keeps_no_other_run_of_its_plan_from_ending(line: Cli) -> None:
+    """The process that sleeps for it was forked with all that its supervisor has open, locks of runs among it."""
+    line.jobs(
+        TWO.replace("groups: {", "groups: {after: {jobs: [second, late]}, ").replace(
+            "jobs:",
+            "jobs:\n  quick: {command: 'true'}\n  late: {command: 'true', depends_on: [quick], concurrency: {group: one}}",
+            1,
+        )
+    )
+    line.json("start", "first")
+    plan = line.json("group", "after")
+    wait_until(lambda: "turn" in (line.state("late")["reason"] or ""), "it waits for its turn while the other one runs")
+    go(line, 1)
+    ended = line.ended("second")
+    assert ended["state"] == "succeeded"
+    # It is what `bgrun wait` sleeps on.
+    wait_until(lambda: not lock.is_held(str(Path(ended["log"]).with_suffix(".pid"))), "its lock is free")
+    assert line.state("late")["state"] == "queued"
+    go(line, 0)
+    assert line.ended(plan["run_id"])["state"] == "succeeded"

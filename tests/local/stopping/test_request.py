@@ -1,4 +1,4 @@
-"""How long a stop may take."""
+"""A stop from outside: how long it may take, and whom it is asked of."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from bgrun.system import files
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
+    from tests.conftest import Cli
+
 
 def test_the_longest_grace_period_of_a_group_bounds_its_stop(tmp_path: Path) -> None:
     graces = {"a_20260101_000000": "1", "b_20260101_000000": "60", "c_20260101_000000": "2"}
@@ -24,3 +28,32 @@ def test_the_longest_grace_period_of_a_group_bounds_its_stop(tmp_path: Path) -> 
     files.replace(own.meta, own.hidden("meta.new"), meta.pack(facts))
     run = record.existing(own)
     assert request._bound_s(Store(own.log_dir), run, facts) >= 60 + policy.SUSPEND_S + policy.KILL_S
+
+
+def test_a_run_whose_meta_goes_as_it_is_looked_at_is_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = RunPaths(str(tmp_path), "x_20260101_000000")
+    facts = {"run_id": at.run_id, "started_at": "2026-01-01T00:00:00.000+00:00", "boot_id": ""}
+    files.replace(at.meta, at.hidden("meta.new"), meta.pack(facts))
+    run = record.existing(at)._replace(state="running")
+    monkeypatch.setattr(record, "read_run", lambda *_: run)
+    files.remove(at.meta)
+    assert request.stop_run(Store(at.log_dir), at.run_id) == run
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_waits_in_a_plan_is_stopped_by_the_supervisor_of_the_plan(bg: Cli) -> None:
+    """It has no process and no lock of its own yet: that of its group says that somebody answers."""
+    bg.jobs(
+        "jobs:\n  a: {command: 'until [ -e go ]; do sleep 0.02; done'}\n  b: {command: touch ran, depends_on: [a]}\n"
+        "groups: {g: {jobs: [a, b]}}"
+    )
+    group = bg.json("group", "g")
+    stopped = bg.json("stop", "b")["runs"][0]
+    assert (stopped["state"], stopped["reason"]) == ("stopped", "stopped before it started")
+    assert bg.state("a")["state"] == "running"
+    (bg.folder / "go").touch()
+    assert bg.ended("a")["state"] == "succeeded"
+    assert bg.ended(group["run_id"])["state"] == "failed"
+    assert not (bg.folder / "ran").exists()
