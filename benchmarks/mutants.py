@@ -52,7 +52,10 @@ class Area(NamedTuple):
 # The one place to change when modules or tests move: every pattern has to find something (tests/test_mutants.py).
 AREAS = {
     "stopping": Area(
-        ("local/stopping/stopper", "local/stopping/request", "local/stopping/processes", "local/stopping/policy", "system/process"),
+        (
+            "local/stopping/stopper", "local/stopping/request", "local/stopping/orphans", "local/stopping/signals",
+            "local/stopping/processes", "local/stopping/policy", "system/process",
+        ),
         (
             "local/stopping/test_processes.py", "local/stopping/test_policy.py", "faults/*_stop_the_whole_tree.py", "faults/*_races.py",
             "faults/*_deadlines.py", "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py",
@@ -75,7 +78,7 @@ AREAS = {
         ),
     ),
     "records": Area(
-        ("store/record", "store/state", "store/meta", "local/journal"),
+        ("store/record", "store/state", "store/meta", "local/journal", "local/group_journal"),
         (
             "store/test_state.py", "store/test_meta.py", "store/test_history.py", "e2e/test_plans.py",
             "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py", "faults/*_disk_full.py", "cli/test_commands.py",

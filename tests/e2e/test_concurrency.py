@@ -262,7 +262,10 @@ def test_who_waits_keeps_no_other_run_of_its_plan_from_ending(line: Cli) -> None
     )
     line.json("start", "first")
     plan = line.json("group", "after")
-    wait_until(lambda: "turn" in (line.state("late")["reason"] or ""), "it waits for its turn while the other one runs")
+    wait_until(
+        lambda: "concurrency group" in (line.state("late")["reason"] or ""),
+        "it waits for its turn while the other one runs",
+    )
     go(line, 1)
     ended = line.ended("second")
     assert ended["state"] == "succeeded"

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-from typing import TYPE_CHECKING
-
-import pytest
-
-from bgrun.local.stopping.processes import Ownership, ask, members, send
-from bgrun.system import process
+from bgrun.local.stopping.processes import Ownership, members
 from bgrun.system.process import Process
-from tests.conftest import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SUPERVISOR, LEADER, OTHER_LEADER = 10, 20, 30
 
@@ -112,48 +100,3 @@ def test_who_began_before_the_script_is_no_part_of_the_run_for_its_session_or_lo
 def test_starts_are_compared_as_numbers() -> None:
     processes = table((100, 1, 100), (99, 1, 99))
     assert claimed(Ownership("mine", "log", LEADER, reaped=True, since="99.5"), processes, {}, {99, 100}) == [100]
-
-
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    one = subprocess.Popen(["sleep", "300"])
-    yield one
-    one.kill()
-    one.wait()
-
-
-def test_who_was_on_its_way_out_when_it_was_held_was_not_reached(
-    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first look finds it neither standing still nor gone, the second one gone; the kernel takes signals all along."""
-    one = process.look(sleeper.pid)
-    assert one
-    seen = iter([one._replace(stopped=False), None])
-    monkeypatch.setattr(process, "look", lambda _: next(seen))
-    monkeypatch.setattr(process, "is_running", lambda *_: True)
-    assert ask([one], "SIGTERM") == []
-
-
-def test_what_stands_still_at_last_meets_the_signal(sleeper: subprocess.Popen[bytes]) -> None:
-    one = process.look(sleeper.pid)
-    assert one
-    assert ask([one], "SIGTERM") == [one]
-    assert sleeper.wait(timeout=20) == -signal.SIGTERM
-
-
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system has no pidfd")
-def test_no_signal_goes_to_a_number_where_a_process_can_be_named(
-    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between a look at a number and a signal to it somebody else may come to have it."""
-
-    def refuse(*_: int) -> None:
-        raise AssertionError("a signal went to a number")
-
-    one = process.look(sleeper.pid)
-    assert one
-    with monkeypatch.context() as named:
-        named.setattr(os, "kill", refuse)
-        assert send([one], "SIGSTOP") == [one]
-    wait_until(lambda: (now := process.look(sleeper.pid)) and now.stopped, "it stands still")
-    assert send([one._replace(start="0")], "SIGKILL") == []

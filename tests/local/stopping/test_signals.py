@@ -83,3 +83,28 @@ def test_one_that_does_not_stop_in_time_counts_as_alive(start: Start, monkeypatc
     monkeypatch.setattr(signals, "SUSPEND_S", 0.0)
     assert signals.send_to_living([seen], "SIGTERM") == [seen]
     assert shell.wait() == -signal.SIGTERM
+
+
+def test_a_process_that_exits_before_it_stands_still_is_not_reached(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look finds it neither suspended nor gone, the second one gone; the kernel takes signals all along."""
+    _, seen = start("")
+    looks = iter([seen._replace(stopped=False), None])
+    monkeypatch.setattr(process, "look", lambda _: next(looks))
+    monkeypatch.setattr(process, "is_running", lambda *_: True)
+    assert signals.send_to_living([seen], "SIGTERM") == []
+
+
+@pytest.mark.skipif(not hasattr(signals.os, "pidfd_open"), reason="this system has no pidfd")
+def test_no_signal_is_sent_by_pid_if_there_is_a_pidfd(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the signal another process could get the pid."""
+
+    def refuse(*_: int) -> None:
+        raise AssertionError("a signal was sent by pid")
+
+    _, seen = start("")
+    with monkeypatch.context() as patched:
+        patched.setattr(signals.os, "kill", refuse)
+        assert signals.send([seen], "SIGSTOP") == [seen]
+    wait_until(lambda: (now := process.look(seen.pid)) and now.stopped, "it is suspended")
