@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
+from bgrun import engine
 from bgrun.api import plan_cache, start
 from bgrun.api.jobs import render
 from bgrun.api.runs import facts_of, members, read, resolve
 from bgrun.errors import UsageError
-from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import facts, record
 from bgrun.system import files
@@ -36,18 +36,20 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     run_id = resolve(project, ref)
     project.store.make()  # never run a script that another user could have written
     old = facts_of(project, run_id)
+    owner = engine.of(old)
     if record.is_foreign(old) and not failed:
-        return start.launch_node(project, Node(_from_command(project, run_id, old)))
+        return start.launch_node(project, Node(_from_command(project, run_id, old)), owner)
     if not record.is_group(old):
         if failed:
             raise UsageError(f"--failed needs a group run, and {run_id} is not one", f"bgrun rerun {run_id}")
         _refuse_skipped(read(project, run_id), old)
-        return start.launch_node(project, _again(project, run_id))
+        return start.launch_node(project, _again(project, run_id), owner)
     again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()
     place = {member: index for index, member in enumerate(again)}
     nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
-    plan = submit.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
-    return read(project, start.launch(project, plan, old.get("label", ""), old.get("cmd", ""), always=True).own)
+    plan = facts.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
+    label, cmd = old.get("label", ""), old.get("cmd", "")
+    return read(project, start.launch(project, plan, label, cmd, always=True, owner=owner).own)
 
 
 def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> RenderedJob:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bgrun import codec
+from bgrun import codec, engine
 from bgrun.api import plan_cache
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, contextmanager, suppress
-from bgrun.local import submit
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import record
 from bgrun.system import git
@@ -15,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bgrun.engine import Engine, Submitted
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
     from bgrun.store.store import Store
@@ -77,6 +77,7 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
     """
     names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
     plan = _keyed(project, _within(made, bounds))
+    engine.refuse_unsupported(engine.default(), plan)
     with _single_flight(project, plan) as live:
         return Started(live, joined=True) if live else Started(_start(project, names, plan))
 
@@ -86,7 +87,7 @@ def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
     return _begun(project, launched, launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own)
 
 
-def _begun(project: Project, launched: submit.Launched, run_id: str) -> Run:
+def _begun(project: Project, launched: Submitted, run_id: str) -> Run:
     """Return a run that was launched as its supervisor told it, or else as its files do."""
     if launched.known:
         return record.launched(project.store.run(run_id), launched.known)
@@ -112,10 +113,8 @@ def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]
     if len(plan.wanted) > 1 or node.skip or not node.job.join_key or node.job.concurrency is None:
         yield None
         return
-    from bgrun.local.concurrency import slots
-
     project.store.make()
-    with slots.single_flight(slots.place_of(project.store.log_dir, node.job.concurrency)):
+    with engine.default().single_flight(project.store, node.job.concurrency):
         yield find_joinable(project.store, node.job)
 
 
@@ -155,15 +154,17 @@ def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
     return plan._replace(max_parallel=most, fail_fast=fast)
 
 
-def launch_node(project: Project, node: Node) -> Run:
-    """Launch a single job and return its run."""
+def launch_node(project: Project, node: Node, owner: Engine | None = None) -> Run:
+    """Launch a single job and return its run; `owner` is the engine, if it is to be a certain one."""
     plan = RenderedPlan((_timed(project, node),), (0,))
-    launched = submit.launch(project.store, project.root, plan)
+    launched = _submit(project, plan, owner)
     return _begun(project, launched, launched.runs[0])
 
 
-def launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False) -> submit.Launched:
-    """Launch a plan; `always` gives it a run of its own even if it is of a single job."""
+def launch(
+    project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False, owner: Engine | None = None
+) -> Submitted:
+    """Launch a plan; `always` gives it a run of its own even if it is of a single job; `owner` as above."""
 
     def script(run_ids: Sequence[str]) -> str:
         from bgrun.render import group_script
@@ -174,8 +175,15 @@ def launch(project: Project, plan: RenderedPlan, label: str, cmd: str, *, always
         return group_script.parallel(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
-    title = submit.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
-    return submit.launch(project.store, project.root, plan, title)
+    title = engine.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
+    return _submit(project, plan, owner, title)
+
+
+def _submit(project: Project, plan: RenderedPlan, owner: Engine | None, title: engine.Title | None = None) -> Submitted:
+    """Hand a plan to an engine, if that supports all of it."""
+    chosen = owner or engine.default()
+    engine.refuse_unsupported(chosen, plan)
+    return chosen.submit(project.store, project.root, plan, title)
 
 
 def _timed(project: Project, node: Node) -> Node:

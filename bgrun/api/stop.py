@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bgrun import engine
 from bgrun.api.runs import live, meant, read
 from bgrun.errors import JobFileError, NoJobFileError
 from bgrun.store import index
@@ -12,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from bgrun.engine import Engine
     from bgrun.jobfile.project import Project
     from bgrun.model import Retention, Run
     from bgrun.store.retention import Expired as Expired
@@ -26,14 +28,12 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
 
     Runs of a label that were requested to stop are not waited for.
     """
-    from bgrun.local import wait
-
     until = None if timeout_s is None else time.monotonic() + timeout_s
     run_ids = [run.run_id for run in meant(project, refs, without_stopping=True)]
     ended: list[Run] = []
     for run_id in run_ids:
         left = None if until is None else max(0.0, until - time.monotonic())
-        run = wait.wait_run(project.store, run_id, left)
+        run = _owner(project, run_id).wait(project.store, run_id, left)
         ended.append(run or read(project, run_id))
     return ended
 
@@ -58,16 +58,19 @@ def stop_all(project: Project, *, now: bool = False) -> list[Run]:
 
 
 def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:
-    from bgrun.local.stopping import request
-
+    owners = {run.run_id: _owner(project, run.run_id) for run in runs}
     for run in runs:
-        request.spare_caller(project.store, run)
+        owners[run.run_id].refuse_own_stop(project.store, run)
     if len(runs) > 1:
         # Request every stop before waiting for any: queued runs first, so that none takes a slot that becomes free.
         for run in sorted(runs, key=lambda run: run.state != "queued"):
-            request.request(project.store, run.run_id, "stop", now=now)
-    grace_s = 0.0 if now else None
-    return _at_once(lambda run: request.stop_run(project.store, run.run_id, grace_s), runs)
+            owners[run.run_id].request_stop(project.store, run.run_id, "stop", now=now)
+    return _at_once(lambda run: owners[run.run_id].stop(project.store, run.run_id, now=now), runs)
+
+
+def _owner(project: Project, run_id: str) -> Engine:
+    """Return the engine of a run; of one that was deleted meanwhile any finds that out."""
+    return engine.of(project.store.facts(run_id) or {})
 
 
 def _at_once(stop: Callable[[Run], Run | None], runs: Sequence[Run]) -> list[Run]:

@@ -8,48 +8,26 @@ from __future__ import annotations
 
 import os
 
+from bgrun.engine import Submitted
 from bgrun.errors import LaunchPendingError
-from bgrun.light import NamedTuple
 from bgrun.local import spawn as hand_over
 from bgrun.local.manifest import GroupPlan, Plan, RunPlan
 from bgrun.model import RenderedJob, Retention
-from bgrun.store import claim, facts, state
+from bgrun.store import claim, facts
 from bgrun.store.facts import Membership, Origin
 from bgrun.system import files, git, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
+    from bgrun.engine import Title
     from bgrun.model import Node, RenderedPlan, RunId
     from bgrun.store.paths import RunPaths
     from bgrun.store.store import Store
 
 
-class Title(NamedTuple):
-    """How a plan of several runs is told: the label of its own run, what a person typed, the group's name.
-
-    `script` gives the text of the plan's own script from the run ids of its runs.
-    """
-
-    label: str
-    cmd: str
-    group: str
-    script: Callable[[Sequence[str]], str]
-
-
-class Launched(NamedTuple):
-    """What was launched: the run ids in the order of the plan, and that of the plan's own run, or ''.
-
-    `known` is the text of the meta, where it is a single run and runs.
-    """
-
-    runs: tuple[str, ...]
-    own: str = ""
-    known: bytes = b""
-
-
-def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Launched:
+def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
     """Launch a plan; one of a single job has no run of its own and needs no title.
 
     Raises:
@@ -67,7 +45,7 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
     except BaseException:
         _clear(store, claims)
         raise
-    return Launched(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "", known)
+    return Submitted(tuple(run.run_id for run in ready.runs), ready.group.run_id if ready.group else "", known)
 
 
 def _plan(store: Store, origin: Origin, plan: RenderedPlan, title: Title | None, claims: list[str]) -> Plan:
@@ -118,7 +96,7 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:
     kept = plan.nodes[0].job.retention if plan.nodes else Retention()
     job = RenderedJob(title.label, "", title.cmd, "", origin.repo_dir, retention=kept)
-    known = facts.of_run(own, job, origin) | {"group": title.group} | _of_bounds(plan)
+    known = facts.of_run(own, job, origin) | {"group": title.group} | facts.of_bounds(plan)
     return GroupPlan(str(own), title.label, known, plan.max_parallel, plan.fail_fast, kept)
 
 
@@ -132,17 +110,6 @@ def _clear(store: Store, claims: Sequence[str]) -> None:
     """Remove what never ran; where a job was launched after all, leave every record alone."""
     if not any(store.facts(run_id) for run_id in claims):
         claim.give_up(store, claims)
-
-
-def _of_bounds(plan: RenderedPlan) -> dict[str, str]:
-    most = {"max_parallel": str(plan.max_parallel)} if plan.max_parallel else {}
-    return {**most, "fail_fast": "true"} if plan.fail_fast else most
-
-
-def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan:
-    """Return a plan with the bounds that a group's run was started with, from its meta."""
-    most = state.parse_int(known.get("max_parallel", "")) or None
-    return plan._replace(max_parallel=most, fail_fast=known.get("fail_fast") == "true")
 
 
 def _origin(root: str) -> Origin:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from bgrun.model import RunId
+    from bgrun.model import RenderedPlan, RunId
     from bgrun.system.git import GitFacts
 
 
@@ -98,6 +98,18 @@ def check_size(facts: Mapping[str, str]) -> None:
     key = max(facts, key=lambda key: len(facts[key]))
     hint = f"its {key} take {len(facts[key])} characters: split the job, or hand long values over in a file"
     raise UsageError(f"the record of {facts['run_id']} would be larger than {room >> 20} MiB", hint)
+
+
+def of_bounds(plan: RenderedPlan) -> dict[str, str]:
+    """Return the lines of a group run's meta that hold the bounds of its plan."""
+    most = {"max_parallel": str(plan.max_parallel)} if plan.max_parallel else {}
+    return {**most, "fail_fast": "true"} if plan.fail_fast else most
+
+
+def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan:
+    """Return a plan with the bounds that a group's run was started with, from its meta."""
+    most = state.parse_int(known.get("max_parallel", "")) or None
+    return plan._replace(max_parallel=most, fail_fast=known.get("fail_fast") == "true")
 
 
 def _shell_name(words: str) -> str:

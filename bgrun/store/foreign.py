@@ -14,7 +14,7 @@ import time
 from bgrun.model import DEFAULT_GRACE_S
 from bgrun.store import state
 from bgrun.store.paths import split_run_id
-from bgrun.system import clock, files, process
+from bgrun.system import clock, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def completed(at: RunPaths, written: Mapping[str, str], code: int | None) -> dic
     Args:
         at: its files.
         written: the lines of its meta, as they are.
-        code: its exit code, if there is one: its process is then of no interest, and the pid perhaps another's.
+        code: its exit code, if there is one.
 
     Raises:
         StorageError: its `.pid` is a symlink or cannot be read.
@@ -53,7 +53,6 @@ def completed(at: RunPaths, written: Mapping[str, str], code: int | None) -> dic
         "pgid": "",
         "working_dir": written.get("repo_dir", ""),
         "pid": str(pid) if pid else "",
-        "pid_start": "" if code is not None or not pid else _start(at, written, pid),
         # The meta of one that bgrun stopped is younger than its start, and names that.
         "started_at": written.get("started_at") or ("" if begins else clock.iso(began)),
         # Of copies no time tells when the run ended.
@@ -65,12 +64,12 @@ def completed(at: RunPaths, written: Mapping[str, str], code: int | None) -> dic
 
 def unseen(facts: Mapping[str, str]) -> str:
     """Return why nothing is known of the end of a foreign run."""
-    if not _is_here(facts):
+    if not is_here(facts):
         return f"it was started on host {facts['host']} and left no exit code"
     return "it ended without an exit code"
 
 
-def _is_here(facts: Mapping[str, str]) -> bool:
+def is_here(facts: Mapping[str, str]) -> bool:
     """Return whether a run was started on this machine, whatever domain it is in now."""
     host = facts.get("host", "").partition(".")[0]
     return host in ("", os.uname().nodename.partition(".")[0])
@@ -89,26 +88,3 @@ def instant(stamped: float | None, recorded: float) -> float:
     apart = abs(recorded - stamped)
     off = apart % ZONE_STEP_S
     return recorded if apart <= MOST_ZONES_S and min(off, ZONE_STEP_S - off) <= ZONE_SLACK_S else stamped
-
-
-def fits(began: float, recorded: float, named: float) -> bool:
-    """Return whether a process that began then is the one started between these two files; pure.
-
-    Args:
-        began: when the process began, in seconds since the epoch.
-        recorded: when the `.meta` was written, just before the start.
-        named: when the `.pid` was written, just after it.
-    """
-    return recorded - SLACK_S <= began <= named + SLACK_S
-
-
-def _start(at: RunPaths, written: Mapping[str, str], pid: int) -> str:
-    """Return the start of the process that has this pid, in the kernel's unit, if it is that of the run; else ''."""
-    found = process.look(pid)
-    if found is None or found.zombie:
-        return ""
-    if process.writes_to(pid, process.open_file(at.log)):
-        return found.start
-    began = process.began_at(pid) if _is_here(written) else None
-    is_same = began is not None and fits(began, files.modified(at.meta), files.modified(at.pid))
-    return found.start if is_same else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 
+from bgrun import engine
 from bgrun.errors import StorageError, UnknownNameError
 from bgrun.light import NamedTuple, suppress
 from bgrun.model import Run
 from bgrun.store import meta, state
 from bgrun.store.paths import RunPaths
-from bgrun.system import clock, files, lock, process
+from bgrun.system import clock, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,14 +136,17 @@ def read_run(at: RunPaths) -> Run | None:
     Raises:
         StorageError: one of its files is a symlink or cannot be read.
     """
-    facts = read_meta(at)
+    facts: Mapping[str, str] | None = read_meta(at)
     if facts is None:
         return None
     if state.closing_words(facts) is None:
-        facts, seen = _look(at, facts)
-        if facts is None:
+        owner = engine.of(facts)
+        seen = owner.evidence(at, facts)
+        if seen is None:
             return None
-        verdict = state.derive(seen)
+        facts, verdict = seen.meta, state.derive(seen)
+        if verdict.state == "queued":
+            verdict = verdict._replace(reason=owner.why(facts))
         if is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
             verdict = _orphaned_group(at, facts, verdict)
             _bring_code_into_view(at, verdict)
@@ -197,52 +201,8 @@ def is_waived(facts: Mapping[str, str]) -> bool:
     return facts.get("waived") == "true"
 
 
-def _look(at: RunPaths, facts: dict[str, str]) -> tuple[dict[str, str] | None, state.Evidence]:
-    """Gather the evidence in the one order that cannot be overtaken by the run's end.
-
-    Whoever ends a run writes the exit code first and lets go of the lock, or of its life, last.
-    So: lock, process, and only then what was written.
-    """
-    if _is_minded(at, facts):
-        return facts, state.Evidence(facts, locked=True)
-    away = "" if is_foreign(facts) else _away(facts)
-    pid = state.parse_int(facts.get("pid", "")) or 0
-    begins = is_foreign(facts) and not state.has_started(facts)
-    runs = begins or (not away and process.is_running(pid, facts.get("pid_start", "")))
-    if runs and is_copy(at, facts) and not process.writes_to(pid, process.open_file(at.log)):
-        runs, away = False, f"this is a copy of a run that is in {facts['log_dir']}"
-    if runs:
-        return facts, state.Evidence(facts, alive=True)
-    fresh = read_meta(at)
-    if fresh is not None and state.has_started(fresh) and not state.has_started(facts):
-        return _look(at, fresh)
-    request = read_stop(at)
-    reason = request.reason if request and (request.carried_out or not state.has_started(facts)) else ""
-    code = seen_exit(at)
-    if code is not None and fresh is not None:
-        _bring_into_view(at)
-    if is_foreign(facts):
-        from bgrun.store import foreign
-
-        away = foreign.unseen(facts)
-    return fresh, state.Evidence(fresh or facts, False, False, code, reason, away)
-
-
-def is_copy(at: RunPaths, facts: Mapping[str, str]) -> bool:
-    """Return whether the files of a run are a copy of those that still are where it was started: not here.
-
-    Of a project that was renamed there is nothing left in that place.
-    """
-    recorded = facts.get("log_dir", "")
-    if recorded in ("", at.log_dir) or not os.path.lexists(RunPaths(recorded, at.run_id).meta):
-        return False
-    with suppress(OSError):
-        return not os.path.samefile(recorded, at.log_dir)
-    return False
-
-
-def _bring_into_view(at: RunPaths) -> None:
-    """Do what a supervisor was killed before it could: rename a code that its job script has left."""
+def publish_exit(at: RunPaths) -> None:
+    """Publish the exit code that the job script recorded, if the supervisor was killed before it could."""
     if not os.path.lexists(at.exit):
         with suppress(OSError):
             os.rename(at.hidden("exit"), at.exit)
@@ -253,56 +213,6 @@ def _bring_code_into_view(at: RunPaths, verdict: state.Verdict) -> None:
     if verdict.exit_code is not None and not os.path.lexists(at.exit):
         with suppress(OSError):
             files.commit(at.exit, at.hidden("exit"), f"{verdict.exit_code}\n".encode())
-
-
-def _is_minded(at: RunPaths, facts: Mapping[str, str]) -> bool:
-    """Return whether the supervisor of a run lives; that of a group's run that waits minds the group."""
-    if not state.has_started(facts) and facts.get("group_run"):
-        return lock.is_held(at.other(facts["group_run"]).pid)
-    return is_locked(at)
-
-
-def is_locked(at: RunPaths) -> bool:
-    """Return whether a supervisor holds the lock of this run.
-
-    Before the launch the file is hidden, and looked at first: it may come into view meanwhile.
-    """
-    return lock.is_held(at.hidden("pid")) or lock.is_held(at.pid)
-
-
-def left_running(facts: Mapping[str, str]) -> list[tuple[int, str]]:
-    """Return pid and start of each process that a run left running when it ended and that still runs."""
-    if not (text := facts.get("left_running")) or _away(facts):
-        return []
-    named = ((state.parse_int(pid) or 0, start) for pid, _, start in (one.partition(":") for one in text.split()))
-    return [(pid, start) for pid, start in named if process.is_running(pid, start)]
-
-
-def is_elsewhere(facts: Mapping[str, str]) -> bool:
-    """Return whether the processes of a run are where they cannot be seen from here: on another host, in a container.
-
-    That its supervisor is gone is seen by its lock; its job may live on all the same.
-    """
-    recorded = facts.get("boot_id", "")
-    if not recorded:
-        return False
-    if process.is_this_boot(recorded):
-        return facts.get("pid_ns", "") not in ("", process.pid_namespace())
-    return facts.get("host", "") != os.uname().nodename
-
-
-def _away(facts: Mapping[str, str]) -> str:
-    """Return why the processes of a run cannot be those of this machine now, or ''."""
-    recorded = facts.get("boot_id", "")
-    if not recorded:
-        return ""
-    elsewhere = is_elsewhere(facts)
-    if process.is_this_boot(recorded):
-        told = "it was started in another PID namespace (a container?), and its supervisor is gone"
-        return told if elsewhere else ""
-    if elsewhere:
-        return f"it was started on host {facts.get('host')}, and its supervisor is gone"
-    return "the machine was restarted while it ran"
 
 
 def _orphaned_group(at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
@@ -343,7 +253,7 @@ def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> R
         reason=verdict.reason,
         tags=tuple(facts.get("tags", "").split()),
         members=tuple(facts.get("members", "").split()),
-        left_running=tuple(pid for pid, _ in left_running(facts)),
+        left_running=tuple(engine.of(facts).left_running(facts)) if facts.get("left_running") else (),
     )
     return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from bgrun import engine
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
 from bgrun.store import record
@@ -14,7 +15,7 @@ from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bgrun.model import Retention, Run
     from bgrun.store.index import RunNames
@@ -94,10 +95,14 @@ def may_go(store: Store, run_id: str) -> bool:
     if run is None or run.live:
         return False
     at = store.run(run_id)
-    if run.state != "lost" or not record.is_elsewhere(record.read_meta(at) or {}):
+    if run.state != "lost" or not _may_be_running(record.read_meta(at) or {}):
         return True
     written = (files.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
     return time.time() - max(written, default=0.0) > ELSEWHERE_S
+
+
+def _may_be_running(facts: Mapping[str, str]) -> bool:
+    return engine.of(facts).may_be_running(facts)
 
 
 def remove_run(store: Store, run_id: str) -> bool:

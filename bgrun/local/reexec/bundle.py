@@ -37,9 +37,9 @@ PACKAGES = (
     *_in("bgrun.local", "concurrency", "reexec", "stopping"),
 )
 SELDOM = (
-    *_in("bgrun", "wording"),
+    *_in("bgrun", "engine", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention", "store"),
-    *_in("bgrun.local", "globs", "reports"),
+    *_in("bgrun.local", "evidence", "foreign", "globs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper"),
     *_in("bgrun.parsers", "terminal"),
 )

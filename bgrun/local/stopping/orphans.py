@@ -8,7 +8,7 @@ import time
 from bgrun import wording
 from bgrun.errors import BgrunError, StopError
 from bgrun.light import contextmanager, suppress
-from bgrun.local import journal
+from bgrun.local import evidence, journal
 from bgrun.local.stopping import policy, processes, signals, stopper
 from bgrun.store import record, state
 from bgrun.system import clock, files, lock, process
@@ -64,7 +64,7 @@ def stop(runs: Iterable[RunPaths], grace_s: float | None, reason: str) -> None:
     for at in runs:
         now, facts = record.read_run(at), record.read_meta(at)
         if now and facts and now.live:
-            orphans.append(Orphan(at, facts, _begin(facts, grace_s, reason)))
+            orphans.append(Orphan(at, evidence.with_start(at, facts), _begin(facts, grace_s, reason)))
     _carry_out(orphans)
     for one in orphans:
         close(one.at, reason, len(one.reached))
@@ -84,7 +84,7 @@ def stop_left_running(runs: Iterable[RunPaths], grace_s: float | None, refuse: C
     left = []
     for at in runs:
         facts = record.read_meta(at)
-        if facts and not record.is_copy(at, facts):
+        if facts and not evidence.is_copy(at, facts):
             left.append(Orphan(at, facts, _begin(facts, grace_s, ""), ended=True))
     view = processes.View()
     found = [one.pid for orphan in left for one in processes.find(orphan.target().claim, view)]

@@ -8,7 +8,7 @@ import time
 from bgrun import wording
 from bgrun.errors import StopError, UsageError
 from bgrun.light import suppress
-from bgrun.local import event_loop, wait
+from bgrun.local import event_loop, evidence, wait
 from bgrun.local.stopping import orphans, policy, processes, signals
 from bgrun.store import record, state
 from bgrun.store.paths import MARK_DIR, MARK_RUN
@@ -143,7 +143,7 @@ def _wake_supervisor(at: RunPaths, facts: Mapping[str, str]) -> bool:
     container and its host). It is then woken by touching the request.
     """
     group = at.other(facts["group_run"]).pid if facts.get("group_run") else ""
-    if not record.is_locked(at) and not (group and lock.is_held(group)):
+    if not evidence.is_locked(at) and not (group and lock.is_held(group)):
         return False
     pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
     target = process.look(pid) if pid and process.is_running(pid, start) else None

@@ -150,7 +150,9 @@ def claim_of_ended(files: RunPaths, facts: Mapping[str, str]) -> processes.Owner
 
     The session of the script proves nothing: its number may have been reused since.
     """
-    known = frozenset(record.left_running(facts))
+    from bgrun.local import evidence
+
+    known = frozenset(evidence.left_running(facts))
     return claim_of(files, facts, reaped=True)._replace(leader=0, known=known)
 
 

@@ -1,0 +1,178 @@
+"""The protocol that an engine fulfills, and which engine a run belongs to.
+
+An engine carries out plans and knows how its runs are doing. What it writes into the log directory is the same for
+every engine, so that reading runs needs an engine only while they are not finished. The meta of a run names its
+engine (`engine=`; without it, this machine's). Engines are imported by name when they are first needed: this module is
+below all of them.
+"""
+
+from __future__ import annotations
+
+from bgrun.errors import StorageError, UsageError
+from bgrun.light import NamedTuple
+from bgrun.model import DEFAULT_MAX_LOG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    from bgrun.model import Concurrency, RenderedJob, RenderedPlan, Run
+    from bgrun.store.paths import RunPaths
+    from bgrun.store.state import Evidence
+    from bgrun.store.store import Store
+
+    class Engine(Protocol):
+        """Carries out plans."""
+
+        @property
+        def name(self) -> str:
+            """The name of it in a meta."""
+
+        @property
+        def supports(self) -> frozenset[str]:
+            """Those of the `OPTIONS` that it honors; a start that uses another one is refused."""
+
+        def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
+            """Record the runs of a plan and have them carried out; return before they finish.
+
+            Raises:
+                LaunchError: nothing was started, and no record of it is left.
+            """
+
+        def single_flight(self, store: Store, wanted: Concurrency) -> AbstractContextManager[None]:
+            """Return a context in which no other start of the same concurrency group looks for a run to join."""
+
+        def evidence(self, run: RunPaths, facts: Mapping[str, str]) -> Evidence | None:
+            """Return what is known of a run whose meta names no result; None if it was deleted meanwhile."""
+
+        def why(self, facts: Mapping[str, str]) -> str | None:
+            """Return why a queued run is waiting, if it is known."""
+
+        def request_stop(self, store: Store, run_id: str, reason: str, *, now: bool = False) -> None:
+            """Request that a run stops, and return at once; `now` skips the grace period."""
+
+        def stop(self, store: Store, run_id: str, *, now: bool = False) -> Run | None:
+            """Stop a run with all its processes and return it as it is then; None if it was deleted.
+
+            Raises:
+                StopError: one of its processes is still alive.
+            """
+
+        def refuse_own_stop(self, store: Store, run: Run) -> None:
+            """Check that the caller is no process of a run that is to be stopped.
+
+            Raises:
+                UsageError: it is one.
+            """
+
+        def wait(self, store: Store, run_id: str, timeout_s: float | None = None) -> Run | None:
+            """Return a run once it has finished, or as it is after the timeout; None if it was deleted."""
+
+        def left_running(self, facts: Mapping[str, str]) -> Sequence[int]:
+            """Return the PIDs of processes that a finished run left running and that still run."""
+
+        def may_be_running(self, facts: Mapping[str, str]) -> bool:
+            """Return whether a run that counts as lost may still be running where it cannot be seen from here."""
+
+
+LOCAL = "local"
+DEFAULT = LOCAL
+"""The engine of a start that names none."""
+OPTIONS = frozenset(
+    {"concurrency", "depends_on", "fail_fast", "hooks", "junit", "log.max_size", "max_parallel", "secrets", "timeout"}
+)
+"""What a plan can ask for and not every engine need honor."""
+_ROOMS = {LOCAL: "bgrun.local"}
+_engines: dict[str, Engine] = {}
+
+
+class Title(NamedTuple):
+    """Describes the group run of a plan.
+
+    label: its label. cmd: what a person typed. group: the name of the group. script: returns the text of its job
+    script from the run IDs of its jobs.
+    """
+
+    label: str
+    cmd: str
+    group: str
+    script: Callable[[Sequence[str]], str]
+
+
+class Submitted(NamedTuple):
+    """What was started.
+
+    runs: the run IDs in the order of the plan. own: the run ID of the group run, or ''. known: the text of the meta,
+    if the engine has already started the only run.
+    """
+
+    runs: tuple[str, ...]
+    own: str = ""
+    known: bytes = b""
+
+
+def register(one: Engine) -> None:
+    """Make an engine known by its name."""
+    _engines[one.name] = one
+
+
+def named(name: str) -> Engine:
+    """Return the engine of this name.
+
+    Raises:
+        StorageError: this version of bgrun has no such engine.
+    """
+    if name not in _engines:
+        if name not in _ROOMS:
+            raise StorageError(f"unknown engine {name!r}", "use the version of bgrun that started the run")
+        register(__import__(_ROOMS[name], fromlist=["ENGINE"]).ENGINE)
+    return _engines[name]
+
+
+def default() -> Engine:
+    """Return the engine of a start that names none."""
+    return named(DEFAULT)
+
+
+def of(facts: Mapping[str, str]) -> Engine:
+    """Return the engine of the run with this meta.
+
+    Raises:
+        StorageError: this version of bgrun has no such engine.
+    """
+    return named(facts.get("engine") or LOCAL)
+
+
+def refuse_unsupported(one: Engine, plan: RenderedPlan) -> None:
+    """Check that an engine honors every option that a plan uses.
+
+    Raises:
+        UsageError: it does not support one of them.
+    """
+    if one.supports >= OPTIONS:
+        return
+    for option, label in _used(plan):
+        if option not in one.supports:
+            raise UsageError(f"the engine {one.name!r} does not support `{option}`, which {label} uses")
+
+
+def _used(plan: RenderedPlan) -> list[tuple[str, str]]:
+    """Return the options that a plan uses, each with the label of a job that does."""
+    used = [(option, node.job.label) for node in plan.nodes for option in _used_by(node.job)]
+    used += [("depends_on", node.job.label) for node in plan.nodes if node.needs]
+    bounds = {"max_parallel": plan.max_parallel, "fail_fast": plan.fail_fast}
+    return used + [(option, "the group") for option, value in bounds.items() if value]
+
+
+def _used_by(job: RenderedJob) -> list[str]:
+    asked = {
+        "concurrency": job.concurrency,
+        "hooks": job.hooks,
+        "junit": job.junit,
+        "log.max_size": job.limits.max_log_bytes != DEFAULT_MAX_LOG,
+        "secrets": job.secrets,
+        "timeout": job.limits.timeout_s or job.timeout_share,
+    }
+    return [option for option, value in asked.items() if value]

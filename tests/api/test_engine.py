@@ -1,0 +1,211 @@
+"""Another engine fits behind the protocol: what bgrun does with a run goes through the engine that its meta names."""
+
+# ruff: noqa: ARG002 - the methods of a protocol take what that says
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun import api, engine
+from bgrun.errors import StorageError, UsageError
+from bgrun.jobfile.project import Project
+from bgrun.local import ENGINE
+from bgrun.model import Run
+from bgrun.store import claim, facts, meta, retention
+from bgrun.store.facts import Origin
+from bgrun.store.state import Evidence
+from bgrun.store.store import Store
+from bgrun.system import files
+from bgrun.system.git import GitFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from bgrun.model import Concurrency, RenderedPlan
+    from bgrun.store.paths import RunPaths
+
+JOBS = """
+jobs:
+  plain: {command: "true"}
+  noisy: {command: "true", on_finish: ["echo done"]}
+  bounded: {command: "true", timeout: 5s}
+  last: {command: "true", depends_on: [plain]}
+groups:
+  all: {jobs: [plain]}
+  two: {jobs: [plain], max_parallel: 1}
+"""
+
+
+class Cluster:
+    """An engine without processes: it knows of each run what it was asked, and whether that runs."""
+
+    name = "cluster"
+    supports = frozenset({"timeout"})
+
+    def __init__(self) -> None:
+        self.running: dict[str, bool] = {}
+        self.asked: list[tuple[str, str]] = []
+
+    def submit(
+        self, store: Store, root: str, plan: RenderedPlan, title: engine.Title | None = None
+    ) -> engine.Submitted:
+        assert title is None
+        store.make()
+        node = plan.nodes[0]
+        (run_id,) = claim.claim_all(store, [(node.job.label, node.job.script.encode())])
+        origin = Origin(root, GitFacts("", ""), "login", "me", "")
+        known = {**facts.of_run(run_id, node.job, origin), "engine": self.name}
+        files.replace(store.run(str(run_id)).meta, store.run(str(run_id)).hidden("meta.new"), meta.pack(known))
+        self.running[str(run_id)] = False
+        return engine.Submitted((str(run_id),))
+
+    def starts(self, store: Store, run_id: str) -> None:
+        """Let a queued run start."""
+        known = {**(store.facts(run_id) or {}), "started_at": "2026-01-01T00:00:00.000+00:00"}
+        files.replace(store.run(run_id).meta, store.run(run_id).hidden("meta.new"), meta.pack(known))
+
+    def ends(self, store: Store, run_id: str, code: int) -> None:
+        """Let a run end, as its job script records that."""
+        files.replace(store.run(run_id).exit, store.run(run_id).hidden("exit"), f"{code}\n".encode())
+        del self.running[run_id]
+
+    @contextlib.contextmanager
+    def single_flight(self, store: Store, wanted: Concurrency) -> Iterator[None]:
+        raise AssertionError("it does not support concurrency groups")
+
+    def evidence(self, run: RunPaths, facts: Mapping[str, str]) -> Evidence | None:
+        if run.run_id in self.running:
+            return Evidence(facts, alive=True)
+        code = files.head(run.exit, 64)
+        return Evidence(facts, exit_code=int(code) if code else None, away="its node was lost")
+
+    def why(self, facts: Mapping[str, str]) -> str | None:
+        return f"{facts['label']} waits for a node"
+
+    def request_stop(self, store: Store, run_id: str, reason: str, *, now: bool = False) -> None:
+        self.asked.append(("request_stop", run_id))
+
+    def stop(self, store: Store, run_id: str, *, now: bool = False) -> Run | None:
+        self.asked.append(("kill" if now else "stop", run_id))
+        self.ends(store, run_id, 143)
+        return store.read(run_id)
+
+    def refuse_own_stop(self, store: Store, run: Run) -> None:
+        self.asked.append(("refuse_own_stop", run.run_id))
+
+    def wait(self, store: Store, run_id: str, timeout_s: float | None = None) -> Run | None:
+        self.asked.append(("wait", run_id))
+        if run_id in self.running and timeout_s is None:
+            self.ends(store, run_id, 0)
+        return store.read(run_id)
+
+    def left_running(self, facts: Mapping[str, str]) -> Sequence[int]:
+        return ()
+
+    def may_be_running(self, facts: Mapping[str, str]) -> bool:
+        return True
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """An engine that is registered, and takes all starts."""
+    made = Cluster()
+    monkeypatch.setattr(engine, "_engines", {"cluster": made, "local": ENGINE})
+    monkeypatch.setattr(engine, "DEFAULT", "cluster")
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "bgjobs.yaml").write_text(JOBS)
+    return Project(str(tmp_path), str(tmp_path / "bgjobs.yaml"), Store(str(tmp_path / ".logs")))
+
+
+def test_a_run_of_another_engine_from_its_start_to_its_end(cluster: Cluster, project: Project) -> None:
+    run = api.start.start(project, ["plain"]).run
+    assert (run.state, run.reason) == ("queued", "plain waits for a node")
+    cluster.starts(project.store, run.run_id)
+    assert api.runs.status(project, ["plain"])[0].state == "running"
+    assert [one.state for one in api.stop.wait_for(project, ["plain"], 0.0)] == ["running"]
+    (ended,) = api.stop.wait_for(project, ["plain"])
+    assert (ended.state, ended.exit_code) == ("succeeded", 0)
+    assert cluster.asked == [("wait", run.run_id)] * 2
+
+
+@pytest.mark.parametrize(("now", "asked"), [(False, "stop"), (True, "kill")])
+def test_a_stop_goes_to_the_engine_of_the_run(cluster: Cluster, project: Project, now: bool, asked: str) -> None:
+    run = api.start.start(project, ["plain"]).run
+    cluster.starts(project.store, run.run_id)
+    (ended,) = api.stop.stop_runs(project, ["plain"], now=now)
+    assert (ended.state, ended.exit_code) == ("failed", 143)
+    assert cluster.asked == [("refuse_own_stop", run.run_id), (asked, run.run_id)]
+
+
+def test_several_runs_are_all_asked_to_stop_before_one_is_waited_for(cluster: Cluster, project: Project) -> None:
+    runs = [api.start.start(project, ["plain"]).run.run_id for _ in range(2)]
+    api.stop.stop_all(project)
+    assert {one for what, one in cluster.asked if what == "request_stop"} == set(runs)
+    places = {what: [place for place, one in enumerate(cluster.asked) if one[0] == what] for what, _ in cluster.asked}
+    assert max(places["request_stop"]) < min(places["stop"])
+
+
+def test_a_run_that_its_engine_lost_is_kept_for_as_long_as_it_may_be_running(
+    cluster: Cluster, project: Project
+) -> None:
+    run = api.start.start(project, ["plain"]).run
+    cluster.starts(project.store, run.run_id)
+    del cluster.running[run.run_id]
+    lost = project.store.existing(run.run_id)
+    assert (lost.state, lost.reason) == ("lost", "its node was lost")
+    assert not retention.may_go(project.store, run.run_id)
+
+
+def test_a_rerun_goes_to_the_engine_of_the_run(
+    cluster: Cluster, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = api.start.start(project, ["plain"]).run
+    cluster.ends(project.store, run.run_id, 0)
+    monkeypatch.setattr(engine, "DEFAULT", "local")
+    again = api.rerun.rerun(project, run.run_id)
+    assert (project.store.facts(again.run_id) or {})["engine"] == "cluster"
+
+
+@pytest.mark.parametrize(
+    ("start", "option"),
+    [
+        (lambda project: api.start.start(project, ["noisy"]), "hooks"),
+        (lambda project: api.start.start(project, ["last"]), "depends_on"),
+        (lambda project: api.start.start_group(project, "two"), "max_parallel"),
+    ],
+)
+def test_what_an_engine_does_not_support_is_refused_before_anything_is_claimed(
+    cluster: Cluster, project: Project, start: Callable[[Project], object], option: str
+) -> None:
+    with pytest.raises(UsageError, match=f"'cluster' does not support `{option}`"):
+        start(project)
+    assert project.store.index().every == "\n"
+    assert cluster.running == {}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_it_supports_starts(project: Project) -> None:
+    assert api.start.start(project, ["bounded"]).run.state == "queued"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_runs_of_an_unknown_engine_do_not_hide_the_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = api.start.start(project, ["plain"]).run
+    monkeypatch.setattr(engine, "_engines", {})
+    with pytest.raises(StorageError, match="unknown engine 'cluster'"):
+        project.store.read(run.run_id)
+    assert list(project.store.readable([run.run_id])) == []
+
+
+def test_local_runs_name_no_engine(project: Project) -> None:
+    run = api.start.start(project, ["plain"]).run
+    assert api.stop.wait_for(project, [run.run_id])[0].succeeded
+    assert "engine" not in (project.store.facts(run.run_id) or {})
