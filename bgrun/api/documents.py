@@ -45,7 +45,7 @@ def status(project: Project, found: Iterable[Run], *, with_digest: bool) -> dict
 
     def fields(run: Run) -> dict[str, Any]:
         digest = _digest_of(project, run) if with_digest else {"digest": None}
-        return {**run_fields(run), **_estimate_fields(insight.outlook_on(project, run)), **digest}
+        return {**run_fields(run), **_estimate_fields(insight.estimate_of(project, run)), **digest}
 
     return {"runs": [fields(run) for run in found]}
 
@@ -226,9 +226,9 @@ def _brief_param(param: Param) -> dict[str, Any]:
 
 
 def _brief_estimate(project: Project, run: Run) -> dict[str, Any]:
-    ahead = insight.outlook_on(project, run)
-    share = ahead.progress and round(ahead.progress.fraction, 2)
-    eta = None if ahead.eta_s is None else round(ahead.eta_s)
+    estimate = insight.estimate_of(project, run)
+    share = estimate.progress and round(estimate.progress.fraction, 2)
+    eta = None if estimate.eta_s is None else round(estimate.eta_s)
     members = [f"{one.run_id} {one.state}" for one in runs.members(project, run)[:MOST_BRIEF_RUNS]]
     return {"progress": share, "eta_s": eta, "stall": insight.stalled(project, run), "runs": members}
 

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 MOST_PROBLEMS = 10
-"""How many problems a digest names."""
+"""How many problems a summary lists."""
 
 
 LAST_LINE_BYTES = 4096
-"""How much of the end of a last line is looked at."""
+"""How many bytes of the end of a last line are read."""
 
 
 class Estimate(NamedTuple):
-    """How far a running run is, what it usually takes, and in how many seconds it may end.
+    """The progress of a running run, the usual duration of its label, and its estimated seconds left.
 
-    `last_line` is told only where it was asked for.
+    `last_line` is read only on request.
     """
 
     progress: Progress | None = None
@@ -43,10 +43,10 @@ class Estimate(NamedTuple):
 
 
 def stats(project: Project, label: str | None = None, since: str | None = None) -> list[Stats]:
-    """Return a label, or each of them, in numbers; `since` is a duration or a time.
+    """Return the statistics of one label or of all; `since` is a duration or a time.
 
     Raises:
-        UsageError: there is no such label, or `since` is neither.
+        UsageError: there is no such label, or `since` is invalid.
     """
     from bgrun.store import history
 
@@ -57,26 +57,26 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
 
 
 def usual_s(project: Project, label: str) -> float | None:
-    """Return what a label's runs that succeeded usually take: their median, in seconds."""
+    """Return the median duration of the successful runs of a label, in seconds, or None."""
     from bgrun.store import history
 
     return history.usual_s(project.store, label)
 
 
-def outlook_on(project: Project, run: Run) -> Estimate:
-    """Return what can be said of the rest of a run; nothing of one that does not run."""
-    return _outlook(project, run, usual_s(project, run.label)) if run.state == "running" else Estimate()
+def estimate_of(project: Project, run: Run) -> Estimate:
+    """Return the progress of a run and its estimated time left; empty unless it is running."""
+    return _estimate(project, run, usual_s(project, run.label)) if run.state == "running" else Estimate()
 
 
-def outlook_with(project: Project, run: Run, median_s: float | None) -> Estimate:
-    """Return what can be said of a running run whose label usually takes `median_s`, its last line included."""
+def estimate_with(project: Project, run: Run, median_s: float | None) -> Estimate:
+    """Return the estimate of a running run, given the usual duration of its label, with the last line of its log."""
     from bgrun.logs import stream
 
     last = stream.last_line(run.log, _marks(project, run), LAST_LINE_BYTES)
-    return _outlook(project, run, median_s)._replace(last_line=last)
+    return _estimate(project, run, median_s)._replace(last_line=last)
 
 
-def _outlook(project: Project, run: Run, median_s: float | None) -> Estimate:
+def _estimate(project: Project, run: Run, median_s: float | None) -> Estimate:
     from bgrun.logs import estimate
     from bgrun.store import facts
 
@@ -86,33 +86,33 @@ def _outlook(project: Project, run: Run, median_s: float | None) -> Estimate:
 
 
 def stalled(project: Project, run: Run) -> str | None:
-    """Return what makes a running run, or one of a group's runs, look as if it hung, or None."""
+    """Return why a running run, or a run of a group run, seems stalled, or None."""
     from bgrun.logs import stall
 
     for one in (run, *members(project, run)):
         if one.state != "running" or one.members:
             continue
-        if told := stall.told(one.log, time.time(), _marks(project, one)):
-            return told if one is run else f"{one.run_id}: {told}"
+        if why := stall.told(one.log, time.time(), _marks(project, one)):
+            return why if one is run else f"{one.run_id}: {why}"
     return None
 
 
 def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> Digest:
-    """Return the digest of a run, of a group's run with those of its runs that did not succeed.
+    """Return the summary of a run; for a group run with those of its runs that did not succeed.
 
-    That of a run which was skipped, since what it needs did not succeed, tells of what did not.
+    For a run that was skipped because a dependency did not succeed, it summarizes the runs that did not.
     """
     from bgrun.logs import digest as digests
 
-    whole = run if run.members else _spoiled_by(project, run)
-    if whole is None:
+    group_run = run if run.members else _failed_group_of(project, run)
+    if group_run is None:
         return _digest(project, run, most)
-    bad = [one for one in members(project, whole) if not one.live and one.state not in ("succeeded", "skipped")]
+    bad = [one for one in members(project, group_run) if not one.live and one.state not in ("succeeded", "skipped")]
     return digests.of_group(run, [_digest(project, one, most) for one in bad], most)
 
 
-def _spoiled_by(project: Project, run: Run) -> Run | None:
-    """Return the run of the plan that a skipped run was skipped in for the sake of another."""
+def _failed_group_of(project: Project, run: Run) -> Run | None:
+    """Return the group run in which a run was skipped because a dependency did not succeed, or None."""
     if run.state != "skipped" or not run.group_run or record.is_waived(facts_of(project, run.run_id)):
         return None
     return project.store.read(run.group_run)

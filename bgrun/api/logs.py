@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
 
 FOLLOW_LOOK_S = 0.02
-"""How often `follow` looks for new log text, in seconds."""
+"""The pause between two reads of `follow`, in seconds."""
 EARLY_S = 0.3
-"""After how long a line that has not ended is shown, as far as it came."""
+"""The delay before an unfinished line is shown, in seconds."""
 _PACKED = (".gz", ".xz", ".zst", ".bz2")
 SEEN_BYTES = 64
 """How many bytes before the place that was read to are kept, to know the log by: see `logs.was_truncated`."""
@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
 def follow(
     project: Project, runs: Sequence[Run], lines: int | None = None, *, as_lines: bool = False, early: bool = True
 ) -> Iterator[Chunk]:
-    """Give the logs of runs, and of a group's runs, as they grow, until all of the runs have ended.
+    """Yield the logs of runs, and of the runs of group runs, as they grow, until all runs have finished.
 
     Args:
         project: where.
@@ -59,7 +59,7 @@ def follow(
     sources = [kind(store.run(run_id), lines) for run_id in run_ids]
     over = False
     while not over:
-        # Whether it is over is asked before the last reading, so that nothing is missed.
+        # Check for the end before the last read, so that nothing is missed.
         over = not any(_goes_on(store, run.run_id) for run in runs)
         grew = False
         for source in sources:
@@ -74,7 +74,7 @@ def follow(
 
 
 class _Source:
-    """A log that is being followed, and how far."""
+    """A followed log and the position in it."""
 
     def __init__(self, at: RunPaths, lines: int | None) -> None:
         facts_now = record.read_meta(at) or {}
@@ -86,7 +86,7 @@ class _Source:
         self.new_since = 0.0
 
     def grown(self) -> Iterator[Chunk]:
-        """Give what was written since; from its beginning what stands in a log that was truncated in place."""
+        """Yield new text; after a truncation in place, from the start of the log."""
         if reader.was_truncated(self.at.log, self.offset, self.seen):
             yield from self.last()
             self.offset, self.seen = 0, b""
@@ -100,13 +100,13 @@ class _Source:
             self.seen = reader.bytes_before(self.at.log, self.offset, SEEN_BYTES)
 
     def early(self, now: float) -> Iterator[Chunk]:
-        """Give what can be shown of a line that has not ended, once nothing more has come of it for a moment."""
+        """Yield an unfinished line once it has not grown for a moment."""
         if self.new_since and now - self.new_since >= EARLY_S:
             self.new_since = 0.0
             yield from self._early()
 
     def last(self) -> Iterator[Chunk]:
-        """Give what was held back until the end."""
+        """Yield the text that was held back until the end."""
         raise NotImplementedError
 
     def _taken(self, data: bytes) -> Iterator[Chunk]:
@@ -120,7 +120,7 @@ class _Source:
 
 
 class _RawSource(_Source):
-    """One of which the bytes are wanted."""
+    """A followed log that yields bytes."""
 
     def __init__(self, at: RunPaths, lines: int | None) -> None:
         super().__init__(at, lines)
@@ -133,12 +133,12 @@ class _RawSource(_Source):
         yield self._chunk(self.stream.early())
 
     def last(self) -> Iterator[Chunk]:
-        """Give what was held back until the end."""
+        """Yield the text that was held back until the end."""
         yield self._chunk(self.stream.end())
 
 
 class _LineSource(_Source):
-    """One of which the lines are wanted."""
+    """A followed log that yields lines."""
 
     def __init__(self, at: RunPaths, lines: int | None) -> None:
         super().__init__(at, lines)
@@ -152,7 +152,7 @@ class _LineSource(_Source):
         yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
 
     def last(self) -> Iterator[Chunk]:
-        """Give what was held back until the end."""
+        """Yield the text that was held back until the end."""
         piece = self.lines.end()
         yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
 
@@ -240,7 +240,7 @@ def read_page(project: Project, run: Run, since: str | None, wanted: LogRequest)
     if not since and pattern is None and wanted.tail is not None:
         start = reader.tail_offset(at.log, wanted.tail)
         earlier = start > 0
-    # A line that is still being written is left for the next page.
+    # An unfinished line is left for the next page.
     lines = pages.lines_from(at.log, start, known, final=not since or not run.live, raw=wanted.raw)
     found = pages.page(lines, start, pages.PageRequest(pattern, *wanted[1:]))
     size = reader.size(at.log)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def join_key(job: RenderedJob, folder: str) -> str:
-    """Return what two starts have in common that mean the same: script, parameters and the state of the work tree."""
+    """Return a key that identical starts share: a hash of script, parameters and git state."""
     import json  # slow to import, and only `join` needs it
 
     parts = [job.label, job.script, json.dumps(job.params)]
@@ -30,7 +30,7 @@ def join_key(job: RenderedJob, folder: str) -> str:
 
 
 def find_joinable(store: Store, job: RenderedJob) -> Run | None:
-    """Return the newest live run that does the same work as a job with a `join_key`."""
+    """Return the newest active run with the `join_key` of a job, or None."""
     for run_id in store.index().newest_first(job.label):
         with suppress(StorageError):
             known = store.facts(run_id) or {}
@@ -42,38 +42,37 @@ def find_joinable(store: Store, job: RenderedJob) -> Run | None:
 
 
 SHORTEST_TIMEOUT_S = 1.0
-"""What a timeout that is a share amounts to at least: the noise of a busy machine is not the job's fault."""
+"""The minimum of a relative timeout, in seconds: short jobs vary with the load of the machine."""
 
 
 class Bounds(NamedTuple):
-    """How a plan is to run: how many at once, and whether one failure ends the rest; None and False ask for nothing."""
+    """Overrides for a plan: how many runs at once, and whether one failure stops the rest. None, False: no change."""
 
     max_parallel: int | None = None
     fail_fast: bool = False
 
 
 class Started(NamedTuple):
-    """The run that a start is about; `joined` where it was live before, and the start only attached to it."""
+    """The run of a start; `joined` if the start attached to an active run."""
 
     run: Run
     joined: bool = False
 
 
 def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bounds: Bounds | None = None) -> Started:
-    """Launch declared jobs, and before each what it needs.
+    """Launch declared jobs, after the jobs they depend on.
 
     Args:
         project: where.
         words: names of jobs, each followed by its parameters.
-        extra: words to append to the command, where it is one job.
-        bounds: how the runs may run together.
+        extra: arguments to append to the command of the one job.
+        bounds: overrides of the plan.
 
     Returns:
-        The run of the job that was asked for, or a live one that it joins; of several jobs the run of the
-        plan that they make up.
+        The run of the requested job, or the active run that it joins; for several jobs the run of their plan.
 
     Raises:
-        BusyError: its concurrency group is full, and it is not to wait.
+        BusyError: its concurrency group is full, and it must not be queued.
     """
     names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
     plan = _keyed(project, _within(made, bounds))
@@ -88,14 +87,14 @@ def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
 
 
 def _begun(project: Project, launched: Submitted, run_id: str) -> Run:
-    """Return a run that was launched as its supervisor told it, or else as its files do."""
+    """Return a launched run as its supervisor reported it, or else from its files."""
     if launched.known:
         return record.launched(project.store.run(run_id), launched.known)
     return project.store.existing(run_id)
 
 
 def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
-    """Give each job that others may join its key."""
+    """Set the join key of each job with `when_busy: join`."""
     return plan._replace(nodes=tuple(node._replace(job=_with_key(project, node.job)) for node in plan.nodes))
 
 
@@ -108,7 +107,7 @@ def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
 
 @contextmanager
 def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]:
-    """Give the live run that a start of this plan is to join, if any; until the end nobody else starts the same."""
+    """Yield the active run that this start should join, or None. No identical start runs at the same time."""
     node = plan.nodes[plan.wanted[0]]
     if len(plan.wanted) > 1 or node.skip or not node.job.join_key or node.job.concurrency is None:
         yield None
@@ -119,14 +118,14 @@ def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]
 
 
 def _title(names: Sequence[str], plan: RenderedPlan) -> str:
-    """Return the label of a plan's own run: that of a job whose runs are told apart by its matrix is free."""
+    """Return the label of a plan's own run. A matrix job's name is free: its runs have other labels."""
     if len(names) > 1:
         return "plan"
     return names[0] if len(plan.wanted) > 1 else f"plan_{names[0]}"
 
 
 def run_command(project: Project, label: str, argv: Sequence[str], folder: str) -> Run:
-    """Launch a command that is declared nowhere, in `folder`, and return its run."""
+    """Launch an ad-hoc command in a directory and return its run."""
     from bgrun.jobfile import label as labels
     from bgrun.render import command
 
@@ -138,7 +137,7 @@ def run_command(project: Project, label: str, argv: Sequence[str], folder: str) 
 def start_group(
     project: Project, name: str, bounds: Bounds | None = None, only: Sequence[str] = (), given: Sequence[str] = ()
 ) -> Run:
-    """Launch the jobs of a declared group, or `only` some of them, and return the group's own run.
+    """Launch the jobs of a declared group, or `only` some of them, and return the group run.
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
@@ -148,7 +147,7 @@ def start_group(
 
 
 def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
-    """Return a plan with the bounds that a start asks for, where it does."""
+    """Return a plan with the overrides of a start."""
     asked = bounds or Bounds()
     most, fast = asked.max_parallel or plan.max_parallel, asked.fail_fast or plan.fail_fast
     return plan._replace(max_parallel=most, fail_fast=fast)
@@ -164,7 +163,7 @@ def launch_node(project: Project, node: Node, owner: Engine | None = None) -> Ru
 def launch(
     project: Project, plan: RenderedPlan, label: str, cmd: str, *, always: bool = False, owner: Engine | None = None
 ) -> Submitted:
-    """Launch a plan; `always` gives it a run of its own even if it is of a single job; `owner` as above."""
+    """Launch a plan; `always` gives it a run of its own even with a single job; `owner` as above."""
 
     def script(run_ids: Sequence[str]) -> str:
         from bgrun.render import group_script
@@ -187,7 +186,7 @@ def _submit(project: Project, plan: RenderedPlan, owner: Engine | None, title: e
 
 
 def _timed(project: Project, node: Node) -> Node:
-    """Turn a timeout that is a share of what runs usually take into seconds; without past runs there is none."""
+    """Convert a relative timeout into seconds. Without successful past runs there is no timeout."""
     job = node.job
     if job.timeout_share is None:
         return node
@@ -201,7 +200,7 @@ def _timed(project: Project, node: Node) -> Node:
 
 
 def warnings(project: Project) -> list[str]:
-    """Return what may keep runs that are started here from being recorded, in words for a person."""
+    """Return warnings about what may prevent runs from being recorded."""
     from bgrun.system import preflight
 
     return [*preflight.low_disk(project.store.log_dir), *preflight.doomed_sandbox()]

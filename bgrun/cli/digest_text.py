@@ -35,7 +35,7 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
     if digest.note:
         yield f"({digest.note})"
     for part in digest.parts:
-        yield format.verdict_line(part.run)
+        yield format.result_line(part.run)
         yield from lines(part)
     if not digest.parts:
         yield format.log_line(digest.run)
@@ -68,7 +68,7 @@ def github_lines(digest: api.insight.Digest) -> Iterator[str]:
     for part in digest.parts:
         yield from github_lines(part)
     if not digest.problems and not digest.parts and not digest.run.live and not digest.run.succeeded:
-        yield f"::error title={_property(digest.run.label)}::{_data(format.verdict_line(digest.run))}"
+        yield f"::error title={_property(digest.run.label)}::{_data(format.result_line(digest.run))}"
 
 
 def _data(text: str) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bgrun.cli.spec import Command
 
 
-class Asked:
-    """The arguments and options of a command as attributes, and `tail`: the arguments after `--`."""
+class Args:
+    """The arguments and options of a command as attributes, and `extra_args`: the arguments after `--`."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
@@ -27,13 +27,13 @@ class Asked:
             """Return the value of an argument or option."""
 
 
-def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job_file: str | None = None) -> int:
+def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str], job_file: str | None = None) -> int:
     """Call a command's handler and return the exit code.
 
     Args:
         command: which, from the spec.
         values: the values of its arguments and options by name.
-        tail: the arguments after `--`.
+        extra_args: the arguments after `--`.
         job_file: the job file given with --file, or None.
 
     Raises:
@@ -41,7 +41,7 @@ def handle(command: Command, values: Mapping[str, Any], tail: Sequence[str], job
     """
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
-    return int(handler(api.locate(_here(), job_file), Asked({**values, "tail": tuple(tail)})))
+    return int(handler(api.locate(_here(), job_file), Args({**values, "extra_args": tuple(extra_args)})))
 
 
 def _here() -> str:

@@ -42,7 +42,7 @@ def path(full: str) -> str:
     return full[len(here) + 1 :] if full.startswith(f"{here}/") else full
 
 
-def verdict_line(run: Run) -> str:
+def result_line(run: Run) -> str:
     """Return the one line with the result of a run."""
     code = "" if run.exit_code is None else f" exit={run.exit_code}"
     signal = f" ({run.signal})" if run.signal else ""
@@ -67,7 +67,7 @@ def status_lines(run: Run) -> list[str]:
     if not run.live:
         at = path(os.path.splitext(run.meta)[0] + ".exit")
         lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")
-    lines.append(f"STATE {verdict_line(run)}")
+    lines.append(f"STATE {result_line(run)}")
     lines.append(log_line(run))
     return lines
 

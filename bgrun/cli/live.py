@@ -71,7 +71,7 @@ class View:
             return api.insight.Estimate()
         if run.label not in self.usual:
             self.usual[run.label] = api.insight.usual_s(self.project, run.label)
-        return api.insight.outlook_with(self.project, run, self.usual[run.label])
+        return api.insight.estimate_with(self.project, run, self.usual[run.label])
 
 
 def _size() -> os.terminal_size:

@@ -14,62 +14,62 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
     from bgrun.setup.edits import Edit
 
 SHELLS = ("bash", "zsh", "fish")
 _MOST_EVENT = 4 << 20
 
 
-def init(project: Project, asked: Asked) -> int:
+def init(project: Project, args: Args) -> int:
     """Handle `bgrun init`."""
     from bgrun.setup import edits
 
-    wanted = list(_wanted(project, asked))
-    if not asked.dry_run:
+    wanted = list(_wanted(project, args))
+    if not args.dry_run:
         edits.apply(wanted)
     for edit in wanted:
         name = format.path(str(edit.path))
-        if asked.dry_run and edit.changes:
+        if args.dry_run and edit.changes:
             output.out(edits.diff(edit, name).rstrip("\n"))
-        elif not asked.quiet:
+        elif not args.quiet:
             done = "wrote" if edit.before is None else "changed"
             output.note(f"{done} {name}" if edit.changes else f"{name} unchanged")
     return EXIT_OK
 
 
-def _wanted(project: Project, asked: Asked) -> Iterator[Edit]:
+def _wanted(project: Project, args: Args) -> Iterator[Edit]:
     """Return every requested edit. All of them are computed before any is made."""
     from pathlib import Path
 
     from bgrun.setup import clients, starter
 
     root = Path(project.root)
-    yield from starter.job_file(project, schema=asked.schema)
-    if asked.agents:
+    yield from starter.job_file(project, schema=args.schema)
+    if args.agents:
         yield clients.agents_file(root)
-    yield from clients.mcp_servers(root, asked.mcp)
-    if asked.skill:
+    yield from clients.mcp_servers(root, args.mcp)
+    if args.skill:
         yield clients.skill(root)
-    if asked.tasks:
+    if args.tasks:
         yield clients.tasks(root, starter.job_names(project))
-    yield from clients.hooks(root, asked.hook)
+    yield from clients.hooks(root, args.hook)
 
 
-def completion(_: Project, asked: Asked) -> int:
+def completion(_: Project, args: Args) -> int:
     """Handle `bgrun completion`."""
     from click.shell_completion import get_completion_class
 
     from bgrun.cli import click_parser
 
-    kind = get_completion_class(asked.shell) if asked.shell in SHELLS else None
+    kind = get_completion_class(args.shell) if args.shell in SHELLS else None
     if kind is None:
-        raise UnknownNameError("shell", asked.shell, SHELLS)
+        raise UnknownNameError("shell", args.shell, SHELLS)
     output.raw(kind(click_parser.build(), {}, "bgrun", "_BGRUN_COMPLETE").source().encode() + b"\n")
     return EXIT_OK
 
 
-def hook(project: Project, asked: Asked) -> int:
+def hook(project: Project, args: Args) -> int:
     """Handle `bgrun hook`. On any error the client may run its command."""
     from bgrun.setup import command_hook as hooks
 
@@ -78,6 +78,6 @@ def hook(project: Project, asked: Asked) -> int:
         job = hooks.job_for(hooks.command_of(event), api.jobs.load(project).jobs)
     except (BgrunError, ValueError, RecursionError):
         job = ""
-    if answer := hooks.answer(asked.client, job):
+    if answer := hooks.answer(args.client, job):
         output.out(answer)
     return EXIT_OK

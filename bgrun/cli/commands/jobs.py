@@ -10,16 +10,16 @@ from bgrun.wording import count
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
 
 
-def jobs(project: Project, asked: Asked) -> int:
+def jobs(project: Project, args: Args) -> int:
     """Handle `bgrun jobs`."""
     job_file = api.jobs.load(project)
-    if asked.json:
+    if args.json:
         output.document(api.documents.job_file(job_file))
         return EXIT_OK
-    if asked.quiet:
+    if args.quiet:
         for name in (*job_file.jobs, *job_file.groups):
             output.out(name)
         return EXIT_OK
@@ -41,34 +41,34 @@ def _group_line(group: api.jobs.GroupSpec) -> str:
     return group.description or ", ".join(group.jobs)
 
 
-def render(project: Project, asked: Asked) -> int:
+def render(project: Project, args: Args) -> int:
     """Handle `bgrun render`."""
-    job = api.jobs.render(project, asked.job, asked.params, asked.tail)
-    if asked.json:
+    job = api.jobs.render(project, args.job, args.params, args.extra_args)
+    if args.json:
         output.document(api.documents.rendered(job))
     else:
         output.raw(job.script.encode("utf-8", "surrogateescape"))
     return EXIT_OK
 
 
-def validate(project: Project, asked: Asked) -> int:
+def validate(project: Project, args: Args) -> int:
     """Handle `bgrun validate`."""
     try:
         job_file = api.jobs.load(project, anew=True)
     except JobFileError as error:
-        if not asked.json:
+        if not args.json:
             raise
         output.document(api.documents.validation(error.path, error.problems))
         return EXIT_USAGE
-    if asked.json:
+    if args.json:
         output.document(api.documents.validation(job_file.path))
-    elif not asked.quiet:
+    elif not args.quiet:
         counted = f"{count(len(job_file.jobs), 'job')}, {count(len(job_file.groups), 'group')}"
         output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
     return EXIT_OK
 
 
-def schema(_: Project, asked: Asked) -> int:
+def schema(_: Project, args: Args) -> int:
     """Handle `bgrun schema`."""
-    output.raw(api.jobs.schema_text(asked.name or "bgjobs").encode())
+    output.raw(api.jobs.schema_text(args.name or "bgjobs").encode())
     return EXIT_OK

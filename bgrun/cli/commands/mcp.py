@@ -10,10 +10,10 @@ from bgrun.errors import EXIT_OK, ReaderLeftError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
 
 
-def mcp(project: Project, asked: Asked) -> int:
+def mcp(project: Project, args: Args) -> int:
     """Handle `bgrun mcp`."""
     from bgrun.mcp.tools import MAX_WAIT_S, ServerOptions
 
@@ -23,7 +23,7 @@ def mcp(project: Project, asked: Asked) -> int:
         install = f"{sys.executable} -m pip install 'bgrun[mcp]'"
         raise UsageError(f"missing package {error.name!r} for the MCP server", f"install it: {install}") from error
     try:
-        serve(project, ServerOptions(asked.max_wait or MAX_WAIT_S, asked.allow_run))
+        serve(project, ServerOptions(args.max_wait or MAX_WAIT_S, args.allow_run))
     except ReaderLeftError:
         output.give_up_output()  # the client exited during a call
     return EXIT_OK

@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
     from bgrun.model import Run
 
 
-def start(project: Project, asked: Asked) -> int:
+def start(project: Project, args: Args) -> int:
     """Handle `bgrun start`."""
     _warn(project)
-    bounds = api.start.Bounds(asked.max_parallel, asked.fail_fast)
-    started = api.start.start(project, (asked.job, *asked.words), asked.tail, bounds)
-    return _report_start(project, asked, started.run, joined=started.joined)
+    bounds = api.start.Bounds(args.max_parallel, args.fail_fast)
+    started = api.start.start(project, (args.job, *args.words), args.extra_args, bounds)
+    return _report_start(project, args, started.run, joined=started.joined)
 
 
-def run(project: Project, asked: Asked) -> int:
+def run(project: Project, args: Args) -> int:
     """Handle `bgrun run`."""
-    if not asked.tail:
-        raise UsageError("missing command", f"put it after '--': bgrun run {asked.label} -- make test")
+    if not args.extra_args:
+        raise UsageError("missing command", f"put it after '--': bgrun run {args.label} -- make test")
     _warn(project)
-    return _report_start(project, asked, api.start.run_command(project, asked.label, asked.tail, os.getcwd()))
+    return _report_start(project, args, api.start.run_command(project, args.label, args.extra_args, os.getcwd()))
 
 
-def group(project: Project, asked: Asked) -> int:
+def group(project: Project, args: Args) -> int:
     """Handle `bgrun group`."""
-    bounds = api.start.Bounds(asked.max_parallel, asked.fail_fast)
-    only = (*asked.only, *_only(asked.tail))
+    bounds = api.start.Bounds(args.max_parallel, args.fail_fast)
+    only = (*args.only, *_only(args.extra_args))
     _warn(project)
-    return _report_start(project, asked, api.start.start_group(project, asked.group, bounds, only, asked.param))
+    return _report_start(project, args, api.start.start_group(project, args.group, bounds, only, args.param))
 
 
 def _only(extra_args: Sequence[str]) -> Sequence[str]:
@@ -48,13 +48,13 @@ def _only(extra_args: Sequence[str]) -> Sequence[str]:
     return extra_args[1:]
 
 
-def rerun(project: Project, asked: Asked) -> int:
+def rerun(project: Project, args: Args) -> int:
     """Handle `bgrun rerun`."""
     from bgrun.cli import choice
 
     _warn(project)
-    run = choice.one_run(project, asked.ref)
-    return _report_start(project, asked, api.rerun.rerun(project, run.run_id, failed=asked.failed))
+    run = choice.one_run(project, args.ref)
+    return _report_start(project, args, api.rerun.rerun(project, run.run_id, failed=args.failed))
 
 
 def _warn(project: Project) -> None:
@@ -63,10 +63,10 @@ def _warn(project: Project) -> None:
         output.note(f"warning: {warning}")
 
 
-def _report_start(project: Project, asked: Asked, started: Run, *, joined: bool | None = None) -> int:
+def _report_start(project: Project, args: Args, started: Run, *, joined: bool | None = None) -> int:
     """Report a started run. On an output error name it on standard error, so that nobody starts it again."""
     try:
-        code = _print_start(project, asked, started, joined=joined)
+        code = _print_start(project, args, started, joined=joined)
         output.flush()
     except OutputError:
         output.give_up_output()
@@ -75,17 +75,17 @@ def _report_start(project: Project, asked: Asked, started: Run, *, joined: bool 
     return code
 
 
-def _print_start(project: Project, asked: Asked, started: Run, *, joined: bool | None = None) -> int:
-    wait = asked.wait or asked.timeout is not None or asked.exit_code
-    if asked.quiet and not asked.json:
+def _print_start(project: Project, args: Args, started: Run, *, joined: bool | None = None) -> int:
+    wait = args.wait or args.timeout is not None or args.exit_code
+    if args.quiet and not args.json:
         output.out(started.run_id)
-    elif not asked.json:
+    elif not args.json:
         for line in format.started_lines(started, _members(project, started), joined=bool(joined)):
             output.out(line)
     if wait:
         output.flush()  # the run ID is printed even if the wait is interrupted
-        return _wait(project, asked, started, joined)
-    if asked.json:
+        return _wait(project, args, started, joined)
+    if args.json:
         output.document(api.documents.started(project, started, joined=joined))
     return EXIT_OK
 
@@ -95,25 +95,25 @@ def _members(project: Project, run: Run) -> list[Run]:
     return api.runs.members(project, run) if run.members else []
 
 
-def _wait(project: Project, asked: Asked, started: Run, joined: bool | None) -> int:
+def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> int:
     from bgrun.cli import digest_text
     from bgrun.cli.exit_codes import exit_code
 
-    finished = _finished(project, asked, started)
-    if asked.json:
+    finished = _finished(project, args, started)
+    if args.json:
         output.document(api.documents.started(project, finished, joined=joined, ended=True))
-    if not asked.json and not asked.quiet:
+    if not args.json and not args.quiet:
         for one in (*_members(project, finished), finished):
-            output.out(format.verdict_line(one))
+            output.out(format.result_line(one))
         for line in digest_text.lines_of_failure(project, finished):
             output.out(line)
-    return exit_code(finished, own=asked.exit_code)
+    return exit_code(finished, own=args.exit_code)
 
 
-def _finished(project: Project, asked: Asked, started: Run) -> Run:
-    if not output.wants_live(quiet=asked.quiet, json=asked.json):
-        return api.stop.wait_for(project, [started.run_id], asked.timeout)[0]
+def _finished(project: Project, args: Args, started: Run) -> Run:
+    if not output.wants_live(quiet=args.quiet, json=args.json):
+        return api.stop.wait_for(project, [started.run_id], args.timeout)[0]
     from bgrun.cli import live
 
     with live.view(project, [started.run_id]):
-        return api.stop.wait_for(project, [started.run_id], asked.timeout)[0]
+        return api.stop.wait_for(project, [started.run_id], args.timeout)[0]

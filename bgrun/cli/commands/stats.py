@@ -10,15 +10,15 @@ from bgrun.wording import span
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
 
 _HEAD = ["LABEL", "RUNS", "GOOD", "MEDIAN", "P90", "NEWEST", "LAST FAILURE"]
 
 
-def stats(project: Project, asked: Asked) -> int:
+def stats(project: Project, args: Args) -> int:
     """Handle `bgrun stats`."""
-    found = api.insight.stats(project, asked.label, asked.since)
-    if asked.json:
+    found = api.insight.stats(project, args.label, args.since)
+    if args.json:
         output.document(api.documents.stats(found))
         return EXIT_OK
     for line in format.table([_HEAD, *map(_row, found)]) if found else []:

@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
     from bgrun.model import Run
 
 DEFAULT_RUNS = 20
 
 
-def status(project: Project, asked: Asked) -> int:
+def status(project: Project, args: Args) -> int:
     """Handle `bgrun status`."""
-    runs = api.runs.status(project, asked.refs)
-    if asked.exit_code:
+    runs = api.runs.status(project, args.refs)
+    if args.exit_code:
         require_one(runs)
-    if asked.watch and (live_ids := [run.run_id for run in runs if run.live]):
+    if args.watch and (live_ids := [run.run_id for run in runs if run.live]):
         _watch(project, live_ids)
         runs = api.runs.status(project, [run.run_id for run in runs])
-    if asked.json:
+    if args.json:
         # Without REF there may be many runs, and each digest takes a moment.
-        output.document(api.documents.status(project, runs, with_digest=bool(asked.refs)))
+        output.document(api.documents.status(project, runs, with_digest=bool(args.refs)))
     else:
-        _print_status(project, runs, short=asked.quiet)
-    if not runs and not asked.json:
+        _print_status(project, runs, short=args.quiet)
+    if not runs and not args.json:
         output.note("no runs yet")
-    return exit_code(runs[0], own=True, waited=False) if asked.exit_code else EXIT_OK
+    return exit_code(runs[0], own=True, waited=False) if args.exit_code else EXIT_OK
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
@@ -60,25 +60,25 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
 
             live.snapshot(project, [run.run_id])
             continue
-        if words := format.progress_text(api.insight.outlook_on(project, run)):
+        if words := format.progress_text(api.insight.estimate_of(project, run)):
             output.out(f"PROGRESS {words}")
         for line in reports.lines_of_failure(project, run) if run.live else ():
             output.out(line)
         for one in members:
-            words = format.progress_text(api.insight.outlook_on(project, one))
-            output.out(f"  {format.verdict_line(one)}" + (f", {words}" if words else ""))
+            words = format.progress_text(api.insight.estimate_of(project, one))
+            output.out(f"  {format.result_line(one)}" + (f", {words}" if words else ""))
 
 
-def list_runs(project: Project, asked: Asked) -> int:
+def list_runs(project: Project, args: Args) -> int:
     """Handle `bgrun list`."""
-    since = api.runs.moment(asked.since)
-    wanted = api.runs.Selection(asked.state, asked.tag, since, asked.sort or "newest")
-    limit = None if asked.all else asked.lines or DEFAULT_RUNS
-    runs = api.runs.list_runs(project, asked.label, limit, wanted)
-    if asked.json:
+    since = api.runs.moment(args.since)
+    wanted = api.runs.Selection(args.state, args.tag, since, args.sort or "newest")
+    limit = None if args.all else args.lines or DEFAULT_RUNS
+    runs = api.runs.list_runs(project, args.label, limit, wanted)
+    if args.json:
         output.document(api.documents.list_of(runs))
         return EXIT_OK
-    if asked.quiet:
+    if args.quiet:
         for run in runs:
             output.out(run.run_id)
         return EXIT_OK
@@ -86,15 +86,15 @@ def list_runs(project: Project, asked: Asked) -> int:
     for line in format.table([head, *map(format.run_row, runs)]) if runs else []:
         output.out(line)
     if not runs:
-        label = f" with label {asked.label!r}" if asked.label else ""
+        label = f" with label {args.label!r}" if args.label else ""
         output.note("no matching runs" if wanted.is_narrow else f"no runs{label} yet")
     return EXIT_OK
 
 
-def latest(project: Project, asked: Asked) -> int:
+def latest(project: Project, args: Args) -> int:
     """Handle `bgrun latest`."""
-    run = one_with_log(project, asked.ref)
-    if asked.json:
+    run = one_with_log(project, args.ref)
+    if args.json:
         output.document(api.documents.run_fields(run))
     else:
         output.out(format.path(run.log))

@@ -10,40 +10,40 @@ from bgrun.wording import count
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
 
 
-def stop(project: Project, asked: Asked) -> int:
+def stop(project: Project, args: Args) -> int:
     """Handle `bgrun stop`."""
-    if asked.all and asked.refs:
+    if args.all and args.refs:
         raise UsageError("--all cannot be combined with REF")
-    if not asked.all and not asked.refs:
+    if not args.all and not args.refs:
         raise UsageError("missing argument REF", "stop every active run of this project with 'bgrun stop --all'")
-    now = asked.now
-    found = () if asked.all else api.runs.meant(project, asked.refs)
+    now = args.now
+    found = () if args.all else api.runs.meant(project, args.refs)
     finished = {run.run_id: run for run in found if not run.live}
     run_ids = [run.run_id for run in found]
-    runs = api.stop.stop_all(project, now=now) if asked.all else api.stop.stop_runs(project, run_ids, now=now)
-    if asked.json:
+    runs = api.stop.stop_all(project, now=now) if args.all else api.stop.stop_runs(project, run_ids, now=now)
+    if args.json:
         output.document(api.documents.list_of(runs))
-    elif not asked.quiet:
+    elif not args.quiet:
         for run in runs:
             if run == finished.get(run.run_id) and not run.left_running:
                 output.note(f"{run.run_id} has already finished")
             else:
-                output.out(format.verdict_line(run))
+                output.out(format.result_line(run))
         if not runs:
             output.note("no active runs")
     return EXIT_OK
 
 
-def prune(project: Project, asked: Asked) -> int:
+def prune(project: Project, args: Args) -> int:
     """Handle `bgrun prune`."""
-    pruned = api.stop.prune(project, dry_run=asked.dry_run)
-    if asked.json:
-        output.document(api.documents.removed(pruned, dry_run=asked.dry_run))
-    elif not asked.quiet:
-        verb = "would delete" if asked.dry_run else "deleted"
+    pruned = api.stop.prune(project, dry_run=args.dry_run)
+    if args.json:
+        output.document(api.documents.removed(pruned, dry_run=args.dry_run))
+    elif not args.quiet:
+        verb = "would delete" if args.dry_run else "deleted"
         for one in pruned:
             output.out(f"{verb} {one.run_id}: {one.why}")
         output.note(f"{verb} {count(len(pruned), 'run')}" if pruned else "nothing to prune")

@@ -14,49 +14,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bgrun.api import Project
-    from bgrun.cli.dispatch import Asked
+    from bgrun.cli.dispatch import Args
     from bgrun.model import Run
 
 
-def wait(project: Project, asked: Asked) -> int:
+def wait(project: Project, args: Args) -> int:
     """Handle `bgrun wait`."""
-    wanted = api.runs.meant(project, asked.refs, without_stopping=True)
-    if asked.exit_code:
+    wanted = api.runs.meant(project, args.refs, without_stopping=True)
+    if args.exit_code:
         require_one(wanted)
-    runs = api.stop.wait_for(project, [run.run_id for run in wanted], asked.timeout)
-    if asked.json:
+    runs = api.stop.wait_for(project, [run.run_id for run in wanted], args.timeout)
+    if args.json:
         output.document(api.documents.waited(project, runs))
-    elif not asked.quiet:
+    elif not args.quiet:
         for run in runs:
-            output.out(format.verdict_line(run))
+            output.out(format.result_line(run))
             for line in reports.lines_of_failure(project, run):
                 output.out(line)
-    if asked.exit_code:
+    if args.exit_code:
         return exit_code(runs[0], own=True)
     if any(run.live for run in runs):
         return EXIT_TIMEOUT
     return EXIT_OK if api.runs.all_succeeded(runs) else EXIT_JOB_FAILED
 
 
-def follow(project: Project, asked: Asked) -> int:
+def follow(project: Project, args: Args) -> int:
     """Handle `bgrun follow`."""
-    runs = api.runs.meant(project, [asked.ref], without_stopping=True)
-    if asked.exit_code:
+    runs = api.runs.meant(project, [args.ref], without_stopping=True)
+    if args.exit_code:
         require_one(runs)
     for run in runs:
         if run.started_at and not api.logs.has_log(run):
             output.note(f"the log of {run.run_id} does not exist: {format.path(run.log)}")
-    if asked.raw:
-        for chunk in _noted(api.logs.follow(project, runs, asked.lines)):
+    if args.raw:
+        for chunk in _noted(api.logs.follow(project, runs, args.lines)):
             output.raw(chunk.data)
     else:
-        _follow_text(project, runs, asked.lines, quiet=asked.quiet)
+        _follow_text(project, runs, args.lines, quiet=args.quiet)
     finished = api.runs.meant(project, [run.run_id for run in runs])
-    if not asked.quiet:
+    if not args.quiet:
         for one in (shown for run in finished for shown in (*api.runs.members(project, run), run)):
-            output.note(format.verdict_line(one))
+            output.note(format.result_line(one))
     if len(finished) == 1:
-        return exit_code(finished[0], own=asked.exit_code)
+        return exit_code(finished[0], own=args.exit_code)
     return EXIT_OK if api.runs.all_succeeded(finished) else EXIT_JOB_FAILED
 
 
