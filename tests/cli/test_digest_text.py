@@ -131,7 +131,7 @@ def test_a_run_that_asks_is_told(project: Cli) -> None:
 
 def test_a_format_that_is_none(project: Cli) -> None:
     project("start", "own", "--wait", code=1)
-    assert "text and github" in project("report", "own", "--format", "xml", code=2).err
+    assert "text or github" in project("report", "own", "--format", "xml", code=2).err
 
 
 def test_the_schema_names_the_built_ins() -> None:

@@ -90,7 +90,7 @@ def test_a_run_that_waits_has_no_log_yet(bg: Cli) -> None:
     bg.jobs(JOBS)
     first, waiting = bg.json("start", "one"), bg.json("start", "one")
     assert "LOG none yet" in bg("status", waiting["run_id"]).out.splitlines()
-    assert "has not started (queued" in bg("logs", waiting["run_id"], code=2).err
+    assert "has not started yet (queued" in bg("logs", waiting["run_id"], code=2).err
     told = bg("latest", "one")
     assert told.out.strip() == f".logs/{first['run_id']}.log"
     assert waiting["run_id"] in told.err

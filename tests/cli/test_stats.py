@@ -20,7 +20,7 @@ def test_list_answers_what_ran_here(bg: Cli) -> None:
     bg.jobs(JOBS)
     bg("start", "good", "bad", "--wait", code=1)
     assert {run["label"] for run in bg.json("list", "--state", "failed")["runs"]} == {"plan", "bad"}
-    assert "2h or 7d" in bg("list", "--since", "soon", code=2).err
+    assert "use 2h, 7d" in bg("list", "--since", "soon", code=2).err
     assert [run["label"] for run in bg.json("list", "--tag", "ci", "--since", "1h")["runs"]] == ["good"]
     assert bg.json("list", "--since", "2999-01-01")["runs"] == []
     assert [run["label"] for run in bg.json("list", "--sort", "oldest", "bad")["runs"]] == ["bad"]

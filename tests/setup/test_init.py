@@ -110,7 +110,7 @@ def test_what_is_there_is_kept(bg: Cli) -> None:
 def test_what_cannot_be_merged_is_left_alone_and_told(bg: Cli, text: str) -> None:
     (bg.folder / ".mcp.json").write_text(text)
     before = snapshot(bg)
-    assert "add it by hand" in bg("init", "--agents", "--mcp", "claude", code=2).err
+    assert "edit the file by hand" in bg("init", "--agents", "--mcp", "claude", code=2).err
     assert snapshot(bg) == before, "nothing is written before all of it is worked out"
 
 
@@ -121,7 +121,7 @@ def test_odd_files_are_told(bg: Cli) -> None:
     (bg.folder / "AGENTS.md").write_bytes(b"\xff\xfe")
     assert "not UTF-8" in bg("init", "--agents", code=2).err
     (bg.folder / "AGENTS.md").write_text("<!-- bgrun:begin --> and no end")
-    assert "without the other" in bg("init", "--agents", code=2).err
+    assert "only one of the markers" in bg("init", "--agents", code=2).err
     assert "claude, cursor, vscode" in bg("init", "--mcp", "emacs", code=2).err
     (bg.folder / "AGENTS.md").unlink()
     bg.jobs("jobs: {a: {comand: x}}")
