@@ -92,7 +92,7 @@ def stalled(project: Project, run: Run) -> str | None:
     for one in (run, *members(project, run)):
         if one.state != "running" or one.members:
             continue
-        if why := stall.told(one.log, time.time(), _marks(project, one)):
+        if why := stall.reason(one.log, time.time(), _marks(project, one)):
             return why if one is run else f"{one.run_id}: {why}"
     return None
 

@@ -79,7 +79,7 @@ def list_runs(
         return _newest_first(project, label, limit)
     from bgrun.store import filters
 
-    taken = filters.of_words(wanted.states, wanted.tags, wanted.since)
+    taken = filters.parse(wanted.states, wanted.tags, wanted.since)
     # The newest few are found without reading the rest; which are the oldest or longest only all can show.
     found = _newest_first(project, label, limit if wanted.sort == "newest" else None, taken)
     return filters.in_order(found, wanted.sort)[:limit]

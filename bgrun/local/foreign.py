@@ -21,7 +21,7 @@ def start_of(at: RunPaths, facts: Mapping[str, str]) -> str:
     pid = state.parse_int(facts.get("pid", "")) or 0
     if not pid or record.seen_exit(at) is not None:
         return ""
-    found = process.look(pid)
+    found = process.read(pid)
     if found is None or found.zombie:
         return ""
     if process.writes_to(pid, process.open_file(at.log)):

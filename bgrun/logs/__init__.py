@@ -1,1 +1,1 @@
-"""The text of logs: reading, pages with a cursor, digests, stalls, estimates."""
+"""Log text: reading, pages with a cursor, digests, stalls, estimates."""

@@ -85,7 +85,7 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = M
         tail=_shown(lines[-(_SHORT_TAIL if shown or run.succeeded else _TAIL) :]),
         source=source,
         note=masking.shown(note, known) if note else None,
-        stall=stall.told(at.log, time.time(), known) if run.state == "running" else None,
+        stall=stall.reason(at.log, time.time(), known) if run.state == "running" else None,
         settled=not late,
     )
 

@@ -1,8 +1,7 @@
-"""A digest that is kept with its run: made at the first look after the end, and the same ever after.
+"""Cache the digest of a finished run in its files: reading a large log again would take seconds.
 
-Beside it stands which end it tells of: that of a run whose record says something else by now is none. It holds
-what may be shown, no secret in clear, and is believed only as far as the run's meta is: a file of another
-owner, or one that others may write to, is none.
+A cached digest names the result that it belongs to, and is valid only while the run still has that result. It holds
+masked text only. A file that has another owner than the run's meta, or that others may write to, is ignored.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     from bgrun.store.paths import RunPaths
 
 VERSION = 1
-"""Which form they have; one of another form is made anew."""
+"""The version of the format; a digest of another version is ignored."""
 _KEPT = ("counts", "problems", "more", "head", "tail", "source", "note")
 
 
 def read(at: RunPaths, run: Run) -> Digest | None:
-    """Return the digest that is kept of a run, or None where there is none that can be believed."""
+    """Return the cached digest of a run, or None if there is no valid one."""
     if not is_kept(run):
         return None
     with suppress(StorageError, ValueError, TypeError, KeyError, AttributeError):
@@ -41,7 +40,7 @@ def read(at: RunPaths, run: Run) -> Digest | None:
 
 
 def write(at: RunPaths, digest: Digest) -> None:
-    """Keep the digest of a run, if another look would find the same; where that cannot be, it is done without."""
+    """Cache the digest of a run unless it may still change; a failure to write is ignored."""
     if is_kept(digest.run) and digest.settled and files.owner(at.meta) == os.geteuid():
         kept = {key: getattr(digest, key) for key in _KEPT}
         kept["problems"] = [tuple(one) for one in digest.problems]
@@ -51,7 +50,7 @@ def write(at: RunPaths, digest: Digest) -> None:
 
 
 def is_kept(run: Run) -> bool:
-    """Whether the digest of a run is kept: its end was seen, and it has ended; pure."""
+    """Return whether the digest of a run is cached: it has finished, and its exit code is known."""
     return not run.live and run.state != "lost" and run.exit_code is not None
 
 

@@ -1,4 +1,4 @@
-"""How far a run is and when it may end, from the end of its log and from its past runs."""
+"""Estimate the progress and the remaining time of a run, from the end of its log and from past runs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 _WINDOW = 16 << 10
 _SURE = 0.05
-"""From which share on the pace so far says more of the end than past runs do."""
+"""The fraction from which on the pace so far is a better estimate than past runs."""
 
 
 def progress_of(path: str, job: RenderedJob) -> Progress | None:
-    """Return how far the newest lines of a log say that a run of this job is, or None where they do not.
+    """Return the progress that the newest lines of a log show, or None.
 
-    What to look for is what the job declares, or else the built-in of a tool in its command. Only the
-    last few KiB are read.
+    The patterns are those that the job declares, else the built-in ones of the tools in its command. Only the last
+    16 KiB are read.
     """
     wanted = progress.patterns(job.progress or progress.known_in(job.cmd))
     return progress.newest(_newest_lines(path), wanted) if wanted else None
 
 
 def _newest_lines(path: str) -> Iterator[str]:
-    """Give the last lines, the newest first; a bar that goes back with carriage returns makes several."""
+    """Yield the last lines, the newest first; each state of a progress bar (carriage return) is a line."""
     data = b"".join(piece.data for piece in reader.read_from(path, max(0, reader.size(path) - _WINDOW)))
     for line in reversed(terminal.decode(data).replace("\r", "\n").split("\n")):
         if line:
@@ -36,7 +36,7 @@ def _newest_lines(path: str) -> Iterator[str]:
 
 
 def left_s(run: Run, progress: Progress | None, usual_s: float | None) -> float | None:
-    """Return in how many seconds a running run may be expected to end: by its pace, or by its past runs."""
+    """Return the estimated seconds left of a running run, by its pace or by past runs; None if unknown. Pure."""
     elapsed = run.duration_s
     if run.state != "running" or elapsed is None:
         return None

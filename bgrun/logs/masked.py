@@ -1,4 +1,4 @@
-"""Logs with their secrets masked, however they are cut: around dropped bytes, and in pieces."""
+"""Mask secrets in logs that come in pieces, and around bytes that were dropped."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _MORE_BYTES = 1024
 
 
 def read_from(path: str, offset: int, known: Sequence[Mark]) -> Iterator[reader.Piece]:
-    """Give the bytes of a log as `logs.read_from` does; where its middle was dropped, no part of a secret is left.
+    """Yield the bytes of a log as `reader.read_from` does, without parts of secrets around dropped bytes.
 
-    What stands on either side of the gap on the same line becomes stars, as far as a secret may reach.
+    On the line before and after the gap, as many bytes as a secret may have are replaced by asterisks.
     """
     pieces = reader.read_from(path, offset)
     if not known:
         return pieces
-    is_cut = reader.bytes_before(path, offset, 1) == b"\0"  # which is what dropped bytes read as
+    is_cut = reader.bytes_before(path, offset, 1) == b"\0"  # dropped bytes read as zeros
     return _starred(pieces, offset, ahead(known), cut=is_cut)
 
 
 def ahead(known: Sequence[Mark]) -> int:
-    """Return how many bytes of a log a secret may take, with escape sequences in it."""
+    """Return how many bytes of a log a secret may occupy, with escape sequences in it."""
     return 4 * max((mark.length for mark in known), default=0) + _MORE_BYTES
 
 
@@ -53,9 +53,9 @@ def _without_end(data: bytes, reach: int) -> bytes:
 
 
 class Text:
-    """Masks clean text that comes in pieces: a secret cut in two by the pieces is found all the same.
+    """Masks clean text that comes in pieces, including secrets that extend over two pieces.
 
-    What may be the beginning of a secret is held back until more has come.
+    Text that may be the beginning of a secret is held back until more is fed.
     """
 
     def __init__(self, known: Sequence[Mark]) -> None:
@@ -65,7 +65,7 @@ class Text:
         self._done = 0
 
     def feed(self, text: str) -> str:
-        """Return what can be shown by now."""
+        """Return the text that can be shown so far."""
         self._data += text.encode("utf-8", "surrogatepass")
         cut = max(self._done, len(self._data) - self._reach)
         while self._done < cut < len(self._data) and self._data[cut] & 0xC0 == 0x80:
@@ -83,19 +83,19 @@ class Text:
             if span.start >= cut:
                 break
             if span.end > at:
-                # One that began before was replaced before.
+                # A secret that began before was replaced before.
                 parts += [self._data[at : span.start], MASK.encode()] if span.start >= at else []
                 at = span.end
         parts.append(self._data[at:cut])
         self._done = max(at, cut)
-        # What is shown already is kept as far as a secret may overlap with it.
+        # Text that was returned is kept as far as a secret may overlap with it.
         gone = max(0, self._done - self._reach)
         self._data, self._done = self._data[gone:], self._done - gone
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
 
 class Stream:
-    """Masks the bytes of a log that come in pieces, line by line, for those who want them as they are."""
+    """Masks the bytes of a log that come in pieces, line by line, and keeps control characters."""
 
     def __init__(self, known: Sequence[Mark]) -> None:
         self._known = known
@@ -104,7 +104,7 @@ class Stream:
         self._text: Text | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Return what can be shown by now: whole lines where there are secrets, else all of it."""
+        """Return the bytes that can be shown so far: whole lines if there are secrets, else all."""
         if not self._known:
             return data
         first, feed, others = data.partition(b"\n")
@@ -119,14 +119,14 @@ class Stream:
         return b"".join(out)
 
     def early(self) -> bytes:
-        """Return what can be shown of a line that has not ended, if it is plain text."""
+        """Return what can be shown of an unfinished line if it is plain text, else b""."""
         rest = b"".join(self._rest)
         if not rest or terminal.decode(rest).encode() != rest or not terminal.decode(rest).isprintable():
             return b""
         return self._part()
 
     def end(self) -> bytes:
-        """Return the last line, which no line feed closed."""
+        """Return the last line, which has no line feed."""
         return self._line()
 
     def _add(self, data: bytes) -> None:
@@ -147,7 +147,7 @@ class Stream:
         return (last + text.end()).encode("utf-8", "surrogatepass")
 
     def _part(self) -> bytes:
-        """Return what can be shown of a line whose end is not there, as clean text."""
+        """Return what can be shown of an unfinished line, as clean text."""
         self._text = self._text or Text(self._known)
         whole, held = terminal.settled(self._take())
         self._add(held)

@@ -1,4 +1,4 @@
-"""Reading on in a log: pages of whole lines, bounded, each with a cursor to the next one."""
+"""Read a log in pages: whole lines within limits, with a cursor to the next page."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 LONGEST_LINE = 64 << 10
-"""A longer line is given in parts of so many bytes."""
+"""A longer line is split into parts of this size, in bytes."""
 SEARCH_S = 3.0
 START = "start"
 
 
 class Cursor(NamedTuple):
-    """A place in the log of one run, in bytes."""
+    """An offset in the log of a run, in bytes."""
 
     run_id: str
     offset: int
 
 
 class Line(NamedTuple):
-    """A line of a log as bytes, without its line feed and with its secrets masked; `end` is where the next begins."""
+    """A line of a log without its line feed, its secrets masked; `end` is the offset of the next line."""
 
     data: bytes
     end: int
 
 
 class PageRequest(NamedTuple):
-    """Which lines of a log are wanted.
+    """Which lines of a log a page has; None is no limit.
 
-    `pattern` is searched in each, `context` lines around a match come with it. `head` gives the first
-    so many lines, `tail` the last; `most_bytes` bounds the text of either. None is no bound.
+    pattern: a line has to match it.
+    context: how many lines before and after a match are included.
+    head: the first so many of these lines.
+    tail: the last so many of these lines.
+    most_bytes: the limit on the size of the page.
+    raw: whether the bytes are returned with escape sequences and control characters.
     """
 
     pattern: bounded_regex.Pattern | None = None
@@ -50,7 +54,11 @@ class PageRequest(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Lines of a log, where reading goes on, and whether wanted lines were left out for want of room or time."""
+    """Lines of a log.
+
+    next_offset: the offset at which the next page begins.
+    truncated: whether requested lines are missing because a limit or the search time was reached.
+    """
 
     lines: tuple[str, ...]
     next_offset: int
@@ -58,42 +66,42 @@ class Page(NamedTuple):
 
 
 def pack(cursor: Cursor) -> str:
-    """Return a cursor as one word."""
+    """Return a cursor as text: `RUN_ID@OFFSET`."""
     return f"{cursor.run_id}@{cursor.offset}"
 
 
 def unpack(text: str, run_id: str) -> Cursor:
-    """Return the cursor that a word stands for; `start` is the beginning of this run's log.
+    """Return the cursor that `pack` returned as `text`; `start` is the beginning of the run's log.
 
     Raises:
-        UsageError: it is none, or one of another run.
+        UsageError: it is no cursor, or belongs to another run.
     """
     if text == START:
         return Cursor(run_id, 0)
     owner, at, offset = text.rpartition("@")
     if not at or not offset.isascii() or not offset.isdigit() or len(offset) > 18:
-        raise UsageError(f"{text!r} is no cursor", f"a cursor comes from `bgrun logs` with --since, first: {START}")
+        raise UsageError(f"invalid cursor {text!r}", f"begin with --since {START}, then pass the cursor it prints")
     if owner != run_id:
-        raise UsageError(f"the cursor is one of {owner}, and this is {run_id}", f"bgrun logs {owner} --since {text}")
+        raise UsageError(f"cursor {text!r} belongs to {owner}, not to {run_id}", f"bgrun logs {owner} --since {text}")
     return Cursor(owner, int(offset))
 
 
 def begin(path: str, start: int) -> int:
-    """Return where reading begins that is to go on at an offset: 0 in a log that became shorter than that."""
+    """Return the offset to continue reading at: `start`, or 0 if the log has become shorter."""
     return 0 if start > reader.size(path) else start
 
 
 def lines_from(
     path: str, start: int, known: Sequence[masking.Mark] = (), *, final: bool = True, raw: bool = False
 ) -> Iterator[Line]:
-    """Give the lines of a log from an offset on.
+    """Yield the lines of a log from an offset on.
 
     Args:
         path: the log.
-        start: where to begin; a log that has become shorter than that is read from its beginning.
-        known: what to mask. Then the lines are clean text, but for raw ones that hold no secret.
-        final: whether nothing more comes, so that a last line without a line feed is whole.
-        raw: whether the bytes are wanted as they are.
+        start: the offset; a log that has become shorter is read from its beginning.
+        known: the marks of the secrets. With any, the lines are clean text, except raw ones without a secret.
+        final: whether the log is complete, so that a last line without a line feed is whole.
+        raw: whether escape sequences and control characters are kept.
     """
     at = begin(path, start)
     if not known:
@@ -103,7 +111,7 @@ def lines_from(
 
 
 class _Part(NamedTuple):
-    """A line of a log or, if it is very long, a part of one; then `after` is how the line goes on."""
+    """A line of a log, or a part of a very long one; then `after` has the bytes that follow it."""
 
     data: bytes
     end: int
@@ -111,11 +119,11 @@ class _Part(NamedTuple):
 
 
 def _parts_from(path: str, at: int, known: Sequence[masking.Mark], *, final: bool) -> Iterator[_Part]:
-    """Give the lines of a log from an offset on, very long ones in parts, each with what follows where that matters."""
+    """Yield the lines of a log from an offset on, very long ones in parts."""
     rest = b""
     ahead = masked.ahead(known) if known else 0
     for data, end in masked.read_from(path, at, known):
-        if end - at != len(data):  # a word on what was dropped, instead of it
+        if end - at != len(data):  # a notice in place of dropped bytes
             yield from (_Part(part, at) for part in (rest,) if part)
             yield from (_Part(part, end) for part in data.split(b"\n") if part)
             rest = b""
@@ -135,7 +143,7 @@ def _parts_from(path: str, at: int, known: Sequence[masking.Mark], *, final: boo
 
 
 def _parts(line: bytes, end: int, ahead: int) -> list[_Part]:
-    """Return a line that ends at `end` in parts that are not too long."""
+    """Split a line that ends at offset `end` into parts of at most `LONGEST_LINE` bytes."""
     parts = []
     begin = end - len(line)
     while len(line) > LONGEST_LINE + ahead:
@@ -147,14 +155,14 @@ def _parts(line: bytes, end: int, ahead: int) -> list[_Part]:
 
 
 def _before(path: str, at: int) -> bytes:
-    """Return what stands before an offset on the same line, as far as a secret that is cut there may reach."""
+    """Return the bytes before an offset on the same line: a secret may begin in them."""
     start = max(0, at - LONGEST_LINE)
     data = b"".join(piece.data for piece in reader.read_from(path, start, at))
     return data.rpartition(b"\n")[2]
 
 
 def _masked(parts: Iterable[_Part], before: bytes, known: Sequence[masking.Mark], *, raw: bool) -> Iterator[Line]:
-    """Give the parts with their secrets masked, those too that are in two of them, or that begin before the first."""
+    """Yield the parts with their secrets masked, including those that extend over two parts."""
     for part in parts:
         if raw and not before and not part.after:
             data = masking.mask(part.data, known)
@@ -165,9 +173,9 @@ def _masked(parts: Iterable[_Part], before: bytes, known: Sequence[masking.Mark]
 
 
 def _in_context(before: bytes, data: bytes, after: bytes, known: Sequence[masking.Mark]) -> bytes:
-    """Return a part of a line as clean text, masked as it is within the whole."""
+    """Return a part of a line as clean text, masked as it would be in the whole line."""
     standing = data.rstrip(b"\r")
-    if (back := standing.rfind(b"\r")) >= 0:  # it went back: what was before is written over
+    if (back := standing.rfind(b"\r")) >= 0:  # a carriage return: the text before it was overwritten
         before, standing = b"", standing[back + 1 :]
     before = before[before.rfind(b"\r") + 1 :]
     after = b"" if data.endswith(b"\r") else after.partition(b"\r")[0]
@@ -181,7 +189,7 @@ def _length(text: str) -> int:
 
 
 def _boundary(data: bytes, most: int) -> int:
-    """Return where to cut so that no UTF-8 character is cut in two."""
+    """Return where to split so that no UTF-8 character is split."""
     cut = most
     while cut > most - 4 and data[cut] & 0xC0 == 0x80:
         cut -= 1
@@ -189,7 +197,7 @@ def _boundary(data: bytes, most: int) -> int:
 
 
 def page(lines: Iterable[Line], start: int, wanted: PageRequest) -> Page:
-    """Return the wanted ones of these lines, which begin at `start`."""
+    """Return the page of these lines, the first of which begins at the offset `start`."""
     clock = bounded_regex.Clock(SEARCH_S)
     chosen = _Chosen(wanted)
     at = start
@@ -207,7 +215,7 @@ def _matches(text: str, wanted: PageRequest, clock: bounded_regex.Clock) -> bool
 
 
 class _Chosen:
-    """The lines that were taken so far, with their context, within the bounds."""
+    """The lines of a page so far, with their context, within its limits."""
 
     def __init__(self, wanted: PageRequest) -> None:
         self.wanted = wanted
@@ -219,7 +227,7 @@ class _Chosen:
         self.gap = False
 
     def offer(self, text: str, *, taken: bool) -> bool:
-        """Take a line or pass it over; return False where there is no room for it."""
+        """Add a line or its context; return False if the page is full."""
         if not taken and not self.after:
             self.gap = self.gap or len(self.before) == self.wanted.context
             self.before.append(text)

@@ -1,4 +1,4 @@
-"""Reading a log that another process may still be writing, and showing it without harm."""
+"""Read a log while another process may still be writing it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ BLOCK = 1 << 16
 
 
 class Piece(NamedTuple):
-    """Bytes of a log, and the offset at which reading goes on behind them."""
+    """Bytes of a log; `end` is the offset of the first byte after them."""
 
     data: bytes
     end: int
 
 
 def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[Piece]:
-    """Give the bytes of a log from `offset` to its end as it is now, or to the offset `most`, block by block.
+    """Yield the bytes of a log in blocks, from `offset` to its present end, or to the offset `most`.
 
-    In place of what was dropped from its middle (see `local.log_limit`) comes a line that says so.
+    Where its middle was dropped (see `local.log_limit`), the piece is a line that says so instead of zero bytes.
     """
     try:
         fd = files.open_regular(path)
@@ -38,8 +38,8 @@ def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[P
         while offset < end:
             data_at = min(_next_data(fd, offset), end)
             if data_at > offset:
-                told = f"\n[bgrun: {data_at - offset} bytes of the log were dropped here, see log.max_size]\n"
-                yield Piece(told.encode(), data_at)
+                notice = f"\n[bgrun: {data_at - offset} bytes of the log were dropped here, see log.max_size]\n"
+                yield Piece(notice.encode(), data_at)
                 offset = data_at
             elif data := os.pread(fd, min(BLOCK, end - offset), offset):
                 offset += len(data)
@@ -51,7 +51,7 @@ def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[P
 
 
 def _next_data(fd: int, offset: int) -> int:
-    """Return where the next bytes are that were not dropped (lseek(2), SEEK_DATA); huge if there are none."""
+    """Return the offset of the next bytes that were not dropped (lseek(2), SEEK_DATA), or `sys.maxsize`."""
     if not hasattr(os, "SEEK_DATA"):
         return offset
     try:
@@ -61,7 +61,7 @@ def _next_data(fd: int, offset: int) -> int:
 
 
 def size(path: str) -> int:
-    """Return the bytes in a log; 0 where there is none."""
+    """Return the size of a log in bytes; 0 if it does not exist."""
     try:
         return os.lstat(path).st_size
     except OSError:
@@ -69,7 +69,7 @@ def size(path: str) -> int:
 
 
 def bytes_before(path: str, offset: int, count: int) -> bytes:
-    """Return the last bytes of a log before an offset, at most so many."""
+    """Return the bytes of a log before an offset, at most `count`."""
     try:
         fd = files.open_regular(path)
     except FileNotFoundError:
@@ -82,9 +82,14 @@ def bytes_before(path: str, offset: int, count: int) -> bytes:
 
 
 def was_truncated(path: str, offset: int, seen: bytes) -> bool:
-    """Return whether a log is no longer the one that was read up to an offset, of which `seen` were the last bytes.
+    """Return whether a log was truncated since it was read up to an offset.
 
-    Somebody may have emptied it in place (`: > log`, or copytruncate), after which it grows anew.
+    A user may have emptied it in place (`: > log`, or copytruncate), after which it grows again.
+
+    Args:
+        path: the log.
+        offset: up to which offset it was read.
+        seen: the last bytes before that offset, as they were.
     """
     if offset == 0:
         return False
@@ -97,13 +102,13 @@ def was_truncated(path: str, offset: int, seen: bytes) -> bool:
         if end <= offset:
             return end < offset
         found = os.pread(fd, len(seen), offset - len(seen))
-        return found != seen and bool(found.strip(b"\0"))  # what was dropped from its middle reads as zeros
+        return found != seen and bool(found.strip(b"\0"))  # dropped bytes read as zeros
     finally:
         os.close(fd)
 
 
 def tail_offset(path: str, lines: int) -> int:
-    """Return where the last `lines` lines of a log begin, reading no more than they take."""
+    """Return the offset of the last `lines` lines of a log; only those are read."""
     try:
         fd = files.open_regular(path)
     except FileNotFoundError:
@@ -116,7 +121,7 @@ def tail_offset(path: str, lines: int) -> int:
 
 
 def _kept(fd: int, start: int, count: int) -> bytes:
-    """Return bytes of a log, none where they were dropped."""
+    """Return bytes of a log, or b"" if they were dropped."""
     data = os.pread(fd, count, start)
     return data if data.strip(b"\0") or _next_data(fd, start) == start else b""
 
@@ -124,7 +129,7 @@ def _kept(fd: int, start: int, count: int) -> bytes:
 def _tail_offset(read: Callable[[int, int], bytes], end: int, lines: int) -> int:
     if lines <= 0:
         return end
-    # A line feed at the very end closes the last line and begins no other.
+    # A line feed at the end closes the last line; it does not begin another one.
     position = end - 1 if end and read(end - 1, 1) == b"\n" else end
     wanted = lines
     while position > 0:
@@ -142,7 +147,7 @@ def _tail_offset(read: Callable[[int, int], bytes], end: int, lines: int) -> int
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
-    """Give the lines of a log, each with its line feed if it has one; invalid UTF-8 becomes U+FFFD."""
+    """Yield the lines of a log, each with its line feed if it has one; invalid UTF-8 becomes U+FFFD."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest: list[str] = []
     for block in blocks:

@@ -1,4 +1,4 @@
-"""The test reports of a run, from the copies that were taken as it ended: see `local.reports`."""
+"""Read the test reports of a run from the copies that `local.reports` made when it finished."""
 
 from __future__ import annotations
 
@@ -21,38 +21,37 @@ if TYPE_CHECKING:
     from bgrun.store.masking import Mark
 
 INDEX, NOTE = "index", "note"
-"""The file beside the copies, of `number=path` lines, and its line on what was left out."""
+"""The file with the copies, of `number=path` lines, and its key for what was not copied."""
 MOST_COMPARED = 200
-"""How many of the newest runs are looked at for one that wrote to the same files."""
+"""How many of the newest runs are checked for one that wrote to the same files."""
 _MOST_INDEX = 8 << 20
 _TICK_S, _ROUNDED_S = 0.011, 0.001
-"""How much the time of a file may be behind the clock, a tick of the kernel's, and what a meta rounds off."""
+"""How far a file's time may be behind the clock (one kernel tick), and the rounding of times in a meta; seconds."""
 
 
 class Taken(NamedTuple):
-    """What the test reports of a run say, or None, and a word on what is not in it."""
+    """The content of a run's test reports, or None, and a note on what is missing from it."""
 
     report: Report | None = None
     note: str | None = None
 
 
 def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> Taken:
-    """Return what the test reports of a run say; nothing of one that did not run, or declares none.
+    """Return the test reports of a run; empty for one that did not run or declares none.
 
-    What another run may have written is not taken for this one's: where two that wrote to the same files
-    overlapped, only the times of the files tell, and where they cannot, the reports are left out.
+    If two runs that write to the same files overlapped, the file times decide which one wrote them; where they
+    cannot, the reports are left out: a report is never attributed to the wrong run.
     """
     if not job.junit or run.live or run.started_at is None:
         return Taken()
     try:
         data = files.read_own(f"{at.reports}/{INDEX}", files.owner(at.meta), _MOST_INDEX)
         if data is None:
-            return Taken(note=f"{job.junit} was not taken when the run ended: what is here is from the log alone")
+            return Taken(note=f"{job.junit} was not copied when the run finished; this summary is from the log alone")
         index = meta.unpack(data)
         note = index.pop(NOTE, "") or None
         if index and (other := _other_writer(at, run, job)):
-            told = f"{job.junit} may be that of {other}, which ran at the same time: give each run a file of its own"
-            return Taken(note=told)
+            return Taken(note=f"{job.junit} may belong to {other}, which ran at the same time; use one file per run")
         return Taken(_parsed([f"{at.reports}/{number}" for number in index], known), note)
     except BgrunError as error:
         return Taken(note=f"{job.junit}: {error.message}")
@@ -75,7 +74,7 @@ def _parsed(paths: Sequence[str], known: Sequence[Mark]) -> Report | None:
 
 
 def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:
-    """Return another run that declares the same reports and ran when one of these was written, or None."""
+    """Return another run that declares the same reports and was running when one of them was written, or None."""
     times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
     place = os.path.normpath(os.path.join(job.working_dir, job.junit))
     store = Store(at.log_dir)
@@ -90,12 +89,12 @@ def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:
 
 
 def _may_have_written(other: Run, run: Run, times: Sequence[float]) -> bool:
-    """Return whether another run can have written files of these times, which were copied as this one ended; pure."""
+    """Return whether another run can have written files with these times, copied when this run finished. Pure."""
     began, ended = clock.epoch(other.started_at or ""), clock.epoch(other.ended_at or "")
     own_end = clock.epoch(run.ended_at or "")
     ended = float("inf") if other.live else ended
     if began is None or ended is None or own_end is None:
         return False
-    # The time of a file is never ahead of the clock. What began later has written only what is later than our end.
+    # A file's time is never ahead of the clock. A run that started later wrote only after this one finished.
     earliest = began - _TICK_S if began < own_end else own_end + _ROUNDED_S
     return any(earliest <= at <= ended + _ROUNDED_S for at in times)

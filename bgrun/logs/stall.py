@@ -1,4 +1,4 @@
-"""Whether a live run seems to hang: nothing comes any more, or it asks a question that nobody can answer."""
+"""Detect a stalled run: no output for long, or a prompt that nobody can answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bgrun.store.masking import Mark
 
 SILENT_S = 60.0
-"""After how many seconds without output a run is told to be silent."""
+"""The seconds without output after which a run is reported as stalled."""
 _ASKED_S = 2.0
 _LAST_BYTES = 512
 _PROMPT = (
@@ -22,8 +22,8 @@ _PROMPT = (
 )
 
 
-def told(path: str, now: float, known: Sequence[Mark] = ()) -> str | None:
-    """Return what makes a live run look as if it hung, or None.
+def reason(path: str, now: float, known: Sequence[Mark] = ()) -> str | None:
+    """Return why an active run seems stalled, or None.
 
     Args:
         path: its log.
@@ -34,13 +34,13 @@ def told(path: str, now: float, known: Sequence[Mark] = ()) -> str | None:
     if silent_s == float("-inf"):
         return None
     if silent_s >= _ASKED_S and (line := stream.last_line(path, known, _LAST_BYTES, unended=True)) and _is_prompt(line):
-        return f"it seems to ask for input, which it cannot get: {line.strip()[-80:]}"
+        return f"waiting for input (standard input is /dev/null): {line.strip()[-80:]}"
     if silent_s >= SILENT_S:
         return f"no output for {span(silent_s)}"
     return None
 
 
 def _is_prompt(line: str) -> bool:
-    import re  # seldom needed, and half as long to import as a look takes
+    import re  # seldom needed, and slow to import
 
     return re.search(_PROMPT, line) is not None

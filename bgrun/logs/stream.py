@@ -1,4 +1,4 @@
-"""What is shown of a log while it is being written: whole lines, what came of one without an end, the last one.
+"""Show a log while it is being written: its lines, an unfinished line so far, its last line.
 
 All of it is clean text with its secrets masked.
 """
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from bgrun.store.masking import Mark
 
 LONGEST_LINE = masking.LONGEST_LINE
-"""A longer line is given in parts, so that no line takes more memory than that."""
+"""A longer line is returned in parts, which limits the memory that a line takes."""
 
 
 class Piece(NamedTuple):
-    """Something of a line.
+    """A part of a line.
 
-    `more` is what comes behind what was given of the line before, None where that is no longer how it begins;
-    `whole` is what to show on a line of its own instead. `ends`: nothing more comes of this line.
+    more: the text to append to what was returned of the line before; None if the line no longer begins with that.
+    whole: the text to show on a new line instead.
+    ends: whether the line is complete.
     """
 
     more: str | None
@@ -33,7 +34,7 @@ class Piece(NamedTuple):
 
 
 class Lines:
-    """The lines of a log that comes in pieces; takes as long as the log, however long a line of it is."""
+    """Splits a log that comes in pieces into lines, in linear time however long a line is."""
 
     def __init__(self, known: Sequence[Mark]) -> None:
         self._known = known
@@ -44,11 +45,11 @@ class Lines:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something of a line whose end has not come."""
+        """Whether there is an unfinished line."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> list[Piece]:
-        """Return each line that has ended by now, and of a very long one what came of it."""
+        """Return the lines that are complete, and the part so far of a very long one."""
         first, *others = data.split(b"\n")
         self._add(first)
         pieces: list[Piece] = []
@@ -60,9 +61,9 @@ class Lines:
         return pieces
 
     def early(self) -> Piece | None:
-        """Return what can be shown of a line without an end, where there is anything new of it.
+        """Return what can be shown of an unfinished line, or None if nothing is new.
 
-        With secrets that is not its very end, which may be the beginning of one.
+        With secrets the end of it is held back: it may be the beginning of one.
         """
         if self._text or not self._rest:
             return None
@@ -76,7 +77,7 @@ class Lines:
         return piece
 
     def end(self) -> Piece | None:
-        """Return the rest of the last line, which no line feed closed."""
+        """Return the rest of the last line, which has no line feed."""
         return self._line() if self._rest or self._text or self._begun else None
 
     def _behind(self, text: str) -> str | None:
@@ -103,7 +104,7 @@ class Lines:
         return Piece(more, whole, ends=True)
 
     def _part(self) -> Piece:
-        """Give what has come of a very long line, but for what the next bytes may change."""
+        """Return the part so far of a very long line, except bytes whose meaning may still change."""
         data, held = terminal.settled(self._take())
         self._add(held)
         begun = self._begun if self._text is None else ""
@@ -112,7 +113,7 @@ class Lines:
         return Piece(text[len(begun) :] if text.startswith(begun) else None, text, ends=False)
 
     def _goes_back(self) -> bool:
-        """Let go of what a progress bar wrote over: only its newest state is ever shown, however often it goes back."""
+        """Drop text that a carriage return overwrote: only the newest state of a progress bar is shown."""
         data = self._take()
         standing = data.rstrip(b"\r")
         gone = 0 if self._text else standing.rfind(b"\r") + 1
@@ -121,13 +122,13 @@ class Lines:
 
 
 def last_line(path: str, known: Sequence[Mark], most: int, *, unended: bool = False) -> str:
-    """Return the end of the last line of a log, of which at most so many bytes are looked at.
+    """Return the end of the last line of a log.
 
     Args:
         path: the log.
         known: the marks of its secrets.
-        most: how many bytes of the line.
-        unended: whether only a line is meant that no line feed closes; '' for any other.
+        most: how many bytes of the line are read at most.
+        unended: whether to return '' if the line has a line feed.
     """
     reach = max((mark.length for mark in known), default=1) - 1
     start = max(0, reader.size(path) - most - (masked.ahead(known) if known else 0))
@@ -135,6 +136,6 @@ def last_line(path: str, known: Sequence[Mark], most: int, *, unended: bool = Fa
     if unended and data.endswith(b"\n"):
         return ""
     _, feed, line = data.removesuffix(b"\n").rpartition(b"\n")
-    # What is cut off at its beginning may be the end of a secret.
+    # The first bytes of a cut line may be the end of a secret.
     is_cut = start > 0 and not feed
     return masking.hide(terminal.clean(terminal.decode(line)), known, skip=reach if is_cut else 0)

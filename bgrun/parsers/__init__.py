@@ -1,1 +1,1 @@
-"""What other tools print: how far they are, and what they found wrong. Pure."""
+"""Parse the output of other tools: problems, test reports, progress."""

@@ -1,7 +1,7 @@
-"""Regular expressions from users over text from anywhere: bounded in time, in either dialect of named groups.
+"""Match regular expressions from users within a time limit.
 
-The `regex` package is asked because it has a clock inside; the standard library would hang where a
-pattern backtracks without end. It takes `(?<name>…)` as JavaScript writes it, and `(?P<name>…)`.
+The `regex` package can limit the time of a match; with `re` a pattern that backtracks exponentially would hang.
+It takes named groups as JavaScript writes them, `(?<name>…)`, and as Python does, `(?P<name>…)`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ if TYPE_CHECKING:
     Match = regex.Match[str]
 
 LONGEST_LINE = 4096
-"""How many characters of a line are looked at."""
-
-
+"""How many characters of a line are searched."""
 MOST_CHARACTERS = 10_000
 MOST_REPEATED = 20_000
-"""How long a regular expression may be, and how many parts it may have once each `{n}` of it is written out."""
+"""The limits on the length of a regular expression, and on its parts once each `{n}` is expanded."""
 MATCH_S = 0.5
-"""How long one value may be matched."""
+"""How many seconds the match of one value may take."""
 _PARTS = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\??|\)|\{([0-9]+)[0-9,]*\}|."
 
 
-def written_out(pattern: str) -> int:
-    """Return how many parts a regular expression has once each count of it is written out, about; pure.
+def expanded_size(pattern: str) -> int:
+    """Return about how many parts a regular expression has once each `{n}` is expanded.
 
-    That is how the regex package stores it: for `(a{1000}){1000}` it takes all memory there is.
+    The `regex` package stores it like that: `(a{1000}){1000}` would take all memory.
     """
     import re
 
@@ -56,38 +54,38 @@ def written_out(pattern: str) -> int:
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Return whether a regular expression matches a whole text.
+    """Return whether a regular expression matches the whole text.
 
     Raises:
-        UsageError: it is no regular expression, or takes too long.
+        UsageError: it is invalid, or takes too long.
     """
     try:
         return compiled(pattern).fullmatch(text, timeout=MATCH_S) is not None
     except TimeoutError as error:
-        told = f"{pattern!r} takes longer than {MATCH_S:g} s to match"
-        raise UsageError(told, "avoid repetition within repetition, such as (a|aa)+") from error
+        message = f"{pattern!r} takes longer than {MATCH_S:g}s to match"
+        raise UsageError(message, "avoid nested repetition, such as (a|aa)+") from error
 
 
 def compiled(pattern: str, what: str = "regular expression") -> Pattern:
-    """Return a pattern ready for use.
+    """Compile a regular expression; `what` names it in an error.
 
     Raises:
-        UsageError: it is no regular expression; the message says where.
+        UsageError: it is invalid or too large; the message has the position.
     """
     import regex
 
-    if len(pattern) > MOST_CHARACTERS or written_out(pattern) > MOST_REPEATED:
-        raise UsageError(f"the {what} {pattern[:60]!r} is too large", "repeat less")
+    if len(pattern) > MOST_CHARACTERS or expanded_size(pattern) > MOST_REPEATED:
+        raise UsageError(f"{what} {pattern[:60]!r} is too large", "use fewer repetitions")
     try:
         return regex.compile(pattern)
     except (regex.error, RecursionError) as error:
-        raise UsageError(f"{pattern!r} is no {what}: {error}") from error
+        raise UsageError(f"invalid {what} {pattern!r}: {error}") from error
 
 
 class Clock:
-    """Searches, and finds nothing more once `seconds` of searching are used up.
+    """Limits the total time of many searches: after `seconds` nothing is found any more.
 
-    They are seconds of this thread's processor time: on a busy machine as much is found as on an idle one.
+    It counts this thread's processor time: a busy machine finds as much as an idle one.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -95,11 +93,11 @@ class Clock:
 
     @property
     def is_up(self) -> bool:
-        """Whether the time is used up: then text was left unread."""
+        """Whether the time is used up, so that text was not searched."""
         return self.left_s <= 0
 
     def search(self, pattern: Pattern, text: str) -> Match | None:
-        """Return where a pattern is found in a line, or None."""
+        """Return the first match of a pattern in a line, or None."""
         if self.is_up:
             return None
         begun = time.thread_time()

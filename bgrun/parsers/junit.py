@@ -1,6 +1,6 @@
-"""Test reports in the XML that JUnit's Ant task began: pytest, surefire, jest, go-junit-report and others write it.
+"""Read JUnit reports, as pytest, Surefire, Jest, go-junit-report and others write them.
 
-There is no standard; the flavours are described at https://github.com/testmoapp/junitxml.
+There is no standard; the variants are described at https://github.com/testmoapp/junitxml.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _BAD = ("failure", "error")
 
 
 class Report(NamedTuple):
-    """What a test report says: counts by outcome, and each test that failed."""
+    """The content of a test report: counts by outcome, and a problem for each test that failed."""
 
     counts: Mapping[str, int]
     problems: tuple[Problem, ...]
 
 
 def parse(stream: IO[bytes], show: Callable[[str], str] = str) -> Report:
-    """Return what a report says, reading it test by test; entities and DTDs are refused.
+    """Parse a report, one test at a time; entities and DTDs are refused.
 
     Args:
         stream: the report.
-        show: gives a line of it as it may be shown; what is cut short is cut behind that.
+        show: masks the secrets in a line of it; it is called before text is shortened.
 
     Raises:
-        UsageError: it is no XML, or only a part of it was written.
+        UsageError: it is not XML, or incomplete.
     """
     from xml.etree.ElementTree import ParseError
 
@@ -53,7 +53,7 @@ def parse(stream: IO[bytes], show: Callable[[str], str] = str) -> Report:
                 problems += [problem] if problem else []
                 element.clear()
     except (ParseError, DefusedXmlException) as error:
-        raise UsageError(f"no test report: {error}") from error
+        raise UsageError(f"invalid test report: {error}") from error
     return Report({what: count for what, count in counts.items() if count}, tuple(problems))
 
 
@@ -68,13 +68,13 @@ def _test(element: Element, show: Callable[[str], str]) -> tuple[str, Problem | 
 
 
 class _Test(NamedTuple):
-    """A test that failed, in the report's words as they may be shown."""
+    """A test that failed, with secrets masked."""
 
     name: str
     group: str
     file: str | None
     line: str
-    told: str
+    message: str
     text: str
 
     @classmethod
@@ -83,19 +83,19 @@ class _Test(NamedTuple):
             return "\n".join(show(line) for line in (text or "").split("\n"))
 
         text, message = shown(bad.text), shown(bad.get("message"))
-        told = message or next((line for line in text.split("\n") if line.strip()), "") or shown(bad.get("type"))
+        first = message or next((line for line in text.split("\n") if line.strip()), "") or shown(bad.get("type"))
         file = test.get("file")
         place = None if file is None else shown(file)
-        return cls(shown(test.get("name")), shown(test.get("classname")), place, test.get("line", ""), told, text)
+        return cls(shown(test.get("name")), shown(test.get("classname")), place, test.get("line", ""), first, text)
 
 
 def _problem(test: _Test) -> Problem:
     file, line = _place(test)
-    return Problem(file, line, _id(test, file), short(test.told))
+    return Problem(file, line, _id(test, file), short(test.message))
 
 
 def _place(test: _Test) -> tuple[str | None, int | None]:
-    """Return where a test failed: the last place of its traceback, or what the report names by itself."""
+    """Return file and line of a failure: the last ones of its traceback, else those in the report's attributes."""
     places = _LAST.findall(test.text)[-1:] or _ANY.findall(test.text)[:1]
     named, number = test.file, test.line
     if places and (named is None or places[0][0] == named):
@@ -104,7 +104,7 @@ def _place(test: _Test) -> tuple[str | None, int | None]:
 
 
 def _id(test: _Test, file: str | None) -> str:
-    """Return what a runner takes to run just this test, where that can be told, and else its full name."""
+    """Return the argument with which pytest runs only this test if it is known, else its full name."""
     name, group = test.name, test.group
     module = (file or "").removesuffix(".py").replace("/", ".")
     if file and file.endswith(".py") and (group == module or group.startswith(f"{module}.")):

@@ -1,7 +1,7 @@
-"""Problems in what tools print, by problem matchers in the form that GitHub Actions gave them.
+"""Find problems in the output of tools, with problem matchers as GitHub Actions defines them.
 
-The form: https://github.com/actions/toolkit/blob/main/docs/problem-matchers.md. A matcher is a list of
-patterns that match successive lines; the last one may loop. The built-ins stand in `matchers.json`.
+The format: https://github.com/actions/toolkit/blob/main/docs/problem-matchers.md. A matcher is a list of
+patterns for successive lines; the last one may loop. The built-in ones are in `matchers.json`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TOOLS: Mapping[str, tuple[str, ...]] = {
 
 
 class Problem(NamedTuple):
-    """Something that a tool found wrong; `id` is its rule or its test; what is not known is None."""
+    """A problem that a tool reported; `id` is its rule or its test. Unknown values are None."""
 
     file: str | None
     line: int | None
@@ -45,12 +45,12 @@ class Problem(NamedTuple):
 
     @property
     def mild(self) -> bool:
-        """Whether it is no more than a warning."""
+        """Whether it is a warning or less."""
         return self.severity in _MILD
 
 
 class Step(NamedTuple):
-    """A pattern for one line, and which of its groups is what."""
+    """A pattern for one line, with the meaning of its groups."""
 
     pattern: bounded_regex.Pattern
     groups: Mapping[str, int]
@@ -58,7 +58,7 @@ class Step(NamedTuple):
 
 
 class Matcher(NamedTuple):
-    """Patterns for successive lines; `severity` is that of a problem which tells none itself."""
+    """Patterns for successive lines; `severity` is the default for problems whose line has none."""
 
     owner: str
     steps: tuple[Step, ...]
@@ -66,24 +66,24 @@ class Matcher(NamedTuple):
 
 
 def known_in(cmd: str) -> list[str]:
-    """Return the built-ins for the tools that a command names."""
+    """Return the names of the built-in matchers for the tools in a command."""
     words = set(re.findall(r"[\w.+-]+", cmd))
     return [name for name, tools in _TOOLS.items() if words.intersection(tools)]
 
 
 @cache
 def built_in() -> Mapping[str, list[dict[str, Any]]]:
-    """Return the documents of the built-in matchers by name."""
+    """Return the documents of the built-in matchers, by name."""
     text = Path(__file__).with_name("matchers.json").read_text(encoding="utf-8")
     found: Mapping[str, list[dict[str, Any]]] = json.loads(text)
     return found
 
 
 def parse(documents: Iterable[Mapping[str, Any]]) -> list[Matcher]:
-    """Return matchers from their documents.
+    """Parse the documents of matchers.
 
     Raises:
-        UsageError: one of them has not the form, or a regular expression is none.
+        UsageError: a document is malformed, or a regular expression is invalid.
     """
     return [_matcher(document) for document in documents]
 
@@ -97,8 +97,8 @@ def _matcher(document: Any) -> Matcher:
         parsed = tuple(_step(step) for step in steps)
         return Matcher(owner, parsed, str(document.get("severity", "error")))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        told = f"a problem matcher needs an `owner` and `pattern` with a `regexp` in each: {error}"
-        raise UsageError(told, "see the problem matchers of GitHub Actions") from error
+        message = f"a problem matcher needs an `owner` and `pattern` with a `regexp` in each: {error}"
+        raise UsageError(message, "see the problem matchers of GitHub Actions") from error
 
 
 def _step(step: Mapping[str, Any]) -> Step:
@@ -111,7 +111,7 @@ def _step(step: Mapping[str, Any]) -> Step:
 
 
 def find(lines: Iterable[str], matchers: Sequence[Matcher], clock: bounded_regex.Clock) -> Iterator[Problem]:
-    """Give the problems in some lines, in their order, until the clock is up."""
+    """Yield the problems in some lines, in order, until the time of the clock is used up."""
     states = [_State(matcher) for matcher in matchers]
     for line in lines:
         if clock.is_up:
@@ -122,7 +122,7 @@ def find(lines: Iterable[str], matchers: Sequence[Matcher], clock: bounded_regex
 
 
 class _State:
-    """How far a matcher has come: which pattern is next, and what the ones before have caught."""
+    """The progress of a matcher: the next pattern, and the values that earlier ones captured."""
 
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
@@ -153,9 +153,8 @@ class _State:
 
 def _problem(caught: Mapping[str, str], severity: str) -> Problem:
     line = caught.get("line", "")
-    told = caught.get("severity", severity).lower()
     number = int(line) if line.isdecimal() and len(line) < 10 else None
-    told = caught.get("severity", severity).lower()
+    level = caught.get("severity", severity).lower()
     message = short(caught.get("message", ""))
-    known = told if told in _MILD else "error"
+    known = level if level in _MILD else "error"
     return Problem(caught.get("file") or None, number, caught.get("code") or None, message, known)

@@ -1,4 +1,4 @@
-"""How far a run is, from the lines that it printed."""
+"""Recognize the progress of a run in the lines that it printed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "cargo": (r"^\s*Building \[[=> ]*\] (?<done>\d+)/(?<total>\d+)", r"^\[(?<done>\d+)/(?<total>\d+)\]"),
     "tqdm": (r"\d{1,3}%\|[^|]*\| *(?<done>\d+)/(?<total>\d+) ", r"(?<percent>\d{1,3})%\|"),
 }
-"""Expressions for the tools that tell how far they are, by name."""
+"""The regular expressions for tools that report progress, by name."""
 
 
 class Progress(NamedTuple):
-    """A share between 0 and 1, and where they are known how many of how many."""
+    """A fraction between 0 and 1; `done` and `total` are None if only the fraction is known."""
 
     fraction: float
     done: int | None = None
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
 
 
 def known_in(cmd: str) -> list[str]:
-    """Return the built-ins of the tools that a command names."""
+    """Return the names of the built-in expressions for the tools in a command."""
     if not any(name in cmd for name in BUILT_IN):
         return []
     import re
@@ -39,28 +39,28 @@ def known_in(cmd: str) -> list[str]:
 
 
 def patterns(wanted: Iterable[str]) -> list[bounded_regex.Pattern]:
-    """Return the expressions that names of built-ins and expressions stand for.
+    """Return the patterns for names of built-in expressions, or for expressions.
 
     Raises:
-        UsageError: one of them is neither.
+        UsageError: a value is neither.
     """
     texts = [text for one in wanted for text in BUILT_IN.get(one, (one,))]
     return [bounded_regex.compiled(text, f"built-in ({', '.join(BUILT_IN)}) or regular expression") for text in texts]
 
 
 def newest(lines: Iterable[str], wanted: Sequence[bounded_regex.Pattern]) -> Progress | None:
-    """Return what the first of these lines says that says anything; the newest line comes first."""
+    """Return the progress in the first of these lines that shows any; the newest line comes first."""
     clock = bounded_regex.Clock(_SEARCH_S)
     for line in lines:
         for pattern in wanted:
             found = clock.search(pattern, line)
-            if found and (told := _told(found)):
-                return told
+            if found and (known := _progress(found)):
+                return known
     return None
 
 
-def _told(found: bounded_regex.Match) -> Progress | None:
-    """Return what a match says: named groups, or a single group for a percentage and two for n of m."""
+def _progress(found: bounded_regex.Match) -> Progress | None:
+    """Return the progress in a match: from named groups, else one group is a percentage, two are n of m."""
     named = found.groupdict()
     plain = [text for text in found.groups() if text is not None]
     if "percent" in named:

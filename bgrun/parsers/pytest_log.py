@@ -1,4 +1,4 @@
-"""What a pytest log says beyond its summary lines: where each test failed, and how many did."""
+"""Read a pytest log: where each test failed, and how many did."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COUNT = re.compile(r"(\d+) ([a-z]+)")
 
 
 class _Section(NamedTuple):
-    """What the section of one failure says: the last place of its traceback, and the first line of its error."""
+    """The section of one failure: the last location of its traceback, and the first line of its error."""
 
     file: str = ""
     line: int | None = None
@@ -29,9 +29,9 @@ class _Section(NamedTuple):
 
 
 def located(problems: Sequence[Problem], lines: Iterable[str]) -> list[Problem]:
-    """Return the problems of a pytest run with what their sections say, where the log shows these.
+    """Complete the problems of a pytest run with locations and messages from the failure sections.
 
-    The summary cuts messages to the width of a terminal; the sections have all of them.
+    pytest cuts the messages in its summary to the width of the terminal; the sections have the full text.
     """
     sections = _sections(lines)
     return [_completed(problem, sections.get(_head(problem), _Section())) for problem in problems]
@@ -54,20 +54,20 @@ def _sections(lines: Iterable[str]) -> dict[str, _Section]:
 
 
 def _head(problem: Problem) -> str:
-    """Return how the section of a test is headed: its name, with its class before it."""
+    """Return the heading of a test's section: its name, prefixed with its class."""
     return ".".join((problem.id or "").split("::")[1:]) or problem.id or ""
 
 
 def _completed(problem: Problem, section: _Section) -> Problem:
     cut = not problem.message or problem.message.endswith(("...", "…"))
     message = short(section.error) if section.error and cut else problem.message
-    # A failure in a helper is told by the test's own file, whose line is not the traceback's last.
+    # The summary names the test's file; a failure in a helper has its last location in another one.
     line = section.line if section.file == problem.file else None
     return problem._replace(line=problem.line or line, message=message)
 
 
 def counts(lines: Iterable[str]) -> dict[str, int] | None:
-    """Return how many tests passed, failed and so on, from the last line of a run; None where there is none."""
+    """Return the counts of tests by outcome from the summary line of a run, or None if there is none."""
     for line in lines:
         if match := _TOTAL.match(line):
             return {what: int(number) for number, what in _COUNT.findall(match[1])}

@@ -1,4 +1,4 @@
-"""Text as a terminal program wrote it, made plain: decoded, without escape sequences and control characters. Pure."""
+"""Turn the output of terminal programs into plain text without escape sequences and control characters. Pure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _READINGS += tuple(reading.replace("|$)", ")") for reading in (_ESCAPE, _READING
 
 
 def clean(line: str) -> str:
-    """Return a line of a log as a terminal may be shown it: no escape sequence, no control character.
+    """Return a line of a log without escape sequences, control characters and overwritten text.
 
-    Of a progress bar that went back with carriage returns, what was left standing remains.
+    Of a progress bar that uses carriage returns, the last state remains.
     """
     line = line.rstrip("\r\n")
     if "\r" in line:
@@ -35,7 +35,7 @@ def without_controls(text: str) -> str:
     """Return text without escape sequences and control characters, but for tabs and line feeds."""
     if text.isprintable():
         return text
-    import re  # seldom needed, and half as long to import as `bgrun status` takes
+    import re  # seldom needed, and slow to import
 
     return re.sub(_ESCAPE, "", text)
 
@@ -52,9 +52,9 @@ def readings(text: str) -> list[str]:
 
 
 def settled(data: bytes) -> tuple[bytes, bytes]:
-    """Return the beginning of a line that was read so far, and what the next bytes may still change the meaning of.
+    """Split the part of a line that was read so far: bytes with a final meaning, and the rest.
 
-    That is a character of which not all bytes are there, or an escape sequence.
+    The rest is an incomplete UTF-8 character or an escape sequence, which the next bytes may complete.
     """
     cut = len(data)
     for back in range(1, min(4, len(data)) + 1):
@@ -69,5 +69,5 @@ def settled(data: bytes) -> tuple[bytes, bytes]:
 
 
 def decode(data: bytes) -> str:
-    """Return log bytes as text; what is not UTF-8 becomes U+FFFD."""
+    """Return log bytes as text; invalid UTF-8 becomes U+FFFD."""
     return data.decode("utf-8", "replace")

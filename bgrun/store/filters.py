@@ -1,4 +1,4 @@
-"""Which runs a list is to show; pure."""
+"""Select and order the runs of a list. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ SORTS = ("newest", "oldest", "duration")
 
 
 class Filter(NamedTuple):
-    """What a run has to be: in one of the states, with all of the tags, begun since then (epoch seconds)."""
+    """The conditions that a listed run meets; an empty one is met by every run.
+
+    states: its state is one of these.
+    tags: it has all of these.
+    since: it started at or after this time (epoch seconds).
+    """
 
     states: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     since: float | None = None
 
     def takes(self, run: Run) -> bool:
-        """Return whether a run is one of these."""
+        """Return whether a run meets the conditions."""
         if self.states and run.state not in self.states:
             return False
         if self.since is not None and (clock.epoch(run.started_at or run.ended_at or "") or 0.0) < self.since:
@@ -32,26 +37,26 @@ class Filter(NamedTuple):
         return set(self.tags) <= set(run.tags)
 
 
-def of_words(states: Sequence[str], tags: Sequence[str], since: float | None) -> Filter:
-    """Return the filter that is asked for; states may be joined with commas.
+def parse(states: Sequence[str], tags: Sequence[str], since: float | None) -> Filter:
+    """Return the filter that command-line options describe; a value of `states` may be a comma-separated list.
 
     Raises:
-        UsageError: a state is none.
+        UsageError: a state is unknown.
     """
     named = [one for word in states for one in word.split(",") if one]
     if unknown := [one for one in named if one not in STATES]:
-        raise UsageError(f"no state named {unknown[0]!r}", f"the states are {', '.join(STATES)}")
+        raise UsageError(f"unknown state {unknown[0]!r}", f"choose from {', '.join(STATES)}")
     return Filter(tuple(named), tuple(tags), since)
 
 
 def in_order(runs: Sequence[Run], sort: str) -> list[Run]:
-    """Return runs that come newest first in another order.
+    """Return runs, given newest first, in another order.
 
     Raises:
-        UsageError: there is no such order.
+        UsageError: the order is unknown.
     """
     if sort not in SORTS:
-        raise UsageError(f"no order named {sort!r}", f"the orders are {', '.join(SORTS)}")
+        raise UsageError(f"unknown order {sort!r}", f"choose from {', '.join(SORTS)}")
     if sort == "duration":
         return sorted(runs, key=lambda run: -(run.duration_s or 0.0))
     return list(runs) if sort == "newest" else list(reversed(runs))

@@ -1,7 +1,6 @@
-r"""The `.meta` file: `key=value` lines, one each, in a fixed order; pure.
+r"""Pack and unpack the `.meta` file: one `key=value` line per fact, in a fixed order. Pure.
 
-A line break in a value is written as `\n` (a backslash as `\\`), so that a value is always one
-line for `grep` and `cut`.
+A line break in a value is written as `\n` (a backslash as `\\`), so that `grep` and `cut` see a value as one line.
 """
 
 from __future__ import annotations
@@ -14,31 +13,31 @@ _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
 _UNESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}
 
 MOST = 16 << 20
-"""The bytes that a meta may have: what is written is made to fit (see `facts.check_size`)."""
+"""The largest meta in bytes; `facts.check_size` refuses a run whose meta would be larger."""
 
 
 def pack(facts: Mapping[str, str]) -> bytes:
-    """Return the text of a `.meta` file; what is not UTF-8 in a value comes out as it went in."""
+    """Return the bytes of a `.meta` file; bytes of a value that are not UTF-8 are preserved."""
     if not is_plain("".join(facts.values())):
         facts = {key: escape(value) for key, value in facts.items()}
     return "".join([f"{key}={value}\n" for key, value in facts.items()]).encode("utf-8", "surrogateescape")
 
 
 def unpack(data: bytes) -> dict[str, str]:
-    """Return the facts of a `.meta` file; lines that are not `key=value` are passed over."""
+    """Return the facts of a `.meta` file; lines that are not `key=value` are ignored."""
     facts = unpack_raw(data)
     return {key: unescape(value) for key, value in facts.items()} if b"\\" in data else facts
 
 
 def unpack_raw(data: bytes) -> dict[str, str]:
-    """Return the same with the values as they are in the file, as whoever does not escape them wrote them."""
+    """Return the facts of a `.meta` file with escapes kept, for writers that do not escape values."""
     text = data.decode("utf-8", "surrogateescape")
     pairs = (line.partition("=") for line in text.split("\n"))
     return {key: value for key, equals, value in pairs if key and equals}
 
 
 def is_plain(value: str) -> bool:
-    """Return whether a value can stand in a `.meta` file as it is."""
+    """Return whether a value needs no escapes in a `.meta` file."""
     return value.isprintable() and "\\" not in value
 
 
@@ -50,7 +49,7 @@ def escape(value: str) -> str:
 
 
 def unescape(value: str) -> str:
-    """Return what `escape` was given."""
+    """Return the value that `escape` was given."""
     if "\\" not in value:
         return value
     characters = iter(value)

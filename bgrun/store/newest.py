@@ -86,7 +86,7 @@ class Claims:
         fd = self._store.cache.open_lock(_LOCK)
         try:
             if fd >= 0:
-                lock.hold_in_turn(fd, TURN_S)
+                lock.hold_within(fd, TURN_S)
         except OSError:
             os.close(fd)
             return -1

@@ -1,7 +1,7 @@
-"""From what can be seen of a run to its state; pure. Success is never inferred.
+"""Derive the state of a run from the evidence in its files. Success is never inferred. Pure.
 
-The order of the witnesses: the supervisor's closing words in the meta, its lock, the job's own
-process, the exit code that the job script left. What none of them saw is lost.
+Evidence counts in this order: the result that the supervisor wrote to the meta, its lock, the process of the
+job, the exit code that the job script recorded. A run without any of them is lost.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "timed_out", "stopped"
 
 
 class Evidence(NamedTuple):
-    """What was seen of a run, in the order in which it has to be looked at.
+    """The evidence about a run, in the order in which it has to be read.
 
-    `locked`: its supervisor holds the lock (for a run that waits its turn: the lock of its group).
-    `alive`: the very process that was recorded runs. `exit_code`: what the `.exit` file holds.
-    `stop_reason`: why a stop was carried out, or empty. `away`: why its processes cannot be seen
-    from here, or empty.
+    meta: its facts.
+    locked: whether its supervisor holds the lock; for a queued run of a group, that of the group run.
+    alive: whether the recorded process is running, not just one with the same PID.
+    exit_code: the content of the `.exit` file, or None.
+    stop_reason: why the run was stopped, or ''.
+    away: why its processes cannot be inspected from here, or ''.
     """
 
     meta: Mapping[str, str]
@@ -37,7 +39,7 @@ class Evidence(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The state of a run with its exit code, the signal that ended it, and why."""
+    """The state of a run, with its exit code, the signal that killed it, and the reason."""
 
     state: State
     exit_code: int | None = None
@@ -46,7 +48,7 @@ class Verdict(NamedTuple):
 
 
 def derive(seen: Evidence) -> Verdict:
-    """Return the state that the evidence proves."""
+    """Return the verdict that the evidence proves."""
     closed = closing_words(seen.meta)
     if closed:
         return closed
@@ -62,7 +64,7 @@ def derive(seen: Evidence) -> Verdict:
 
 
 def closing_words(meta: Mapping[str, str]) -> Verdict | None:
-    """Return what the supervisor wrote at the end, or None where it has not (yet)."""
+    """Return the verdict that the supervisor recorded, or None if it has recorded none."""
     for state in FINAL_STATES:
         if meta.get("state") == state:
             code = parse_int(meta.get("exit_code", ""))
@@ -71,7 +73,7 @@ def closing_words(meta: Mapping[str, str]) -> Verdict | None:
 
 
 def verdict_of(exit_code: int, success: Iterable[int], stop_reason: str = "") -> Verdict:
-    """Return the verdict on a job whose own exit code was seen (128 + n where signal n ended it)."""
+    """Return the verdict on a job from its own exit code, which is 128 + n if signal n killed it."""
     ended_by = signal_name(exit_code)
     if stop_reason:
         state = STOP_STATES.get(stop_reason, "stopped")
@@ -82,23 +84,23 @@ def verdict_of(exit_code: int, success: Iterable[int], stop_reason: str = "") ->
 
 
 def group_verdict(states: Iterable[State]) -> Verdict:
-    """Return the verdict on a group whose runs have all ended: it succeeded only if each of them did.
+    """Return the verdict on a group whose runs have all finished: it succeeded only if each of them did.
 
-    The states are those of all runs that were to run; a group without any succeeded in nothing.
+    `states` are those of the runs whose condition was true. A group without any is skipped.
     """
     counts: dict[str, int] = {}
     for state in states:
         counts[state] = counts.get(state, 0) + 1
     if not counts:
-        return Verdict("skipped", reason="the conditions of all its jobs were false")
+        return Verdict("skipped", reason="`if` is false for every job")
     if set(counts) <= {"succeeded"}:
         return Verdict("succeeded", 0)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "succeeded")
-    return Verdict("failed", 1, reason=f"{told} of {sum(counts.values())}")
+    others = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "succeeded")
+    return Verdict("failed", 1, reason=f"{others} of {sum(counts.values())}")
 
 
 def has_started(meta: Mapping[str, str]) -> bool:
-    """Return whether the job was launched at all."""
+    """Return whether the job was launched."""
     return bool(meta.get("started_at"))
 
 
@@ -109,7 +111,7 @@ def success_codes(meta: Mapping[str, str]) -> tuple[int, ...]:
 
 
 def signal_name(exit_code: int) -> str | None:
-    """Return the signal that an exit code above 128 stands for, by the shell's convention."""
+    """Return the name of the signal that an exit code above 128 stands for in a shell, or None."""
     if exit_code <= 128:
         return None
     from bgrun.system import process
@@ -118,13 +120,13 @@ def signal_name(exit_code: int) -> str | None:
 
 
 def parse_int(text: str) -> int | None:
-    """Return the whole number that `text` is, or None."""
+    """Return `text` as a whole number, or None if it is not one."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def parse_float(text: str) -> float | None:
-    """Return the number that `text` is, or None."""
+    """Return `text` as a finite number, or None if it is not one."""
     try:
         number = float(text)
     except ValueError:
@@ -139,16 +141,16 @@ def _never_started(seen: Evidence) -> Verdict:
 
 
 def is_wish(stop_reason: str) -> bool:
-    """Return whether a stop was asked for, by somebody or by a newer run that replaces this one."""
+    """Return whether a user, or a newer run that replaces this one, requested the stop."""
     return stop_reason == "stop" or stop_reason.startswith(REPLACED)
 
 
 def replaced_by(run_id: str) -> str:
-    """Return the reason of a stop that makes room for a newer run."""
+    """Return the stop reason of a run that a newer run replaces."""
     return f"{REPLACED}{run_id}"
 
 
 def stop_words(stop_reason: str) -> str:
-    """Return the reason of a stop request in words for a person."""
+    """Return the reason of a stop request as a message shows it."""
     words = {"stop": "on request", "timeout": "exceeded its timeout"}
     return words.get(stop_reason, stop_reason)

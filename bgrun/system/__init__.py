@@ -1,1 +1,1 @@
-"""What the machine says and does: files, locks, clocks, processes, programs, git. Standard library only."""
+"""The machine: files, locks, clocks, processes, programs, git. Standard library only."""

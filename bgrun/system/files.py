@@ -1,6 +1,6 @@
-"""The edge to the disk: whole files, atomically, never through a symlink.
+"""Read and write whole files atomically, and never through a symbolic link.
 
-Everything here but `read_bounded` raises `StorageError`, which names the path and what to do, instead of OSError.
+Functions that are not documented to raise OSError raise `StorageError`, which has the path and a hint.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ SCRIPT_MODE = 0o700
 FOLDER_MODE = 0o700
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _HINTS = {
-    errno.EACCES: "make it writable, or name another folder under `log_dir:` in the job file",
-    errno.EPERM: "make it writable, or name another folder under `log_dir:` in the job file",
-    errno.EROFS: "the file system is read-only: name another folder under `log_dir:` in the job file",
-    errno.ENOENT: "make the folder it is to be in, or name another one under `log_dir:` in the job file",
-    errno.ENOSPC: "the disk is full: free some space (`bgrun prune` removes old runs)",
-    errno.EDQUOT: "your disk quota is used up: free some space (`bgrun prune` removes old runs)",
-    errno.ELOOP: "it is a symbolic link, which bgrun does not follow: remove it",
+    errno.EACCES: "make it writable, or set another directory with `log_dir:` in the job file",
+    errno.EPERM: "make it writable, or set another directory with `log_dir:` in the job file",
+    errno.EROFS: "the file system is read-only; set another directory with `log_dir:` in the job file",
+    errno.ENOENT: "create its parent directory, or set another one with `log_dir:` in the job file",
+    errno.ENOSPC: "the disk is full; free some space (`bgrun prune` deletes old runs)",
+    errno.EDQUOT: "the disk quota is used up; free some space (`bgrun prune` deletes old runs)",
+    errno.ELOOP: "it is a symbolic link, which bgrun does not follow; remove it",
 }
 
 
@@ -43,12 +43,12 @@ def storage(path: str, doing: str) -> Iterator[None]:
 
 
 def ensure_log_dir(log_dir: str) -> None:
-    """Make the log directory with its `jobs/` and `.gitignore`, or take one that exists as it is.
+    """Create the log directory with its `jobs/` and `.gitignore`, or accept one that exists.
 
-    One that bgrun did not make keeps its mode and gets no `.gitignore`: other things may be in it.
+    One that exists keeps its mode and gets no `.gitignore`: it may contain other files.
 
     Raises:
-        StorageError: it or its `jobs/` is a symlink, no directory, not ours alone to write in, or cannot be written.
+        StorageError: it or its `jobs/` is a symbolic link, no directory, writable by others, or not writable.
     """
     made = ensure_folder(log_dir)
     ensure_folder(f"{log_dir}/jobs")
@@ -62,10 +62,10 @@ def ensure_log_dir(log_dir: str) -> None:
 
 
 def check_log_dir(log_dir: str) -> bool:
-    """Return whether the log directory exists and may be looked at; root may look at anybody's, as the owner would.
+    """Return whether the log directory exists and may be read; root may read any user's.
 
     Raises:
-        StorageError: it, or its `jobs/`, is a symlink, no directory, or one in which others may write.
+        StorageError: it or its `jobs/` is a symbolic link, no directory, or writable by others.
     """
     exists = _is_folder(log_dir)
     if exists:
@@ -79,20 +79,20 @@ def _is_folder(path: str, *, to_write: bool = False) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise StorageError(f"cannot look at {path}: {error.strerror}") from error
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
     if stat.S_ISLNK(found.st_mode):
-        hint = "remove the link; to keep runs elsewhere, name the folder under `log_dir:` in the job file"
+        hint = "remove the link; to keep runs elsewhere, set `log_dir:` in the job file"
         raise StorageError(f"{path} is a symbolic link, which bgrun does not follow", hint)
     if not stat.S_ISDIR(found.st_mode):
-        raise StorageError(f"{path} is not a folder", "move the file away")
+        raise StorageError(f"{path} is not a directory", "move the file away")
     _refuse_strange(path, found, to_write=to_write)
     return True
 
 
 def _refuse_strange(path: str, found: os.stat_result, *, to_write: bool) -> None:
-    """Refuse a directory in which somebody else may have put a job script or a result."""
+    """Refuse a directory in which another user may have written a job script or a result."""
     me, owner = os.geteuid(), found.st_uid
-    elsewhere = "or name another directory under `log_dir:` in the job file"
+    elsewhere = "or set another directory with `log_dir:` in the job file"
     if owner != me and me == 0 and to_write:
         hint = f"run it as that user: sudo -u '#{owner}' bgrun …; {elsewhere}"
         raise StorageError(f"{path} belongs to the user with uid {owner}, and a run would be root's", hint)
@@ -107,16 +107,16 @@ def _refuse_strange(path: str, found: os.stat_result, *, to_write: bool) -> None
 
 
 def quoted(path: str) -> str:
-    """Return a path as a word of a shell command."""
+    """Return a path quoted for a shell command."""
     import shlex  # seldom needed
 
     return shlex.quote(path)
 
 
 def _is_private(gid: int, uid: int) -> bool:
-    """Return whether a group is the private one of a user: of the same name, and with no other members.
+    """Return whether a group is the private group of a user: it has the same name and no other members.
 
-    Where users have such groups a umask of 002 is usual (see useradd(8), USERGROUPS_ENAB in login.defs(5)).
+    Systems with such groups usually have a umask of 002 (useradd(8); USERGROUPS_ENAB in login.defs(5)).
     """
     import grp
     import pwd
@@ -130,15 +130,15 @@ def _is_private(gid: int, uid: int) -> bool:
 
 
 def ensure_folder(path: str) -> bool:
-    """Make a directory that only its owner can look into, or take one that is there; return whether it was made.
+    """Create a directory that only its owner can read, or accept one that exists; return whether it was created.
 
     Raises:
-        StorageError: it is a symlink, no directory or not ours alone to write in, or cannot be made.
+        StorageError: it is a symbolic link, no directory or writable by others, or cannot be created.
     """
     if _is_folder(path, to_write=True):
         return False
     made = False
-    with storage(path, "make the folder"):
+    with storage(path, "create the directory"):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with suppress(FileExistsError):
             os.mkdir(path, FOLDER_MODE)
@@ -149,11 +149,11 @@ def ensure_folder(path: str) -> bool:
 
 
 def create(path: str, flags: int = os.O_WRONLY) -> int:
-    """Create a file that must not exist yet and return its descriptor, which no child inherits.
+    """Create a file that must not exist and return its descriptor, which no child inherits.
 
     Raises:
         FileExistsError: the name is taken.
-        OSError: any other failure, for the caller to name.
+        OSError: any other failure.
     """
     fd = os.open(path, flags | _NEW, FILE_MODE)
     if stat.S_IMODE(os.fstat(fd).st_mode) != FILE_MODE:
@@ -164,7 +164,7 @@ def create(path: str, flags: int = os.O_WRONLY) -> int:
 
 
 def _give_to_owner(fd: int, path: str) -> None:
-    """Give a file that root makes to the owner of its directory: a user's supervisor has to read what root asks for."""
+    """Give a file that root creates to the owner of its directory, whose supervisor has to read it."""
     with suppress(OSError):
         folder = os.stat(os.path.dirname(path) or ".")
         if folder.st_uid:
@@ -172,28 +172,28 @@ def _give_to_owner(fd: int, path: str) -> None:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`, however many writes that takes."""
+    """Write all of `data`, with as many writes as necessary."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def replace(path: str, hidden: str, data: bytes) -> None:
-    """Write a file whole: readers see the old text or the new one, never a part.
+    """Replace a file atomically: readers see the old content or the new one, never a part.
 
     Args:
-        path: the file to write.
-        hidden: a name in the same folder for the text while it is being written.
-        data: the text.
+        path: the file.
+        hidden: a name in the same directory for the new file until it is complete.
+        data: the new content.
 
     Raises:
-        OSError: the old file is as it was.
+        OSError: the old file is unchanged.
     """
     try:
         fd = create(hidden)
     except FileExistsError:
         if not remove(hidden):
-            hidden = unique(hidden)  # a folder is in its place
+            hidden = unique(hidden)  # it is a directory
         fd = create(hidden)
     try:
         write_all(fd, data)
@@ -203,21 +203,21 @@ def replace(path: str, hidden: str, data: bytes) -> None:
 
 
 def make_executable(script: int | str) -> None:
-    """Let a job script (a descriptor or path) be run by hand; without modes a shell runs it all the same."""
+    """Make a job script (a descriptor or path) executable, for users; bgrun runs it with a shell anyway."""
     with suppress(OSError):
         os.chmod(script, SCRIPT_MODE)
 
 
 def create_whole(path: str, hidden: str, data: bytes) -> bool:
-    """Write a file whole unless there is one, and return whether this is the one: link(2) replaces nothing.
+    """Create a file with its content atomically, and return False if it exists: link(2) replaces nothing.
 
     Args:
-        path: the file to write.
-        hidden: a name in the same folder that nobody else uses, for the text while it is being written.
-        data: the text.
+        path: the file.
+        hidden: a unique name in the same directory for the file until it is complete.
+        data: the content.
 
     Raises:
-        OSError: there is no such file, or the file system has no links.
+        OSError: it cannot be written, or the file system has no hard links.
     """
     fd = create(hidden)
     try:
@@ -232,12 +232,12 @@ def create_whole(path: str, hidden: str, data: bytes) -> bool:
 
 
 def unique(path: str) -> str:
-    """Return a name beside `path` that no other process or thread uses at this moment."""
+    """Return a name next to `path` that no other process or thread uses now."""
     return f"{path}.{os.getpid()}.{_thread.get_ident()}"
 
 
 def reserve(hidden: str, size: int) -> None:
-    """Take `size` bytes on disk now, so that `commit` can write them when the disk is full."""
+    """Preallocate `size` bytes on disk, so that `commit` can write them when the disk is full."""
     fd = create(hidden)
     try:
         _allocate(fd, size)
@@ -247,10 +247,10 @@ def reserve(hidden: str, size: int) -> None:
 
 
 def _allocate(fd: int, size: int) -> None:
-    """Have the blocks of a file chosen now, where the system can.
+    """Allocate the blocks of a file now, if the system can.
 
-    Else ext4 does so when the file takes the place of another one, and writes it out at once: that takes
-    as long again as all else in a `commit`, and far longer on a busy disk (ext4(5), auto_da_alloc).
+    Otherwise ext4 allocates and writes them when the file replaces another one, which doubles the time of a `commit`
+    and takes far longer on a busy disk (ext4(5), auto_da_alloc).
     """
     allocate = getattr(os, "posix_fallocate", None)
     if allocate is None:
@@ -263,10 +263,10 @@ def _allocate(fd: int, size: int) -> None:
 
 
 def commit(path: str, hidden: str, data: bytes) -> None:
-    """Write `data` over the bytes kept by `reserve` and rename them into view.
+    """Write `data` over the bytes that `reserve` preallocated and publish them under `path` by a rename.
 
     Raises:
-        OSError: the reserve was too small, or gone and could not be made anew.
+        OSError: they were too few, or no longer exist and could not be written again.
     """
     fd, size = _open_reserve(hidden)
     if fd < 0:
@@ -282,7 +282,7 @@ def commit(path: str, hidden: str, data: bytes) -> None:
 
 
 def _open_reserve(hidden: str) -> tuple[int, int]:
-    """Return a descriptor of the reserve and its size, or -1 where something else is in its place."""
+    """Return a descriptor of the preallocated file and its size; -1 if it is not a regular file."""
     try:
         fd = os.open(hidden, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -295,10 +295,10 @@ def _open_reserve(hidden: str) -> tuple[int, int]:
 
 
 def read(path: str, most: int) -> bytes | None:
-    """Return all that a file holds, or None where there is none; never a part of it.
+    """Return the whole content of a file, or None if it does not exist.
 
     Raises:
-        StorageError: it is a symlink or no regular file, larger than `most` bytes, or cannot be read.
+        StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
     try:
         fd = open_regular(path)
@@ -340,10 +340,10 @@ def read_bounded(path: str, most: int) -> bytes:
 
 
 def head(path: str, most: int) -> bytes | None:
-    """Return the first bytes of a file that is to hold one short word, or None where there is none.
+    """Return the first `most` bytes of a file, or None if it does not exist.
 
     Raises:
-        StorageError: it is a symlink or no regular file, or cannot be read.
+        StorageError: it is a symbolic link or no regular file, or cannot be read.
     """
     try:
         fd = open_regular(path)
@@ -357,7 +357,7 @@ def head(path: str, most: int) -> bytes | None:
 
 
 def is_trusted(path: str) -> bool:
-    """Return whether what a file holds may be run: it is ours, or root's, who may do anything as it is."""
+    """Return whether a script may be executed: it belongs to this user or to root, or does not exist."""
     try:
         return os.lstat(path).st_uid in (os.geteuid(), 0)
     except FileNotFoundError:
@@ -367,10 +367,10 @@ def is_trusted(path: str) -> bool:
 
 
 def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
-    """Return what a file holds that this user alone can have written, or None where there is none like that.
+    """Return the content of a file that only `owner` can have written; None for any other file.
 
     Raises:
-        StorageError: it is a symlink or no regular file, larger than `most` bytes, or cannot be read.
+        StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
     try:
         fd = open_regular(path)
@@ -384,7 +384,7 @@ def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
 
 
 def owner(path: str) -> int:
-    """Return the user id of whose file this is; -1 where there is none."""
+    """Return the user ID of the owner of a file; -1 if it does not exist."""
     try:
         return os.lstat(path).st_uid
     except OSError:
@@ -392,11 +392,11 @@ def owner(path: str) -> int:
 
 
 def open_regular(path: str) -> int:
-    """Open an existing regular file for reading; never a symlink, never a pipe that would hang.
+    """Open an existing regular file for reading: no symbolic link, and no pipe, which would block.
 
     Raises:
-        FileNotFoundError: there is none.
-        StorageError: it is something else, or cannot be read.
+        FileNotFoundError: it does not exist.
+        StorageError: it is no regular file, or cannot be read.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -411,7 +411,7 @@ def open_regular(path: str) -> int:
 
 
 def modified(path: str) -> float:
-    """Return when a file was last written, in seconds since the epoch; infinity where there is none."""
+    """Return when a file was last written, in seconds since the epoch; infinity if it does not exist."""
     try:
         return os.lstat(path).st_mtime
     except OSError:
@@ -419,7 +419,7 @@ def modified(path: str) -> float:
 
 
 def remove(path: str) -> bool:
-    """Remove a file and return whether there was one; a folder in its place is left alone."""
+    """Delete a file and return whether it existed; a directory is left alone."""
     try:
         os.unlink(path)
     except OSError:
@@ -428,7 +428,7 @@ def remove(path: str) -> bool:
 
 
 def remove_folder(path: str) -> bool:
-    """Remove a folder of files and return whether there was one; a link to a folder is left alone."""
+    """Delete a directory of files and return whether it existed; a symbolic link to one is left alone."""
     with suppress(OSError):
         if stat.S_ISDIR(os.lstat(path).st_mode):
             for name in os.listdir(path):

@@ -1,7 +1,7 @@
-"""Commit and branch of a working tree, read from its files (gitrepository-layout(5)).
+"""Read the commit, the branch and the state of a work tree (gitrepository-layout(5)).
 
-Reading two small files costs a hundredth of starting git. Where the layout is not the plain one,
-git itself is asked; where there is no git, the facts are empty.
+Reading two small files costs a hundredth of starting git. Git runs only where the layout is unusual; without git the
+facts are empty.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ _MOST_LINE, _MOST_PACKED = 1 << 16, 32 << 20
 
 
 class GitFacts(NamedTuple):
-    """Commit id and branch; empty outside a repository, the branch also on a detached head."""
+    """Commit ID and branch; empty outside a repository, the branch also on a detached HEAD."""
 
     sha: str = ""
     branch: str = ""
 
 
 def facts(folder: str) -> GitFacts:
-    """Return commit and branch of the working tree that holds `folder`."""
+    """Return commit and branch of the work tree that contains `folder`."""
     git_dir = _git_dir(folder)
     if not git_dir:
         return GitFacts()
     head = _line(f"{git_dir}/HEAD")
     if not head:
-        return GitFacts()  # git itself would wait for a pipe in its place
+        return GitFacts()  # git itself would block on a pipe in its place
     if not head.startswith("ref: refs/heads/"):
         return GitFacts(head) if _is_sha(head) else _ask(folder)
     branch = head.removeprefix("ref: refs/heads/")
@@ -38,9 +38,9 @@ def facts(folder: str) -> GitFacts:
 
 
 def state_of(folder: str) -> bytes:
-    """Return bytes that differ when the files of the work tree do: commit, changed files, their sizes, times, inodes.
+    """Return bytes that identify the state of a work tree: commit, changed files, their sizes, times and inodes.
 
-    Empty outside a repository; where git cannot tell, like no other state.
+    Empty outside a repository. If git fails they are random: equal to no other state.
     """
     top = _top(folder)
     if not top:
@@ -61,7 +61,7 @@ def _stamp(path: str) -> str:
 
 
 def _top(folder: str) -> str:
-    """Return the folder at or above `folder` that holds `.git`, or ''."""
+    """Return the directory at or above `folder` that contains `.git`, or ''."""
     while not os.path.lexists(f"{folder}/.git"):
         above = os.path.dirname(folder)
         if above == folder:
@@ -96,7 +96,7 @@ def _line(path: str) -> str:
 
 
 def _text(path: str, most: int) -> str:
-    """Return the beginning of a regular file; of anything else, which could hold a caller up, nothing."""
+    """Return the beginning of a regular file, '' for any other file: reading a pipe could block."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return ""
@@ -128,11 +128,11 @@ def _git(folder: str, *words: str) -> str:
 
 
 def _git_bytes(folder: str, *words: str) -> bytes | None:
-    """Return what git prints, or None where it fails or takes too long."""
+    """Return the output of git, or None if it fails or takes too long."""
     import subprocess
 
     try:
-        # No locks: a look must not be in the way of the user's own git.
+        # No locks: this must not make the user's own git fail.
         command = ["git", "--no-optional-locks", "-C", folder, *words]
         done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
-"""The supervisor's lock on a `.pid` file: flock(2), which falls with whoever holds it.
+"""Lock a `.pid` file with flock(2); the kernel releases the lock when its holder exits.
 
-The supervisor holds it exclusively; everybody else only ever asks for a shared one, so that those
-who look or wait never take each other for a supervisor.
+The supervisor holds it exclusively. Every other process asks for a shared lock, so that readers and waiters are never
+mistaken for a supervisor.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ _AGAIN_S = 0.001
 
 
 def hold(fd: int) -> None:
-    """Take the lock, at once or not at all; nobody is in the way while the file is not in view yet.
+    """Take the lock without waiting.
 
     Raises:
-        BlockingIOError: somebody else has it.
-        OSError: the file system has no locks.
+        BlockingIOError: another process holds it.
+        OSError: the file system does not support locks.
     """
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def hold_in_turn(fd: int, within_s: float) -> None:
-    """Take the lock once nobody else has it.
+def hold_within(fd: int, within_s: float) -> None:
+    """Take the lock as soon as no other process holds it.
 
     Raises:
-        BlockingIOError: that did not come in time, since its holder was suspended.
-        OSError: the file system has no locks.
+        BlockingIOError: it was not released within `within_s` seconds: its holder is suspended.
+        OSError: the file system does not support locks.
     """
     until = time.monotonic() + within_s
-    # Asked again and again, since flock(2) has no bound, and holders are through within a millisecond.
+    # Polled, since flock(2) has no timeout, and a holder needs less than a millisecond.
     while not _is_taken(fd) and time.monotonic() < until:
         time.sleep(_AGAIN_S)
     hold(fd)
@@ -48,7 +48,7 @@ def _is_taken(fd: int) -> bool:
 
 
 def is_held(path: str) -> bool:
-    """Return whether somebody holds the lock on this file; False where there is no file."""
+    """Return whether a process holds the lock on a file exclusively; False if it does not exist."""
     try:
         fd = files.open_regular(path)
     except FileNotFoundError:
@@ -63,9 +63,9 @@ def is_held(path: str) -> bool:
 
 
 def wait_free(path: str) -> None:
-    """Sleep in the kernel until nobody holds the lock; return at once where there is no file.
+    """Sleep in the kernel until no process holds the lock; return at once if the file does not exist.
 
-    A signal handler that raises ends the wait (flock(2): EINTR).
+    A signal handler that raises interrupts the wait (flock(2): EINTR).
     """
     try:
         fd = files.open_regular(path)

@@ -1,4 +1,4 @@
-"""What around bgrun may get in the way of its promises: a disk almost full, a sandbox that ends everything."""
+"""Warn of surroundings in which runs may fail: a disk that is almost full, a sandbox that kills every process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 
 
 def low_disk(log_dir: str) -> list[str]:
-    """Return a warning where so little of the disk is free that a log may soon not fit."""
+    """Return a warning if the disk of the log directory is almost full, else an empty list."""
     try:
         disk = os.statvfs(log_dir if os.path.exists(log_dir) else os.path.dirname(log_dir))
     except OSError:
@@ -20,24 +20,24 @@ def low_disk(log_dir: str) -> list[str]:
     free = disk.f_bavail * disk.f_frsize
     if free >= LOW_BYTES:
         return []
-    return [f"only {free >> 20} MiB are free on the disk of {log_dir}; `bgrun prune` removes old runs"]
+    return [f"only {free >> 20} MiB are free on the disk of {log_dir}; `bgrun prune` deletes old runs"]
 
 
 def doomed_sandbox() -> list[str]:
-    """Return a warning where all processes end with one that this command was started from.
+    """Return a warning if every process will be killed when an ancestor of this one exits.
 
-    In a PID namespace the kernel kills everything as its first process ends (pid_namespaces(7)); in a
-    sandbox that is often the very command that an agent ran, and nothing bgrun does can outlive it.
+    The kernel kills all processes of a PID namespace when its first process exits (pid_namespaces(7)). In a sandbox
+    that is often the command that an agent runs, and no run can survive it.
     """
     if not process.LINUX or not _in_pid_namespace():
         return []
-    first, one = process.look(1), process.look(os.getpid())
+    first, one = process.read(1), process.read(os.getpid())
     while one and one.ppid > 1:
-        one = process.look(one.ppid)
-    # A child of pid 1 in another session was started by a daemon and not by this sandbox.
+        one = process.read(one.ppid)
+    # A child of PID 1 in another session was started by a daemon, not by this sandbox.
     if not first or not one or one.sid not in (first.sid, 0) or _is_init():
         return []
-    return ["this is a sandbox that ends all its processes, runs too, as soon as its first process ends"]
+    return ["this sandbox kills every process, including runs, when its first process exits"]
 
 
 def _in_pid_namespace() -> bool:

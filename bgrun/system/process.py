@@ -1,7 +1,7 @@
-"""What the kernel says of a process, and whether it is still the one that was recorded.
+"""Inspect one process, and check whether it is the one that was recorded.
 
-A bare pid proves nothing, since pids are used again. A process is named by its pid, its start time
-and the boot it lives in. On Linux this reads `/proc` (proc(5)); elsewhere it asks psutil.
+A PID alone proves nothing, since the kernel reuses PIDs. A process is identified by its PID, its start time and the
+boot ID. On Linux this reads `/proc` (proc(5)); elsewhere it uses psutil.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _NUMBERS: dict[str, int] = {
 
 
 def number_of(name: str) -> int:
-    """Return the number of a signal; that of SIGTERM where this system has none of that name."""
+    """Return the number of a signal, or that of SIGTERM if this system has no signal of that name."""
     return _NUMBERS.get(name, int(signal.SIGTERM))
 
 
 def name_of(number: int) -> str | None:
-    """Return the name of a signal, of several the first in the alphabet; None where it is none."""
+    """Return the name of a signal (of several names the first alphabetically), or None."""
     return next((name for name, own in _NUMBERS.items() if own == number), None)
 
 
 LINUX = sys.platform.startswith("linux")
 CLOCK_STEP_S = 300
-"""How far the time of a boot may have moved with the clock that it is told by."""
+"""By how many seconds a recorded boot time may differ: it moves when the clock is set."""
 
 
 class Process(NamedTuple):
-    """One process as a snapshot saw it; `start` with `pid` names it as long as the machine is up."""
+    """A process at the time of a snapshot; `pid` and `start` identify it until the next boot."""
 
     pid: int
     ppid: int
@@ -52,14 +52,14 @@ class Process(NamedTuple):
 
     @property
     def key(self) -> tuple[int, str]:
-        """What names it, whatever state it is in."""
+        """The identity of the process, whatever its state."""
         return self.pid, self.start
 
 
 def boot_id() -> str:
-    """Return what changes with each boot of the machine and with nothing else.
+    """Return an ID of this boot of the machine.
 
-    On macOS the UUID of the boot session. Where there is none, the time of the boot, which moves when the clock is set.
+    On macOS it is the UUID of the boot session. Without one it is the boot time, which moves when the clock is set.
     """
     if LINUX:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
@@ -68,7 +68,7 @@ def boot_id() -> str:
 
 
 def pid_namespace() -> str:
-    """Return what names the PID namespace of this process (pid_namespaces(7)); '' where there are none."""
+    """Return the ID of the PID namespace of this process (pid_namespaces(7)); '' on other systems."""
     return _link("/proc/self/ns/pid") if LINUX else ""
 
 
@@ -80,9 +80,9 @@ def _link(path: str) -> str:
 
 
 def is_this_boot(recorded: str) -> bool:
-    """Return whether a boot ID that was recorded is that of the machine now.
+    """Return whether a recorded boot ID is the present one.
 
-    Older versions recorded the time of the boot off Linux: one a few minutes away from it is still this boot's.
+    Off Linux older versions recorded the boot time; it matches within `CLOCK_STEP_S`.
     """
     if recorded == boot_id():
         return True
@@ -91,16 +91,16 @@ def is_this_boot(recorded: str) -> bool:
 
 
 def _boot_time() -> int:
-    """Return when the machine was booted by its clock, in seconds since the epoch (sysctl(3), kern.boottime)."""
+    """Return when the machine was booted, in seconds since the epoch by its clock (sysctl(3), kern.boottime)."""
     import psutil
 
     return int(psutil.boot_time())
 
 
 def _sysctl(name: str) -> str:
-    """Return a short text that the kernel knows by name (sysctl(3)); '' where there is none.
+    """Return a short string from sysctl(3), or ''.
 
-    Through ctypes: psutil, which has no such function, takes longer to load than all else in a start.
+    It uses ctypes: psutil has no such function.
     """
     import ctypes
 
@@ -112,21 +112,21 @@ def _sysctl(name: str) -> str:
     return "" if failed else text.value.decode("ascii", "replace")
 
 
-def look(pid: int) -> Process | None:
-    """Return the process that has this pid now, or None."""
-    return _look_proc(pid) if LINUX else _look_psutil(pid)
+def read(pid: int) -> Process | None:
+    """Return the process that has this PID now, or None."""
+    return _read_proc(pid) if LINUX else _read_psutil(pid)
 
 
 def start_of(pid: int) -> str:
-    """Return the start time of the process that has this pid now, in the kernel's own unit; '' if none."""
-    found = look(pid)
+    """Return the start time of the process that has this PID now, in the kernel's unit; '' if none has."""
+    found = read(pid)
     return found.start if found else ""
 
 
 def began_at(pid: int) -> float | None:
-    """Return when the process that has this pid now began, in seconds since the epoch; None where there is none.
+    """Return when the process that has this PID now started, in seconds since the epoch; None if none has.
 
-    By the clock as it is set now (proc(5): `starttime` counts ticks since boot, suspended time included).
+    It goes by the clock as it is set now (proc(5): `starttime` counts ticks since boot, suspended time included).
     """
     if not LINUX:
         import psutil
@@ -142,20 +142,20 @@ def began_at(pid: int) -> float | None:
 
 
 def is_running(pid: int, start: str) -> bool:
-    """Return whether that very process still runs; a zombie does not."""
-    found = look(pid) if pid > 0 and start else None
+    """Return whether the process with this PID and start time is running; a zombie is not."""
+    found = read(pid) if pid > 0 and start else None
     return found is not None and found.start == start and not found.zombie
 
 
 def pids() -> list[int]:
-    """Return the pids of all processes that can be seen, the highest first: those are mostly the newest."""
+    """Return the PIDs of all visible processes, the highest first: those are mostly the newest."""
     if LINUX:
         return [int(name) for name in os.listdir("/proc") if name.isdigit()][::-1]
     return sorted(_psutil_pids(), reverse=True)
 
 
 def began_before(one: str, other: str) -> bool:
-    """Return whether a start time is earlier than another one; False where one of them is no start time."""
+    """Return whether a start time is earlier than another one; False if one of them is invalid."""
     try:
         return float(one) < float(other)
     except ValueError:
@@ -163,7 +163,7 @@ def began_before(one: str, other: str) -> bool:
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """Return the environment that a process was started with; empty where it may not be read."""
+    """Return the environment that a process was started with; empty if it cannot be read."""
     if LINUX:
         return _environ_proc(pid)
     import psutil
@@ -175,9 +175,9 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 class OpenFile(NamedTuple):
-    """A file as it is known to whoever has it open: device and inode, whatever path leads to it now.
+    """The identity of a file that processes have open: device and inode, whatever its path is now.
 
-    Where the file is gone both are 0, and only its path can tell.
+    Both are 0 if the file no longer exists; then only the path is compared.
     """
 
     path: str
@@ -186,7 +186,7 @@ class OpenFile(NamedTuple):
 
 
 def open_file(path: str) -> OpenFile:
-    """Return a file as those who have it open are to be recognized by."""
+    """Return the identity of the file that is at this path now."""
     try:
         found = os.stat(path, follow_symlinks=False)
     except OSError:
@@ -195,9 +195,9 @@ def open_file(path: str) -> OpenFile:
 
 
 def writes_to(pid: int, file: OpenFile) -> bool:
-    """Return whether stdout or stderr of a process goes to this file.
+    """Return whether stdout or stderr of a process is this file.
 
-    Those two descriptors only: `tail -f`, an editor or a pager has a log open on another one.
+    Only those two descriptors count: `tail -f`, an editor or a pager has a log open on another one.
     """
     if LINUX:
         return any(_leads_to(f"/proc/{pid}/fd/{fd}", file) for fd in (1, 2))
@@ -211,7 +211,7 @@ def writes_to(pid: int, file: OpenFile) -> bool:
 
 
 def _leads_to(link: str, file: OpenFile) -> bool:
-    """Return whether a link of proc(5) leads to a file; a path is only asked where the file is gone."""
+    """Return whether a link of proc(5) leads to a file; paths are compared only if it no longer exists."""
     if file.inode:
         return _is_file(link, file)
     return _link(link) in (file.path, f"{file.path} (deleted)")
@@ -225,7 +225,7 @@ def _is_file(path: str, file: OpenFile) -> bool:
     return bool(file.inode) and (found.st_dev, found.st_ino) == (file.device, file.inode)
 
 
-def _look_proc(pid: int) -> Process | None:
+def _read_proc(pid: int) -> Process | None:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -252,7 +252,7 @@ def _environ_proc(pid: int) -> dict[str, str]:
     return {key: value for key, equals, value in pairs if equals}
 
 
-def _look_psutil(pid: int) -> Process | None:
+def _read_psutil(pid: int) -> Process | None:
     import psutil
 
     try:
@@ -266,11 +266,10 @@ def _look_psutil(pid: int) -> Process | None:
 
 
 def _start_psutil(process: Any) -> float:
-    """Return the start of a process as the kernel keeps it.
+    """Return the start time of a process as the kernel stores it.
 
-    What psutil tells by itself it moves along when the clock is set, in a process that has it loaded by then.
-    What it identifies processes by (7.1 and later) stays; both are the same to a process that loads it anew, so
-    a start that was recorded as the other one still matches.
+    The public `create_time` of psutil changes when the clock is set while psutil is loaded. The monotonic one (7.1
+    and later) does not. In a process that loads psutil later both are equal, so either recorded value matches.
     """
     try:
         return float(process._proc.create_time(monotonic=True))

@@ -1,4 +1,4 @@
-"""Finding programs on the PATH, once for as long as they are there."""
+"""Find programs on PATH, and make the environment of jobs. A path is cached while the program exists."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 OWN_PREFIX = "bgrun_"
 _SHELL_SETTINGS = ("SHELLOPTS", "BASHOPTS", "BASH_XTRACEFD", "EXECIGNORE", "TMOUT")
-"""Settings of the caller's own shell (bash(1), Shell Variables). dash hands them on as they are; bash -p replaces some
-of them by its own and goes by others: the same command would end differently by which of the two runs its script.
+"""Settings of the caller's own shell (bash(1), Shell Variables). dash passes them on unchanged; bash -p replaces some
+and obeys others, so the result of a command would depend on which of the two runs its script.
 With `SHELLOPTS=noexec` the command's bash would run nothing, and succeed."""
 
 _found: dict[str, str | None] = {}
 
 
 def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a job or a hook gets of ours: without settings of a shell or names of the script."""
+    """Return the environment of a job or hook: without shell settings and names of the job script."""
     return {
         name: value
         for name, value in environment.items()
@@ -27,12 +27,12 @@ def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def find(name: str) -> str | None:
-    """Return the path of a program, or None where there is none; a path as it is."""
+    """Return the path of a program on PATH, or None; a name with a slash is returned unchanged."""
     if "/" in name:
         return name
     known = _found.get(name, "")
     if known == "" or (known and not os.access(known, os.X_OK)):
-        # As os.get_exec_path() has it, which imports `warnings`.
+        # Like os.get_exec_path(), which imports `warnings`.
         paths = (f"{folder}/{name}" for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder)
         _found[name] = next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
     return _found[name]

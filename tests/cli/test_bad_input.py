@@ -118,8 +118,8 @@ def test_a_log_folder_that_is_something_else(bg: Cli, log_dir: str) -> None:
 def test_logs_that_cannot_be_written(project: Cli) -> None:
     project.logs.write_text("a file")
     done = project("run", "x", "--", "true", code=2)
-    assert "is not a folder" in done.err
-    assert "is not a folder" in project("status", code=2).err
+    assert "is not a directory" in done.err
+    assert "is not a directory" in project("status", code=2).err
 
 
 def test_logs_where_nothing_can_be_made(project: Cli) -> None:

@@ -73,7 +73,7 @@ def test_a_report_that_cannot_be_used_is_told(project: Cli, odd: str) -> None:
         "stale": "older",
         "missing": "not written",
         "link": "symbolic",
-        "broken": "no test report",
+        "broken": "invalid test report",
         "bomb": "no test",
     }
     assert told.get(odd, "not a regular file") in note
@@ -122,7 +122,7 @@ def test_a_run_that_asks_is_told(project: Cli) -> None:
     run = project.json("start", "asks")
     try:
         wait_until(lambda: project.json("report", "asks")["digest"]["stall"], "it is noticed")
-        told = "STALLED it seems to ask for input, which it cannot get: Overwrite? [y/N]"
+        told = "STALLED waiting for input (standard input is /dev/null): Overwrite? [y/N]"
         assert told in project("status", "asks").out
         assert told in project("wait", "asks", "-t", "10ms", code=124).out
     finally:

@@ -24,7 +24,7 @@ def test_list_answers_what_ran_here(bg: Cli) -> None:
     assert [run["label"] for run in bg.json("list", "--tag", "ci", "--since", "1h")["runs"]] == ["good"]
     assert bg.json("list", "--since", "2999-01-01")["runs"] == []
     assert [run["label"] for run in bg.json("list", "--sort", "oldest", "bad")["runs"]] == ["bad"]
-    assert "the states are" in bg("list", "--state", "fine", code=2).err
+    assert "choose from queued" in bg("list", "--state", "fine", code=2).err
 
 
 def test_stats_and_a_timeout_that_is_a_share_of_what_is_usual(bg: Cli) -> None:

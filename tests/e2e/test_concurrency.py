@@ -200,7 +200,7 @@ def test_what_is_in_the_way_of_the_locks_is_told(line: Cli) -> None:
     (line.folder / ".logs" / ".concurrency").write_text("not a folder")
     told = line("start", "one", code=None)
     assert told.code == 2
-    assert told.err.startswith(f"error: {line.folder}/.logs/.concurrency is not a folder\n")
+    assert told.err.startswith(f"error: {line.folder}/.logs/.concurrency is not a directory\n")
     assert line.json("list", "--all")["runs"] == []
     (line.folder / ".logs" / ".concurrency").unlink()
 

@@ -180,7 +180,11 @@ def test_an_old_run_of_which_nobody_saw_the_end_is_lost(bg: Cli, old: OldScript)
     run_id = old("X", "sleep", "300")
     kill(old.pid(run_id))
     run = bg.state("X")
-    assert (run["state"], run["exit_code"], run["reason"]) == ("lost", None, "it ended without an exit code")
+    assert (run["state"], run["exit_code"], run["reason"]) == (
+        "lost",
+        None,
+        "exit code unknown, the job ended without recording it",
+    )
     old.file(run_id, "exit").touch()  # as the trap leaves it on a full disk
     assert bg.state("X")["state"] == "lost"
     bg("wait", "X", code=1)
@@ -386,7 +390,7 @@ def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
     assert told() == ("queued", None, "its process is not recorded yet")
     monkeypatch.undo()
     os.utime(old.file(run_id, "meta"), (0, 1_700_000_000))
-    assert told() == ("lost", None, "it ended without an exit code")
+    assert told() == ("lost", None, "exit code unknown, the job ended without recording it")
     for kind, path in late.items():
         (bg.folder / kind).rename(path)
     assert told() == ("failed", 4, None)

@@ -94,7 +94,7 @@ def test_where_nobody_saw_the_end_only_the_log_speaks_and_it_says_so(project: Cl
     assert project.ended(ran["run_id"])["exit_code"] == 4
     told = digest(project, ran)
     assert (told["counts"], told["tail"]) == (None, ["over"])
-    assert told["note"].startswith("out.xml was not taken when the run ended")
+    assert told["note"].startswith("out.xml was not copied when the run finished")
 
 
 def test_a_stopped_run_keeps_what_it_wrote(project: Cli) -> None:
@@ -260,7 +260,7 @@ def test_a_disk_without_room_costs_the_report_and_not_the_run(project: Cli) -> N
     blocker.write_text("in the way")
     (project.folder / "go").touch()
     assert project.ended(ran["run_id"])["exit_code"] == 3
-    assert "was not taken" in digest(project, ran)["note"]
+    assert "was not copied" in digest(project, ran)["note"]
 
 
 def kept_files(cli: Cli, run: dict[str, Any]) -> list[Path]:

@@ -24,7 +24,7 @@ def test_a_start_in_such_a_sandbox_says_so_and_the_run_is_lost_not_succeeded(bg:
     command = [*UNSHARE, *bg.command, "run", "x", "--", "sleep", "300"]
     done = subprocess.run(command, cwd=bg.folder, env=bg.env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done
-    assert "sandbox that ends all its processes" in done.stderr
+    assert "this sandbox kills every process" in done.stderr
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("lost", None)
 

@@ -48,7 +48,7 @@ def test_a_label_in_numbers() -> None:
 
 
 def test_a_filter_takes_what_is_all_of_it() -> None:
-    wanted = filters.of_words(["failed,lost", "stopped"], ["ci"], NOW - 7200)
+    wanted = filters.parse(["failed,lost", "stopped"], ["ci"], NOW - 7200)
     recent = "2027-01-15T07:30:00+00:00"
     assert wanted.takes(run("lost", tags=("ci", "x"), started_at=recent))
     assert not wanted.takes(run("succeeded", tags=("ci",), started_at=recent))
@@ -58,7 +58,7 @@ def test_a_filter_takes_what_is_all_of_it() -> None:
 
 def test_a_state_that_is_none_is_told_with_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
-        filters.of_words(["fialed"], [], None)
+        filters.parse(["fialed"], [], None)
     assert "succeeded" in caught.value.hint
 
 

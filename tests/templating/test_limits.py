@@ -140,7 +140,7 @@ def test_a_pattern_that_takes_all_memory_is_refused(pattern: str) -> None:
     ("pattern", "parts"), [("abc", 3), ("a{3}", 3), ("(a{10}b){10}", 110), (r"\{a{2}[a{9}]{2}", 5), ("a{,3}", 5)]
 )
 def test_the_parts_of_a_pattern(pattern: str, parts: int) -> None:
-    assert bounded_regex.written_out(pattern) == parts
+    assert bounded_regex.expanded_size(pattern) == parts
 
 
 def test_a_pattern_that_backtracks_is_told(bg: Cli) -> None:

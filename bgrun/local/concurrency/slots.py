@@ -246,7 +246,7 @@ def _held(path: str, within_s: float) -> Iterator[None]:
     fd = _open(path)
     try:
         try:
-            lock.hold_in_turn(fd, within_s)
+            lock.hold_within(fd, within_s)
         except BlockingIOError:
             raise StuckError(f"another process holds the lock {path}", f"find and stop it: fuser {path}") from None
         yield

@@ -108,7 +108,7 @@ def alone(logs: Iterable[str], within_s: float) -> Iterator[None]:
         for log in logs:
             with suppress(BgrunError, OSError):
                 held.append(files.open_regular(log))
-                lock.hold_in_turn(held[-1], max(0.0, until - time.monotonic()))
+                lock.hold_within(held[-1], max(0.0, until - time.monotonic()))
         yield
     finally:
         for fd in held:

@@ -170,7 +170,7 @@ class View:
         pids = process.pids()
         self.alive = set(pids)
         unseen = [pid for pid in pids if pid not in self.table]
-        self.new = [found for pid in unseen if (found := process.look(pid))]
+        self.new = [found for pid in unseen if (found := process.read(pid))]
         self.table.update((one.pid, one) for one in self.new)
         return bool(unseen)
 

@@ -129,10 +129,10 @@ def _inside(run: Run) -> UsageError:
 
 def _ancestors() -> set[int]:
     found: set[int] = set()
-    one = process.look(os.getpid())
+    one = process.read(os.getpid())
     while one and one.ppid > 1 and one.ppid not in found:
         found.add(one.ppid)
-        one = process.look(one.ppid)
+        one = process.read(one.ppid)
     return found
 
 
@@ -146,7 +146,7 @@ def _wake_supervisor(at: RunPaths, facts: Mapping[str, str]) -> bool:
     if not evidence.is_locked(at) and not (group and lock.is_held(group)):
         return False
     pid, start = state.parse_int(facts.get("supervisor_pid", "")), facts.get("supervisor_start", "")
-    target = process.look(pid) if pid and process.is_running(pid, start) else None
+    target = process.read(pid) if pid and process.is_running(pid, start) else None
     if target and signals.send([target], "SIGUSR1"):
         signals.send([target], "SIGCONT")  # a suspended one could not respond
     else:

@@ -43,7 +43,7 @@ def _suspend(targets: Iterable[Process]) -> list[Process]:
     alive: list[Process] = []
     until = time.monotonic() + SUSPEND_S
     while pending:
-        now = [(one, process.look(one.pid)) for one in pending]
+        now = [(one, process.read(one.pid)) for one in pending]
         living = [(one, seen) for one, seen in now if seen and seen.start == one.start and not seen.zombie]
         late = time.monotonic() >= until
         alive += [one for one, seen in living if seen.stopped or late]

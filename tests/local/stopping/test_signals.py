@@ -32,7 +32,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         shell = subprocess.Popen(["bash", "-c", f"{script} touch {ready}; while :; do sleep 0.02; done"], cwd=tmp_path)
         started.append(shell)
         wait_until(ready.exists, "it is ready")
-        seen = process.look(shell.pid)
+        seen = process.read(shell.pid)
         assert seen
         return shell, seen
 
@@ -107,4 +107,4 @@ def test_no_signal_is_sent_by_pid_if_there_is_a_pidfd(start: Start, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(signals.os, "kill", refuse)
         assert signals.send([seen], "SIGSTOP") == [seen]
-    wait_until(lambda: (now := process.look(seen.pid)) and now.stopped, "it is suspended")
+    wait_until(lambda: (now := process.read(seen.pid)) and now.stopped, "it is suspended")

@@ -76,7 +76,7 @@ def test_it_is_held_still_until_nothing_more_is_found_and_only_then_killed(
         done = stopper.step(target(files), stopping, processes.View(), 0.0)
         stopping = done.stopping
         outcomes.append((done.outcome, done.reached))
-        wait_until(lambda: (seen := process.look(marked.pid)) and seen.stopped, "it stands still")
+        wait_until(lambda: (seen := process.read(marked.pid)) and seen.stopped, "it stands still")
     assert outcomes == [("scan again", ()), ("scan again", ())]
     killed = stopper.step(target(files), stopping, processes.View(), 0.0)
     assert [one.pid for one in killed.reached] == [marked.pid]
