@@ -1,4 +1,4 @@
-"""The facts of a run that are known before it starts: the head of its meta, and back again; pure."""
+"""Convert a job to the facts at the head of a meta, and back. Pure, except for the salt of secrets."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 MOST_CMD = 32_000
-"""The characters of a command that a meta holds: a hook's variable takes as many of four bytes (execve(2): 128 KiB)."""
+"""The longest command in a meta, in characters: a hook's variable holds that many of four bytes (execve(2): 128 KiB)."""
 ROOM_FOR_THE_END = 1 << 20
-"""Bytes of a meta that are left for what is known later: its process, how it ended."""
-# What a word for the shell may hold without quotes.
+"""Bytes of a meta that are reserved for facts that are known later: its process, its result."""
+# The characters of a shell word that needs no quotes.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")
 
 
 class Origin(NamedTuple):
-    """Where a run is started: the project's folder, the commit, the machine and who."""
+    """The origin of a run: project directory, commit, machine and user."""
 
     repo_dir: str
     git: GitFacts
@@ -35,14 +35,14 @@ class Origin(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """The group that a run is part of: its name and the run id of the group's own run."""
+    """The group that a run belongs to: its name and the run ID of the group run."""
 
     name: str
     run_id: str
 
 
 def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | None = None) -> dict[str, str]:
-    """Return the first lines of a meta, in their fixed order; empty where only the launch will tell."""
+    """Return the first facts of a meta, in their fixed order; those that the launch adds are empty."""
     return {
         "ts": run_id.ts,
         "label": job.label,
@@ -79,24 +79,24 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
 
 
 def shortened(cmd: str) -> str:
-    """Return a command as a meta has it: the beginning of one that is very long, with its length."""
+    """Return a command as it is in a meta: a very long one is cut, and its length is added."""
     if len(cmd) <= MOST_CMD:
         return cmd
-    return f"{cmd[:MOST_CMD]}… ({len(cmd)} characters; the job script has them all)"
+    return f"{cmd[:MOST_CMD]}… ({len(cmd)} characters; the job script has all of them)"
 
 
 def check_size(facts: Mapping[str, str]) -> None:
-    """Refuse a run whose meta its readers would not take.
+    """Refuse a run whose meta would be too large to be read.
 
     Raises:
-        UsageError: it is too large; says which line of it is.
+        UsageError: it is too large; the hint names the largest value.
     """
     room = record.MOST_META - ROOM_FOR_THE_END
-    # Counting characters is quick; the bytes are counted where that leaves a doubt.
+    # Counting characters is fast; bytes are counted only for a large meta.
     if sum(map(len, facts.values())) < room // 8 or len(meta.pack(facts)) <= room:
         return
     key = max(facts, key=lambda key: len(facts[key]))
-    hint = f"its {key} take {len(facts[key])} characters: split the job, or hand long values over in a file"
+    hint = f"its {key} take {len(facts[key])} characters; split the job, or pass long values in a file"
     raise UsageError(f"the record of {facts['run_id']} would be larger than {room >> 20} MiB", hint)
 
 
@@ -113,12 +113,12 @@ def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan
 
 
 def _shell_name(words: str) -> str:
-    """Return the name of the shell that a command runs in: that of the job script where it is run by its own words."""
+    """Return the name of the shell that runs a command; `bash` runs the job script of an argv command."""
     return words.strip().partition(" ")[0].rpartition("/")[2] or "bash"
 
 
 def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
-    """Return the job that a run was made of, to launch it again; what is unreadable falls to its default."""
+    """Return the job of a run, for a rerun; unreadable facts get their default."""
     return RenderedJob(
         label=facts.get("label", ""),
         script=script,
@@ -141,7 +141,7 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
 
 
 def _as_json(key: str, value: Any) -> dict[str, str]:
-    """Return the line of a meta that holds a value, none for an empty one; json is imported where it is needed."""
+    """Return a value as a fact in JSON, none if it is empty. json is slow to import."""
     if not value:
         return {}
     import json
@@ -177,11 +177,11 @@ def _hooks(text: str) -> tuple[Hook, ...]:
 
 
 def _of_limits(limits: Limits) -> dict[str, str]:
-    timeout = {} if limits.timeout_s is None else {"timeout_s": f"{limits.timeout_s:g}"}
+    timeout = {} if limits.timeout_s is None else {"timeout_s": _number(limits.timeout_s)}
     return {
         **timeout,
         "stop_signal": limits.stop_signal,
-        "stop_grace_s": f"{limits.stop_grace_s:g}",
+        "stop_grace_s": _number(limits.stop_grace_s),
         "success_exit_codes": " ".join(str(code) for code in limits.success_exit_codes),
         "max_log_bytes": str(limits.max_log_bytes),
     }
@@ -200,7 +200,12 @@ def _limits(facts: Mapping[str, str]) -> Limits:
 
 def _of_retention(kept: Retention) -> dict[str, str]:
     named = {"keep_runs": kept.max_runs, "keep_age_s": kept.max_age_s}
-    return {key: f"{value:g}" for key, value in named.items() if value is not None}
+    return {key: _number(value) for key, value in named.items() if value is not None}
+
+
+def _number(value: float) -> str:
+    """Return a number as text that reads back as the same number, without a fraction if it has none."""
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def retention_of(facts: Mapping[str, str]) -> Retention:
@@ -220,7 +225,7 @@ def _of_secrets(secrets: Sequence[tuple[str, str]]) -> dict[str, str]:
 def _of_params(params: Sequence[tuple[str, str]]) -> dict[str, str]:
     words = [f"{key}={value}" for key, value in params]
     if not all(map(_PLAIN.issuperset, words)):
-        import shlex  # which takes as long to load as all else that is to be told
+        import shlex  # slow to import
 
         words = [shlex.quote(word) for word in words]
     return {"params": " ".join(words)} if words else {}

@@ -66,5 +66,5 @@ def test_orders() -> None:
     runs = [run(took=1.0), run(took=3.0), run(took=2.0)]
     assert [one.duration_s for one in filters.in_order(runs, "duration")] == [3.0, 2.0, 1.0]
     assert filters.in_order(runs, "oldest") == runs[::-1]
-    with pytest.raises(UsageError, match="no order"):
+    with pytest.raises(UsageError, match="unknown order"):
         filters.in_order(runs, "size")

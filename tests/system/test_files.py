@@ -1,0 +1,158 @@
+"""Files are written whole or not at all, and never through what somebody else put in their place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.errors import StorageError
+from bgrun.system import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_is_replaced_whole_and_is_its_owners_alone(tmp_path: Path) -> None:
+    path, hidden = tmp_path / "x", tmp_path / ".x"
+    before = os.umask(0)
+    try:
+        files.replace(str(path), str(hidden), b"one")
+    finally:
+        os.umask(before)
+    reader = path.open("rb")
+    files.replace(str(path), str(hidden), b"two")
+    with reader:
+        assert reader.read() == b"one", "who reads the old file reads all of it"
+    assert path.read_bytes() == b"two"
+    assert mode(path) == files.FILE_MODE
+    assert not hidden.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_is_in_the_way_of_a_replacement_is_not_written_through(tmp_path: Path, kind: str) -> None:
+    path, hidden, target = tmp_path / "x", tmp_path / ".x", tmp_path / "target"
+    target.write_bytes(b"theirs")
+    {"file": hidden.touch, "folder": hidden.mkdir, "link": lambda: hidden.symlink_to(target)}[kind]()
+    files.replace(str(path), str(hidden), b"ours")
+    assert (path.read_bytes(), target.read_bytes()) == (b"ours", b"theirs")
+    assert not path.is_symlink()
+
+
+def test_a_file_that_exists_is_not_created_again(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert files.create_whole(str(path), str(tmp_path / ".1"), b"first")
+    assert not files.create_whole(str(path), str(tmp_path / ".2"), b"second")
+    assert path.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["x"]
+    with pytest.raises(FileExistsError):
+        files.create(str(path))
+
+
+@pytest.mark.parametrize("data", [b"0\n", b"143\n", b"x" * 100])
+def test_what_was_reserved_is_published_under_its_name(tmp_path: Path, data: bytes) -> None:
+    path, hidden = tmp_path / "x.exit", tmp_path / ".x.exit"
+    files.reserve(str(hidden), 16)
+    assert hidden.stat().st_size == 16
+    files.commit(str(path), str(hidden), data)
+    assert path.read_bytes() == data
+    assert not hidden.exists()
+
+
+@pytest.mark.parametrize("kind", ["gone", "link", "pipe"])
+def test_a_reserve_that_is_no_file_any_more_is_done_without(tmp_path: Path, kind: str) -> None:
+    path, hidden, target = tmp_path / "x.exit", tmp_path / ".x.exit", tmp_path / "target"
+    target.write_bytes(b"theirs")
+    if kind == "link":
+        hidden.symlink_to(target)
+    elif kind == "pipe":
+        os.mkfifo(hidden)
+    files.commit(str(path), str(hidden), b"7\n")
+    assert (path.read_bytes(), target.read_bytes()) == (b"7\n", b"theirs")
+
+
+def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
+    path, link, pipe = tmp_path / "x", tmp_path / "link", tmp_path / "pipe"
+    path.write_bytes(b"12345")
+    link.symlink_to(path)
+    os.mkfifo(pipe)
+    assert files.read(str(path), 5) == b"12345"
+    assert files.head(str(path), 2) == b"12"
+    assert files.read(str(tmp_path / "none"), 5) is files.head(str(tmp_path / "none"), 5) is None
+    for refused in (link, pipe, tmp_path):
+        with pytest.raises(StorageError):
+            files.read(str(refused), 5)
+    with pytest.raises(StorageError, match="larger than 4 bytes"):
+        files.read(str(path), 4)
+
+
+def test_a_file_that_others_may_write_to_is_not_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"data")
+    path.chmod(0o600)
+    assert files.read_own(str(path), os.geteuid()) == b"data"
+    assert files.read_own(str(path), os.geteuid() + 1) is None
+    path.chmod(0o622)
+    assert files.read_own(str(path), os.geteuid()) is None
+    assert files.read_own(str(tmp_path / "none"), os.geteuid()) is None
+
+
+def test_a_log_directory_is_made_private_and_kept_out_of_git(tmp_path: Path) -> None:
+    logs = tmp_path / ".logs"
+    assert not files.check_log_dir(str(logs))
+    files.ensure_log_dir(str(logs))
+    assert files.check_log_dir(str(logs))
+    assert (mode(logs), mode(logs / "jobs")) == (0o700, 0o700)
+    assert (logs / ".gitignore").read_text() == "*\n"
+
+
+def test_a_directory_that_exists_is_kept_as_it_is(tmp_path: Path) -> None:
+    logs = tmp_path / ".logs"
+    logs.mkdir(0o755)
+    logs.chmod(0o755)
+    files.ensure_log_dir(str(logs))
+    assert mode(logs) == 0o755
+    assert not (logs / ".gitignore").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "others"])
+def test_a_log_directory_that_cannot_be_trusted_is_refused(tmp_path: Path, kind: str) -> None:
+    logs = tmp_path / ".logs"
+    if kind == "link":
+        (tmp_path / "other").mkdir()
+        logs.symlink_to(tmp_path / "other")
+    elif kind == "file":
+        logs.touch()
+    else:
+        logs.mkdir()
+        logs.chmod(0o777)
+    for act in (files.check_log_dir, files.ensure_log_dir):
+        with pytest.raises(StorageError) as caught:
+            act(str(logs))
+        assert str(logs) in caught.value.message
+        assert caught.value.hint
+
+
+def test_what_is_removed_is_never_behind_a_link(tmp_path: Path) -> None:
+    kept, link = tmp_path / "kept", tmp_path / "link"
+    kept.mkdir()
+    (kept / "x").touch()
+    link.symlink_to(kept)
+    assert not files.remove_folder(str(link))
+    assert (kept / "x").exists()
+    assert not files.remove(str(kept)), "a directory is no file"
+    assert files.remove(str(link))
+    assert files.remove_folder(str(kept))
+    assert not kept.exists()
+    assert not files.remove(str(kept))
+
+
+def test_a_file_that_is_gone_is_older_than_nothing(tmp_path: Path) -> None:
+    assert files.modified(str(tmp_path / "none")) == float("inf")
+    assert files.owner(str(tmp_path / "none")) == -1
