@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 MOST_CMD = 32_000
-"""The longest command in a meta, in characters: a hook's variable holds that many of four bytes (execve(2): 128 KiB)."""
+"""The longest command in a meta, in characters: a hook variable holds as many of 4 bytes (execve(2), 128 KiB)."""
 ROOM_FOR_THE_END = 1 << 20
 """Bytes of a meta that are reserved for facts that are known later: its process, its result."""
 # The characters of a shell word that needs no quotes.
