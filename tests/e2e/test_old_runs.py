@@ -222,7 +222,7 @@ def test_a_run_of_another_host_is_lost_and_says_so(bg: Cli, old: OldScript) -> N
     told = [f"host=not-{line[5:]}" if line.startswith("host=") else line for line in text.splitlines()]
     kill(old.pid(run_id))
     old.file(run_id, "meta").write_text("\n".join(told))
-    assert "it was started on host not-" in bg.state("X")["reason"]
+    assert "exit code unknown, started on host not-" in bg.state("X")["reason"]
 
 
 def test_a_meta_that_was_lost_says_nothing_against_the_exit_code(bg: Cli, old: OldScript) -> None:
@@ -387,7 +387,7 @@ def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
     for kind, path in late.items():
         path.rename(bg.folder / kind)
     monkeypatch.setattr(foreign, "SLACK_S", 600.0)  # on however slow a machine
-    assert told() == ("queued", None, "its process is not recorded yet")
+    assert told() == ("queued", None, "waiting for the process ID to be recorded")
     monkeypatch.undo()
     os.utime(old.file(run_id, "meta"), (0, 1_700_000_000))
     assert told() == ("lost", None, "exit code unknown, the job ended without recording it")
