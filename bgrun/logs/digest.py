@@ -1,4 +1,7 @@
-"""The digest of a run: bounded, whatever the log; from its test report, else its problems, else head and tail."""
+"""Make the digest of a run: counts and problems from its test reports or its log, and log lines.
+
+It is limited in size, however large the log is.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,24 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 10
 HEAD_BYTES = 64 << 10
 TAIL_BYTES = 8 << 20
-"""How much of a log is read from its beginning and from its end."""
+"""How many bytes of a log are read at its beginning and at its end."""
 SEARCH_S = 3.0
-"""How long a log is searched for problems."""
+"""How many seconds a log is searched for problems."""
 _TAIL, _SHORT_TAIL, _HEAD = 12, 3, 3
 
 
 class Digest(NamedTuple):
-    """What is worth knowing of a run at one look.
+    """The summary of a run.
 
-    `counts` are tests or findings by outcome; `more` is how many problems there are beyond those that
-    are given; `head` and `tail` are lines of the log, `head` only where no problem was recognised.
-    `source` says where the problems come from: `junit`, `log` or ''. `note` tells what could not be
-    used or read, `stall` that a live run seems to hang. `parts` are the digests of a group's runs
-    that did not succeed. `settled`: another look would find the same.
+    counts: tests or problems by outcome, or None.
+    problems: the first problems, errors before warnings.
+    more: how many problems there are beyond those.
+    head, tail: lines of the log; `head` only if no problem was recognized.
+    source: where the problems are from: `junit`, `log` or ''.
+    note: what could not be used or read, or None.
+    stall: why an active run seems stalled, or None.
+    parts: the digests of a group's runs that did not succeed.
+    settled: whether the digest cannot change any more.
     """
 
     run: Run
@@ -58,9 +65,9 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = M
     Args:
         at: its files.
         run: the run.
-        job: what it was made of, which says what to look for.
-        secrets: the marks of its secrets, which are masked.
-        most: how many problems are given at most.
+        job: its job, which declares problem matchers and reports.
+        secrets: the marks of its secrets, as in its meta; they are masked.
+        most: how many problems it lists at most.
     """
     known = masking.parse(secrets)
     report, note = reports.reports(at, run, job, known)
@@ -91,7 +98,7 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = M
 
 
 def of_group(run: Run, parts: Sequence[Digest], most: int = MOST_PROBLEMS) -> Digest:
-    """Return the digest of a group's run from those of its runs that did not succeed; the bound is for all."""
+    """Return the digest of a group run from those of its runs that did not succeed; `most` is for all together."""
     kept: list[Digest] = []
     for part in parts:
         left = most - sum(len(one.problems) for one in kept)
@@ -104,7 +111,7 @@ def of_group(run: Run, parts: Sequence[Digest], most: int = MOST_PROBLEMS) -> Di
 
 
 class _Log:
-    """The beginning and the end of a log as clean lines, its secrets masked."""
+    """Reads the beginning and the end of a log as clean lines, its secrets masked."""
 
     def __init__(self, path: str, known: Sequence[Mark]) -> None:
         self.path = path
@@ -113,13 +120,13 @@ class _Log:
 
     def head(self) -> list[str]:
         end = min(HEAD_BYTES, self.size)
-        # Of a line that is cut off here, no more than is far from the cut.
+        # A line that is cut here may end with a part of a secret: keep only its beginning.
         return [line[: bounded_regex.LONGEST_LINE] for line in self._lines(0, end)]
 
     def tail(self) -> list[str]:
         start = max(0, self.size - TAIL_BYTES)
         lines = self._lines(start, self.size)
-        return lines[1:] if start else lines  # the first may have begun before
+        return lines[1:] if start else lines  # the first line is incomplete
 
     def unread(self) -> str | None:
         skipped = self.size - TAIL_BYTES
@@ -127,7 +134,7 @@ class _Log:
 
     def _lines(self, start: int, end: int) -> list[str]:
         lines = [terminal.clean(line) for line in reader.lines_of(self._blocks(start, end))]
-        # All at once, in a tenth of the time: no secret goes over the end of a line.
+        # All lines at once take a tenth of the time; no secret extends over a line feed.
         return masking.hide("\n".join(lines), self.known).split("\n") if self.known and lines else lines
 
     def _blocks(self, start: int, end: int) -> Iterator[bytes]:
@@ -138,28 +145,28 @@ class _Log:
 
 
 def _matcher_names(job: RenderedJob) -> list[str]:
-    """Return the built-in matchers that are wanted: the declared ones, or those of the tools in the command."""
+    """Return the names of the built-in matchers to use: the declared ones, or those of the tools in the command."""
     declared = [one for one in job.problems if isinstance(one, str)]
     return declared if job.problems else tool_problems.known_in(job.cmd)
 
 
 def _search(lines: Sequence[str], job: RenderedJob, names: Sequence[str]) -> tuple[list[Problem], str | None]:
-    """Return the problems in a log, each once, and a word where the search took too long."""
+    """Return the problems in a log, each once, and a note if the search took too long."""
     documents = [one for name in names for one in tool_problems.built_in().get(name, ())]
     documents += [one for one in job.problems if not isinstance(one, str)]
     if not documents:
         return [], None
     limit = bounded_regex.Clock(SEARCH_S)
     found = list(dict.fromkeys(tool_problems.find(lines, tool_problems.parse(documents), limit)))
-    late = f"the search for problems was given up after {SEARCH_S:g} s" if limit.is_up else None
+    late = f"the search for problems stopped after {SEARCH_S:g}s" if limit.is_up else None
     return (pytest_log.located(found, lines) if "pytest" in names else found), late
 
 
 def _counts(lines: Sequence[str], found: Sequence[Problem], names: Sequence[str]) -> Mapping[str, int] | None:
-    told = pytest_log.counts(reversed(lines)) if "pytest" in names else None
+    tests = pytest_log.counts(reversed(lines)) if "pytest" in names else None
     mild = sum(one.mild for one in found)
     listed = {"errors": len(found) - mild, "warnings": mild}
-    return told or {what: count for what, count in listed.items() if count} or None
+    return tests or {what: count for what, count in listed.items() if count} or None
 
 
 def _shown(lines: Sequence[str]) -> tuple[str, ...]:
