@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.store.state import Evidence, derive, group_verdict, parse_float, verdict_of
+from bgrun.store.state import Evidence, derive, group_verdict, parse_float, parse_int, verdict_of
 
 if TYPE_CHECKING:
     from bgrun.model import State
@@ -72,3 +72,17 @@ def test_a_group_succeeded_only_if_each_of_its_runs_did(states: list[State]) -> 
 def test_a_number_in_a_meta_is_finite(text: str, number: float | None) -> None:
     """JSON has no other, and no duration is."""
     assert parse_float(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), (" 143\n", 143), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("", None), ("x", None), ("-1", None), ("+1", None),
+     ("1_0", None), ("1.0", None), ("\u00b2", None), ("\u0663", None)],
+)  # fmt: skip
+def test_a_whole_number_in_a_meta_is_digits_alone(text: str, number: int | None) -> None:
+    assert parse_int(text) == number
+
+
+def test_the_reason_of_a_group_counts_what_did_not_succeed() -> None:
+    reason = group_verdict(["succeeded", "failed", "skipped", "succeeded", "failed"]).reason or ""
+    assert reason.startswith("2 failed, 1 skipped of 5")
