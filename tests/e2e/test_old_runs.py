@@ -99,7 +99,7 @@ def test_the_result_of_an_old_run_is_its_exit_code(bg: Cli, old: OldScript, code
     assert bg("report", "X").out.startswith(f"{state} {run_id}")
     assert [one["run_id"] for one in bg.json("list", "--state", state)["runs"]] == [run_id]
     assert bg.json("stats", "X")["labels"][0]["runs"] == 1
-    assert bg("stop", "X").out.startswith(f"{state} {run_id} exit={code}")
+    assert bg("stop", "X").err == f"{run_id} has already finished\n"
     assert {name: data for name, data in old.files(run_id).items() if name in before} == before
 
 
