@@ -49,7 +49,7 @@ def locate(start: str, job_file: str | None = None) -> Project:
         raise NoJobFileError(f"job file {job_file} {reason}", "check the path given to --file")
     found = os.path.realpath(job_file) if job_file else find_job_file(start)
     if found is None:
-        root = next((folder for folder in _upwards(start) if lexists(join(folder, ".git"))), start)
+        root = next((directory for directory in _upwards(start) if lexists(join(directory, ".git"))), start)
         return Project(root, None, Store(join(root, LOG_DIR)))
     return Project(dirname(found), found, Store(_log_dir(found)))
 
@@ -94,14 +94,14 @@ def _refuse_other_kinds(root: str) -> None:
         raise NoJobFileError(f"{path} is not a regular file", "replace it with a job file")
 
 
-def _upwards(folder: str) -> Iterator[str]:
+def _upwards(directory: str) -> Iterator[str]:
     """Yield a directory and each of its parents."""
     while True:
-        yield folder
-        above = dirname(folder)
-        if above == folder:
+        yield directory
+        parent = dirname(directory)
+        if parent == directory:
             return
-        folder = above
+        directory = parent
 
 
 def _log_dir(job_file: str) -> str:
@@ -116,7 +116,7 @@ def _log_dir(job_file: str) -> str:
 
 def find_job_file(start: str) -> str | None:
     """Return the bgjobs.yaml in `start` or in the nearest parent directory, or None."""
-    return next((path for folder in _upwards(start) if isfile(path := join(folder, JOB_FILE))), None)
+    return next((path for directory in _upwards(start) if isfile(path := join(directory, JOB_FILE))), None)
 
 
 def _text(path: str) -> str:

@@ -112,10 +112,10 @@ def find_venv(named: str | bool, working_dir: Path, root: Path, inputs: RenderIn
         if not _is_venv(venv, inputs):
             raise UsageError(f"venv {named} is not a virtual environment", f"create it: python3 -m venv {venv}")
         return str(venv)
-    candidates = (folder / name for folder in (working_dir, root) for name in ("venv", ".venv"))
+    candidates = (parent / name for parent in (working_dir, root) for name in ("venv", ".venv"))
     return next((str(path) for path in candidates if _is_venv(path, inputs)), "")
 
 
-def _is_venv(folder: Path, inputs: RenderInputs) -> bool:
+def _is_venv(directory: Path, inputs: RenderInputs) -> bool:
     """Return whether a directory is a virtual environment (PEP 405)."""
-    return inputs.is_file(folder / "pyvenv.cfg") or inputs.is_file(folder / "bin" / "activate")
+    return inputs.is_file(directory / "pyvenv.cfg") or inputs.is_file(directory / "bin" / "activate")

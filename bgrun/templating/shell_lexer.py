@@ -192,10 +192,10 @@ class _Lexer:
             self._take()
 
     def _in_escape(self) -> None:
-        """A backslash takes the next character along, but never a value."""
+        """Take a backslash with the next character; a value there is refused."""
         found = _PLACEHOLDER.match(self.text, self.at + 1)
         if found:
-            self._note(found, "behind a backslash")
+            self._note(found, "after a backslash")
             self._take(1 + len(found[0]))
         elif self._ahead("\\\n"):
             self._continued_line()
@@ -205,11 +205,11 @@ class _Lexer:
             self._take(2)
 
     def _continued_line(self) -> None:
-        """The shell joins the lines before it reads them, so that a `$` and a `(` may meet."""
+        """Take the end of a continued line: shells join such lines first, so that a `$` and a `(` may meet."""
         joins = "$<()" if self.context in _CODE else "$"
-        behind = self._previous()
-        in_word = self.context == "$(" and behind.isalnum()
-        if (behind and behind in joins) or in_word or self.context in _ARITHMETIC:
+        previous = self._previous()
+        in_word = self.context == "$(" and previous.isalnum()
+        if (previous and previous in joins) or in_word or self.context in _ARITHMETIC:
             self._give_up("a line that is broken within a word")
         fresh = self.fresh
         self._take(2)

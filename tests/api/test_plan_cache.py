@@ -66,7 +66,7 @@ def loaded(cli: Cli, *words: str, **env: str) -> set[str]:
     return set(python(*words, **env).err.split())
 
 
-def test_a_kept_plan_gives_the_same_without_the_work(project: Cli) -> None:
+def test_a_cached_plan_gives_the_same_without_the_work(project: Cli) -> None:
     assert said(project) == "hi one red none"
     assert "jinja2" not in loaded(project, "start", "say", "--wait", COLOUR="red")
     assert project("logs", "say").out.strip() == "hi one red none"
@@ -75,7 +75,7 @@ def test_a_kept_plan_gives_the_same_without_the_work(project: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lambda bg: bg.jobs(JOBS.replace("echo", "echo new")), "new hi one red none"),
         (lambda bg: bg.jobs(JOBS.replace("default: hi", "default: ho")), "ho one red none"),
@@ -86,20 +86,18 @@ def test_a_kept_plan_gives_the_same_without_the_work(project: Cli) -> None:
     ],
     ids=["command", "default", "env_file", "variable", "new variable", "venv"],
 )
-def test_whatever_it_was_made_from_changes_it_is_made_anew(
-    project: Cli, change: Callable[[Cli], Any], told: str
-) -> None:
+def test_a_changed_input_invalidates_the_plan(project: Cli, change: Callable[[Cli], Any], expected: str) -> None:
     project.env["COLOUR"] = "red"
     for _ in range(2):
         project("start", "say", "--wait")
     change(project)
     for _ in range(2):
         project("start", "say", "--wait")
-        assert project("logs", "say").out.strip() == told.format(project.folder)
+        assert project("logs", "say").out.strip() == expected.format(project.folder)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lambda bg: bg.jobs(JOBS.replace("{env_file", "{env: {COLOUR: green}, env_file")), "one green "),
         (lambda bg: (bg.folder / "vars.env").write_text("FROM_FILE=two\n"), "two red "),
@@ -108,7 +106,9 @@ def test_whatever_it_was_made_from_changes_it_is_made_anew(
     ],
     ids=["defaults", "env_file", "venv", "no job file"],
 )
-def test_the_blank_of_a_command_is_made_anew_as_well(project: Cli, change: Callable[[Cli], Any], told: str) -> None:
+def test_the_script_template_of_a_command_is_rendered_again_as_well(
+    project: Cli, change: Callable[[Cli], Any], expected: str
+) -> None:
     project.env["COLOUR"] = "red"
     look = 'echo "$FROM_FILE $COLOUR $VIRTUAL_ENV"'
     for label in ("a", "b"):
@@ -117,10 +117,10 @@ def test_the_blank_of_a_command_is_made_anew_as_well(project: Cli, change: Calla
     change(project)
     for label in ("a", "b"):
         project("run", label, "--wait", "--", "bash", "-c", look)
-        assert project("logs", label).out.removesuffix("\n") == told.format(project.folder)
+        assert project("logs", label).out.removesuffix("\n") == expected.format(project.folder)
 
 
-def test_each_folder_has_a_blank_of_its_own(project: Cli) -> None:
+def test_each_directory_has_a_script_template_of_its_own(project: Cli) -> None:
     (project.folder / "sub").mkdir()
     for _ in range(2):
         for folder in (project.folder, project.folder / "sub"):
@@ -141,7 +141,7 @@ def test_other_words_are_another_plan(project: Cli) -> None:
     assert project("logs", "say").out.split() == ["hi", "one", "red", "none", "--", "more"]
 
 
-def test_a_folder_that_is_gone_is_told_though_the_plan_was_kept(project: Cli) -> None:
+def test_a_folder_that_is_gone_is_reported_though_the_plan_was_kept(project: Cli) -> None:
     project.jobs("jobs: {x: {command: pwd, working_dir: sub}}\n")
     (project.folder / "sub").mkdir()
     for _ in range(2):
@@ -308,7 +308,7 @@ def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) ->
     assert not ours & {"local.child", "local.schedule"}
 
 
-def test_who_starts_a_run_is_told_by_the_system_where_no_variable_does(project: Cli) -> None:
+def test_who_starts_a_run_comes_from_the_system_where_no_variable_does(project: Cli) -> None:
     own = pwd.getpwuid(os.getuid()).pw_name
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         project.env.pop(name, None)

@@ -72,7 +72,7 @@ def test_a_parameter_is_of_its_type_or_refused(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-def test_what_is_no_file_is_told_and_hangs_nobody(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_what_is_no_file_is_reported_and_hangs_nobody(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / ".env")
     with pytest.raises(UsageError, match=r"env_file \.env is not a regular file"):
         read_env_files(tmp_path, [".env"], RenderInputs({}))

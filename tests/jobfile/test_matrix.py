@@ -42,15 +42,15 @@ def test_includes_as_in_the_example_of_the_documentation_of_github_actions() -> 
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "expected"),
     [
         ({"a": [1], "exclude": [{"a": 1}]}, "has no combinations"),
         ({"a": [1], "exclude": [{"b": 1}]}, "not an axis"),
         ({"a": list(range(40)), "b": list(range(40))}, "1600 combinations"),
     ],
 )
-def test_a_matrix_that_makes_no_sense_is_refused(raw: dict[str, list[object]], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_a_matrix_that_makes_no_sense_is_refused(raw: dict[str, list[object]], expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
         combinations(raw)
 
 

@@ -34,5 +34,5 @@ def test_a_label_is_what_the_rule_says(text: str) -> None:
 
 @given(st.text())
 def test_a_comment_is_one_line(text: str) -> None:
-    told = command.comment(text)
-    assert told == re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:200]
+    shown = command.comment(text)
+    assert shown == re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:200]

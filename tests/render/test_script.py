@@ -353,7 +353,7 @@ def test_venv(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("{command: 'true', working_dir: gone}", "working_dir .*gone is not a directory"),
         ("{command: 'true', env_file: gone.env}", "env_file gone.env"),
@@ -363,8 +363,8 @@ def test_venv(tmp_path: Path) -> None:
         ("{command: 'if true; then'}", "invalid bash syntax"),
     ],
 )
-def test_what_cannot_be_rendered_is_told(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_cannot_be_rendered_is_reported(text: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=expected):
         declared(tmp_path, f"jobs: {{job: {text}}}")
 
 

@@ -152,7 +152,7 @@ def test_backslashes_before_a_dollar(count: int, quote: str, shell: str, tmp_pat
 @pytest.mark.parametrize(
     "tail", ["`", "`a", "`a{{ v }}", "`{{ v }}" + chr(92), "`a" + chr(92) + "` {{ v }}", "`" + chr(92) * 3]
 )
-def test_an_unclosed_backquote_is_told(tail: str, tmp_path: Path) -> None:
+def test_an_unclosed_backquote_is_reported(tail: str, tmp_path: Path) -> None:
     """Whatever is behind it, to the end of the text, is in it; and no shell takes it."""
     found = find_placeholders(tail.replace("{{ v }}", placeholder(0))).found
     assert all(one.refusal.startswith("in backquotes;") for one in found)

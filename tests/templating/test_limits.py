@@ -143,12 +143,11 @@ def test_the_parts_of_a_pattern(pattern: str, parts: int) -> None:
     assert bounded_regex.expanded_size(pattern) == parts
 
 
-def test_a_pattern_that_backtracks_is_told(bg: Cli) -> None:
+def test_a_pattern_that_backtracks_is_reported(bg: Cli) -> None:
     bg.jobs("jobs: {x: {command: 'true', params: {p: {pattern: '(a+)+$'}}}}\n")
     assert "expected a match of" in bg("start", "x", f"p={'a' * 60}b", code=2).err
     bg.jobs("jobs: {x: {command: 'true', params: {p: {pattern: '(a|aa)+$'}}}}\n")
-    told = bg("start", "x", f"p={'a' * 60}b", code=2).err
-    assert "takes longer than" in told
+    assert "takes longer than" in bg("start", "x", f"p={'a' * 60}b", code=2).err
     bg("start", "x", "p=aaa", "--wait")
     bg.jobs(f"jobs: {{x: {{command: 'true', params: {{p: {{pattern: '(a|aa)+$', default: {'a' * 60}b}}}}}}}}\n")
     assert "bgjobs.yaml:1:42: jobs.x.params.p.pattern" in bg("validate", code=2).err
@@ -175,7 +174,7 @@ def test_yaml_that_takes_long_is_refused(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "more", ["depends_on: [no{0}]", "commnd: x", "env: {{bgrun_x: 1}}"], ids=["names", "keys", "env"]
 )
-def test_thousands_of_errors_are_told_soon(more: str) -> None:
+def test_thousands_of_errors_are_reported_soon(more: str) -> None:
     jobs = "".join(f"  job{number}: {{command: x, {more.format(number)}}}\n" for number in range(3000))
     document = yaml_source.read("x", f"jobs:\n{jobs}".encode())
     assert len(check.faults("x", document)) == check.MOST_FAULTS
@@ -219,7 +218,7 @@ JOBS = "jobs: {x: {command: 'true', env_file: a.env, problems: [m.json]}}\n"
 
 @pytest.mark.parametrize("make", [*KINDS, nested], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("name", ["bgjobs.yaml", "a.env", "m.json"])
-def test_what_stands_in_the_place_of_a_file_is_told(bg: Cli, name: str, make: Callable[[Path], None]) -> None:
+def test_what_stands_in_the_place_of_a_file_is_reported(bg: Cli, name: str, make: Callable[[Path], None]) -> None:
     bg.jobs(JOBS)
     (bg.folder / "a.env").write_text("A=1\n")
     (bg.folder / "m.json").write_text('{"problemMatcher": [{"owner": "m", "pattern": [{"regexp": "x"}]}]}')
@@ -250,7 +249,7 @@ def test_what_stands_in_the_place_of_a_projects_files_holds_no_init_up(bg: Cli, 
     bg("validate")
 
 
-def test_a_job_file_that_is_a_pipe_is_told_however_it_is_named(bg: Cli) -> None:
+def test_a_job_file_that_is_a_pipe_is_reported_however_it_is_named(bg: Cli) -> None:
     fifo(bg.folder / "other.yaml")
     assert "not a regular file" in bg("-f", "other.yaml", "jobs", code=2).err
     fifo(bg.folder / "bgjobs.yaml")
@@ -271,8 +270,8 @@ def test_the_bounds_hold_in_a_thread_too(bg: Cli) -> None:
             return error.message
 
     with ThreadPoolExecutor(3) as pool:
-        told = list(pool.map(start, ["x", "y", "x"]))
-    assert [one.partition(": it")[0] for one in told] == [
+        shown = list(pool.map(start, ["x", "y", "x"]))
+    assert [one.partition(": it")[0] for one in shown] == [
         "x: command: the template exceeds its limits",
         "y",
         "x: command: the template exceeds its limits",

@@ -52,10 +52,10 @@ def test_behind_a_substitution_that_only_some_shells_have(blank: str) -> None:
     assert filled("x=${a}; echo {{ v }}") == "x=${a}; echo 2"
 
 
-def test_the_first_reason_is_told() -> None:
-    told = filled("x=$[1+1]; cat << $x\n{{ v }}\n$x")
-    assert "$[…]" in told
-    assert "here-document" not in told
+def test_the_first_reason_is_reported() -> None:
+    reason = filled("x=$[1+1]; cat << $x\n{{ v }}\n$x")
+    assert "$[…]" in reason
+    assert "here-document" not in reason
 
 
 @pytest.mark.parametrize("text", ["echo `a {{ v }}", "echo `a {{ v }}`", 'echo "`a {{ v }}"', "echo `a \\` {{ v }}"])
