@@ -69,14 +69,6 @@ def hole(size: int, used: int, most: int) -> tuple[int, int]:
     return (begin, end - begin) if end > begin else (0, 0)
 
 
-def size(path: str) -> int:
-    """Return the length of a file in bytes; 0 if it does not exist."""
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0
-
-
 def on_disk(path: str) -> int:
     """Return the disk space of a file in bytes; 0 if it does not exist."""
     try:

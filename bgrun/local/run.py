@@ -14,7 +14,7 @@ from bgrun.light import signal, suppress
 from bgrun.local import event_loop, journal, workdir
 from bgrun.store import state
 from bgrun.store.paths import RunPaths
-from bgrun.system import process
+from bgrun.system import files, process
 from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
@@ -302,7 +302,7 @@ class RunTask:
         most = self.plan.limits.max_log_bytes
         if not self.settled:
             self._settle_in()
-            self.log_size = log_limit.size(self.at.log)
+            self.log_size = files.size(self.at.log)
             self.look_at = now + log_limit.SHORTEST_S
             return
         if not log_limit.bound(self.at.log, most):
@@ -314,11 +314,9 @@ class RunTask:
 
     def _log_is_quiet(self) -> bool:
         """Whether nothing came since the last look, and word of the next write will."""
-        from bgrun.local import log_limit
-
-        before, self.log_size = self.log_size, log_limit.size(self.at.log)
+        before, self.log_size = self.log_size, files.size(self.at.log)
         # Once more behind the asking: what came in between has given no word.
-        return before == self.log_size and self.host.ask_for_writes() and log_limit.size(self.at.log) == before
+        return before == self.log_size and self.host.ask_for_writes() and files.size(self.at.log) == before
 
     def heard_of_writes(self) -> None:
         """Look at its log again, which may be what was written to, and from then on by the clock until it is quiet.

@@ -13,6 +13,7 @@ from bgrun.parsers import bounded_regex, pytest_log, terminal
 from bgrun.parsers import problem_matchers as tool_problems
 from bgrun.parsers.problem_matchers import Problem
 from bgrun.store import masking
+from bgrun.system import files
 from bgrun.wording import short
 
 TYPE_CHECKING = False
@@ -116,7 +117,7 @@ class _Log:
     def __init__(self, path: str, known: Sequence[Mark]) -> None:
         self.path = path
         self.known = known
-        self.size = reader.size(path)
+        self.size = files.size(path)
 
     def head(self) -> list[str]:
         end = min(HEAD_BYTES, self.size)

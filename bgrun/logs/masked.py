@@ -94,13 +94,40 @@ class Text:
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
 
+class Unended:
+    """The bytes of a line that has not ended, which come in pieces; takes as long as the line."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.size = 0
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything of the line."""
+        return bool(self._parts)
+
+    def add(self, data: bytes) -> None:
+        """Append what came of the line."""
+        if data:
+            self._parts.append(data)
+            self.size += len(data)
+
+    def data(self) -> bytes:
+        """Return all that came of the line."""
+        return b"".join(self._parts)
+
+    def take(self) -> bytes:
+        """Return all that came of the line, and forget it."""
+        taken = self.data()
+        self._parts, self.size = [], 0
+        return taken
+
+
 class Stream:
     """Masks the bytes of a log that come in pieces, line by line, and keeps control characters."""
 
     def __init__(self, known: Sequence[Mark]) -> None:
         self._known = known
-        self._rest: list[bytes] = []
-        self._size = 0
+        self._rest = Unended()
         self._text: Text | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -108,19 +135,19 @@ class Stream:
         if not self._known:
             return data
         first, feed, others = data.partition(b"\n")
-        self._add(first)
+        self._rest.add(first)
         out: list[bytes] = []
         if feed:
             whole, feed_again, last = others.rpartition(b"\n")
             out = [self._line(), feed, mask(whole, self._known), feed_again]
-            self._add(last)
-        if self._size > LONGEST_LINE:
+            self._rest.add(last)
+        if self._rest.size > LONGEST_LINE:
             out.append(self._part())
         return b"".join(out)
 
     def early(self) -> bytes:
         """Return what can be shown of an unfinished line if it is plain text, else b""."""
-        rest = b"".join(self._rest)
+        rest = self._rest.data()
         if not rest or terminal.decode(rest).encode() != rest or not terminal.decode(rest).isprintable():
             return b""
         return self._part()
@@ -129,26 +156,16 @@ class Stream:
         """Return the last line, which has no line feed."""
         return self._line()
 
-    def _add(self, data: bytes) -> None:
-        if data:
-            self._rest.append(data)
-            self._size += len(data)
-
-    def _take(self) -> bytes:
-        taken = b"".join(self._rest)
-        self._rest, self._size = [], 0
-        return taken
-
     def _line(self) -> bytes:
         if self._text is None:
-            return mask(self._take(), self._known)
+            return mask(self._rest.take(), self._known)
         text, self._text = self._text, None
-        last = text.feed(terminal.without_controls(terminal.decode(self._take())))
+        last = text.feed(terminal.without_controls(terminal.decode(self._rest.take())))
         return (last + text.end()).encode("utf-8", "surrogatepass")
 
     def _part(self) -> bytes:
         """Return what can be shown of an unfinished line, as clean text."""
         self._text = self._text or Text(self._known)
-        whole, held = terminal.settled(self._take())
-        self._add(held)
+        whole, held = terminal.settled(self._rest.take())
+        self._rest.add(held)
         return self._text.feed(terminal.without_controls(terminal.decode(whole))).encode("utf-8", "surrogatepass")

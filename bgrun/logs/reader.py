@@ -60,14 +60,6 @@ def _next_data(fd: int, offset: int) -> int:
         return sys.maxsize if error.errno == errno.ENXIO else offset
 
 
-def size(path: str) -> int:
-    """Return the size of a log in bytes; 0 if it does not exist."""
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0
-
-
 def bytes_before(path: str, offset: int, count: int) -> bytes:
     """Return the bytes of a log before an offset, at most `count`."""
     try:

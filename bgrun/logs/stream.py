@@ -6,9 +6,10 @@ All of it is clean text with its secrets masked.
 from __future__ import annotations
 
 from bgrun.light import NamedTuple
-from bgrun.logs import masked, reader
+from bgrun.logs import masked
 from bgrun.parsers import terminal
 from bgrun.store import masking
+from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class Lines:
 
     def __init__(self, known: Sequence[Mark]) -> None:
         self._known = known
-        self._rest: list[bytes] = []
-        self._size = 0
+        self._rest = masked.Unended()
         self._text: masked.Text | None = None
         self._begun = ""
 
@@ -51,12 +51,12 @@ class Lines:
     def feed(self, data: bytes) -> list[Piece]:
         """Return the lines that are complete, and the part so far of a very long one."""
         first, *others = data.split(b"\n")
-        self._add(first)
+        self._rest.add(first)
         pieces: list[Piece] = []
         for part in others:
             pieces.append(self._line())
-            self._add(part)
-        if self._size > LONGEST_LINE and not self._goes_back():
+            self._rest.add(part)
+        if self._rest.size > LONGEST_LINE and not self._goes_back():
             pieces.append(self._part())
         return pieces
 
@@ -67,7 +67,7 @@ class Lines:
         """
         if self._text or not self._rest:
             return None
-        whole, _ = terminal.settled(b"".join(self._rest))
+        whole, _ = terminal.settled(self._rest.data())
         text = terminal.clean(terminal.decode(whole))
         text = masked.Text(self._known).feed(text) if self._known else text
         if not text or text == self._begun:
@@ -83,18 +83,8 @@ class Lines:
     def _behind(self, text: str) -> str | None:
         return text[len(self._begun) :] if self._begun and text.startswith(self._begun) else None
 
-    def _add(self, data: bytes) -> None:
-        if data:
-            self._rest.append(data)
-            self._size += len(data)
-
-    def _take(self) -> bytes:
-        taken = b"".join(self._rest)
-        self._rest, self._size = [], 0
-        return taken
-
     def _line(self) -> Piece:
-        data = self._take()
+        data = self._rest.take()
         if self._text:
             text, self._text = self._text, None
             rest = text.feed(terminal.clean(terminal.decode(data))) + text.end()
@@ -105,8 +95,8 @@ class Lines:
 
     def _part(self) -> Piece:
         """Return the part so far of a very long line, except bytes whose meaning may still change."""
-        data, held = terminal.settled(self._take())
-        self._add(held)
+        data, held = terminal.settled(self._rest.take())
+        self._rest.add(held)
         begun = self._begun if self._text is None else ""
         self._text, self._begun = self._text or masked.Text(self._known), ""
         text = self._text.feed(terminal.clean(terminal.decode(data)))
@@ -114,11 +104,11 @@ class Lines:
 
     def _goes_back(self) -> bool:
         """Drop text that a carriage return overwrote: only the newest state of a progress bar is shown."""
-        data = self._take()
+        data = self._rest.take()
         standing = data.rstrip(b"\r")
         gone = 0 if self._text else standing.rfind(b"\r") + 1
-        self._add(data[gone:])
-        return gone > 0 and self._size <= LONGEST_LINE
+        self._rest.add(data[gone:])
+        return gone > 0 and self._rest.size <= LONGEST_LINE
 
 
 def last_line(path: str, known: Sequence[Mark], most: int, *, unended: bool = False) -> str:
@@ -131,7 +121,7 @@ def last_line(path: str, known: Sequence[Mark], most: int, *, unended: bool = Fa
         unended: whether to return '' if the line has a line feed.
     """
     reach = max((mark.length for mark in known), default=1) - 1
-    start = max(0, reader.size(path) - most - (masked.ahead(known) if known else 0))
+    start = max(0, files.size(path) - most - (masked.ahead(known) if known else 0))
     data = b"".join(piece.data for piece in masked.read_from(path, start, known))
     if unended and data.endswith(b"\n"):
         return ""

@@ -18,7 +18,6 @@ STAMP_FORMAT = "%Y%m%d_%H%M%S"
 STAMP_LENGTH = 15
 MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
 """The variables by which the processes of a run are known: its run id, and its log folder."""
-KINDS = ("log", "pid", "exit", "meta")
 
 
 class RunPaths(NamedTuple):

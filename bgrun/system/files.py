@@ -294,20 +294,28 @@ def _open_reserve(hidden: str) -> tuple[int, int]:
     return -1, 0
 
 
+@contextmanager
+def _opened(path: str) -> Iterator[int | None]:
+    """Open an existing regular file as `open_regular` does, for one block; None if it does not exist."""
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def read(path: str, most: int) -> bytes | None:
     """Return the whole content of a file, or None if it does not exist.
 
     Raises:
         StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
-    try:
-        fd = open_regular(path)
-    except FileNotFoundError:
-        return None
-    try:
-        return _whole(fd, path, most)
-    finally:
-        os.close(fd)
+    with _opened(path) as fd:
+        return None if fd is None else _whole(fd, path, most)
 
 
 def _whole(fd: int, path: str, most: int) -> bytes:
@@ -345,15 +353,8 @@ def head(path: str, most: int) -> bytes | None:
     Raises:
         StorageError: it is a symbolic link or no regular file, or cannot be read.
     """
-    try:
-        fd = open_regular(path)
-    except FileNotFoundError:
-        return None
-    try:
-        with storage(path, "read"):
-            return os.read(fd, most)
-    finally:
-        os.close(fd)
+    with _opened(path) as fd, storage(path, "read"):
+        return None if fd is None else os.read(fd, most)
 
 
 def is_trusted(path: str) -> bool:
@@ -372,15 +373,11 @@ def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
     Raises:
         StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
-    try:
-        fd = open_regular(path)
-    except FileNotFoundError:
-        return None
-    try:
+    with _opened(path) as fd:
+        if fd is None:
+            return None
         found = os.fstat(fd)
         return _whole(fd, path, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
-    finally:
-        os.close(fd)
 
 
 def owner(path: str) -> int:
@@ -408,6 +405,14 @@ def open_regular(path: str) -> int:
         os.close(fd)
         raise StorageError(f"{path} is not a regular file", "move it away")
     return fd
+
+
+def size(path: str) -> int:
+    """Return the bytes of a file; 0 if it does not exist."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def modified(path: str) -> float:
