@@ -68,7 +68,7 @@ def test_a_hook_runs_in_its_directory_with_nothing_of_ours(ended: Run, tmp_path:
     running.start_due([Hook("finish", script), Hook("success", "false")], ended, f"{tmp_path}/works", {"MORE": "more"})
     (pid,) = running.until
     assert running.helpers == {pid}
-    assert os.getsid(pid) != os.getsid(0)
+    wait_until(lambda: os.getsid(pid) == pid, "it has a session of its own")
     assert reap(running) == [7]
     log = tmp_path / ".logs/jobs/x_1.hooks.log"
     assert log.read_text() == f"{tmp_path}/works\nfailed more {tmp_path}/.logs\n1\n"
