@@ -91,7 +91,7 @@ def test_a_process_that_exits_before_it_stands_still_is_not_reached(
     """The first look finds it neither suspended nor gone, the second one gone; the kernel takes signals all along."""
     _, seen = start("")
     looks = iter([seen._replace(stopped=False), None])
-    monkeypatch.setattr(process, "look", lambda _: next(looks))
+    monkeypatch.setattr(process, "read", lambda _: next(looks))
     monkeypatch.setattr(process, "is_running", lambda *_: True)
     assert signals.send_to_living([seen], "SIGTERM") == []
 
