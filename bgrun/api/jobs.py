@@ -62,7 +62,7 @@ def _mark(raw: bytes) -> bytes:
 
 
 def matcher_files(found: JobFile) -> list[str]:
-    """Return the files of problem matchers that a job file names: they may change while it does not."""
+    """Return the matcher files of a job file: they may change while it does not."""
     named = (one for job in found.jobs.values() for one in job.problems)
     return [one for one in named if isinstance(one, str) and one.endswith(".json")]
 

@@ -1,4 +1,4 @@
-"""Cache rendered plans in `.cache/`, so that a repeated start needs no YAML, Jinja or shell.
+"""Cache rendered plans, so that a repeated start needs no YAML, Jinja or shell.
 
 What is cached: a whole plan, with all templates rendered; for `bgrun run` the script template of a directory.
 What invalidates it: another job file, other code of bgrun, another machine, other arguments, or a changed input that
@@ -120,12 +120,18 @@ def _command_template(
 
 
 def _may_be_random(raw: bytes) -> bool:
-    """Return whether a template may render differently each time: Jinja has one filter and one function for that."""
+    """Return whether a template may render differently each time.
+
+    Jinja has one filter and one function for that.
+    """
     return b"random" in raw or b"lipsum" in raw
 
 
 def _entry(request: PlanRequest) -> str:
-    """Return a short name for a request. Two requests with the same name would only replace each other's entries."""
+    """Return the name of the cache entry for a request.
+
+    Requests with the same name would only replace each other's entries.
+    """
     text = "\0".join([request.kind, *request.words, "", *request.more])
     return codec.digest(text.encode("utf-8", "surrogateescape")).hex()
 

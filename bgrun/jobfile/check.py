@@ -1,4 +1,4 @@
-"""Check a job file and report every error in it: those of its schema, and those that a schema cannot express."""
+"""Check a job file against its schema and the rules beyond it, and report every error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def faults(file: str, document: Document) -> list[Fault]:
 
 
 def _valid_part(data: Mapping[str, Any], found: list[Fault]) -> dict[str, Any]:
-    """Return the jobs, groups and defaults without an error so far: only these can be checked further."""
+    """Return the jobs, groups and defaults without an error so far.
+
+    Only these can be checked further.
+    """
     paths = [fault.path for fault in found]
     valid: dict[str, Any] = {} if _has_fault("defaults", paths) else {"defaults": data.get("defaults")}
     for part in ("jobs", "groups"):
@@ -85,7 +88,10 @@ def _matrices(file: str, document: Document, valid: Mapping[str, Any]) -> Iterat
 
 
 def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Fault]:
-    """Find variables that a job must not set; one of the defaults is reported there, not again for each job."""
+    """Find variables that a job must not set.
+
+    One of the defaults is reported there, not again for each job.
+    """
     for key, names, refusal in (
         ("env", settings.env, env_names.refusal),
         ("secrets", settings.secrets, env_names.secret_refusal),
@@ -113,7 +119,10 @@ def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]
 
 
 def _dependencies(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
-    """Find unknown names and cycles in dependencies; a group's cycle is reported only if its jobs alone have none."""
+    """Find unknown names and cycles in dependencies.
+
+    The cycle of a group is reported only if its jobs alone have none.
+    """
     for job in job_file.jobs.values():
         yield from _named_jobs(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
     before = {name: job.depends_on for name, job in job_file.jobs.items()}
@@ -207,7 +216,7 @@ def _error_of(check: Callable[..., object], *args: object) -> UsageError | None:
 
 
 def _line_offset(text: str, line: int) -> int:
-    """Return how far below its key a line of a text is: a text of several lines is a block below the key."""
+    """Return how far below its key a line is: several lines are a block below the key."""
     return line if "\n" in text else 0
 
 

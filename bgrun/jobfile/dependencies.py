@@ -52,7 +52,7 @@ def cycle(dependencies: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def dependencies_in(job_file: JobFile, group: GroupSpec) -> dict[str, tuple[str, ...]]:
-    """Return the dependencies of each job within a group: its own ones, and those that the group adds."""
+    """Return the dependencies of each job within a group: its own, and those of the group."""
     found = {name: job.depends_on for name, job in job_file.jobs.items()}
     for name in group.jobs:
         before = group.before if name not in group.before else ()

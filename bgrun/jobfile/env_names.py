@@ -1,4 +1,4 @@
-"""Decide which environment variables a job may set: none that its job script or shell uses itself. Pure."""
+"""Refuse environment variables that the job script or its shell uses itself. Pure."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ def refusal(name: str) -> tuple[str, str]:
 
 
 def secret_refusal(name: str) -> tuple[str, str]:
-    """Return why a variable must not be a secret, as `refusal` does: a shell must pass it to the job unchanged."""
+    """Return why a variable must not be a secret, and the fix, as `refusal` does.
+
+    A shell must pass a secret to the job unchanged.
+    """
     if is_of_a_shell(name):
         return f"variable {name} is set by the shell, so it cannot hold a secret", "rename it"
     return refusal(name)
 
 
 def is_of_a_shell(name: str) -> bool:
-    """Return whether a shell would not pass a variable on unchanged: such a one reaches the command by env(1)."""
+    """Return whether a shell would change a variable, so that env(1) must set it."""
     return f" {name} " in _OF_A_SHELL or (name.startswith("BASH_") and name != "BASH_ENV")
 
 

@@ -1,4 +1,4 @@
-"""Find the schemas of this installation, and identify the code that reads and renders job files."""
+"""Find the schemas of this installation, and identify the code that renders jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOMS = ("jobfile", "templating", "render", "parsers")
 
 
 def schema_dir() -> str:
-    """Return the directory of the schemas: inside the package in a wheel, next to it in a checkout.
+    """Return the directory of the schemas: in the package, or next to it in a checkout.
 
     Raises:
         BgrunError: the installation is broken.

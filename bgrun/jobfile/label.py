@@ -1,4 +1,4 @@
-"""Check labels, which are the beginnings of file names. Pure, and light: every start imports it."""
+"""Check labels, which are the beginnings of file names. Pure; every start imports it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def load(path: str | os.PathLike[str]) -> JobFile:
 
 
 def parse(path: str, raw: bytes, *, checked: bool = False) -> JobFile:
-    """Return the specs in the bytes of a job file; `checked` bytes are known to have no errors.
+    """Return the specs in the bytes of a job file; `checked` bytes have no errors.
 
     Raises:
         JobFileError: it has errors; the exception lists all of them.

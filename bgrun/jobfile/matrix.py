@@ -1,4 +1,4 @@
-"""Expand a matrix to its combinations; `include` and `exclude` work as in GitHub Actions. Pure.
+"""Expand a matrix to its combinations, as GitHub Actions does. Pure.
 
 Source: "Running variations of jobs in a workflow" in the documentation of GitHub Actions.
 """
@@ -31,7 +31,9 @@ def axes_of(raw: Mapping[str, Any]) -> dict[str, list[Scalar]]:
 
 
 def combinations(raw: Mapping[str, Any]) -> tuple[Combination, ...]:
-    """Return the combinations of a matrix in declared order: the product of its axes, then `exclude` and `include`.
+    """Return the combinations of a matrix in declared order.
+
+    They are the product of its axes, changed by `exclude` and then by `include`.
 
     An `exclude` removes each combination that has all its values. An `include` is added to every combination
     whose axes it does not change; one that fits none becomes a combination of its own.

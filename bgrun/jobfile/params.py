@@ -32,7 +32,7 @@ _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
 def bind(job: JobSpec, given: Sequence[str]) -> dict[str, Scalar]:
-    """Return the value of each parameter: given by name or in declared order, or else its default.
+    """Return the value of each parameter, given by name or in declared order, or its default.
 
     Raises:
         UsageError: one is unknown, missing, given twice or of the wrong type.

@@ -1,4 +1,4 @@
-"""Resolve the problem matchers of a job: built-ins, files in GitHub Actions format, or inline matchers."""
+"""Resolve the problem matchers of a job: built-ins, matcher files or inline matchers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the project: its job file and its log directory. Imports nothing heavy: every command uses it."""
+"""Find the job file and the log directory of a project. Light: every command uses it."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def find_job_file(start: str) -> str | None:
 
 
 def _text(path: str) -> str:
-    """Return the text of a file as far as it can be read; errors are reported when it is loaded."""
+    """Return the text of a file if it can be read. Errors are reported when it is loaded."""
     try:
         return read_bounded(path, MOST_BYTES).decode("utf-8", "replace")
     except OSError:
@@ -147,7 +147,10 @@ def _is_key(line: str) -> bool:
 
 
 def _is_plain(value: str) -> bool:
-    """Return whether YAML reads a value as exactly this text: no number, date or boolean has a slash or begins so."""
+    """Return whether YAML reads a value as exactly this text.
+
+    No number, date or boolean has a slash or begins so.
+    """
     return _PLAIN.issuperset(value) and ("/" in value.strip("/") or (value[:1] == "." and value[1:2].isalpha()))
 
 

@@ -48,7 +48,7 @@ def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
 
 
 def _fits_type(error: Any) -> bool:
-    """Return whether the value has the type of a branch: of several branches that one is meant."""
+    """Return whether the value has the type of a branch, which then is the intended one."""
     return error.validator not in ("type", "const")
 
 

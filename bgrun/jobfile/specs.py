@@ -1,4 +1,4 @@
-"""Specs: the declarations of a job file as frozen values, with the defaults merged in. Pure."""
+"""Turn a document into specs: frozen values, with the defaults merged in. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Retry(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """The settings that a job and `defaults` have in common; ad-hoc commands use those of `defaults`.
+    """The settings that jobs and `defaults` have in common; ad-hoc commands use the latter.
 
     concurrency: its group is a template; an empty one means the name of the job.
     """

@@ -1,4 +1,4 @@
-"""Parse YAML to plain data with the position of each part. Never raises: errors are collected.
+"""Parse YAML to plain data with the position of each part, and collect its errors.
 
 YAML 1.1 as PyYAML parses it. In addition a duplicate key, a key that is not a string, an alias inside its own
 anchor and an alias bomb are errors: each of them would silently mean something else.

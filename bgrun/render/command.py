@@ -1,4 +1,4 @@
-"""Render ad-hoc commands by filling in a cached script template, without Jinja. Pure, and light.
+"""Render ad-hoc commands by filling in a cached script template, without Jinja. Pure.
 
 The job scripts of all ad-hoc commands in a directory differ in a few words only. The script template is rendered
 once, with a placeholder for each of them, and cached as a plan (`api/plan_cache`): `bgrun run` takes 17 ms of
@@ -41,7 +41,7 @@ def fill(template: RenderedJob, label: str, argv: Sequence[str]) -> RenderedJob:
 
 
 def exec_words(argv: Sequence[str]) -> str:
-    """Return the command by which a subshell becomes the program of an argv, with exactly these words.
+    """Return the command by which a subshell becomes the program of an argv.
 
     `exec` keeps builtins and functions out. A path does not need it, and bash's `exec` would expand a leading
     `~` and change the name by which the program was called ($0). Quotes keep a path from being an assignment.
@@ -74,7 +74,7 @@ def comment(line: str) -> str:
 
 
 def keep_out(secrets: Mapping[str, str], *texts: str) -> None:
-    """Refuse texts for the files of a run that contain a secret, and secrets that are too short to mask.
+    """Refuse texts that contain a secret, and secrets that are too short to mask.
 
     Quotes are removed on both sides, so that a value is found however it is quoted.
 
@@ -121,7 +121,10 @@ def _is_in(bare: str, text: str) -> bool:
 
 
 def join(argv: Iterable[str]) -> str:
-    """Return the words quoted for a shell, as shlex.join() does; importing shlex would double the time of a status."""
+    """Return the words quoted for a shell, as shlex.join() does.
+
+    Importing shlex takes longer than the rest of a status.
+    """
     return " ".join(map(_quoted, argv))
 
 

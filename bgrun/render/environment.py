@@ -1,4 +1,4 @@
-"""Find the environment of a job: the variables of its env files, and its virtual environment."""
+"""Read the env files of a job, and find its virtual environment."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def _read_env_file(path: Path, name: str, inputs: RenderInputs, before: Mapping[
 
 
 def _check_cost(text: str, name: str, path: Path) -> None:
-    """Refuse files that python-dotenv would parse for minutes: its time grows with the square of these counts."""
+    """Refuse files that python-dotenv would parse for minutes.
+
+    Its time grows with the square of these counts.
+    """
     if len(text) > MOST_BYTES:
         raise UsageError(f"env_file {name} is larger than {MOST_BYTES >> 10} KiB", f"make it smaller: {path}")
     if found := _SPACES.search(text):
@@ -85,7 +88,7 @@ def _line_of(original: Any) -> int:
 
 
 def _resolved(raw: Mapping[str, str], *around: Any) -> dict[str, str]:
-    """Expand the `${NAME}` of each value from the assignments before it, or else from `around`, the nearest first."""
+    """Expand each `${NAME}` from earlier assignments, or else from `around`, nearest first."""
     from dotenv.variables import parse_variables
 
     values: dict[str, str] = {}

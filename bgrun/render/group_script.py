@@ -14,7 +14,7 @@ cd -- "${{0%/*}}" || exit 1
 
 
 def sequential(name: str, run_ids: Sequence[str]) -> str:
-    """Return the script of a plan with dependencies; run IDs come after those that they depend on."""
+    """Return the script of a plan with dependencies; run IDs are in dependency order."""
     how = "each after its dependencies, until one fails"
     return _HEAD.format(name=name, how=how) + "".join(f"bash {run_id}.sh || exit\n" for run_id in run_ids)
 

@@ -1,4 +1,4 @@
-"""Render a declared job, or the script template of ad-hoc commands, to a job that is ready to launch."""
+"""Render a declared job, or the script template of ad-hoc commands."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def render_job(
 def render_command_template(
     *, working_dir: Path, root: Path, job_file: JobFile | None, inputs: RenderInputs
 ) -> RenderedJob:
-    """Return the script template of ad-hoc commands: their job, with placeholders that `command.fill` replaces.
+    """Return the script template of ad-hoc commands, for `command.fill`.
 
     Raises:
         UsageError: a template or an env file of the defaults is invalid.
@@ -150,7 +150,7 @@ def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:
 
 
 def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], env_words: str) -> tuple[str, str]:
-    """Return the line of the script that runs the command, and the command as a person would type it."""
+    """Return the script line that runs the command, and the command as a person types it."""
     where = f"{job.name}: command"
     if not isinstance(job.command, str):
         argv = [template.render(word, values, where) for word in job.command] + list(extra)

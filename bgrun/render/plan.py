@@ -1,4 +1,4 @@
-"""Expand the jobs that a start or a group names to a plan: every job once, after its dependencies."""
+"""Expand requested jobs to a plan: every job once, after its dependencies."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def expand_group(
     only: Sequence[str] = (),
     given: Sequence[str] = (),
 ) -> RenderedPlan:
-    """Return the plan of a group's jobs, or of `only` some of them, and all their dependencies.
+    """Return the plan of a group's jobs, or of `only` some, and all their dependencies.
 
     Args:
         job_file: where it is declared.
@@ -111,7 +111,7 @@ def _find_group(job_file: JobFile, name: str) -> GroupSpec:
 def _shared_params(
     job_file: JobFile, group: str, jobs: Sequence[str], given: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the parameters of each job: every KEY=VALUE goes to all jobs that declare the key."""
+    """Return the parameters of each job: a KEY=VALUE goes to all jobs that declare the key."""
     words: dict[str, tuple[str, ...]] = {}
     for word in given:
         key, equals, _ = word.partition("=")

@@ -1,4 +1,4 @@
-"""Render the job script from its Jinja template, and write the line of it that runs the command."""
+"""Render the job script from its Jinja template."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run_shell(words: str, settings: Settings) -> str:
 
 
 def _redirections(settings: Settings) -> str:
-    """Return the redirections that give the command its stderr, and no descriptor that the script keeps for itself."""
+    """Return redirections that give the command its stderr and no descriptor of the script."""
     return "2>&3 3>&- 9>&-" if settings.concurrency else "2>&3 3>&-"
 
 

@@ -1,4 +1,4 @@
-"""Render the settings that declared jobs and ad-hoc commands share: directory, variables, hooks, concurrency."""
+"""Render the settings that declared jobs and ad-hoc commands share."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Text with values in it: Jinja in a sandbox, and values quoted for the place they stand in."""
+"""Text with values in it: Jinja in a sandbox, and values quoted for their place."""

@@ -1,4 +1,4 @@
-"""Record what rendering reads outside of the job file, so that a cached plan can be validated.
+"""Record what rendering reads besides the job file, to validate cached plans.
 
 A cached plan is valid while each recorded variable and file check has the result that it had then:
 rendering again would give the same plan.

@@ -1,4 +1,4 @@
-"""Limit the cost of a template: its processor time, the size of each value, and the total of all values.
+"""Limit the processor time of a template and the size of the values it produces.
 
 Jinja's sandbox keeps a template from accessing the system, not from `{{ 'x' * 10**9 }}` or nested loops. Here each
 operation is checked before it is carried out, and counts against the limits of its template.
@@ -77,7 +77,7 @@ def check_size(value: object, times: int = 1) -> None:
 
 
 def _size(value: object, most: int) -> int:
-    """Return the size of a value with all its parts, each as often as it occurs; stop above `most`."""
+    """Return the size of a value with all its parts, as often as they occur, up to `most`."""
     if isinstance(value, (str, bytes, range)):
         return len(value)
     if isinstance(value, int):
@@ -123,7 +123,7 @@ def _check_bits(bits: int) -> None:
 
 
 def _check_format(text: str, values: Any) -> None:
-    """Refuse a format whose widths are too large, or its values as often as they may occur in it."""
+    """Refuse a format with too large widths, or too large values for their number of uses."""
     given = list(values.values()) if isinstance(values, dict) else list(values)
     if any(len(digits) > len(str(MOST_SIZE)) for digits in re.findall("[0-9]+", text)):
         raise TooMuchError("a width in a format is too large")
@@ -232,7 +232,7 @@ class _Counted(NodeTransformer):
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox with limits on each operation and, inside `limited`, on the whole template."""
+    """Jinja's sandbox with limits on each operation and on the whole template (`limited`)."""
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
     concat = staticmethod(joined)

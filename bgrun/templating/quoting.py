@@ -1,4 +1,4 @@
-"""Quote each value for the place it stands in, so that no value of a command can become code.
+"""Quote each value for its place, so that no value of a command can become code.
 
 The rendered text holds a placeholder for each value; `shell_lexer` says what it stands in. Where no quoting
 is safe (in a here-document, in backquotes, in `${…}`, in arithmetic, in a comment, after text that shells
@@ -72,6 +72,9 @@ def _quoted(value: str, text: str, one: Placeholder) -> str:
 
 
 def _stands_alone(value: str, text: str, one: Placeholder) -> bool:
-    """Return whether a plain word has no other meaning here: `2` before `>` is a descriptor, `a=b` an assignment."""
+    """Return whether a plain word has no other meaning here.
+
+    `2` before `>` is a descriptor, `a=b` an assignment.
+    """
     before, after = text[one.start - 1 : one.start] or " ", text[one.end : one.end + 1] or " "
     return before in " \t\n=" and after in " \t\n;)" and "=" not in value

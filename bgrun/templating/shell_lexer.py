@@ -1,4 +1,4 @@
-"""Find what each placeholder in a shell text stands in: nothing, single or double quotes, or an unsafe place.
+"""Find what each placeholder in a shell text stands in: quotes, none, or an unsafe place.
 
 The text is lexed as a shell does it (POSIX Shell Command Language, 2.2 Quoting and 2.6 Word Expansions;
 bash(1), QUOTING), as far as quoting depends on it. Some texts are parsed differently by different shells, or
@@ -53,7 +53,7 @@ class Placeholder(NamedTuple):
 
 
 class Placeholders(NamedTuple):
-    """All placeholders of a text in order, and whether every quote and bracket of the text is closed."""
+    """All placeholders of a text in order, and whether its quotes and brackets are closed."""
 
     found: tuple[Placeholder, ...]
     closed: bool
@@ -70,7 +70,7 @@ def find_placeholders(text: str) -> Placeholders:
 
 
 class _HereDoc(NamedTuple):
-    """A here-document whose body has yet to come; `depth` counts what was open where its end word is given."""
+    """A here-document whose body has yet to come; `depth` counts the contexts around it."""
 
     word: str
     strips_tabs: bool
@@ -205,7 +205,10 @@ class _Lexer:
             self._take(2)
 
     def _continued_line(self) -> None:
-        """Take the end of a continued line: shells join such lines first, so that a `$` and a `(` may meet."""
+        """Take the end of a continued line.
+
+        Shells join such lines first, so that a `$` and a `(` may meet.
+        """
         joins = "$<()" if self.context in _CODE else "$"
         previous = self._previous()
         in_word = self.context == "$(" and previous.isalnum()
@@ -368,7 +371,7 @@ class _Lexer:
 
 
 def _may_hide_its_end(line: str, document: _HereDoc) -> bool:
-    """Return whether a shell may join this line of a body with the next, or take it for the end."""
+    """Return whether a shell may join this body line with the next, or take it for the end."""
     nearly_end = document.depth > 1 and line.startswith(document.word)
     open_end = line.endswith("\\") or _BEGINS_EXPANSION.search(_CLOSED_EXPANSION.sub("", line))
     return nearly_end or bool(document.expands and open_end)

@@ -1,4 +1,4 @@
-"""Render templates with Jinja in a sandbox, where an undefined name is an error, never an empty text."""
+"""Render templates with Jinja in a sandbox, where an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _checked_text(value: object) -> str:
 
 @cache
 def _plain() -> jinja2.Environment:
-    """Return the environment that inserts values as they are: for names, paths, variables and argv words."""
+    """Return the environment for names, paths, variables and argv words: values go in as is."""
     return _environment(_checked_text)
 
 
@@ -145,7 +145,7 @@ def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
 
 
 def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
-    """Render the template of a command for a shell whose quoting bgrun does not know: each value must be `| raw`.
+    """Render the command of a shell with unknown quoting: each value must be `| raw`.
 
     Raises:
         UsageError: as `render`, and for a value that is not `| raw`.
@@ -161,7 +161,10 @@ def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
 
 
 def _delayed(finalize: Any) -> Any:
-    """Keep Jinja from calling `finalize` on constants while it compiles: it must see each value once."""
+    """Keep Jinja from calling `finalize` on constants during compilation.
+
+    It must see each value exactly once.
+    """
 
     @jinja2.pass_context
     def late(_: jinja2.runtime.Context, value: object) -> str:
@@ -244,7 +247,7 @@ def _stand_in(node: nodes.Expr) -> str:
 
 
 def faults(text: str, known: set[str]) -> list[TemplateFault]:
-    """Return the errors of a template that are known before it is rendered; `known` are the names it may use."""
+    """Return the errors that are known before rendering; `known` names may be used."""
     if _tags(text) > limits.MOST_TAGS:
         return [TemplateFault(1, f"the template has more than {limits.MOST_TAGS} tags (`{{{{` or `{{%`)")]
     try:
