@@ -191,7 +191,7 @@ def newest(project: Project, ref: str) -> Newest:
     """
     if index.is_run(project.store, ref):
         return Newest(read(project, ref))
-    found = index.look_up(project.store, ref)
+    found = index.find_label(project.store, ref)
     if found.newest:
         return Newest(read(project, found.newest), tuple(_live(project, found.unfinished)))
     run = read(project, resolve(project, ref))

@@ -1,7 +1,7 @@
-"""What is kept beside the runs only to save time: `.logs/.cache/`, which anybody may remove at any moment.
+"""Store cache entries in `.logs/.cache/`, which a user may delete at any time.
 
-What is read from it has to say itself what it was made from, and is used only while that is still so. A
-file that another user could have written is none.
+Each entry has to identify its inputs: its reader checks whether they are unchanged. An entry that another user can have
+written is ignored. A failure to write is ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Cache:
         return f"{self._log_dir}/.cache"
 
     def read(self, name: str) -> bytes | None:
-        """Return what was kept under a name, or None where there is nothing that can be trusted."""
+        """Return an entry, or None if there is none that can be trusted."""
         with suppress(OSError, StorageError):
             fd = files.open_regular(f"{self.folder}/{name}")
             try:
@@ -41,65 +41,64 @@ class Cache:
         return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep bytes under a name; where that cannot be, or nothing ran yet, it is done without."""
+        """Write an entry, if the log directory has runs and belongs to this user."""
         with suppress(OSError, StorageError):
             if path := self._place(name):
                 files.replace(path, files.unique(path), data)
 
     def _place(self, name: str) -> str:
-        """Return the path under which something may be kept, or '' where nothing ran yet.
+        """Return the path of an entry, or '' if none may be written.
 
         Raises:
-            StorageError: nothing can be kept here.
+            StorageError: the directory of the cache cannot be used.
         """
         if not os.path.isdir(f"{self._log_dir}/jobs") or not files.check_log_dir(self._log_dir):
             return ""
         if os.stat(self._log_dir).st_uid != os.geteuid():
-            return ""  # root looks at somebody's runs
+            return ""  # root reads the runs of a user
         files.ensure_folder(self.folder)
         return f"{self.folder}/{name}"
 
-    def read_word(self, name: str) -> str:
-        """Return a word that was kept, or '' where there is none that can be trusted."""
+    def read_link(self, name: str) -> str:
+        """Return a short text stored as the target of a symbolic link, or '' if there is none that can be trusted."""
         path = f"{self.folder}/{name}"
         with suppress(OSError):
             return os.readlink(path) if os.lstat(path).st_uid == os.geteuid() else ""
         return ""
 
-    def write_word(self, name: str, word: str) -> bool:
-        """Keep a word, and return whether that could be; as what a symbolic link says.
+    def write_link(self, name: str, text: str) -> bool:
+        """Store a short text as the target of a symbolic link, and return whether that succeeded.
 
-        One takes the place of another in a quarter of a file's time.
-
-        A file has blocks on disk to be chosen, written and given back for it (ext4(5), auto_da_alloc).
+        Replacing a symbolic link is four times faster than replacing a file: no blocks are allocated (ext4(5),
+        auto_da_alloc).
         """
         with suppress(OSError, StorageError):
             if path := self._place(name):
                 hidden = files.unique(path)
-                os.symlink(word, hidden)
+                os.symlink(text, hidden)
                 os.rename(hidden, path)
                 return True
         return False
 
     def open_lock(self, name: str) -> int:
-        """Open a file to lock, which holds nothing, and return its descriptor, or -1 where nothing can be kept."""
+        """Open an empty file to lock, and return its descriptor, or -1 if it cannot be written."""
         with suppress(OSError, StorageError):
             if path := self._place(name):
                 return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
         return -1
 
     def is_open(self, name: str, fd: int) -> bool:
-        """Return whether a file that was opened is still the one of this name: somebody may have removed it."""
+        """Return whether an open file still has this name: a user may have deleted it."""
         with suppress(OSError):
             return os.path.samestat(os.fstat(fd), os.lstat(f"{self.folder}/{name}"))
         return False
 
     def names(self, prefix: str) -> list[str]:
-        """Return the names that begin like this under which something is kept."""
+        """Return the names of the entries with this prefix."""
         with suppress(OSError):
             return [name for name in os.listdir(self.folder) if name.startswith(prefix)]
         return []
 
     def remove(self, name: str) -> None:
-        """Let go of what is kept under a name."""
+        """Delete an entry."""
         files.remove(f"{self.folder}/{name}")

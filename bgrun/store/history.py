@@ -63,5 +63,5 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
 
 def usual_s(store: Store, label: str) -> float | None:
     """Return the median duration of the label's newest runs that succeeded, in seconds; None where none has."""
-    runs = itertools.islice(store.readable(index.claimed_of_label(store, label)), ENOUGH)
+    runs = itertools.islice(store.readable(index.list_claimed(store, label)), ENOUGH)
     return summarize(label, list(runs)).median_s

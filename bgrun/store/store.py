@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from bgrun.model import Run
     from bgrun.store.cache import Cache
+    from bgrun.store.claim import Claims
     from bgrun.store.index import RunNames
-    from bgrun.store.newest import Claims
 
 
 class Store:
@@ -98,7 +98,7 @@ class Store:
 
     def claims(self) -> Claims:
         """Return the context in which run IDs are claimed, one process at a time."""
-        from bgrun.store.newest import Claims
+        from bgrun.store.claim import Claims
 
         return Claims(self)
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from bgrun.errors import StorageError
 from bgrun.model import RunId
-from bgrun.store import claim
-from bgrun.store import newest as newest_ids
+from bgrun.store import claim, index
 from bgrun.store.paths import newest_first
 from bgrun.store.store import Store
 from bgrun.system import files
@@ -44,7 +43,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     jobs.mkdir(parents=True)
     if request.param == "many":
         serial = 2
-        while jobs.stat().st_size <= newest_ids.LARGE:
+        while jobs.stat().st_size <= index.LARGE_BYTES:
             (jobs / f"other_20260101_000000-{serial}.sh").touch()
             serial += 1
     return jobs.parent
@@ -90,21 +89,21 @@ def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest_ids, "TURN_S", 0.05)
+    monkeypatch.setattr(claim, "LOCK_WAIT_S", 0.05)
     with Store(str(logs)).claims() as suspended:
-        suspended.note(RunId("a", "20260101_000000"))
+        suspended.add(RunId("a", "20260101_000000"))
         newer = claimed(logs, "a")
-        assert Store(str(logs)).cache.read_word("last.a") == "", "it had no turn"
-    assert Store(str(logs)).cache.read_word("last.a") in ("", *newer), "and its word is not overwritten by an older one"
+        assert Store(str(logs)).cache.read_link("last.a") == "", "it had no turn"
+    assert Store(str(logs)).cache.read_link("last.a") in ("", *newer), "and its word is not overwritten by an older one"
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
     with Store(str(logs)).claims() as claims:
-        claims.note(RunId("a", FUTURE))
+        claims.add(RunId("a", FUTURE))
         shutil.rmtree(logs / ".cache")
         claimed(logs, "a")
-    assert Store(str(logs)).cache.read_word("last.a") == ""
+    assert Store(str(logs)).cache.read_link("last.a") == ""
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
@@ -118,18 +117,18 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
         word.symlink_to(odd)
         before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
         assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1, dashed=False))]
-    assert Store(str(logs)).cache.read_word("last.a").startswith("a_")
-    assert newest_ids.of_word(Store(str(logs)), "a") is None, "it has no meta"
+    assert Store(str(logs)).cache.read_link("last.a").startswith("a_")
+    assert index.newest_claimed(Store(str(logs)), "a") is None, "it has no meta"
     newest = os.readlink(word)
     (logs / f"{newest}.meta").touch()
-    assert str(newest_ids.of_word(Store(str(logs)), "a")) == newest
+    assert str(index.newest_claimed(Store(str(logs)), "a")) == newest
     (logs / "jobs" / f"b_{FUTURE}zz99.sh").touch()
-    assert str(newest_ids.of_word(Store(str(logs)), "a")) == newest, "one of another label changes nothing"
+    assert str(index.newest_claimed(Store(str(logs)), "a")) == newest, "one of another label changes nothing"
     (logs / "jobs" / f"a_{FUTURE}zz99.sh").touch()
-    assert newest_ids.of_word(Store(str(logs)), "a") is None, "a script came without a word"
+    assert index.newest_claimed(Store(str(logs)), "a") is None, "a script came without a word"
     word.unlink()
     word.write_text("not a link")
-    assert Store(str(logs)).cache.read_word("last.a") == ""
+    assert Store(str(logs)).cache.read_link("last.a") == ""
 
 
 def test_a_second_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_folder_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
     (logs / "b_20260102_000000.meta").touch()
     os.utime(logs, ns=(before.st_atime_ns, before.st_mtime_ns))  # as rsync -a and tar do
     assert index.newest(Store(str(logs)), "b") == "b_20260102_000000"
-    assert index.look_up(Store(str(logs)), "b").unfinished == ("b_20260102_000000",)
+    assert index.find_label(Store(str(logs)), "b").unfinished == ("b_20260102_000000",)
 
 
 def test_a_folder_that_has_just_changed_is_not_kept(logs: Path) -> None:
@@ -127,25 +127,25 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
         calm(logs)
     for label in ("a", "b", "c"):
         expected = list(index.list_names(Store(str(logs))).newest_first(label))
-        assert list(index.of_label(Store(str(logs)), label)) == expected
-        assert list(index.claimed_of_label(Store(str(logs)), label)) == expected
+        assert list(index.list_label(Store(str(logs)), label)) == expected
+        assert list(index.list_claimed(Store(str(logs)), label)) == expected
         assert index.resolve(Store(str(logs)), label) == next(iter(expected), None)
-        assert index.look_up(Store(str(logs)), label) == index.OfLabel(next(iter(expected), None), tuple(expected))
+        assert index.find_label(Store(str(logs)), label) == index.LabelRuns(next(iter(expected), None), tuple(expected))
     if newest := index.resolve(Store(str(logs)), "a"):
         (logs / f"{newest}.exit").touch()
     if quiet:
         calm(logs)
-    found = index.look_up(Store(str(logs)), "a")
-    assert found == index.OfLabel(newest, tuple(index.list_names(Store(str(logs))).newest_first("a"))[1:])
+    found = index.find_label(Store(str(logs)), "a")
+    assert found == index.LabelRuns(newest, tuple(index.list_names(Store(str(logs))).newest_first("a"))[1:])
 
 
 def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:
     nowhere = Store(str(tmp_path / ".logs"))
-    assert list(index.of_label(nowhere, "a")) == list(index.claimed_of_label(nowhere, "a")) == []
+    assert list(index.list_label(nowhere, "a")) == list(index.list_claimed(nowhere, "a")) == []
     assert index.resolve(nowhere, "a") is None
-    assert index.look_up(nowhere, "a") == index.OfLabel()
+    assert index.find_label(nowhere, "a") == index.LabelRuns()
 
 
 def test_runs_without_job_scripts_are_found_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "a_20260101_000000.meta").touch()
-    assert list(index.claimed_of_label(Store(str(tmp_path)), "a")) == ["a_20260101_000000"]
+    assert list(index.list_claimed(Store(str(tmp_path)), "a")) == ["a_20260101_000000"]
