@@ -297,7 +297,7 @@ def test_rerun_uses_the_virtual_environment_of_the_old_run(bg: Cli, old: OldScri
 
 def test_rerun_says_what_is_missing(bg: Cli, old: OldScript) -> None:
     run_id = old.ended("X", "true")
-    assert "not the run of a group" in bg("rerun", run_id, "--failed", code=2).err
+    assert "--failed needs a group run" in bg("rerun", run_id, "--failed", code=2).err
     meta = old.file(run_id, "meta")
     text = meta.read_text()
     meta.write_text(text.replace("repo_dir=", "repo_dir=/nowhere"))
