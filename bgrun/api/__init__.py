@@ -1,4 +1,4 @@
-"""What bgrun can do, as functions: no printing, no exits; whatever goes wrong is raised.
+"""What bgrun can do, as functions that neither print nor exit; errors are raised.
 
 Each function takes the `Project` it works in, which `api.locate(folder)` finds. A module is imported when it is first
 used (PEP 562), as in `api.runs.status(project)`: the status of a run does not pay for the imports of a start, which

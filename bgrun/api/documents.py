@@ -29,7 +29,7 @@ MOST_BRIEF_RUNS = 20
 
 
 def run_fields(run: Run) -> dict[str, Any]:
-    """Return a run as the JSON object that it is everywhere."""
+    """Return a run as a JSON object, the same in every document."""
     fields = run._asdict()
     del fields["members"]
     return {**fields, "tags": list(run.tags), "left_running": list(run.left_running)}
@@ -41,7 +41,7 @@ def list_of(found: Iterable[Run]) -> dict[str, Any]:
 
 
 def status(project: Project, found: Iterable[Run], *, with_digest: bool) -> dict[str, Any]:
-    """Return runs with their estimates; a digest of each takes a moment, and is None unless it is asked for."""
+    """Return runs with their estimates. Digests take a moment and are None unless `with_digest`."""
 
     def fields(run: Run) -> dict[str, Any]:
         digest = _digest_of(project, run) if with_digest else {"digest": None}
@@ -64,12 +64,12 @@ def started(project: Project, run: Run, *, joined: bool | None = None, ended: bo
 
 
 def removed(expired: Iterable[Expired], *, dry_run: bool) -> dict[str, Any]:
-    """Return which runs were removed for their retention, or would be."""
+    """Return the runs that were deleted for their retention, or would be."""
     return {"dry_run": dry_run, "removed": [{"run_id": one.run_id, "reason": one.why} for one in expired]}
 
 
 def stats(found: Iterable[Stats]) -> dict[str, Any]:
-    """Return labels in numbers."""
+    """Return the statistics of labels."""
     labels = [
         {**one._asdict(), "success_rate": one.success_rate, "durations_s": list(one.durations_s)} for one in found
     ]
@@ -95,7 +95,7 @@ def _digest_of(project: Project, run: Run) -> dict[str, Any]:
 
 
 def digest_fields(digest: Digest) -> dict[str, Any]:
-    """Return a digest as it stands in JSON, without its run."""
+    """Return a digest as a JSON object, without its run."""
     shown = ("file", "line", "id", "message")
     return {
         "counts": None if digest.counts is None else dict(digest.counts),
@@ -163,7 +163,7 @@ def rendered(job: RenderedJob) -> dict[str, Any]:
 
 
 def validation(path: object, faults: Sequence[Any] = ()) -> dict[str, Any]:
-    """Return whether a job file is valid, and every fault that was found in it."""
+    """Return whether a job file is valid, and every error in it."""
     return {"file": str(path), "valid": not faults, "problems": [fault._asdict() for fault in faults]}
 
 
@@ -171,7 +171,7 @@ def validation(path: object, faults: Sequence[Any] = ()) -> dict[str, Any]:
 
 
 def brief_result(project: Project, run: Run) -> dict[str, Any]:
-    """Return the result of a run and what failed; of a live run how far it is."""
+    """Return the result of a run and what failed; for an active run its progress."""
     fields = {
         "run": run.run_id,
         "state": run.state,
@@ -186,7 +186,7 @@ def brief_result(project: Project, run: Run) -> dict[str, Any]:
 
 
 def brief_end(run: Run) -> dict[str, Any]:
-    """Return what became of a run that was stopped."""
+    """Return the result of a stopped run."""
     return _present({"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CHECKED = "checked"
 
 
-def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> JobFile:
+def load(project: Project, *, recheck: bool = False, raw: bytes | None = None) -> JobFile:
     """Return the job file of a project.
 
     A cache entry records that these bytes were checked and have no errors; checking takes some 40 ms. It is invalid
@@ -32,7 +32,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
 
     Args:
         project: where.
-        anew: check the job file even if the cache says that it has no errors.
+        recheck: check the job file even if the cache says that it has no errors.
         raw: its bytes, if they were read before.
 
     Raises:
@@ -43,7 +43,7 @@ def load(project: Project, *, anew: bool = False, raw: bytes | None = None) -> J
 
     path = projects.declared_in(project)
     text = projects.read_job_file(path) if raw is None else raw
-    checked = not anew and project.store.cache.read(_CHECKED) == _mark(text)
+    checked = not recheck and project.store.cache.read(_CHECKED) == _mark(text)
     found = loader.parse(path, text, checked=checked)
     if not checked:
         record_checked(project, found, text)

@@ -50,7 +50,7 @@ def follow(
         project: where.
         runs: what to follow.
         lines: begin with this many last lines of each; None begins at the start.
-        as_lines: whether lines are wanted that may be shown, and not the bytes.
+        as_lines: yield lines that are safe to show instead of bytes.
         early: whether the beginning of a line is given when its end lets itself be waited for.
     """
     store = project.store
@@ -190,11 +190,13 @@ def read_log(project: Project, run: Run, lines: int | None = None) -> Iterator[b
 
 
 class LogRequest(NamedTuple):
-    """Which lines of a log are wanted; None is no limit.
+    """A selection of the lines of a log; None is no limit.
 
-    pattern: only lines that match this regular expression, with `context` lines before and after each. head: only so
-    many lines from the first on. tail: only so many last lines. most_bytes: of the text of either. raw: as they are,
-    terminal escapes included.
+    pattern: a regular expression that lines must match.
+    context: how many lines to include before and after each match.
+    head, tail: how many lines to read from the first, or at the end.
+    most_bytes: the limit of their text.
+    raw: keep terminal escapes.
     """
 
     pattern: str | None = None
@@ -208,9 +210,12 @@ class LogRequest(NamedTuple):
 class LogPage(NamedTuple):
     """Lines of a log, and where reading continues.
 
-    cursor: the place after them, as a word; size: of the log, in bytes; eof: nothing more will come. truncated: wanted
-    lines were left out for want of room or time; earlier: lines come before the first of a tail. restarted: the log
-    had become shorter, so the lines are from its new beginning.
+    cursor: the position after the lines.
+    size: of the log, in bytes.
+    eof: the log will not grow.
+    truncated: selected lines were left out because of a limit.
+    earlier: lines come before the first of a tail.
+    restarted: the log was truncated in place, so the lines are from its new start.
     """
 
     lines: tuple[str, ...]

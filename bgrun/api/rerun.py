@@ -60,12 +60,12 @@ def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> Rend
     from bgrun.render import command
 
     _refuse_planted(project.store.run(run_id).meta)
-    cmd, folder = old.get("cmd", ""), old.get("repo_dir", "")
+    cmd, directory = old.get("cmd", ""), old.get("repo_dir", "")
     if not cmd.strip():
         raise UsageError(f"the command of {run_id} is not recorded", "run it again with 'bgrun run LABEL -- COMMAND'")
-    if not os.path.isdir(folder):
-        raise UsageError(f"the working directory of {run_id} does not exist: {folder}")
-    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
+    if not os.path.isdir(directory):
+        raise UsageError(f"the working directory of {run_id} does not exist: {directory}")
+    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (directory,))).plan.nodes[0].job
     venv = _venv_of(old)
     words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != template.venv else cmd]
     return command.fill(template, old["label"], words)._replace(cmd=cmd, venv=venv or template.venv)
@@ -74,8 +74,8 @@ def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> Rend
 def _venv_of(old: Mapping[str, str]) -> str:
     """Return the virtual environment of a run recorded by the older script, or '' if it no longer exists."""
     named = old.get("venv") or old.get("venv_activate") or ""
-    folder = os.path.dirname(os.path.dirname(named)) if os.path.isfile(named) else named
-    return folder if os.path.isfile(f"{folder}/bin/activate") else ""
+    directory = os.path.dirname(os.path.dirname(named)) if os.path.isfile(named) else named
+    return directory if os.path.isfile(f"{directory}/bin/activate") else ""
 
 
 def _activation(venv: str) -> str:

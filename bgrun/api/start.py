@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
 
 
-def join_key(job: RenderedJob, folder: str) -> str:
+def join_key(job: RenderedJob, directory: str) -> str:
     """Return a key that identical starts share: a hash of script, parameters and git state."""
     import json  # slow to import, and only `join` needs it
 
     parts = [job.label, job.script, json.dumps(job.params)]
     text = "\0".join(parts).encode("utf-8", "surrogateescape")
-    return codec.digest(text + b"\0" + git.state_of(folder)).hex()
+    return codec.digest(text + b"\0" + git.state_of(directory)).hex()
 
 
 def find_joinable(store: Store, job: RenderedJob) -> Run | None:
@@ -45,7 +45,7 @@ SHORTEST_TIMEOUT_S = 1.0
 """The minimum of a relative timeout, in seconds: short jobs vary with the load of the machine."""
 
 
-class Bounds(NamedTuple):
+class Overrides(NamedTuple):
     """Overrides for a plan: how many runs at once, and whether one failure stops the rest. None, False: no change."""
 
     max_parallel: int | None = None
@@ -59,14 +59,16 @@ class Started(NamedTuple):
     joined: bool = False
 
 
-def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bounds: Bounds | None = None) -> Started:
+def start(
+    project: Project, words: Sequence[str], extra: Sequence[str] = (), overrides: Overrides | None = None
+) -> Started:
     """Launch declared jobs, after the jobs they depend on.
 
     Args:
         project: where.
         words: names of jobs, each followed by its parameters.
         extra: arguments to append to the command of the one job.
-        bounds: overrides of the plan.
+        overrides: overrides of the plan.
 
     Returns:
         The run of the requested job, or the active run that it joins; for several jobs the run of their plan.
@@ -75,7 +77,7 @@ def start(project: Project, words: Sequence[str], extra: Sequence[str] = (), bou
         BusyError: its concurrency group is full, and it must not be queued.
     """
     names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
-    plan = _keyed(project, _within(made, bounds))
+    plan = _keyed(project, _overridden(made, overrides))
     engine.refuse_unsupported(engine.default(), plan)
     with _single_flight(project, plan) as live:
         return Started(live, joined=True) if live else Started(_start(project, names, plan))
@@ -124,32 +126,32 @@ def _title(names: Sequence[str], plan: RenderedPlan) -> str:
     return names[0] if len(plan.wanted) > 1 else f"plan_{names[0]}"
 
 
-def run_command(project: Project, label: str, argv: Sequence[str], folder: str) -> Run:
+def run_command(project: Project, label: str, argv: Sequence[str], directory: str) -> Run:
     """Launch an ad-hoc command in a directory and return its run."""
     from bgrun.jobfile import label as labels
     from bgrun.render import command
 
     labels.check_label(label)  # before anything is written
-    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (folder,))).plan.nodes[0].job
+    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (directory,))).plan.nodes[0].job
     return launch_node(project, Node(command.fill(template, label, argv)))
 
 
 def start_group(
-    project: Project, name: str, bounds: Bounds | None = None, only: Sequence[str] = (), given: Sequence[str] = ()
+    project: Project, name: str, overrides: Overrides | None = None, only: Sequence[str] = (), given: Sequence[str] = ()
 ) -> Run:
     """Launch the jobs of a declared group, or `only` some of them, and return the group run.
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
     _, made = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
-    launched = launch(project, _within(made, bounds), name, f"bgrun group {name}", always=True)
+    launched = launch(project, _overridden(made, overrides), name, f"bgrun group {name}", always=True)
     return project.store.existing(launched.own)
 
 
-def _within(plan: RenderedPlan, bounds: Bounds | None) -> RenderedPlan:
+def _overridden(plan: RenderedPlan, overrides: Overrides | None) -> RenderedPlan:
     """Return a plan with the overrides of a start."""
-    asked = bounds or Bounds()
-    most, fast = asked.max_parallel or plan.max_parallel, asked.fail_fast or plan.fail_fast
+    given = overrides or Overrides()
+    most, fast = given.max_parallel or plan.max_parallel, given.fail_fast or plan.fail_fast
     return plan._replace(max_parallel=most, fail_fast=fast)
 
 

@@ -1,4 +1,4 @@
-"""The handlers of `jobs`, `render`, `validate` and `schema`: what is declared."""
+"""The handlers of `jobs`, `render`, `validate` and `schema`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def render(project: Project, args: Args) -> int:
 def validate(project: Project, args: Args) -> int:
     """Handle `bgrun validate`."""
     try:
-        job_file = api.jobs.load(project, anew=True)
+        job_file = api.jobs.load(project, recheck=True)
     except JobFileError as error:
         if not args.json:
             raise

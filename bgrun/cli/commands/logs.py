@@ -50,7 +50,7 @@ def logs(project: Project, args: Args) -> int:
     if found.restarted:
         output.note(f"the log of {run.run_id} was truncated; these lines are from its new start")
     if args.json:
-        # Lines before the last N are left out by whoever gave the N.
+        # Lines before the last N were left out on request.
         truncated = found.truncated or (found.earlier and not args.lines)
         output.document(api.documents.log_page(run, found, truncated=truncated))
         return EXIT_OK

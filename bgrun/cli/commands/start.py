@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def start(project: Project, args: Args) -> int:
     """Handle `bgrun start`."""
     _warn(project)
-    bounds = api.start.Bounds(args.max_parallel, args.fail_fast)
-    started = api.start.start(project, (args.job, *args.words), args.extra_args, bounds)
+    overrides = api.start.Overrides(args.max_parallel, args.fail_fast)
+    started = api.start.start(project, (args.job, *args.words), args.extra_args, overrides)
     return _report_start(project, args, started.run, joined=started.joined)
 
 
@@ -35,10 +35,10 @@ def run(project: Project, args: Args) -> int:
 
 def group(project: Project, args: Args) -> int:
     """Handle `bgrun group`."""
-    bounds = api.start.Bounds(args.max_parallel, args.fail_fast)
+    overrides = api.start.Overrides(args.max_parallel, args.fail_fast)
     only = (*args.only, *_only(args.extra_args))
     _warn(project)
-    return _report_start(project, args, api.start.start_group(project, args.group, bounds, only, args.param))
+    return _report_start(project, args, api.start.start_group(project, args.group, overrides, only, args.param))
 
 
 def _only(extra_args: Sequence[str]) -> Sequence[str]:
