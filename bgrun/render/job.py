@@ -55,11 +55,7 @@ def render_job(
     values: dict[str, Any] = {"env": inputs.env, "job": name, **_matrix(combination), **params}
     label = _label(job, values, combination)
     rendered = render_settings(job.settings, job_file.root, values, f"{name}: ", inputs)
-    try:
-        command, shown = _command(job, values, extra, rendered.env_words)
-    except UsageError as error:
-        # A shell quotes the command that it cannot parse.
-        raise UsageError(ad_hoc.hidden(rendered.secrets, error.message), error.hint) from None
+    command, shown = _command(job, values, extra, rendered)
     text = script.job_script(rendered, check_label(label), command, script.comments(job, shown))
     made = _with_settings(rendered, label, text, shown)._replace(
         job=name,
@@ -149,16 +145,34 @@ def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:
     return {} if combination is None else {"matrix": combination}
 
 
-def _command(job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], env_words: str) -> tuple[str, str]:
+def _command(
+    job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], rendered: RenderedSettings
+) -> tuple[str, str]:
     """Return the script line that runs the command, and the command as a person types it."""
+    try:
+        if isinstance(job.command, str):
+            return _shell_command(job, job.command, values, extra, rendered.env_words)
+        return _argv_command(job, job.command, values, extra, rendered.env_words)
+    except UsageError as error:
+        # A shell quotes the command that it cannot parse.
+        raise UsageError(ad_hoc.hidden(rendered.secrets, error.message), error.hint) from None
+
+
+def _argv_command(
+    job: JobSpec, command: Sequence[str], values: Mapping[str, Any], extra: Sequence[str], env_words: str
+) -> tuple[str, str]:
+    argv = [template.render(word, values, f"{job.name}: command") for word in command] + list(extra)
+    words = f"exec {env_words}{ad_hoc.env_words(argv)}" if env_words else ad_hoc.exec_words(argv)
+    return script.run_program(words, job.settings), ad_hoc.join(argv)
+
+
+def _shell_command(
+    job: JobSpec, command: str, values: Mapping[str, Any], extra: Sequence[str], env_words: str
+) -> tuple[str, str]:
     where = f"{job.name}: command"
-    if not isinstance(job.command, str):
-        argv = [template.render(word, values, where) for word in job.command] + list(extra)
-        words = f"exec {env_words}{ad_hoc.env_words(argv)}" if env_words else ad_hoc.exec_words(argv)
-        return script.run_program(words, job.settings), ad_hoc.join(argv)
     shell = _shell_words(job)
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
-    text = (template.render_shell if posix else template.render_raw)(job.command, values, where)
+    text = (template.render_shell if posix else template.render_raw)(command, values, where)
     text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
     if posix:
         check_syntax(text, shell, where)
