@@ -38,7 +38,7 @@ PACKAGES = (
 )
 SELDOM = (
     *_in("bgrun", "engine", "wording"),
-    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "newest", "record", "retention", "store"),
+    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
     *_in("bgrun.local", "evidence", "foreign", "globs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper"),
     *_in("bgrun.parsers", "terminal"),
