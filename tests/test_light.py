@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
-import sys
 import typing
 from typing import Any
 
 import pytest
 
-from bgrun import light, model
+from bgrun import light
 from bgrun.system import process
-from tests.conftest import TOP
 
 
 class Ours(light.NamedTuple):
@@ -122,13 +119,3 @@ def test_signals_have_the_names_of_the_standard_library() -> None:
     assert {process.number_of(name) for name in signal.Signals.__members__} == set(signal.Signals)
     assert process.name_of(0) is None
     assert process.number_of("SIGNOTHING") == signal.SIGTERM
-
-
-def test_every_state_is_listed() -> None:
-    code = (
-        "import typing, bgrun.light as lean; lean.TYPE_CHECKING = True; import pathlib, re;"
-        "text = pathlib.Path('bgrun/model.py').read_text();"
-        "print(*typing.get_args(eval(re.search(r'State = (Literal.*)', text)[1], vars(typing))), sep=',')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
-    assert done.stdout.strip().split(",") == list(model.STATES)

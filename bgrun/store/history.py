@@ -1,4 +1,4 @@
-"""What the past runs of a label tell: how often they succeed and how long they take; pure, but for `usual_s`."""
+"""Compute statistics of the past runs of a label: success rate and durations. Pure, except `usual_s`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
 
 ENOUGH = 30
-"""How many of the newest runs are asked how long a run usually takes."""
-_UNTOLD = ("queued", "running", "skipped")
+"""How many of the newest runs count for the usual duration."""
+_UNCOUNTED = ("queued", "running", "skipped")
 
 
 class Stats(NamedTuple):
-    """A label in numbers; durations are seconds, None where no run succeeded.
+    """The statistics of a label; durations are seconds, None if no run succeeded.
 
-    `runs` counts those that ran to an end, `last_failure` is the newest that did not succeed, and
-    `durations_s` are those of the newest runs, the oldest of them first.
+    runs: how many runs finished, without skipped ones.
+    last_failure: the newest run that did not succeed, or None.
+    durations_s: the durations of the newest runs, oldest first.
     """
 
     label: str
@@ -42,17 +43,19 @@ class Stats(NamedTuple):
 
 
 def summarize(label: str, runs: Sequence[Run], newest: int = 20) -> Stats:
-    """Return the numbers of a label from its runs, the newest first."""
-    told = [run for run in runs if run.state not in _UNTOLD]
-    good = [run for run in told if run.succeeded]
+    """Return the statistics of a label from its runs, given newest first."""
+    finished = [run for run in runs if run.state not in _UNCOUNTED]
+    good = [run for run in finished if run.succeeded]
     took = sorted(run.duration_s for run in good if run.duration_s is not None)
-    failure = next((run.run_id for run in told if not run.succeeded), None)
-    shown = [run.duration_s for run in told[:newest] if run.duration_s is not None]
-    return Stats(label, len(told), len(good), quantile(took, 0.5), quantile(took, 0.9), failure, tuple(reversed(shown)))
+    failure = next((run.run_id for run in finished if not run.succeeded), None)
+    shown = [run.duration_s for run in finished[:newest] if run.duration_s is not None]
+    return Stats(
+        label, len(finished), len(good), quantile(took, 0.5), quantile(took, 0.9), failure, tuple(reversed(shown))
+    )
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:
-    """Return the value that `share` of the ordered values do not exceed, in between linearly; None for none."""
+    """Return a quantile of ordered values, with linear interpolation; None if there are no values."""
     if not ordered:
         return None
     place = share * (len(ordered) - 1)
@@ -62,6 +65,6 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
 
 
 def usual_s(store: Store, label: str) -> float | None:
-    """Return the median duration of the label's newest runs that succeeded, in seconds; None where none has."""
+    """Return the median duration of the label's newest successful runs, in seconds; None if there are none."""
     runs = itertools.islice(store.readable(index.list_claimed(store, label)), ENOUGH)
     return summarize(label, list(runs)).median_s

@@ -1,12 +1,11 @@
-"""Masking secrets in what is shown of a run, without keeping the secrets.
+"""Mask secrets in the output of a run without storing them.
 
-The meta of a run has, for each line of each secret, its length and a salted hash: enough to find it
-again in text that holds it, and of no use otherwise, so long as the secret cannot be guessed. Two bits
-each of four of its bytes, salted as well, tell where in a text it cannot begin: without them each byte
-of a log would have to be hashed.
+For each line of each secret the meta of a run has its length and a salted hash: enough to recognize it in text, and
+useless otherwise unless the secret can be guessed. Two salted bits of each of four of its bytes show where in a text it
+cannot begin; without them every byte of a log would have to be hashed.
 
-What is masked is clean text, as a person sees it: escape sequences and control characters are dropped
-first, since they would hide a secret from the search and not from the eye.
+Masking works on clean text. Escape sequences and control characters are removed first, since they would hide a secret
+from the search but not from a reader.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ if TYPE_CHECKING:
 
 MASK = "***"
 SHORTEST = 4
-"""Of how many characters a line of a secret is at least: shorter ones stand everywhere in any text."""
+"""The fewest characters of a line that is masked: shorter ones occur everywhere in any text."""
 LONGEST_LINE = 64 << 10
-"""A longer line is masked part by part: so many bytes of it are kept until its end is there."""
+"""A longer line is masked in parts: at most this many bytes of it are held until it is complete."""
 _SALT_BYTES = 8
 _BITS = 2
 
 
 class Mark(NamedTuple):
-    """How to recognise one line of a secret: its variable, its length in bytes, salt and hash.
+    """The mark of one line of a secret: its variable, its length in bytes, salt and hash.
 
-    `traits` are the salted bits of four of its bytes, None where they are not known.
+    traits: the salted bits of four of its bytes; None in metas of older versions.
     """
 
     name: str
@@ -52,7 +51,7 @@ def lines_of(value: str) -> list[str]:
 
 
 def marks(secrets: Iterable[tuple[str, str]]) -> str:
-    """Return the marks of these variables as one word of a meta each: `NAME:LENGTH:SALT:HASH:TRAITS`."""
+    """Return the marks of these variables as in a meta: `NAME:LENGTH:SALT:HASH:TRAITS`, separated by spaces."""
     salt = os.urandom(_SALT_BYTES)
     found = ((name, line.encode()) for name, value in secrets for line in lines_of(value))
     return " ".join(dict.fromkeys(_mark(name, line, salt) for name, line in found))
@@ -66,7 +65,7 @@ def _mark(name: str, line: bytes, salt: bytes) -> str:
 
 
 def _places(length: int) -> tuple[int, int, int, int]:
-    """Return which bytes of a secret of this length have their traits told: four, if it has as many."""
+    """Return the positions of the four bytes whose traits a mark has."""
     return 0, length // 3, 2 * length // 3, length - 1
 
 
@@ -79,7 +78,7 @@ def _trait(salt: bytes, byte: int) -> int:
 
 
 def parse(text: str) -> tuple[Mark, ...]:
-    """Return the marks in a meta, the longest first; what is no mark is passed over."""
+    """Return the marks in a meta, the longest first; invalid ones are ignored."""
     found = []
     for word in text.split():
         with suppress(ValueError):
@@ -99,14 +98,14 @@ def names(text: str) -> tuple[str, ...]:
 
 
 class Span(NamedTuple):
-    """Bytes of a text that are to be hidden; they touch no others, or end where those begin."""
+    """A range of bytes to mask; ranges do not overlap."""
 
     start: int
     end: int
 
 
 def spans(data: bytes, known: Sequence[Mark]) -> list[Span]:
-    """Return where secrets are in clean text, in order; those that overlap are one."""
+    """Return the ranges of secrets in clean text, in order; overlapping ones are merged."""
     found = sorted(Span(at, at + mark.length) for mark in known for at in _found(data, mark))
     merged: list[Span] = []
     for one in found:
@@ -140,9 +139,9 @@ _TRAITS: dict[bytes, list[int]] = {}
 
 
 def _pattern(mark: Mark) -> re.Pattern[bytes]:
-    """Return an expression that matches the first byte of all that may be a secret."""
+    """Return an expression that matches wherever the secret may begin."""
     if mark not in _PATTERNS:
-        import re  # seldom needed, and half as long to import as a look takes
+        import re  # seldom needed, and slow to import
 
         traits = _TRAITS.setdefault(mark.salt, [_trait(mark.salt, byte) for byte in range(256)])
         places = _places(mark.length)
@@ -165,8 +164,8 @@ def hide(text: str, known: Sequence[Mark], skip: int = 0, keep: int | None = Non
     Args:
         text: the text.
         known: the marks of the secrets.
-        skip: how many bytes at its beginning are context only: as many as a secret may reach into it from before.
-        keep: how many bytes at its beginning, those included, are no context behind it; None for all.
+        skip: how many bytes at its beginning are context that is not returned: a secret may begin in them.
+        keep: the offset at which context after the text begins; None if there is none.
     """
     if not known:
         return text
@@ -178,9 +177,9 @@ def hide(text: str, known: Sequence[Mark], skip: int = 0, keep: int | None = Non
 
 
 def shown(line: str, known: Sequence[Mark]) -> str:
-    """Return a line of anything that a run wrote, as it may be shown: clean, and its secrets masked.
+    """Return a line of a run's output as clean text with its secrets masked.
 
-    All that is shown of a run passes this.
+    Everything that is shown of a run goes through this function.
     """
     return hide(terminal.clean(line), known)
 

@@ -1,4 +1,4 @@
-"""Which finished runs may go, and their going."""
+"""Decide which finished runs exceed their retention, and delete runs."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 STRAY_S = 3600.0
 ELSEWHERE_S = 7 * 86400.0
-"""How long a run that may live where it cannot be seen is kept, from the last time that its files were written to."""
+"""The seconds for which a lost run that may be active elsewhere is kept after the last write to its files."""
 _FAILURES = ("failed", "timed_out", "lost")
 
 
 class Expired(NamedTuple):
-    """A run that may go, with why."""
+    """A run that exceeds its retention, with the reason."""
 
     run_id: str
     why: str
 
 
 def expired(runs: Sequence[Run], policy: Retention, now: float) -> list[Expired]:
-    """Return which of the runs of one label, given the newest first, may go; pure.
+    """Return which runs of one label, given newest first, exceed its retention. Pure.
 
-    A live run never goes, nor the newest that failed: it is the one that somebody still has to read.
+    Active runs are kept, and so is the newest failed run: its log is still to be read.
     """
     newest_failure = next((run.run_id for run in runs if run.state in _FAILURES), None)
     return [
@@ -62,7 +62,7 @@ def runs_of(store: Store, found: RunNames, label: str) -> list[Run]:
 
 
 def apply(store: Store, label: str, policy: Retention) -> list[Expired]:
-    """Remove what may go of one label and return it; runs of an older script are left alone and do not count."""
+    """Delete the runs of a label that exceed its retention and return them; runs of the old script do not count."""
     if policy.max_runs is None and policy.max_age_s is None:
         return []
     runs = [run for run in runs_of(store, store.index(), label) if not _is_foreign(store, run.run_id)]
@@ -75,7 +75,7 @@ def _is_foreign(store: Store, run_id: str) -> bool:
 
 
 def policy_of(store: Store, runs: Sequence[Run]) -> Retention | None:
-    """Return the retention of a label, that which its newest run was started with; None where bgrun started none."""
+    """Return the retention of a label, from its newest run that bgrun started; None if there is none."""
     from bgrun.store import facts
 
     for run in runs:
@@ -106,9 +106,9 @@ def _may_be_running(facts: Mapping[str, str]) -> bool:
 
 
 def remove_run(store: Store, run_id: str) -> bool:
-    """Remove every file of a run that has ended, its meta first; return whether it was there.
+    """Delete every file of a finished run, its meta first, and return whether it was deleted.
 
-    A run that turns out to be live after all is left alone, and one that may be.
+    A run that is or may be active is kept.
     """
     at = store.run(run_id)
     if not may_go(store, run_id):
@@ -121,9 +121,9 @@ def remove_run(store: Store, run_id: str) -> bool:
 
 
 def sweep(store: Store) -> None:
-    """Remove what killed processes of bgrun left behind: scripts that no run has, hidden files of no live run.
+    """Delete the leftovers of killed bgrun processes: scripts without a run, hidden files without an active run.
 
-    Only what is old enough that nobody can be about to use it; never a log.
+    Only files that are old enough not to be in use; never a log.
     """
     old = time.time() - STRAY_S
     own = (".sh", ".hooks.log", ".digest.json", ".reports")
@@ -144,7 +144,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _run_id_in(path: str) -> str:
-    """Return the run id that a file name holds: `.RUN_ID.kind` or `RUN_ID.sh`; '' where there is none."""
+    """Return the run ID in a file name such as `.RUN_ID.kind` or `RUN_ID.sh`, or ''."""
     name = os.path.basename(path).lstrip(".")
     while name and parse_run_id(name) is None:
         name = name.rpartition(".")[0]
@@ -155,6 +155,6 @@ def _is_stray(store: Store, run_id: str, path: str) -> bool:
     try:
         run = store.read(run_id)
     except StorageError:
-        return False  # what cannot be read may be live
+        return False  # it may be active
     is_hidden = os.path.basename(path).startswith(".")
     return run is None or (is_hidden and may_go(store, run_id))
