@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bgrun.local.reexec import bundle
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -105,3 +106,8 @@ def test_the_supervisor_is_slim() -> None:
 
 def test_finding_the_project_costs_nothing_heavy() -> None:
     assert not loaded("import bgrun.jobfile.project") & (HEAVY - {"pathlib"})
+
+
+def test_every_module_that_a_supervisor_copies_exists() -> None:
+    files = {name: TOP.joinpath(*name.split(".")) for name in bundle.ALL}
+    assert [name for name, path in files.items() if not path.is_dir() and not path.with_suffix(".py").is_file()] == []
