@@ -1,4 +1,4 @@
-"""The words of bgrun as frozen values. Everything else passes these along; nothing changes them.
+"""The frozen values that all rooms pass along.
 
 Times are seconds since the epoch (float), durations are seconds, sizes are bytes.
 """
@@ -29,14 +29,14 @@ def as_text(value: object) -> str:
 
 
 class Retention(NamedTuple):
-    """Which finished runs of a label are kept; `None` sets no bound."""
+    """Which finished runs of a label are kept; None is no limit."""
 
     max_runs: int | None = None
     max_age_s: float | None = None
 
 
 class Limits(NamedTuple):
-    """How a run is bounded and ended, and what counts as its success."""
+    """The limits of a run, how it is stopped, and which exit codes count as success."""
 
     timeout_s: float | None = None
     stop_signal: str = DEFAULT_STOP_SIGNAL
@@ -46,7 +46,7 @@ class Limits(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """What is done once a run has ended: a shell command, or a notification on the desktop."""
+    """An action after a run has finished: a shell command, or a desktop notification."""
 
     when: Literal["finish", "success", "failure"]
     command: str = ""
@@ -55,10 +55,11 @@ class Hook(NamedTuple):
 
 
 class Concurrency(NamedTuple):
-    """A concurrency group that a run is part of: of all its runs at most `limit` run at once.
+    """The concurrency group of a run.
 
-    `when_busy` says what becomes of one more; `scope` whether the group is one of the project or of
-    all projects of the user.
+    limit: how many of its runs may run at the same time.
+    when_busy: what happens to a start when the group is full.
+    scope: whether the group belongs to the project or to all projects of the user.
     """
 
     group: str
@@ -146,7 +147,7 @@ class RunId(NamedTuple):
     dashed: bool = False
 
     def __str__(self) -> str:
-        """Return the run id as it stands in file names."""
+        """Return the run ID as it is in file names."""
         stem, count = f"{self.label}_{self.ts}", str(self.serial)
         if self.serial == 1:
             return stem
@@ -154,17 +155,18 @@ class RunId(NamedTuple):
 
     @property
     def order(self) -> tuple[str, int, bool]:
-        """Sort key: of two runs of one label the later one is greater."""
+        """The sort key: of two runs of a label the later one is greater."""
         return (self.ts, self.serial, not self.dashed)
 
 
 class Run(NamedTuple):
-    """One run as it is told everywhere: in text, in JSON, to hooks. Absent values are None.
+    """A run as text, JSON and hooks report it. Unknown values are None.
 
-    `started_at` and `ended_at` are ISO 8601 with offset; `group` is the name of the group and
-    `group_run` the run id of the group's own run; `reason` says why a run is not simply succeeded
-    or failed. `members` are the run ids of a group's runs, empty for any other run.
-    `left_running` are the pids of processes that it left running when it ended and that still run.
+    started_at, ended_at: ISO 8601 with offset.
+    group, group_run: the name of its group, and the run ID of the group run.
+    reason: why it is in its state, beyond its exit code.
+    members: the run IDs of a group's runs, empty for any other run.
+    left_running: the PIDs of processes that it left running when it finished and that are still running.
     """
 
     run_id: str
@@ -193,10 +195,10 @@ class Run(NamedTuple):
 
     @property
     def live(self) -> bool:
-        """Whether it is queued or running."""
+        """Whether the run is active: queued or running."""
         return self.state in LIVE_STATES
 
     @property
     def succeeded(self) -> bool:
-        """Whether its own exit code was seen and counts as success."""
+        """Whether its exit code is known and counts as success."""
         return self.state == "succeeded"

@@ -1,6 +1,6 @@
-"""Where a run's files are and how they are named; pure.
+"""Name the files of a run, and parse and make run IDs. Pure.
 
-The names are a contract with shell scripts: see "Files" in docs/files.md.
+The names are a contract with shell scripts: see docs/reference/files.md.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 STAMP_FORMAT = "%Y%m%d_%H%M%S"
 STAMP_LENGTH = 15
 MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
-"""The variables by which the processes of a run are known: its run id, and its log folder."""
+"""The environment variables that mark the processes of a run: its run ID and its log directory."""
 
 
 class RunPaths(NamedTuple):
-    """The paths of one run. The hidden ones exist only while it lives, or while it is being stopped."""
+    """The paths of a run. Hidden files exist only while it is active or being stopped."""
 
     log_dir: str
     run_id: str
@@ -34,17 +34,17 @@ class RunPaths(NamedTuple):
         return f"{self.log_dir}/{self.run_id}.{kind}"
 
     def hidden(self, kind: str) -> str:
-        """Return the path of a file of this run that `ls` does not show."""
+        """Return the path of a hidden file of this run."""
         return f"{self.log_dir}/.{self.run_id}.{kind}"
 
     @property
     def log(self) -> str:
-        """Stdout and stderr of the job, written by the job itself."""
+        """Standard output and error of the job, which writes it itself."""
         return self._visible("log")
 
     @property
     def pid(self) -> str:
-        """The pid of the job; the supervisor's lock is on this file."""
+        """The PID of the job; the supervisor holds a lock on this file."""
         return self._visible("pid")
 
     @property
@@ -54,7 +54,7 @@ class RunPaths(NamedTuple):
 
     @property
     def meta(self) -> str:
-        """The key=value lines. A run exists when this file does."""
+        """The `key=value` lines. A run exists if this file does."""
         return self._visible("meta")
 
     @property
@@ -64,60 +64,60 @@ class RunPaths(NamedTuple):
 
     @property
     def hooks_log(self) -> str:
-        """What its hooks wrote."""
+        """The output of its hooks."""
         return f"{self.log_dir}/jobs/{self.run_id}.hooks.log"
 
     @property
     def reports(self) -> str:
-        """The folder of copies of the test reports that it wrote, made as it ended."""
+        """The directory with copies of its test reports, made when it finished."""
         return f"{self.log_dir}/jobs/{self.run_id}.reports"
 
     @property
     def hidden_reports(self) -> str:
-        """The same folder while it is being filled."""
+        """The same directory while it is being written."""
         return f"{self.log_dir}/jobs/.{self.run_id}.reports"
 
     @property
     def digest(self) -> str:
-        """What is worth knowing of it at one look, as the first look after its end made it."""
+        """Its cached digest."""
         return f"{self.log_dir}/jobs/{self.run_id}.digest.json"
 
     @property
     def stop(self) -> str:
-        """The stop request: what is wanted, apart from what is."""
+        """The stop request."""
         return self.hidden("stop")
 
     @property
     def all_visible(self) -> tuple[str, ...]:
-        """Every path that a person may see, the meta first: with it the run is gone from view."""
+        """Every path that is not hidden, the meta first: without it the run no longer exists."""
         return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log, self.digest)
 
     @property
     def all_folders(self) -> tuple[str, ...]:
-        """Every folder of its own, seen or hidden."""
+        """Its directories, including hidden ones."""
         return (self.reports, self.hidden_reports)
 
     @property
     def all_hidden(self) -> tuple[str, ...]:
-        """Every hidden path a run can leave behind if its supervisor is killed."""
+        """Every hidden file that may be left if its supervisor is killed."""
         return tuple(
             self.hidden(kind) for kind in ("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new")
         )
 
 
 def stamp(epoch: float) -> str:
-    """Return the time stamp of a run id: local time, to the second."""
+    """Return the time stamp in a run ID: local time, to the second."""
     return time.strftime(STAMP_FORMAT, time.localtime(epoch))
 
 
 def parse_run_id(text: str) -> RunId | None:
-    """Return the parts of a run id, or None where `text` is none (a label, say)."""
+    """Parse a run ID; return None if `text` is not one."""
     found = split_run_id(text)
     return RunId(*found) if found else None
 
 
 def split_run_id(text: str) -> tuple[str, str, int, bool] | None:
-    """Return label, time stamp, serial number and form as `parse_run_id` does, plain, for thousands of names."""
+    """Return label, time stamp, serial number and form like `parse_run_id`, as a plain tuple: it is fast."""
     if found := _split_stamp(text):
         return (*found, 1, False)
     stem, count = _split_count(text)
@@ -131,13 +131,13 @@ def split_run_id(text: str) -> tuple[str, str, int, bool] | None:
 
 
 def _split_count(text: str) -> tuple[str, str]:
-    """Return a text without the digits at its end, and these."""
+    """Split a text before the digits at its end."""
     stem = text.rstrip("0123456789")
     return stem, text[len(stem) :]
 
 
 def newest_first(label: str, files: Iterable[str], suffix: str) -> Iterator[RunId]:
-    """Give the runs of exactly this label that files with this suffix are named after, the newest first."""
+    """Yield the runs of exactly this label that files with this suffix belong to, the newest first."""
     begin = len(label) + 1
     stamp = slice(begin, begin + STAMP_LENGTH)
     own = [name for name in files if name.startswith(f"{label}_") and name.endswith(suffix)]
@@ -158,10 +158,10 @@ def _last_first(run_ids: list[RunId]) -> list[RunId]:
 
 
 def next_run_id(label: str, epoch: float, newest: RunId | None) -> RunId:
-    """Return the id for a run of `label` that starts now and sorts after its `newest` run so far.
+    """Return the run ID of a run of `label` that starts now; it sorts after the `newest` run so far.
 
-    A clock that was set back, the end of summer time or another time zone must not make an older
-    run the newest one: the stamp never falls behind that of the newest run.
+    The stamp is never earlier than that of the newest run: a clock that was set back, the end of daylight saving time
+    or another time zone must not make an older run the newest one.
     """
     now = stamp(epoch)
     if newest is None or newest.ts < now:
@@ -171,7 +171,7 @@ def next_run_id(label: str, epoch: float, newest: RunId | None) -> RunId:
 
 def _split_stamp(stem: str) -> tuple[str, str] | None:
     label, ts = stem[: -STAMP_LENGTH - 1], stem[-STAMP_LENGTH:]
-    # One look at all its digits, not one at each part: this is asked of thousands of names.
+    # One check of all digits instead of one per part: this runs for thousands of names.
     if label and ts[8:9] == "_" and stem[-STAMP_LENGTH - 1] == "_":
         digits = f"{ts[:8]}{ts[9:]}"
         if len(digits) == STAMP_LENGTH - 1 and digits.isdigit() and digits.isascii():
@@ -180,5 +180,5 @@ def _split_stamp(stem: str) -> tuple[str, str] | None:
 
 
 def _is_count(text: str) -> bool:
-    """Whether these digits are a serial number as it is written."""
+    """Return whether these digits are a serial number."""
     return bool(text) and not text.startswith("0") and text != "1" and len(text) < 10
