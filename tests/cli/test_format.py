@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bgrun.cli import format
 
-
 ROWS = [["start tests [path=tests]", "The whole test suite, with coverage of every module"], ["start lint", ""]]
 
 
