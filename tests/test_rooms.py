@@ -88,6 +88,23 @@ def test_a_face_knows_the_rest_of_bgrun_through_api_only(path: Path) -> None:
     assert {name for name in known if name.split(".")[1] not in allowed} == set()
 
 
+def graph() -> dict[str, set[str]]:
+    """Return the modules of bgrun that each module of it imports, wherever in it."""
+    names = {".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        needed = {one if one in names else one.rpartition(".")[0] for one in imports(path)}
+        found[name] = (needed & set(names)) - {name}
+    return found
+
+
+def test_no_modules_import_each_other_in_a_cycle() -> None:
+    left = graph()
+    while free := {name for name, needed in left.items() if not needed & set(left)}:
+        left = {name: needed for name, needed in left.items() if name not in free}
+    assert not left, {name: sorted(needed & set(left)) for name, needed in left.items()}
+
+
 @pytest.mark.parametrize("path", [p for p in MODULES if "local" in p.parts], ids=lambda path: path.stem)
 def test_the_engine_never_imports_what_only_the_command_line_needs(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & {"click", "jinja2", "jsonschema", "yaml", "dotenv"}

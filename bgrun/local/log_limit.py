@@ -15,10 +15,11 @@ from __future__ import annotations
 import fcntl
 import os
 
-from bgrun.system import process
+from bgrun.system import files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 BLOCK = 4096
@@ -26,6 +27,52 @@ FASTEST = 256 << 20
 """Bytes per second that a log is assumed to grow by at most, when the next check is planned."""
 SHORTEST_S, LONGEST_S = 1.0, 60.0
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
+UNKNOWN = -1
+"""The length of a log that was not checked, or may have been written to since."""
+AFTER_A_WRITE = float("inf")
+"""When to check a log that is not written to: once the kernel reports that it may have been."""
+
+
+class LogLimiter:
+    """Keeps the log of one run within its limit.
+
+    look_at: when to check it next, on the steady clock. size: its length in bytes at the last check, or UNKNOWN.
+    """
+
+    def __init__(self, path: str, most: int, ask_for_writes: Callable[[], bool]) -> None:
+        self._path = path
+        self._most = most
+        self._ask_for_writes = ask_for_writes
+        self.look_at = 0.0
+        self.size = UNKNOWN
+
+    def begin(self, now: float) -> None:
+        """Note its length, and check it for the first time in a moment."""
+        self.size = files.size(self._path)
+        self.look_at = now + SHORTEST_S
+
+    def check(self, now: float) -> bool:
+        """Bring the log back within its limit; return False if the system cannot do that."""
+        within = bound(self._path, self._most)
+        if self._is_idle():
+            self.look_at = AFTER_A_WRITE
+        else:
+            self.look_at = now + next_check_s(on_disk(self._path), self._most)
+        return within
+
+    def _is_idle(self) -> bool:
+        """Return whether nothing was written since the last check, and the kernel will report the next write."""
+        before, self.size = self.size, files.size(self._path)
+        # Once more after the asking: what was written in between is not reported.
+        return before == self.size and self._ask_for_writes() and files.size(self._path) == before
+
+    def may_have_grown(self) -> None:
+        """Check the log at once, which may be the one that was written to, and then by the clock until it is idle.
+
+        So a neighbor that is written to all the time does not have this one checked as often.
+        """
+        if self.look_at == AFTER_A_WRITE:
+            self.look_at, self.size = 0.0, UNKNOWN
 
 
 class LogWatch:

@@ -12,7 +12,7 @@ import time
 
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, suppress
-from bgrun.local import globs
+from bgrun.local import globs, journal
 from bgrun.store import meta
 from bgrun.system import files
 
@@ -62,6 +62,23 @@ class ReportRequest(NamedTuple):
 def of_facts(facts: Mapping[str, str]) -> ReportRequest:
     """Return the reports that the job of a run declares, from its meta."""
     return ReportRequest(facts.get("working_dir", "/"), facts.get("junit", ""))
+
+
+def begin(at: RunPaths, wanted: ReportRequest) -> Before | None:
+    """Note which files match before a run begins; no error in this is worth a run."""
+    try:
+        return note(wanted)
+    except Exception as error:  # noqa: BLE001 - recorded for us
+        journal.note_fault(at.log_dir, error)
+        return None
+
+
+def end(at: RunPaths, wanted: ReportRequest, before: Before) -> None:
+    """Copy the reports that a run wrote, before its end is published; no error in this changes its result."""
+    try:
+        take(at, wanted, before)
+    except Exception as error:  # noqa: BLE001 - recorded for us
+        journal.note_fault(at.log_dir, error)
 
 
 def note(wanted: ReportRequest) -> Before:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 READY_S = 30.0
 """How long a supervisor may take to launch, on however slow a machine, before it is given up."""
+SOON_S = 1.0
+"""Seconds within which most answers come. After that it is checked as often whether the supervisor still exists."""
 HALT_S = 2.0
-"""How long one that is given up may take to halt, and then to end: longer only where the kernel holds it."""
+"""Seconds that one that is given up may take to halt, and then to end: longer only where the kernel holds it."""
 _LOOK_S = 0.005
 
 
@@ -88,12 +90,16 @@ def _may_fork(plan: Plan) -> bool:
 
 def _fork(plan: Plan) -> tuple[int, int]:
     """Fork the supervisor of a plan and return its pid and the descriptor on which it answers."""
-    from bgrun.local import job, main, supervisor
+    from bgrun.local.machine import Machine
 
-    # Before the fork: behind it, where each page is copied as it is touched, this takes thrice as long.
+    machine = Machine()
+    machine.keep_code()  # first: what follows is imported from this one file
+    from bgrun.local import dispatcher, job, main  # noqa: F401 - the supervisor launches at once
+
+    # Before the fork: after it, where each page is copied as it is touched, this takes three times as long.
     event_loop.find_prctl()
     job.look_around()
-    made = supervisor.Supervisor(plan)
+    supervisor = main.prepare(plan, machine)
     answer_fd, ready_fd = os.pipe()
     try:
         pid = os.fork()
@@ -102,7 +108,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
         os.close(ready_fd)
         raise _no_supervisor(error) from error
     if pid == 0:
-        main.begin(made, ready_fd)
+        main.begin(supervisor, ready_fd)
     os.close(ready_fd)
     return pid, answer_fd
 
@@ -144,7 +150,7 @@ def _feed(fd: int, plan: Plan) -> None:
 
 def _answer(plan: Plan, pid: int, fd: int) -> bytes:
     try:
-        return _read(fd)
+        return _read(pid, fd)
     except event_loop.TimeUpError:
         return _late(plan, pid, fd)
     finally:
@@ -198,16 +204,42 @@ def _has_come(fd: int) -> bool:
     return bool(select.select([fd], [], [], 0)[0])
 
 
-def _read(fd: int) -> bytes:
-    """Return what comes first; raise TimeUpError if that takes too long."""
-    if event_loop.is_main_thread():
-        with event_loop.time_limit(READY_S):
-            return os.read(fd, plans.MOST_ANSWERED)
-    import select
+def _read(pid: int, fd: int) -> bytes:
+    """Return the answer of a supervisor, or nothing if it exited without one.
 
-    if not select.select([fd], [], [], READY_S)[0]:
-        raise event_loop.TimeUpError
-    return os.read(fd, plans.MOST_ANSWERED)
+    The end of the pipe alone does not tell: another process may hold it open.
+
+    Raises:
+        TimeUpError: it takes longer than READY_S.
+    """
+    if event_loop.is_main_thread() and (answer := _read_soon(fd)) is not None:
+        return answer
+    import select  # not before, since that takes time
+
+    until = time.monotonic() + READY_S
+    while (left := until - time.monotonic()) > 0:
+        if select.select([fd], [], [], min(left, SOON_S))[0]:
+            return os.read(fd, plans.MOST_ANSWERED)
+        if _has_exited(pid):
+            return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else b""
+    raise event_loop.TimeUpError
+
+
+def _read_soon(fd: int) -> bytes | None:
+    """Return the answer, or None if none comes within SOON_S."""
+    answer = bytearray(plans.MOST_ANSWERED)
+    try:
+        with event_loop.time_limit(SOON_S):
+            return bytes(answer[: os.readv(fd, [answer])])
+    except event_loop.TimeUpError:
+        # The signal may come just after the answer, which is in its place then; no text of ours holds a NUL.
+        return bytes(answer.rstrip(b"\0")) or None
+
+
+def _has_exited(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    return True
 
 
 def _refusal(answer: str) -> BgrunError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bgrun.local import supervisor
+from bgrun.local.machine import Machine
 from bgrun.local.manifest import Plan, RunPlan
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import kill
@@ -105,7 +106,7 @@ def _text(path: Path) -> str:
 
 
 def test_once_a_day_and_no_more() -> None:
-    asleep = supervisor.Supervisor(Plan("/nowhere", (RunPlan("x_1", "x", {}),)))
+    asleep = supervisor.Supervisor(Plan("/nowhere", (RunPlan("x_1", "x", {}),)), Machine())
     asleep.ask_at = supervisor.NEVER
     look = asleep.next_look()
     assert look is not None

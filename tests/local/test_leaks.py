@@ -16,8 +16,10 @@ from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue, Waiting
 from bgrun.local.concurrency.slots import Owner, Place, Ticket
 from bgrun.local.group_journal import GroupJournal
+from bgrun.local.host import Host
+from bgrun.local.machine import Machine
 from bgrun.local.manifest import GroupPlan, RunPlan
-from bgrun.local.run import Host, RunTask
+from bgrun.local.run import RunTask
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
@@ -118,11 +120,11 @@ def test_who_waited_may_be_gone_already(tmp_path: Path, all_closed: Callable[[],
 
 
 def test_what_kept_the_machine_awake_may_be_gone_already(tmp_path: Path) -> None:
-    host = Host(str(tmp_path), print, lambda: True)
-    member = RunTask(RunPlan("x_1", "x", {}), host)
-    member.inhibitor = reaped()
-    host.helpers.add(member.inhibitor)
-    member._let_sleep()
+    host = Host(str(tmp_path), print, lambda: True, Machine())
+    task = RunTask(RunPlan("x_1", "x", {}), host)
+    task.inhibitor = reaped()
+    host.helpers.add(task.inhibitor)
+    task._let_sleep()
 
 
 def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[[], None]) -> None:

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bgrun.local.reexec.bundle import Copy
     from bgrun.local.reexec.loader import Index
 
 # The inner half of importlib, which is loaded in every interpreter.
@@ -28,8 +29,8 @@ BUILD_S = 60.0
 """Seconds that building the cache may take; after that its builder counts as killed."""
 
 
-def build() -> tuple[Index, bytes]:
-    """Return the index of all modules that a supervisor may need, and their code.
+def build() -> Copy:
+    """Read the code of all modules that a supervisor may need, and use that from now on.
 
     Raises:
         ImportError: some of it is gone already.
@@ -37,7 +38,7 @@ def build() -> tuple[Index, bytes]:
     new = f"{bundle.CACHE}.new"
     fd = _claim(new)
     if fd < 0:
-        return _collect(optimized=frozenset())
+        return bundle.use(*_collect(optimized=frozenset()))
     try:
         before = _marks()
         index, code = _collect(optimized=frozenset(bundle.SLIM) - frozenset(bundle.SELDOM))
@@ -50,7 +51,7 @@ def build() -> tuple[Index, bytes]:
         os.close(fd)
         with suppress(OSError):
             os.unlink(new)
-    return index, code
+    return bundle.use(index, code)
 
 
 def _claim(new: str) -> int:

@@ -40,19 +40,19 @@ SELDOM = (
     *_in("bgrun", "engine", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
     *_in("bgrun.local", "evidence", "foreign", "globs", "reports"),
-    *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper"),
+    *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
     *_in("bgrun.parsers", "terminal"),
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),
     *_in("bgrun.local.reexec", "loader"),
-    *_in("bgrun.local", "descriptors", "event_loop", "journal", "log_limit", "main", "manifest", "run", "supervisor"),
-    *_in("bgrun.local", "workdir"),
+    *_in("bgrun.local", "descriptors", "event_loop", "host", "journal", "log_limit", "machine", "main", "manifest"),
+    *_in("bgrun.local", "run", "supervisor", "workdir"),
     *_in("bgrun.system", "clock", "files", "lock", "process"),
     *_in("bgrun.store", "meta", "paths", "state"),
 )
 _OTHERS = (
-    *_in("bgrun.local", "group_journal", "hooks", "inhibitor", "job", "scheduler", "wait"),
+    *_in("bgrun.local", "dispatcher", "group_journal", "hooks", "inhibitor", "job", "scheduler", "wait"),
     *_in("bgrun.local.reexec", "builder", "bundle", "interpreter"),
     *_in("bgrun.system", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
@@ -113,28 +113,27 @@ def mark_of(path: str) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def take() -> Copy:
-    """Read the code of all modules that a supervisor may need, and import them from that from now on.
+def cached() -> Copy | None:
+    """Use the cached code of all modules; return None unless each source still is the file that it was made of.
 
-    Raises:
-        ImportError: some of it is gone already.
+    A process that starts several supervisors keeps the copy of the first one.
     """
+    for finder in sys.meta_path:
+        if isinstance(finder, Copy):
+            return finder
     found = _cached()
-    if not found:
-        from bgrun.local.reexec import builder
+    return use(*found) if found else None
 
-        found = builder.build()
-    index, code = found
+
+def use(index: Index, code: bytes) -> Copy:
+    """Import the modules of an index from a copy of their code from now on, and return the copy."""
     copy = Copy(index, lambda begin, end: code[begin:end], Base())
     sys.meta_path.insert(0, copy)
     return copy
 
 
 def _cached() -> tuple[Index, bytes] | None:
-    """Return the cached code of all modules; None unless each source still is the file that it was made of.
-
-    The code comes first, then the index, then the length of that and the version of Python's bytecode.
-    """
+    """Return the index and the code in the cache; then come the length of the index and the version of the bytecode."""
     try:
         data = _read_own(CACHE)
         root, marks, index = marshal.loads(data[-8 - int.from_bytes(data[-8:-4], "little") : -8])  # noqa: S302 - our own
@@ -169,6 +168,8 @@ path, _, compiled, begin, stop = index["bgrun.local.reexec.loader"]
 code = posix.pread(fd, stop - begin, begin)
 space = {"__name__": "bgrun.local.reexec.loader", "__file__": path}
 exec(marshal.loads(code) if compiled else compile(code, path, "exec"), space)
-space["go_on"](fd, index, posix.pread(fd, end - state, state))
+trim = space["install"](fd, index)
+from bgrun.local import main
+main.take_over(posix.pread(fd, end - state, state), trim)
 """
-"""What a slim supervisor begins with; its words: a descriptor, where in that the index begins, and its length."""
+"""What a re-executed supervisor runs. Its arguments: a descriptor, where in that the index begins, and its length."""

@@ -1,6 +1,6 @@
-"""Code that is kept apart from where it was installed, and what imports it; see `bundle`.
+"""Import code that is kept apart from where it was installed; see `bundle`.
 
-Nothing of bgrun is imported here: this is what the rest is imported with.
+Nothing of bgrun is imported here: this imports all the rest.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Kept:
     # --- as one of sys.meta_path, and as a loader (importlib.abc) ------------------------------
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Return how to load a module that is kept."""
+        """Return how to load a module, or None unless it is kept."""
         del path, target
         if name not in self.index:
             return None
@@ -49,22 +49,21 @@ class Kept:
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Have the module made as any other."""
+        """Let Python create the module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Fill a module."""
+        """Run the code of a module in it."""
         exec(self.code(module.__name__), module.__dict__)  # noqa: S102 - as every loader does
 
 
-def go_on(fd: int, index: Index, state: bytes) -> None:
-    """Be the slim supervisor whose copy a descriptor holds: load what is always needed, keep the rest, and go on."""
+def install(fd: int, index: Index) -> Callable[[], None]:
+    """Import from the copy that a descriptor holds; return what drops the code that is loaded by then."""
     os.set_inheritable(fd, False)
     sys.meta_path.insert(0, Kept(index, lambda begin, end: os.pread(fd, end - begin, begin)))
-    from bgrun.local import main
 
     def trim() -> None:
         for name in [name for name in index if name in sys.modules]:
             del index[name]
         os.ftruncate(fd, max((one[4] for one in index.values()), default=0))
 
-    main.go_on(state, trim)
+    return trim

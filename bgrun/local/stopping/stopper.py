@@ -9,17 +9,15 @@ import os
 
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
-from bgrun.local import journal, workdir
+from bgrun.local import journal
 from bgrun.local.stopping import policy, processes, signals
-from bgrun.store import meta, record, state
-from bgrun.system.clock import steady_clock
+from bgrun.store import record, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    from bgrun.local.run import RunTask
     from bgrun.local.stopping.policy import Stopping
     from bgrun.store.paths import RunPaths
     from bgrun.system.process import Process
@@ -154,40 +152,3 @@ def claim_of_ended(files: RunPaths, facts: Mapping[str, str]) -> processes.Owner
 
     known = frozenset(evidence.left_running(facts))
     return claim_of(files, facts, reaped=True)._replace(leader=0, known=known)
-
-
-# --- in the supervisor ------------------------------------------------------------------------
-
-
-def advance(members: Iterable[RunTask]) -> None:
-    """Carry out the next step of the stop of each run.
-
-    All of them share one process snapshot, which keeps plans of hundreds of runs fast.
-    """
-    again = [member for member in members if member.stopping]
-    while again:
-        view = processes.View()
-        again = [member for member in again if member.stopping and _advance(member, member.stopping, view)]
-
-
-def _advance(member: RunTask, stopping: Stopping, view: processes.View) -> bool:
-    """Carry out the next step of the stop of a run; return whether to scan again at once."""
-    target = Target(claim(member), 0 if member.exit else member.pid, member.at)
-    done = step(target, stopping, view, steady_clock())
-    member.stopping = done.stopping
-    member.note(done.reached)
-    if done.outcome in ("over", "given up") and member.exit:
-        member.stop_over(done.left)
-    return done.outcome == "scan again"
-
-
-def claim(member: RunTask) -> processes.Ownership:
-    """Return what makes a process part of this run of a supervisor."""
-    host = member.host
-    facts = meta.unpack(member.child.known) if member.child else {}
-    files = member.at._replace(log_dir=workdir.now(host.recorded))
-    return claim_of(files, facts, reaped=bool(member.exit))._replace(
-        ancestor=os.getpid() if host.subreaper else 0,
-        whole=host.subreaper and host.alone,
-        not_these=frozenset(host.helpers),
-    )

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 TAKE = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from bgrun.local.reexec import bundle
-copy = bundle.take()
+from bgrun.local.machine import Machine
+machine = Machine()
+machine.keep_code()
 import bgrun.system.lock
 print("cached" if "bgrun.local.reexec.builder" not in sys.modules else "built", getattr(bgrun.system.lock, "NEW", ""))
-print(copy.is_whole, bgrun.system.lock.hold.__doc__ or "")
+print(machine.code.is_whole, bgrun.system.lock.hold.__doc__ or "")
 """
 
 
