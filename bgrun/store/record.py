@@ -1,4 +1,4 @@
-"""Reading a run back: from its files to a `Run`. Thin; `state` decides."""
+"""Read a run from its files; `state` derives the verdict."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 MOST_META = meta.MOST
 MOST_STOP, MOST_REASON = 64 << 10, 4 << 10
 skipped: dict[str, str] = {}
-"""Why runs could not be read that were passed over for the sake of all others, by run ID: for one warning."""
+"""Why runs were skipped that could not be read, by run ID: for one warning."""
 
 
 class StopRequest(NamedTuple):
-    """What is wanted of a run, apart from what is: recorded before any signal; `now`: without a grace period."""
+    """A stop request, recorded before any signal is sent; `now`: without a grace period."""
 
     reason: str
     carried_out: bool
@@ -33,7 +33,7 @@ class StopRequest(NamedTuple):
 
 
 def read_meta(at: RunPaths) -> dict[str, str] | None:
-    """Return the facts of a run, or None where there is no such run."""
+    """Return the facts of a run, or None if it does not exist."""
     data = files.read(at.meta, MOST_META)
     if data is None:
         return None
@@ -48,10 +48,10 @@ def _of_old_script(at: RunPaths, data: bytes) -> dict[str, str]:
 
 
 def seen_exit(at: RunPaths) -> int | None:
-    """Return the exit code of a run that nobody minds any more, in view or not.
+    """Return the exit code of an unsupervised run, published or still hidden.
 
-    A job script writes it into the room that was kept for it, and leaves it to its supervisor to bring it
-    into view. Should that be killed in the moment between the two, the code is still hidden.
+    The job script writes it to the preallocated hidden file, and its supervisor publishes that. If the supervisor is
+    killed between the two, the code is still hidden.
     """
     code = _code_in(files.head(at.exit, 64))
     if code is None:
@@ -65,7 +65,7 @@ def _code_in(data: bytes | None) -> int | None:
 
 
 def read_attempts(at: RunPaths) -> int | None:
-    """Return which attempt of a command with `retry` this is, or None where it was tried only once."""
+    """Return the number of the attempt of a command with `retry`, or None at the first one."""
     try:
         data = files.head(at.hidden("attempt"), 64)
     except StorageError:
@@ -74,7 +74,7 @@ def read_attempts(at: RunPaths) -> int | None:
 
 
 def read_stop(at: RunPaths) -> StopRequest | None:
-    """Return the stop request of a run, if there is one."""
+    """Return the stop request of a run, or None."""
     data = files.read(at.stop, MOST_STOP)
     if data is None:
         return None
@@ -83,23 +83,23 @@ def read_stop(at: RunPaths) -> StopRequest | None:
 
 
 def is_asked_to_end(at: RunPaths, run: Run) -> bool:
-    """Return whether somebody has asked for the end of a run, or of the group that it is part of.
+    """Return whether a user, or a newer run that replaces it, requested a stop of a run or of its group.
 
-    A timeout or a bound that it ran into is nobody's wish: what comes of it belongs to the run.
+    A timeout or another limit that it exceeded does not count.
     """
     asked = (_readable_stop(at.other(run_id)) for run_id in (run.run_id, run.group_run) if run_id)
     return any(one is not None and state.is_wish(one.reason) for one in asked)
 
 
 def _readable_stop(at: RunPaths) -> StopRequest | None:
-    """Return the stop request of a run; something odd in place of it is none, as for the supervisor."""
+    """Return the stop request of a run, or None; an unreadable one is ignored, as by the supervisor."""
     with suppress(StorageError):
         return read_stop(at)
     return None
 
 
 def ask_to_end(at: RunPaths, reason: str, *, now: bool = False) -> None:
-    """Record a wish; one that is recorded, perhaps carried out by now, stays, but for a wish to have it `now`."""
+    """Record a stop request. An earlier one is kept, except that `now` is added to it."""
     known = read_stop(at)
     if known is None and _create_stop(at, _stop_words(reason, signalled=False, now=now)):
         return
@@ -109,7 +109,7 @@ def ask_to_end(at: RunPaths, reason: str, *, now: bool = False) -> None:
 
 
 def _create_stop(at: RunPaths, words: bytes) -> bool:
-    """Write a request where there is none, and return whether that was so: of two at once one is written."""
+    """Write a stop request unless there is one, and return whether it was written; atomic."""
     try:
         return files.create_whole(at.stop, files.unique(at.stop), words)
     except OSError:
@@ -117,7 +117,7 @@ def _create_stop(at: RunPaths, words: bytes) -> bool:
 
 
 def write_stop(at: RunPaths, reason: str, *, signalled: bool, now: bool = False) -> None:
-    """Record what is wanted of a run; `signalled` once the first signal is about to be sent."""
+    """Write the stop request of a run; `signalled` if the first signal is about to be sent."""
     files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
 
 
@@ -131,7 +131,7 @@ def _stop_words(reason: str, *, signalled: bool, now: bool) -> bytes:
 
 
 def read_run(at: RunPaths) -> Run | None:
-    """Return a run as it is now, or None where there is none.
+    """Return a run as it is now, or None if it does not exist.
 
     Raises:
         StorageError: one of its files is a symlink or cannot be read.
@@ -156,7 +156,7 @@ def read_run(at: RunPaths) -> Run | None:
 
 
 def readable(runs: Iterable[RunPaths]) -> Iterator[Run]:
-    """Give the runs with these paths, without those that are gone; one that cannot be read is noted in `skipped`."""
+    """Yield the runs with these paths that exist; those that cannot be read are added to `skipped`."""
     for at in runs:
         try:
             run = read_run(at)
@@ -168,7 +168,7 @@ def readable(runs: Iterable[RunPaths]) -> Iterator[Run]:
 
 
 def launched(at: RunPaths, known: bytes) -> Run:
-    """Return a run that its supervisor has just now said to run, with this text of its meta."""
+    """Return the run that its supervisor just reported as launched, from the bytes of its meta."""
     facts = meta.unpack(known)
     return _as_run(at, facts, state.derive(state.Evidence(facts, locked=True)))
 
@@ -187,7 +187,7 @@ def existing(at: RunPaths) -> Run:
 
 
 def is_group(facts: Mapping[str, str]) -> bool:
-    """Return whether the facts are those of a group's own run."""
+    """Return whether the facts are those of a group run."""
     return "members" in facts
 
 
@@ -197,7 +197,7 @@ def is_foreign(facts: Mapping[str, str]) -> bool:
 
 
 def is_waived(facts: Mapping[str, str]) -> bool:
-    """Return whether a run was skipped because it was not to run, which spoils no group."""
+    """Return whether a run was skipped because its condition is false; its group can still succeed."""
     return facts.get("waived") == "true"
 
 
@@ -209,20 +209,20 @@ def publish_exit(at: RunPaths) -> None:
 
 
 def _bring_code_into_view(at: RunPaths, verdict: state.Verdict) -> None:
-    """Write the exit code of a group that its supervisor was killed before it could: that of its runs, all ended."""
+    """Publish the exit code of a finished group if its supervisor was killed before it could."""
     if verdict.exit_code is not None and not os.path.lexists(at.exit):
         with suppress(OSError):
             files.commit(at.exit, at.hidden("exit"), f"{verdict.exit_code}\n".encode())
 
 
 def _orphaned_group(at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
-    """A group without its supervisor: its verdict is still that of its runs, where all were seen."""
+    """Return the verdict of a group whose supervisor was killed, from its runs if all results are known."""
     named = facts["members"].split()
     metas = {run_id: read_meta(at.other(run_id)) for run_id in named}
     own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
     runs = {run_id: run for run_id in own if (run := read_run(at.other(run_id)))}
     if any(run.live for run in runs.values()):
-        return state.Verdict("running", reason="its supervisor was killed; runs that were started go on")
+        return state.Verdict("running", reason="the supervisor was killed; started runs continue")
     if not runs or len(runs) < len(named) or any(run.state == "lost" for run in runs.values()):
         return unseen
     return state.group_verdict(run.state for run_id, run in runs.items() if not is_waived(own[run_id]))
@@ -259,7 +259,7 @@ def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> R
 
 
 def _without_secrets(run: Run, marks: str) -> Run:
-    """Return a run of which anybody may be told all: no start lets a secret into it, but how it is quoted may."""
+    """Mask secrets in the facts of a run: a start refuses plain ones, but quoting may reveal one."""
     from bgrun.store import masking
 
     known = masking.parse(marks)
@@ -270,7 +270,7 @@ def _without_secrets(run: Run, marks: str) -> Run:
 
 
 def _end(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> tuple[str | None, float | None]:
-    """Return when a run ended and its seconds so far."""
+    """Return when a run finished, and its duration so far in seconds."""
     recorded = state.parse_float(facts.get("duration_s", ""))
     if recorded is not None:
         return facts.get("ended_at"), recorded
@@ -295,6 +295,6 @@ def _written(at: RunPaths) -> float:
 
 
 def _last_end(at: RunPaths, facts: Mapping[str, str]) -> float:
-    """Return when the last of a group's runs ended: what it keeps for its own code was written as it began."""
+    """Return when the last run of a group finished: its own preallocated file is as old as its start."""
     ends = [clock.epoch(run.ended_at) for run in readable(map(at.other, facts["members"].split())) if run.ended_at]
     return max((end for end in ends if end is not None), default=float("inf"))

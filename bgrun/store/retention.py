@@ -86,10 +86,10 @@ def policy_of(store: Store, runs: Sequence[Run]) -> Retention | None:
 
 
 def may_go(store: Store, run_id: str) -> bool:
-    """Return whether a run is there and has ended, as far as can be told from here.
+    """Return whether a run exists and has finished, as far as this machine can determine.
 
-    One that lost its supervisor on another host or in a container may go on there: it has ended when its files were
-    left alone for long.
+    A run whose supervisor was lost on another host or in a container may still be active there: it counts as finished
+    once its files have not been written to for `ELSEWHERE_S`.
     """
     run = store.read(run_id)
     if run is None or run.live:
