@@ -181,9 +181,12 @@ def test_the_script_tells_its_code_when_the_supervisor_is_gone(
 
 def test_the_log_folder_is_removed_and_made_anew(bg: Cli) -> None:
     run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
+    supervisor = int(bg.meta(run)["supervisor_pid"])
+    kill(supervisor, signal.SIGSTOP)  # or it writes its meta again as soon as the folder is there
     shutil.rmtree(bg.logs)
     bg("run", "other", "--wait", "--", "true")
     assert bg("status", "x", code=2)
+    kill(supervisor, signal.SIGCONT)
     (bg.folder / "go").touch()
     wait_until(lambda: (bg.logs / f"{run['run_id']}.meta").exists(), "its record is whole again")
     ended = bg.ended("x")
