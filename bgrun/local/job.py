@@ -1,9 +1,9 @@
-"""Launching one job: its script waits at a gate until its record is in view, and only then begins.
+"""Launch one job: its script waits at a gate until its record is published, and only then begins.
 
 The script is spawned first, so that its shell starts while the record is being written, and reads
-from a pipe before all else. The pid file is made hidden, locked, and renamed into view; then the gate
-is opened. Should the supervisor be killed before that, the pipe ends, and so does the script: there
-is no moment at which a command runs without a record, whoever is killed.
+from a pipe before all else. The PID file is created hidden, locked, and published by a rename; then the gate
+is opened. If the supervisor is killed before that, the pipe closes and the script exits: no command ever
+runs without a record.
 """
 
 from __future__ import annotations
@@ -97,14 +97,14 @@ def launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jou
 
 
 def _leave_some(fd: int) -> None:
-    """Raise the OSError of a limit that is not quite reached yet: `fd` is the lowest that was free."""
+    """Raise the OSError of a limit that is almost reached; `fd` is the lowest descriptor that was free."""
     most = os.sysconf("SC_OPEN_MAX")
     if 0 < most <= fd + min(SPARE, most // 3):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _withdraw(at: RunPaths, opened: list[int], waits: int | None = None) -> None:
-    """Remove what was made for a launch; of a run that `waits` on, with that lock or -1, the record stays."""
+    """Remove the files of a launch; a run that stays queued, with the lock `waits` or -1, keeps its record."""
     for fd in opened:
         if waits is None or fd != waits:
             os.close(fd)
@@ -117,7 +117,7 @@ def _withdraw(at: RunPaths, opened: list[int], waits: int | None = None) -> None
 
 
 def _begin(at: RunPaths, facts: dict[str, str], start: Start, held: Held, log_fd: int) -> journal.Child:
-    """Spawn the script, bring its record into view, and open its gate."""
+    """Spawn the script, publish its record, and open its gate."""
     started_at = clock.iso(time.time())
     read_fd, gate_fd = os.pipe()
     try:
@@ -137,20 +137,20 @@ def _begin(at: RunPaths, facts: dict[str, str], start: Start, held: Held, log_fd
 
 
 def _end(pid: int) -> None:
-    """End a script that is still at its gate."""
+    """Kill a script that is still at its gate."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
 
 def _with_process(facts: dict[str, str], pid: int, started_at: str, log_dir: str) -> dict[str, str]:
-    """Return the facts with those of a process; `log_dir` as its environment has it, by which it is known."""
+    """Return the facts with those of a process; `log_dir` as in its environment, which is its mark."""
     born = {"pgid": str(pid), "pid": str(pid), "pid_start": process.start_of(pid), "started_at": started_at}
     return {**facts, **born, "log_dir": log_dir, "pid_ns": process.pid_namespace()}
 
 
 def _spawn(at: RunPaths, start: Start, fds: tuple[int, int, int]) -> int:
-    """Spawn the script with nothing of ours: its log as stdout and stderr, no stdin, signals as at boot."""
+    """Spawn the script: its log as stdout and stderr, no stdin, default signals, no other descriptors."""
     log_fd, gate_fd, slot_fd = fds
     around = look_around()
     environment = {**around.environment, **start.environment, GATE: "1", MARK_RUN: at.run_id, MARK_DIR: start.log_dir}
@@ -192,7 +192,7 @@ def _spawn_apart(words: list[str], environment: dict[str, str], streams: list[tu
 
 
 def _become(words: list[str], environment: dict[str, str], streams: list[tuple[int, int]]) -> NoReturn:
-    """In the child: do what posix_spawn(3) does elsewhere."""
+    """Do in the child what posix_spawn(3) does elsewhere."""
     try:
         os.setsid()
         for source, target in streams:
@@ -228,7 +228,7 @@ def _is_plain(environment: dict[str, str]) -> bool:
 
 
 def _out_of_the_way(fd: int) -> int:
-    """Return a copy of a descriptor that has none of the numbers that the script knows."""
+    """Return a copy of a descriptor with a number that the script does not use."""
     try:
         return int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(GATE_FD, SLOT_FD) + 1))
     except OSError as error:

@@ -7,7 +7,7 @@ from bgrun.light import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, Retention
 
 LAUNCHED = b"ok\n"
-"""How a supervisor begins its answer that a plan was launched."""
+"""The first line of the answer that a plan was launched."""
 MOST_ANSWERED = 4096
 """The most bytes of an answer: a pipe takes as many at once (pipe(7), PIPE_BUF)."""
 
@@ -66,7 +66,7 @@ def pack(plan: Plan) -> bytes:
 
 
 def launched(known: bytes) -> bytes:
-    """Return a supervisor's answer that a plan was launched, with the text of a meta where that has room."""
+    """Return the answer that a plan was launched, with the text of a meta if there is room for it."""
     return LAUNCHED + known if len(LAUNCHED + known) <= MOST_ANSWERED else LAUNCHED
 
 

@@ -1,4 +1,4 @@
-"""Handing a plan to a supervisor of its own, which lets go of the caller at once."""
+"""Hand a plan to a supervisor of its own, which detaches from the caller at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bgrun.local.manifest import Plan
 
 READY_S = 30.0
-"""How long a supervisor may take to launch, on however slow a machine, before it is given up."""
+"""Seconds that a supervisor may take to launch, on however slow a machine, before it is given up."""
 SOON_S = 1.0
 """Seconds within which most answers come. After that it is checked as often whether the supervisor still exists."""
 HALT_S = 2.0
@@ -56,7 +56,7 @@ def hand_over(plan: Plan) -> bytes:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep Ctrl-C back until it is known whether the run was launched, so that neither half is left."""
+    """Block Ctrl-C until it is known whether the run was launched, so that nothing half-launched is left."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -65,10 +65,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _reap() -> None:
-    """Take leave of the supervisors that ended since they were started, in a process that starts many.
-
-    Each is taken out before it is asked for, so that of several threads only one does.
-    """
+    """Reap supervisors that have exited. Each PID is removed first, so that only one thread waits for it."""
     for pid in tuple(_started):
         with suppress(KeyError, ChildProcessError):
             _started.remove(pid)
@@ -77,11 +74,11 @@ def _reap() -> None:
 
 
 def _may_fork(plan: Plan) -> bool:
-    """Whether this very process can be the supervisor's beginning, which saves the start of an interpreter.
+    """Return whether the supervisor can be a fork of this process, which saves the start of an interpreter.
 
-    Not where other threads run, which a fork leaves behind in the middle of something; nor inside of
-    another run, whose mark our environment has; nor off Linux, where system libraries do not bear a fork;
-    nor where templates were rendered just now, for a plan that is to stay what it is for as long as it runs.
+    Not if other threads run, which a fork leaves in the middle of something; nor inside another run, whose mark
+    the environment has; nor off Linux, where system libraries do not support a fork; nor for a group once Jinja
+    is loaded: its supervisor never re-executes and would keep that memory.
     """
     if not process.LINUX or MARK_RUN in os.environ or _thread._count():
         return False
@@ -89,7 +86,7 @@ def _may_fork(plan: Plan) -> bool:
 
 
 def _fork(plan: Plan) -> tuple[int, int]:
-    """Fork the supervisor of a plan and return its pid and the descriptor on which it answers."""
+    """Fork the supervisor of a plan and return its PID and the descriptor on which it answers."""
     from bgrun.local.machine import Machine
 
     machine = Machine()
@@ -114,7 +111,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
 
 
 def _spawn(plan: Plan) -> tuple[int, int]:
-    """Start an interpreter of its own as the supervisor; return its pid and the descriptor on which it answers."""
+    """Start an interpreter of its own as the supervisor; return its PID and the descriptor on which it answers."""
     from bgrun.local.reexec import interpreter
 
     plan_fd, feed_fd = os.pipe()
@@ -159,7 +156,7 @@ def _answer(plan: Plan, pid: int, fd: int) -> bytes:
 
 
 def _late(plan: Plan, pid: int, fd: int) -> bytes:
-    """Return the answer of a supervisor that did not come in time: hold it still, look, and let it go on or end it.
+    """Return the answer of a late supervisor: suspend it, then let it continue if it has launched, or kill it.
 
     Raises:
         LaunchPendingError: the kernel holds it.

@@ -66,7 +66,7 @@ ALL = (*SLIM, *_OTHERS)
 
 
 class Copy(Kept):
-    """The code of all modules, with the interpreter that a slim supervisor can be made of."""
+    """The code of all modules, with the interpreter that can run a re-executed supervisor."""
 
     def __init__(self, index: Index, read: Callable[[int, int], bytes], base: Base) -> None:
         super().__init__(index, read)
@@ -74,7 +74,7 @@ class Copy(Kept):
 
     @property
     def is_whole(self) -> bool:
-        """Whether a slim supervisor can be made of it."""
+        """Whether a supervisor can be re-executed with it."""
         return self.base.is_there() and set(SLIM) <= set(self.index)
 
     def packed(self, names: Iterable[str], more: bytes) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""An interpreter of its own for the supervisor, slim since it stays as long as the job."""
+"""Run a supervisor in an interpreter of its own, which needs little memory as long as its job runs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(codec.__file__))
 
 
 def spawn(plan: Plan, plan_fd: int, ready_fd: int) -> int:
-    """Start a supervisor that reads its plan from one descriptor and answers on the other; return its pid.
+    """Start a supervisor that reads its plan from one descriptor and answers on the other; return its PID.
 
     Raises:
-        OSError: there can be no such process.
+        OSError: the system cannot start a process.
     """
     null = os.open(os.devnull, os.O_RDWR)
     try:
@@ -41,11 +41,10 @@ def spawn(plan: Plan, plan_fd: int, ready_fd: int) -> int:
 
 
 def become(plan: Plan, state: Any, kept_fds: tuple[int, ...], code: Copy) -> None:
-    """Become a slim supervisor in this very process, which goes on with this state, these descriptors and this code.
+    """Re-execute this process as a smaller supervisor with this state, these descriptors and this code.
 
-    Children stay children, a subreaper one, and the working folder what it is (execve(2)). It returns only if
-    that cannot be: whether the bgrun that this began with is still there makes no difference, but the
-    interpreter below its venv has to be.
+    Children, the subreaper and the working directory stay (execve(2)). Returns only if that cannot be: the
+    interpreter below the venv must still exist, bgrun itself need not.
     """
     memfd_create = getattr(os, "memfd_create", None)
     if memfd_create is None or not code.is_whole:
@@ -71,12 +70,12 @@ def _command(plan: Plan, fd: int) -> list[str]:
 
 
 def _title(plan: Plan) -> str:
-    """Return how it is to be told from other processes."""
+    """Return the last argument of a supervisor, which names it in a list of processes."""
     return f"bgrun supervisor of {_name(plan)}"
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    """The mark of a supervisor is that of no run: neither of its own, nor of one that it was started in."""
+    """Return the environment of a supervisor: its mark is that of no run, neither its own nor the caller's."""
     return {**os.environ, MARK_RUN: f"supervisor of {_name(plan)}", MARK_DIR: plan.log_dir}
 
 
