@@ -271,7 +271,7 @@ def test_each_combination_of_a_matrix_is_a_run_of_its_own_label(bg: Cli) -> None
     assert done["label"] == "unit"
     assert [run["label"] for run in done["runs"]] == ["unit_3.11_lite", "unit_3.12_pg", "unit_3.12_lite"]
     assert bg.json("start", "unit", "python=3.11", "--wait")["label"] == "unit_3.11_lite"
-    assert "it has: python=3.11 db=lite" in bg("start", "unit", "python=2", code=2).err
+    assert "available combinations: python=3.11 db=lite" in bg("start", "unit", "python=2", code=2).err
     assert "label same_a-b" in bg("start", "same", code=2).err
     assert "pick one" in bg("render", "unit", code=2).err
     assert "echo 3.12 pg" in bg("render", "unit", "python=3.12", "db=pg").out
