@@ -62,7 +62,7 @@ def test_what_needs_a_failed_job_is_skipped_with_the_reason(bg: Cli) -> None:
     assert order(bg) == ["built", "tested low", "deployed", "linted"]
     again = bg.json("rerun", done["run_id"], "--failed", "--wait")
     assert states(again) == {"build": "succeeded", "test": "succeeded", "deploy": "succeeded"}
-    assert "all of it" in bg("rerun", again["run_id"], "--failed", code=2).err
+    assert "rerun them all" in bg("rerun", again["run_id"], "--failed", code=2).err
 
 
 def test_only_some_of_a_group_with_parameters(bg: Cli) -> None:
