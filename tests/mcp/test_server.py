@@ -160,7 +160,7 @@ def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_
         project.jobs("jobs: {ok: {comand: true}}")
         assert "bgjobs.yaml:1:" in await told(client, "bgrun_start", error=True, job="ok")
         (project.folder / "bgjobs.yaml").unlink()
-        assert "no job file" in (await told(client, "bgrun_list", error=True)).lower()
+        assert "does not exist" in await told(client, "bgrun_list", error=True)
         project.jobs(JOBS)
         assert (await told(client, "bgrun_start", job="ok", wait_s=30))["state"] == "succeeded"
 
