@@ -147,7 +147,7 @@ def test_a_folder_that_is_gone_is_reported_though_the_plan_was_kept(project: Cli
     for _ in range(2):
         project("start", "x", "--wait")
     (project.folder / "sub").rmdir()
-    assert "is not a folder" in project("start", "x", code=2).err
+    assert "is not a directory" in project("start", "x", code=2).err
     (project.folder / "other").mkdir()
     (project.folder / "sub").symlink_to("other")
     project("start", "x", "--wait")
