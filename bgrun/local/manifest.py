@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun import codec
 from bgrun.light import NamedTuple
-from bgrun.model import Concurrency, Hook, Limits, Retention
+from bgrun.model import RenderedJob, Retention
 
 LAUNCHED = b"ok\n"
 """The first line of the answer that a plan was launched."""
@@ -15,24 +15,16 @@ MOST_ANSWERED = 4096
 class RunPlan(NamedTuple):
     """One run to launch.
 
-    `facts` are the lines of its meta that are known before it starts; `environment` are variables of
-    its own, which go from here into the job and into no file. `needs` are the run ids that have to
-    succeed first, all of which stand before this one; `skip` says why it is not to run, or is empty.
-    `any_shell`: its script says the same to each POSIX shell.
+    job: what it is made of; of what only its job script or its meta has, nothing. facts: the lines of its meta that
+    are known before it starts. needs: the run IDs that have to succeed first, each of an earlier run of the plan.
+    skip: why it is not to run, or ''.
     """
 
     run_id: str
-    label: str
+    job: RenderedJob
     facts: dict[str, str]
-    limits: Limits = Limits()
-    inhibit_sleep: bool = False
-    retention: Retention = Retention()
-    environment: dict[str, str] = {}  # noqa: RUF012 - never changed: a NamedTuple's default
     needs: tuple[str, ...] = ()
     skip: str = ""
-    hooks: tuple[Hook, ...] = ()
-    concurrency: Concurrency | None = None
-    any_shell: bool = False
 
 
 class GroupPlan(NamedTuple):
@@ -55,7 +47,7 @@ class Plan(NamedTuple):
     module_path: tuple[str, ...] = ()
 
 
-codec.nest(RunPlan, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency)
+codec.nest(RunPlan, job=RenderedJob)
 codec.nest(GroupPlan, retention=Retention)
 codec.nest(Plan, runs=[RunPlan], group=GroupPlan)
 

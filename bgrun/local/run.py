@@ -66,7 +66,7 @@ class RunTask:
     @property
     def deadline(self) -> float | None:
         """When its timeout ends, on the steady clock; None without one, or once it is being stopped."""
-        timeout_s = self.plan.limits.timeout_s
+        timeout_s = self.plan.job.limits.timeout_s
         if timeout_s is None or self.state != "running" or self.stopping:
             return None
         return self.began + timeout_s
@@ -106,7 +106,9 @@ class RunTask:
         held, self.lock_fd = job.Held(self.lock_fd, slot_fd), -1  # which is closed with it, if it fails
         self.reports_before = _note_reports(self)
         machine, now = self.host.machine, workdir.now(self.host.recorded)
-        start = job.Start(self.plan.environment, self.plan.any_shell, now, machine.keep_code, not self.host.alone)
+        start = job.Start(
+            dict(self.plan.job.secrets), self.plan.job.any_shell, now, machine.keep_code, not self.host.alone
+        )
         try:
             self.child = machine.launch(self.at, self.facts(), start, held)
         except ScarceError:
@@ -154,7 +156,7 @@ class RunTask:
     def _conclude(self, left: Sequence[Process] = ()) -> None:
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
         reason = self.stopping.reason if self.stopping and self._was_ended() else ""
-        verdict = state.verdict_of(self.exit.code, self.plan.limits.success_exit_codes, reason)
+        verdict = state.verdict_of(self.exit.code, self.plan.job.limits.success_exit_codes, reason)
         if reason:
             verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.ended), len(left)))
         if self._is_anothers():
@@ -197,13 +199,13 @@ class RunTask:
             self.log = self.limiter()
             self.log.begin(now)
         elif not self.log.check(now):
-            self.stop(f"its log grew beyond {self.plan.limits.max_log_bytes} bytes")
+            self.stop(f"its log grew beyond {self.plan.job.limits.max_log_bytes} bytes")
 
     def limiter(self) -> LogLimiter:
         """Return what is to keep its log within the limit."""
         from bgrun.local import log_limit
 
-        return log_limit.LogLimiter(self.at.log, self.plan.limits.max_log_bytes, self.host.ask_for_writes)
+        return log_limit.LogLimiter(self.at.log, self.plan.job.limits.max_log_bytes, self.host.ask_for_writes)
 
     def heard_of_writes(self) -> None:
         """Check its log: something was written in the log directory."""
@@ -213,7 +215,7 @@ class RunTask:
     def _keep_awake(self) -> None:
         from bgrun.local import inhibitor as inhibitors
 
-        if self.plan.inhibit_sleep and (pid := inhibitors.keep_awake(self.pid, self.plan.label)):
+        if self.plan.job.inhibit_sleep and (pid := inhibitors.keep_awake(self.pid, self.plan.job.label)):
             self.inhibitor = pid
             self.host.helpers.add(pid)
 
@@ -234,7 +236,7 @@ class RunTask:
     def _begin_stop(self, reason: str) -> None:
         from bgrun.local.stopping import policy
 
-        limits = self.plan.limits
+        limits = self.plan.job.limits
         self.stopping = policy.begin(reason, limits.stop_signal, limits.stop_grace_s, self.host.machine.now())
 
     def note(self, reached: Iterable[Process]) -> None:
@@ -274,7 +276,7 @@ def _close(
     from bgrun.local import log_limit
 
     attempts = journal.attempts(task.at)
-    log_limit.bound(task.at.log, task.plan.limits.max_log_bytes)
+    log_limit.bound(task.at.log, task.plan.job.limits.max_log_bytes)
     if task.reports_before:
         from bgrun.local import reports
 

@@ -77,20 +77,12 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
     if needs:
         known["needs"] = " ".join(needs)
     facts.check_size(known)
-    return RunPlan(
-        run_id=str(run_id),
-        label=job.label,
-        facts=known,
-        limits=job.limits,
-        inhibit_sleep=job.inhibit_sleep,
-        retention=job.retention,
-        environment=dict(job.secrets),
-        needs=needs,
-        skip=node.skip,
-        hooks=job.hooks,
-        concurrency=job.concurrency,
-        any_shell=job.any_shell,
-    )
+    return RunPlan(str(run_id), _for_supervisor(job), known, needs, node.skip)
+
+
+def _for_supervisor(job: RenderedJob) -> RenderedJob:
+    """Return a job without what the supervisor reads from other places, or never: it stays in memory for long."""
+    return job._replace(script="", cmd="", params=(), progress=(), problems=())
 
 
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:

@@ -276,12 +276,12 @@ def _start_hooks(hooks: Hooks, task: RunTask, log_dir: str) -> None:
         now = workdir.now(log_dir)
         if run := record.read_run(RunPaths(now, task.plan.run_id)):
             works_in = task.moved(task.plan.facts.get("working_dir", "/"))
-            hooks.start_due(task.plan.hooks, run, works_in, task.plan.environment)
+            hooks.start_due(task.plan.job.hooks, run, works_in, dict(task.plan.job.secrets))
 
 
 def _delete_old(plan: Plan) -> None:
     """Delete the runs that exceed the retention of the labels in a plan."""
-    policies = {run.label: run.retention for run in plan.runs}
+    policies = {run.job.label: run.job.retention for run in plan.runs}
     if plan.group:
         policies[plan.group.label] = plan.group.retention
     if all(policy == (None, None) for policy in policies.values()):
@@ -296,7 +296,7 @@ def _delete_old(plan: Plan) -> None:
 
 def _queue(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
     """Return the queue of a plan with concurrency groups; no other plan loads its code, nor that of hooks."""
-    if not any(run.concurrency for run in plan.runs):
+    if not any(run.job.concurrency for run in plan.runs):
         return None
     import select  # noqa: F401 - for the process that waits for a slot: by then a job may have removed it
 
@@ -314,7 +314,7 @@ def _group(plan: Plan) -> GroupJournal | None:
 
 
 def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:
-    if not any(run.hooks for run in plan.runs):
+    if not any(run.job.hooks for run in plan.runs):
         return None
     from bgrun.local.hooks import Hooks
 

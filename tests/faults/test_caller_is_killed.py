@@ -19,6 +19,7 @@ import pytest
 from bgrun.local import manifest as plans
 from bgrun.local.manifest import Plan, RunPlan
 from bgrun.local.reexec import interpreter
+from bgrun.model import RenderedJob
 from bgrun.system import files
 from tests.conftest import Cli, wait_until
 
@@ -122,7 +123,10 @@ def test_half_a_plan_launches_nothing(bg: Cli, tmp_path: Path, share: float) -> 
     files.ensure_log_dir(str(bg.logs))
     script = bg.logs / "jobs" / "x_20260101_000000.sh"
     script.write_text(f"read -r _ <&8; touch {tmp_path}/ran")
-    plan = Plan(str(bg.logs), (RunPlan("x_20260101_000000", "x", {"label": "x"}),))
+    plan = Plan(
+        str(bg.logs),
+        (RunPlan("x_20260101_000000", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {"label": "x"}),),
+    )
     data = plans.pack(plan)
     read_fd, ready_fd = os.pipe()
     os.set_inheritable(ready_fd, True)

@@ -14,6 +14,7 @@ import pytest
 from bgrun.local import supervisor
 from bgrun.local.machine import Machine
 from bgrun.local.manifest import Plan, RunPlan
+from bgrun.model import RenderedJob
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import kill
 
@@ -106,7 +107,9 @@ def _text(path: Path) -> str:
 
 
 def test_once_a_day_and_no_more() -> None:
-    asleep = supervisor.Supervisor(Plan("/nowhere", (RunPlan("x_1", "x", {}),)), Machine())
+    asleep = supervisor.Supervisor(
+        Plan("/nowhere", (RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),)), Machine()
+    )
     asleep.ask_at = supervisor.NEVER
     look = asleep.next_look()
     assert look is not None

@@ -14,6 +14,7 @@ import pytest
 from bgrun.local import run as run_task
 from bgrun.local.journal import Child
 from bgrun.local.manifest import RunPlan
+from bgrun.model import RenderedJob
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
 from tests.conftest import wait_until
@@ -83,7 +84,10 @@ def test_what_is_about_to_end_is_given_a_moment(tmp_path: Path, monkeypatch: pyt
     mark = {"BGRUN_RUN_ID": at.run_id, "BGRUN_LOG_DIR": at.log_dir}
     with subprocess.Popen(["sleep", "300"], env={**os.environ, **mark}) as job:
         try:
-            task = run_task.RunTask(RunPlan(at.run_id, "x", {}), run_task.Host(at.log_dir, print, lambda: True))
+            task = run_task.RunTask(
+                RunPlan(at.run_id, RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
+                run_task.Host(at.log_dir, print, lambda: True),
+            )
             task.child = Child(0, -1, meta.pack({"run_id": at.run_id, "log_dir": at.log_dir}))
             wait_until(lambda: [one.pid for one in task._left_running()] == [job.pid], "it is found")
             monkeypatch.setattr(run_task, "LINGER_S", 60.0)

@@ -20,6 +20,7 @@ from bgrun.local.host import Host
 from bgrun.local.machine import Machine
 from bgrun.local.manifest import GroupPlan, RunPlan
 from bgrun.local.run import RunTask
+from bgrun.model import RenderedJob
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
@@ -121,7 +122,7 @@ def test_who_waited_may_be_gone_already(tmp_path: Path, all_closed: Callable[[],
 
 def test_what_kept_the_machine_awake_may_be_gone_already(tmp_path: Path) -> None:
     host = Host(str(tmp_path), print, lambda: True, Machine())
-    task = RunTask(RunPlan("x_1", "x", {}), host)
+    task = RunTask(RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}), host)
     task.inhibitor = reaped()
     host.helpers.add(task.inhibitor)
     task._let_sleep()

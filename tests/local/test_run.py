@@ -12,6 +12,7 @@ from bgrun.local.log_limit import AFTER_A_WRITE
 from bgrun.local.machine import Machine
 from bgrun.local.manifest import RunPlan
 from bgrun.local.run import RunTask
+from bgrun.model import RenderedJob
 from bgrun.system.process import Process
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_path: Path) -> None:
     """It asked on a descriptor that is closed by now: this one has to look, and ask, itself."""
     lock_fd = os.open(tmp_path / "x.pid", os.O_RDWR | os.O_CREAT, 0o600)
-    task = RunTask(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True, Machine()))
+    task = RunTask(
+        RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
+        Host(str(tmp_path), print, lambda: True, Machine()),
+    )
     try:
         main.restore(task, (os.getpid(), lock_fd, b""), 0.0, 0, (AFTER_A_WRITE, 5))
         assert task.look_at == 0.0
@@ -33,7 +37,10 @@ def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_pat
 
 def test_a_signal_that_reached_the_script_alone_did_not_end_the_command(tmp_path: Path) -> None:
     """It is past its command by then, and about to say how that ended."""
-    task = RunTask(RunPlan("x_1", "x", {}), Host(str(tmp_path), print, lambda: True, Machine()))
+    task = RunTask(
+        RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
+        Host(str(tmp_path), print, lambda: True, Machine()),
+    )
     task.child = Child(20, -1, b"")
     task.note([Process(20, 1, 20, 20, "5")])
     assert not task.command_was_hit

@@ -13,7 +13,7 @@ from bgrun.local.machine import Machine
 from bgrun.local.manifest import GroupPlan, Plan, RunPlan
 from bgrun.local.run import SETTLE_AFTER_S
 from bgrun.local.supervisor import CLOCK_CHECK_S, STOP_SCAN_S, Supervisor
-from bgrun.model import Limits
+from bgrun.model import Limits, RenderedJob
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.system.process import Process
@@ -121,7 +121,8 @@ def log_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(run_id: str, *needs: str, **more: Any) -> RunPlan:
-    return RunPlan(run_id, run_id, {"run_id": run_id, "label": run_id}, needs=needs, **more)
+    job = RenderedJob(run_id, "", "", "", "/", inhibit_sleep=False)._replace(**more)
+    return RunPlan(run_id, job, {"run_id": run_id, "label": run_id}, needs)
 
 
 def group(log_dir: Path, *runs: RunPlan, **more: Any) -> Story:

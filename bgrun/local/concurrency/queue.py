@@ -47,7 +47,7 @@ class AdmissionQueue:
 
     def __init__(self, log_dir: str, recorded: str, runs: Iterable[RunPlan], helpers: set[int]) -> None:
         self.log_dir = recorded
-        self.wanted = {run.run_id: run.concurrency for run in runs if run.concurrency}
+        self.wanted = {run.run_id: run.job.concurrency for run in runs if run.job.concurrency}
         self.places = {run_id: slots.place_of(log_dir, one) for run_id, one in self.wanted.items()}
         self.helpers = helpers
         self.slots: dict[str, Slot] = {}

@@ -17,7 +17,7 @@ from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue
 from bgrun.local.concurrency.slots import Owner, Slot
 from bgrun.local.manifest import RunPlan
-from bgrun.model import Concurrency
+from bgrun.model import Concurrency, RenderedJob
 from bgrun.system import lock
 from tests.conftest import wait_until
 
@@ -38,7 +38,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     def one(*run_ids: str, when_busy: str = "queue") -> AdmissionQueue:
         wanted = Concurrency("g", when_busy=when_busy)  # type: ignore[arg-type]
-        plans = [RunPlan(run_id, "x", {}, concurrency=wanted) for run_id in run_ids]
+        plans = [
+            RunPlan(run_id, RenderedJob("x", "", "", "", "/", inhibit_sleep=False, concurrency=wanted), {})
+            for run_id in run_ids
+        ]
         made.append(AdmissionQueue(str(tmp_path), str(tmp_path), plans, set()))
         return made[-1]
 
@@ -162,7 +165,10 @@ def test_its_files_look_used(make: Make, tmp_path: Path) -> None:
 
 def queue_of(folder: Path, *run_ids: str) -> AdmissionQueue:
     """Return the queue of a plan whose runs have a concurrency group each, named as their label."""
-    runs = [RunPlan(one, one[0], {}, concurrency=Concurrency(one[0])) for one in run_ids]
+    runs = [
+        RunPlan(one, RenderedJob(one[0], "", "", "", "/", inhibit_sleep=False, concurrency=Concurrency(one[0])), {})
+        for one in run_ids
+    ]
     return AdmissionQueue(str(folder), str(folder), runs, set())
 
 
