@@ -105,3 +105,19 @@ def test_of_several_wishes_at_once_one_is_written_and_stays(tmp_path: Path) -> N
         with ThreadPoolExecutor(3) as pool:
             seen = set(pool.map(ask, ("stop", "replaced by y", "replaced by z")))
         assert seen == {record.read_stop(at)}
+
+
+def test_a_run_that_was_just_launched_runs(tmp_path: Path) -> None:
+    """As its supervisor says: no lock and no process is looked at for it."""
+    at = made(tmp_path, "x_20260101_000000", **STARTED)
+    run = record.launched(at, Path(at.meta).read_bytes())
+    assert (run.state, run.reason, run.run_id) == ("running", None, at.run_id)
+
+
+def test_a_code_that_a_killed_supervisor_left_hidden_is_brought_into_view(tmp_path: Path) -> None:
+    at = made(tmp_path, "x_20260101_000000", **STARTED)
+    Path(at.hidden("exit")).write_text("3\n")
+    for _ in range(2):
+        run = record.existing(at)
+        assert (run.state, run.exit_code, Path(at.exit).read_text()) == ("failed", 3, "3\n")
+    assert not os.path.lexists(at.hidden("exit"))

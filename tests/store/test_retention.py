@@ -135,3 +135,28 @@ def test_a_run_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path, mo
     gone = [run_of(name, "succeeded", 2.0) for name in ("x_20260101_000002", "x_20260101_000001")]
     monkeypatch.setattr(retention, "runs_of", lambda *_: gone)
     assert retention.apply(Store(str(tmp_path)), "x", Retention(max_runs=0)) == []
+
+
+def left(folder: Path, number: int, **facts: str) -> Run:
+    """Write the meta of a run that succeeded and return it."""
+    run_id = f"x_20260101_00000{number}"
+    known = {"label": "x", "started_at": "2026-01-01T00:00:00.000+00:00", "state": "succeeded", **facts}
+    (folder / f"{run_id}.meta").write_bytes(meta.pack(known))
+    return run_of(run_id, "succeeded", 1.0)
+
+
+def test_runs_of_the_older_script_neither_count_nor_go(tmp_path: Path) -> None:
+    for number in range(6):
+        left(tmp_path, number, **({"run_id": f"x_20260101_00000{number}"} if number % 2 else {"cmd": "true"}))
+    gone = retention.apply(Store(str(tmp_path)), "x", Retention(max_runs=2))
+    assert [one.run_id[-1] for one in gone] == ["1"]
+    assert sorted(path.stem[-1] for path in tmp_path.glob("*.meta")) == ["0", "2", "3", "4", "5"]
+
+
+def test_the_retention_of_a_label_is_that_of_the_newest_run_that_has_one(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    own = left(tmp_path, 1, run_id="x_20260101_000001", keep_runs="7")
+    foreign = left(tmp_path, 2, cmd="true")
+    gone = run_of("x_20260101_000003", "succeeded", 1.0)
+    assert retention.policy_of(store, [gone, foreign, own]) == Retention(max_runs=7)
+    assert retention.policy_of(store, [gone, foreign]) is None

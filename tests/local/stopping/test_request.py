@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import threading
 from typing import TYPE_CHECKING
+
+import pytest
 
 from bgrun.local.stopping import policy, request
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store
-from bgrun.system import files
+from bgrun.system import files, process
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.conftest import Cli
 
@@ -57,3 +60,27 @@ def test_a_run_that_waits_in_a_plan_is_stopped_by_the_supervisor_of_the_plan(bg:
     assert bg.ended("a")["state"] == "succeeded"
     assert bg.ended(group["run_id"])["state"] == "failed"
     assert not (bg.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("grace", ["", "x"], ids=["none", "odd"])
+def test_a_run_whose_record_has_no_grace_period_is_stopped(tmp_path: Path, grace: str) -> None:
+    """As after somebody edited its meta: it is killed at once."""
+    job = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    try:
+        at = RunPaths(str(tmp_path), "x_20260101_000000")
+        facts = {
+            "run_id": at.run_id,
+            "label": "x",
+            "started_at": "2026-01-01T00:00:00.000+00:00",
+            "stop_grace_s": grace,
+        }
+        facts |= {"pid": str(job.pid), "pid_start": process.start_of(job.pid)}
+        files.replace(at.meta, at.hidden("meta.new"), meta.pack({key: value for key, value in facts.items() if value}))
+        threading.Thread(target=job.wait, daemon=True).start()  # so that it does not stay a zombie
+        run = request.stop_run(Store(at.log_dir), at.run_id)
+        assert job.wait(timeout=20) in (-signal.SIGTERM, -signal.SIGKILL)
+        assert run
+        assert run.state == "stopped"
+    finally:
+        job.kill()
+        job.wait()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,3 +123,24 @@ def test_a_log_folder_is_the_same_by_whatever_path(tmp_path: Path, recorded: str
     finally:
         one.kill()
         one.wait()
+
+
+def test_of_a_run_of_the_older_script_all_below_its_pid_is_its_own(tmp_path: Path) -> None:
+    """Also what writes nothing to its log. Nothing below the caller is: that may be what called the script."""
+    detached = """
+import subprocess, sys
+null = subprocess.DEVNULL
+shell = subprocess.Popen(["bash", "-c", "sleep 300 & wait"], start_new_session=True, stdin=null, stdout=null, stderr=null)
+print(shell.pid)
+"""
+    leader = int(subprocess.run([sys.executable, "-c", detached], capture_output=True, check=True).stdout)
+    try:
+        at = RunPaths(str(tmp_path), RUN_ID)
+        claim = stopper.claim_of(at, {"label": "x", "pid": str(leader)}, reaped=False)
+        found = wait_until(lambda: len(both := processes.find(claim)) == 2 and both, "both are found")
+        assert found[0].pid == leader or found[1].pid == leader
+        assert {one.sid for one in found} == {leader}
+        gone = stopper.claim_of(at, {"label": "x", "pid": str(leader)}, reaped=True)
+        assert processes.find(gone) == []
+    finally:
+        os.killpg(leader, signal.SIGKILL)
