@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 from bgrun.local import evidence
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
-from bgrun.system import files
+from bgrun.system import files, process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,3 +28,24 @@ def test_a_copy_of_a_run_is_known_by_the_one_that_is_still_in_its_place(tmp_path
     assert copies == {"first": False, "second": True, "link": False}
     first.rename(tmp_path / "third")
     assert not evidence.is_copy(at, facts), "of a project that was renamed nothing is left in its place"
+
+
+def test_where_the_job_writes_is_no_copy_though_there_is_one_in_its_old_place(tmp_path: Path) -> None:
+    """A project was renamed, and a copy of it put in its place; then the supervisor was killed."""
+    places = {name: RunPaths(str(tmp_path / name), "x_20260101_000000") for name in ("old", "new", "other")}
+    for at in places.values():
+        (tmp_path / at.log_dir).mkdir()
+    with open(places["new"].log, "ab") as log:
+        job = subprocess.Popen(["sleep", "300"], stdout=log)
+    try:
+        facts = {"label": "x", "started_at": "2026-01-01T00:00:00.000+00:00", "log_dir": places["old"].log_dir}
+        facts |= {"pid": str(job.pid), "pid_start": process.start_of(job.pid)}
+        for at in places.values():
+            files.replace(at.meta, at.hidden("meta.new"), meta.pack({"run_id": at.run_id, **facts}))
+        assert record.existing(places["new"]).state == "running"
+        copy = record.existing(places["other"])
+        assert copy.state == "lost"
+        assert "copy" in (copy.reason or "")
+    finally:
+        job.kill()
+        job.wait()
