@@ -78,7 +78,7 @@ AREAS = {
         ),
     ),
     "records": Area(
-        ("store/record", "store/state", "store/meta", "local/evidence", "local/journal", "local/group_journal"),
+        ("store/record", "store/state", "store/meta", "local/evidence", "local/recording/journal", "local/recording/group_journal"),
         (
             "store/test_state.py", "store/test_meta.py", "store/test_history.py", "e2e/test_plans.py",
             "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py", "faults/*_disk_full.py", "cli/test_commands.py",

@@ -118,7 +118,7 @@ def loaded(statement: str) -> set[str]:
 
 
 def test_the_supervisor_is_slim() -> None:
-    assert not loaded("import bgrun.local.main") & HEAVY
+    assert not loaded("import bgrun.local.supervision.main") & HEAVY
 
 
 def test_finding_the_project_costs_nothing_heavy() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bgrun.local import submit
+from bgrun.local.launch import submit
 from bgrun.model import Node, RenderedPlan
 from bgrun.store.store import Store
 from bgrun.system import process

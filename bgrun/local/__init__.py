@@ -28,7 +28,7 @@ class LocalEngine:
 
     def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
         """Claim run IDs and hand the plan to a supervisor."""
-        from bgrun.local import submit
+        from bgrun.local.launch import submit
 
         return submit.launch(store, root, plan, title)
 

@@ -6,7 +6,7 @@ import os
 import time
 
 from bgrun.light import suppress
-from bgrun.local import event_loop
+from bgrun.local.supervision import event_loop
 from bgrun.system import lock
 
 TYPE_CHECKING = False

@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[Piece]:
     """Yield the bytes of a log in blocks, from `offset` to its present end, or to the offset `most`.
 
-    Where its middle was dropped (see `local.log_limit`), the piece is a line that says so instead of zero bytes.
+    Where its middle was dropped (see `local.supervision.log_limit`), the piece is a line that says so, not zero bytes.
     """
     try:
         fd = files.open_regular(path)

@@ -1,4 +1,4 @@
-"""Read the test reports of a run from the copies that `local.reports` made when it finished."""
+"""Read the test reports of a run from the copies that `local.recording.reports` made when it finished."""
 
 from __future__ import annotations
 

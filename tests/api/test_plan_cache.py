@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bgrun.local.reexec import bundle
 from bgrun.templating import inputs
 from tests.conftest import TOP, Cli, wait_until
 
@@ -297,15 +298,23 @@ def test_a_quick_command_loads_nothing_heavy(project: Cli, words: tuple[str, ...
 
 def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) -> None:
     allowed = {"fcntl", "errno", "marshal", "time", "posix", "os", "os.path", "stat", "posixpath", "genericpath"}
-    look = "import sys; before = set(sys.modules); import bgrun.local.main; print(*set(sys.modules) - before)"
+    look = (
+        "import sys; before = set(sys.modules); import bgrun.local.supervision.main; print(*set(sys.modules) - before)"
+    )
     words = [bg.command[0], "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(TOP)!r}); {look}"]
     new = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     foreign = {name for name in new if not name.startswith("bgrun") and not name.startswith("_")}
     assert foreign <= allowed
     ours = {name.removeprefix("bgrun.") for name in new if name.startswith("bgrun.")}
-    assert not {name for name in ours if name.split(".")[0] in ("cli", "jobfile", "runner", "tools")}
-    assert not ours & {"local.hooks", "local.turnstile", "local.slots", "local.stop", "local.wait", "runs.retention"}
-    assert not ours & {"local.child", "local.schedule"}
+    rooms = ("api", "cli", "jobfile", "logs", "mcp", "parsers", "render", "setup", "templating")
+    assert not {name for name in ours if name.split(".")[0] in rooms}
+    seldom = {name for name in bundle.ALL if name.startswith("bgrun.local.concurrency.")} | {
+        *(f"bgrun.local.stopping.{name}" for name in ("request", "orphans", "stopper", "processes")),
+        *(f"bgrun.local.supervision.{name}" for name in ("dispatcher", "hooks", "inhibitor", "job", "scheduler")),
+        *("bgrun.local.wait", "bgrun.store.retention", "bgrun.store.claim"),
+    }
+    assert seldom <= set(bundle.ALL), "these are the names of today"
+    assert not {f"bgrun.{name}" for name in ours} & seldom
 
 
 def test_who_starts_a_run_comes_from_the_system_where_no_variable_does(project: Cli) -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from bgrun.local import manifest as plans
-from bgrun.local.manifest import Plan, RunPlan
+from bgrun.local.launch import manifest as plans
+from bgrun.local.launch.manifest import Plan, RunPlan
 from bgrun.local.reexec import interpreter
 from bgrun.model import RenderedJob
 from bgrun.system import files
@@ -152,7 +152,7 @@ groups: {g: {jobs: [one, two, free]}, all: {jobs: [many]}}
 """
 HASTY = """
 import sys
-from bgrun.local import spawn
+from bgrun.local.launch import spawn
 from bgrun.local.concurrency import slots
 spawn.READY_S, slots.MUTEX_S = map(float, sys.argv[1:3])
 del sys.argv[1:3]

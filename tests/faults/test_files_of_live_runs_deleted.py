@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bgrun.local import supervisor
-from bgrun.local.machine import Machine
-from bgrun.local.manifest import Plan, RunPlan
+from bgrun.local.launch.manifest import Plan, RunPlan
+from bgrun.local.supervision import supervisor
+from bgrun.local.supervision.machine import Machine
 from bgrun.model import RenderedJob
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import kill

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from bgrun.local import run as run_task
-from bgrun.local.journal import Child
-from bgrun.local.manifest import RunPlan
+from bgrun.local.launch.manifest import RunPlan
+from bgrun.local.recording.journal import Child
+from bgrun.local.supervision import run as run_task
 from bgrun.model import RenderedJob
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths

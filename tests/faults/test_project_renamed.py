@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from bgrun.local import workdir
+from bgrun.local.supervision import workdir
 from bgrun.system import files
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import command_of, is_gone, kill

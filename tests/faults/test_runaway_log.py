@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from bgrun.local import log_limit
+from bgrun.local.supervision import log_limit
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:

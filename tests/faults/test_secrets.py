@@ -193,7 +193,7 @@ def test_a_question_with_a_secret_is_told_without_it(showing: Cli) -> None:
 
 def test_a_hook_is_told_nothing_that_the_files_were_made_to_hold(showing: Cli) -> None:
     """How a secret got into the record is not the point: what is told of a run is masked."""
-    from bgrun.local import hooks
+    from bgrun.local.supervision import hooks
 
     run = showing.json("start", "lint", "--wait", code=1)
     meta = showing.logs / f"{run['run_id']}.meta"

@@ -47,7 +47,7 @@ blind(builtins, "open")
     "linux": """
 from bgrun.system import process
 process.LINUX = False
-from bgrun.local import log_limit
+from bgrun.local.supervision import log_limit
 log_limit._fallocate = lambda: None
 """,
     # System Integrity Protection: nobody is shown the environment of Apple's own programs (bash, sh, sleep, …).
@@ -63,7 +63,7 @@ process.environment_of = lambda pid: {} if is_apples(pid) else shown(pid)
 """,
     # No shell there is dash: /bin/sh is a bash of 2007.
     "dash": """
-from bgrun.local import job
+from bgrun.local.supervision import job
 job._DASH = ()
 """,
     # What a login on macOS gives a process (launchctl limit maxfiles).
@@ -77,7 +77,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, resource.getrlimit(resource
 def program(parts: dict[str, str]) -> str:
     """Return a bgrun, as a Python program, that has these parts taken away, and its supervisors too."""
     away = HEAD + "".join(parts.values())
-    boot = away + "from bgrun.local.main import main; main()"
+    boot = away + "from bgrun.local.supervision.main import main; main()"
     return f"{away}\nfrom bgrun.local.reexec import interpreter\ninterpreter._BOOT = {boot!r}\nfrom bgrun.cli import main\nmain()\n"
 
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import StorageError
-from bgrun.local import journal, log_limit
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue, Waiting
 from bgrun.local.concurrency.slots import Owner, Place, Ticket
-from bgrun.local.group_journal import GroupJournal
-from bgrun.local.host import Host
-from bgrun.local.machine import Machine
-from bgrun.local.manifest import GroupPlan, RunPlan
-from bgrun.local.run import RunTask
+from bgrun.local.launch.manifest import GroupPlan, RunPlan
+from bgrun.local.recording import journal
+from bgrun.local.recording.group_journal import GroupJournal
+from bgrun.local.supervision import log_limit
+from bgrun.local.supervision.host import Host
+from bgrun.local.supervision.machine import Machine
+from bgrun.local.supervision.run import RunTask
 from bgrun.model import RenderedJob
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths

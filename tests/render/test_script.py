@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import env_names
 from bgrun.jobfile.loader import load
-from bgrun.local import job as job_scripts
+from bgrun.local.supervision import job as job_scripts
 from bgrun.render import command
 from bgrun.render.job import render_command_template, render_job
 from bgrun.store.paths import MARK_DIR, MARK_RUN

@@ -11,10 +11,10 @@ import os
 
 from bgrun.errors import SCARCE, BgrunError, BusyError, LaunchError, ScarceError, StorageError
 from bgrun.light import NamedTuple, signal, suppress
-from bgrun.local import descriptors, event_loop
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.slots import Owner, Place, Slot, StuckError, Ticket
-from bgrun.local.workdir import now
+from bgrun.local.supervision import descriptors, event_loop
+from bgrun.local.supervision.workdir import now
 from bgrun.store import state
 from bgrun.system import clock
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import NoReturn
 
-    from bgrun.local.manifest import RunPlan
+    from bgrun.local.launch.manifest import RunPlan
 
 STUCK_RETRY_S = 0.5
 """How often a mutex that is held is retried in a plan of several runs."""

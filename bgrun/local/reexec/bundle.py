@@ -34,25 +34,30 @@ def _in(room: str, *names: str) -> tuple[str, ...]:
 PACKAGES = (
     "bgrun",
     *_in("bgrun", "local", "parsers", "store", "system"),
-    *_in("bgrun.local", "concurrency", "reexec", "stopping"),
+    *_in("bgrun.local", "concurrency", "launch", "recording", "reexec", "stopping", "supervision"),
 )
 SELDOM = (
     *_in("bgrun", "engine", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
-    *_in("bgrun.local", "evidence", "foreign", "globs", "reports"),
+    *_in("bgrun.local", "evidence", "foreign"),
+    *_in("bgrun.local.recording", "globs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
     *_in("bgrun.parsers", "terminal"),
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),
     *_in("bgrun.local.reexec", "loader"),
-    *_in("bgrun.local", "descriptors", "event_loop", "host", "journal", "log_limit", "machine", "main", "manifest"),
-    *_in("bgrun.local", "run", "supervisor", "workdir"),
+    *_in("bgrun.local.launch", "manifest"),
+    *_in("bgrun.local.recording", "journal"),
+    *_in("bgrun.local.supervision", "descriptors", "event_loop", "host", "log_limit", "machine", "main", "run"),
+    *_in("bgrun.local.supervision", "supervisor", "workdir"),
     *_in("bgrun.system", "clock", "files", "lock", "process"),
     *_in("bgrun.store", "meta", "paths", "state"),
 )
 _OTHERS = (
-    *_in("bgrun.local", "dispatcher", "group_journal", "hooks", "inhibitor", "job", "scheduler", "wait"),
+    *_in("bgrun.local", "wait"),
+    *_in("bgrun.local.recording", "group_journal"),
+    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler"),
     *_in("bgrun.local.reexec", "builder", "bundle", "interpreter"),
     *_in("bgrun.system", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
@@ -169,7 +174,7 @@ code = posix.pread(fd, stop - begin, begin)
 space = {"__name__": "bgrun.local.reexec.loader", "__file__": path}
 exec(marshal.loads(code) if compiled else compile(code, path, "exec"), space)
 trim = space["install"](fd, index)
-from bgrun.local import main
+from bgrun.local.supervision import main
 main.take_over(posix.pread(fd, end - state, state), trim)
 """
 """What a re-executed supervisor runs. Its arguments: a descriptor, where in that the index begins, and its length."""

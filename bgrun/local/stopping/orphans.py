@@ -8,7 +8,8 @@ import time
 from bgrun import wording
 from bgrun.errors import BgrunError, StopError
 from bgrun.light import contextmanager, suppress
-from bgrun.local import evidence, journal
+from bgrun.local import evidence
+from bgrun.local.recording import journal
 from bgrun.local.stopping import policy, processes, signals, stopper
 from bgrun.store import record, state
 from bgrun.system import clock, files, lock, process

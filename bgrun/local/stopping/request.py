@@ -8,8 +8,9 @@ import time
 from bgrun import wording
 from bgrun.errors import StopError, UsageError
 from bgrun.light import suppress
-from bgrun.local import event_loop, evidence, wait
+from bgrun.local import evidence, wait
 from bgrun.local.stopping import orphans, policy, processes, signals
+from bgrun.local.supervision import event_loop
 from bgrun.store import record, state
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import files, lock, process

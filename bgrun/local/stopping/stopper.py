@@ -9,7 +9,7 @@ import os
 
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
-from bgrun.local import journal
+from bgrun.local.recording import journal
 from bgrun.local.stopping import policy, processes, signals
 from bgrun.store import record, state
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.local import workdir
 from bgrun.local.stopping import processes, stopper
+from bgrun.local.supervision import workdir
 from bgrun.store import meta
 from bgrun.system import process
 
@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bgrun.local.run import RunTask
     from bgrun.local.stopping.policy import Stopping
+    from bgrun.local.supervision.run import RunTask
     from bgrun.system.process import Process
 
 LINGER_S, LINGER_LOOK_S = 0.05, 0.005

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import BusyError, LaunchError, ScarceError
-from bgrun.local import descriptors
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue
 from bgrun.local.concurrency.slots import Owner, Slot
-from bgrun.local.manifest import RunPlan
+from bgrun.local.launch.manifest import RunPlan
+from bgrun.local.supervision import descriptors
 from bgrun.model import Concurrency, RenderedJob
 from bgrun.system import lock
 from tests.conftest import wait_until

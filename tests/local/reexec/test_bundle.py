@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TAKE = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from bgrun.local.machine import Machine
+from bgrun.local.supervision.machine import Machine
 machine = Machine()
 machine.keep_code()
 import bgrun.system.lock

@@ -1,0 +1,251 @@
+"""Hand a plan to a supervisor of its own, which detaches from the caller at once."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import time
+
+from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError, StorageError
+from bgrun.light import contextmanager, signal, suppress
+from bgrun.local.launch import manifest as plans
+from bgrun.local.supervision import event_loop
+from bgrun.store.paths import MARK_RUN, RunPaths
+from bgrun.system import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bgrun.local.launch.manifest import Plan
+
+READY_S = 30.0
+"""Seconds that a supervisor may take to launch, on however slow a machine, before it is given up."""
+SOON_S = 1.0
+"""Seconds within which most answers come. After that it is checked as often whether the supervisor still exists."""
+HALT_S = 2.0
+"""Seconds that one that is given up may take to halt, and then to end: longer only where the kernel holds it."""
+_LOOK_S = 0.005
+
+
+_started: set[int] = set()
+
+
+def hand_over(plan: Plan) -> bytes:
+    """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
+
+    Where the plan is of one run that runs, return the text of its meta; else nothing. A launch that takes
+    longer than READY_S is withdrawn for good, unless a record of it is in view already: then it goes on. So it does
+    where the supervisor was killed behind its record.
+
+    Raises:
+        BusyError: its concurrency group is full, and it is not to wait.
+        LaunchPendingError: the supervisor neither answers nor ends.
+        LaunchError: nothing was launched, and nothing will be.
+    """
+    _reap()
+    with _undisturbed():
+        answer = _answer(plan, *(_fork(plan) if _may_fork(plan) else _spawn(plan)))
+    if not answer and _has_record(plan):
+        return b""  # killed before it could say so: what it launched goes on
+    if not answer.startswith(plans.LAUNCHED):
+        raise _refusal(answer.decode("utf-8", "replace"))
+    return answer.removeprefix(plans.LAUNCHED)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Block Ctrl-C until it is known whether the run was launched, so that nothing half-launched is left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap() -> None:
+    """Reap supervisors that have exited. Each PID is removed first, so that only one thread waits for it."""
+    for pid in tuple(_started):
+        with suppress(KeyError, ChildProcessError):
+            _started.remove(pid)
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                _started.add(pid)
+
+
+def _may_fork(plan: Plan) -> bool:
+    """Return whether the supervisor can be a fork of this process, which saves the start of an interpreter.
+
+    Not if other threads run, which a fork leaves in the middle of something; nor inside another run, whose mark
+    the environment has; nor off Linux, where system libraries do not support a fork; nor for a group once Jinja
+    is loaded: its supervisor never re-executes and would keep that memory.
+    """
+    if not process.LINUX or MARK_RUN in os.environ or _thread._count():
+        return False
+    return plan.group is None or "jinja2" not in sys.modules
+
+
+def _fork(plan: Plan) -> tuple[int, int]:
+    """Fork the supervisor of a plan and return its PID and the descriptor on which it answers."""
+    from bgrun.local.supervision.machine import Machine
+
+    machine = Machine()
+    machine.keep_code()  # first: what follows is imported from this one file
+    from bgrun.local.supervision import dispatcher, job, main  # noqa: F401 - the supervisor launches at once
+
+    # Before the fork: after it, where each page is copied as it is touched, this takes three times as long.
+    event_loop.find_prctl()
+    job.look_around()
+    supervisor = main.prepare(plan, machine)
+    answer_fd, ready_fd = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(answer_fd)
+        os.close(ready_fd)
+        raise _no_supervisor(error) from error
+    if pid == 0:
+        main.begin(supervisor, ready_fd)
+    os.close(ready_fd)
+    return pid, answer_fd
+
+
+def _spawn(plan: Plan) -> tuple[int, int]:
+    """Start an interpreter of its own as the supervisor; return its PID and the descriptor on which it answers."""
+    from bgrun.local.reexec import interpreter
+
+    plan_fd, feed_fd = os.pipe()
+    answer_fd, ready_fd = os.pipe()
+    os.set_inheritable(ready_fd, True)
+    try:
+        pid = interpreter.spawn(plan, plan_fd, ready_fd)
+    except OSError as error:
+        os.close(feed_fd)
+        os.close(answer_fd)
+        raise _no_supervisor(error) from error
+    finally:
+        os.close(plan_fd)
+        os.close(ready_fd)
+    _feed(feed_fd, plan)
+    return pid, answer_fd
+
+
+def _no_supervisor(error: OSError) -> LaunchError:
+    return LaunchError(f"cannot start a supervisor: {error.strerror}")
+
+
+def _feed(fd: int, plan: Plan) -> None:
+    data = memoryview(plans.pack(plan))
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BrokenPipeError:
+        return  # it died; what it said, if anything, comes with the answer
+    finally:
+        os.close(fd)
+
+
+def _answer(plan: Plan, pid: int, fd: int) -> bytes:
+    try:
+        return _read(pid, fd)
+    except event_loop.TimeUpError:
+        return _late(plan, pid, fd)
+    finally:
+        os.close(fd)
+        _started.add(pid)
+
+
+def _late(plan: Plan, pid: int, fd: int) -> bytes:
+    """Return the answer of a late supervisor: suspend it, then let it continue if it has launched, or kill it.
+
+    Raises:
+        LaunchPendingError: the kernel holds it.
+    """
+    _signal(pid, signal.SIGSTOP)
+    _halted(pid, os.WUNTRACED)
+    if _has_record(plan) or _has_come(fd):
+        _signal(pid, signal.SIGCONT)
+        return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else plans.LAUNCHED
+    _signal(pid, signal.SIGKILL)
+    if not _halted(pid, 0):
+        told = f"the supervisor (pid {pid}) neither launches nor ends: the system holds it"
+        raise LaunchPendingError(told, "`bgrun status` shows the run should it start after all")
+    return plans.LAUNCHED if _has_record(plan) else f"nothing was launched within {READY_S:g} s".encode()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _halted(pid: int, options: int) -> bool:
+    """Return whether a child has ended, or been stopped where the options of waitpid(2) ask for that, in time."""
+    until = time.monotonic() + HALT_S
+    while time.monotonic() < until:
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, options | os.WNOHANG) == (0, 0):
+                time.sleep(_LOOK_S)
+                continue
+        return True
+    return False
+
+
+def _has_record(plan: Plan) -> bool:
+    run_ids = [plan.group.run_id] if plan.group else [run.run_id for run in plan.runs]
+    return any(os.path.lexists(RunPaths(plan.log_dir, run_id).meta) for run_id in run_ids)
+
+
+def _has_come(fd: int) -> bool:
+    import select
+
+    return bool(select.select([fd], [], [], 0)[0])
+
+
+def _read(pid: int, fd: int) -> bytes:
+    """Return the answer of a supervisor, or nothing if it exited without one.
+
+    The end of the pipe alone does not tell: another process may hold it open.
+
+    Raises:
+        TimeUpError: it takes longer than READY_S.
+    """
+    if event_loop.is_main_thread() and (answer := _read_soon(fd)) is not None:
+        return answer
+    import select  # not before, since that takes time
+
+    until = time.monotonic() + READY_S
+    while (left := until - time.monotonic()) > 0:
+        if select.select([fd], [], [], min(left, SOON_S))[0]:
+            return os.read(fd, plans.MOST_ANSWERED)
+        if _has_exited(pid):
+            return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else b""
+    raise event_loop.TimeUpError
+
+
+def _read_soon(fd: int) -> bytes | None:
+    """Return the answer, or None if none comes within SOON_S."""
+    answer = bytearray(plans.MOST_ANSWERED)
+    try:
+        with event_loop.time_limit(SOON_S):
+            return bytes(answer[: os.readv(fd, [answer])])
+    except event_loop.TimeUpError:
+        # The signal may come just after the answer, which is in its place then; no text of ours holds a NUL.
+        return bytes(answer.rstrip(b"\0")) or None
+
+
+def _has_exited(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    return True
+
+
+def _refusal(answer: str) -> BgrunError:
+    kind, _, told = answer.partition("\n")
+    message, _, hint = told.partition("\n")
+    error = next((one for one in (BusyError, StorageError) if one.__name__ == kind), LaunchError)
+    return error(message or kind or "the supervisor ended before it launched anything", hint)
+
+
+def module_path() -> tuple[str, ...]:
+    """Return where a supervisor may import psutil from; Linux needs none."""
+    return () if process.LINUX else tuple(sys.path)

@@ -1,0 +1,188 @@
+"""Be the supervisor of a plan: the entry points of its process, a fork of the command line or an interpreter."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from bgrun import codec
+from bgrun.errors import BgrunError, LaunchError
+from bgrun.light import contextmanager, suppress
+from bgrun.local.launch.manifest import Plan, launched, unpack
+from bgrun.local.recording import journal
+from bgrun.local.supervision import workdir
+from bgrun.local.supervision.descriptors import close_all, leave_streams
+from bgrun.local.supervision.event_loop import Alarm, become_subreaper
+from bgrun.local.supervision.machine import Machine
+from bgrun.local.supervision.supervisor import Supervisor
+from bgrun.local.supervision.workdir import HERE
+from bgrun.system import files
+from bgrun.system.clock import steady_clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, NoReturn
+
+    from bgrun.local.supervision.run import RunTask
+
+
+REEXEC_AFTER_S = 0.5
+"""Seconds after which a forked supervisor re-executes itself: a job that is over by then needs no smaller one."""
+
+
+def prepare(plan: Plan, machine: Machine | None = None) -> Supervisor:
+    """Return the supervisor of a plan, before the process that is to be it."""
+    return Supervisor(plan, machine or Machine())
+
+
+def begin(supervisor: Supervisor, ready_fd: int) -> NoReturn:
+    """Be this supervisor, in a fork of the command line that never returns there."""
+    code = 1
+    try:
+        _leave_caller(ready_fd)
+        with _faults_noted():
+            _supervise(supervisor, ready_fd, is_fork=True)
+            code = 0
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Be the supervisor of the plan on standard input, in an interpreter of its own."""
+    fd = int(sys.argv[2])
+    os.set_inheritable(fd, False)
+    with open(0, "rb", closefd=False) as stdin:
+        plan = unpack(stdin.read())
+    _leave_caller(fd)
+    sys.path.extend(plan.module_path)
+    with _faults_noted():
+        _supervise(prepare(plan), fd, is_fork=False)
+
+
+def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
+    """Be the supervisor that re-executed itself, in the log directory; `trim` drops the code that is loaded by then."""
+    raw_plan, (subreaper, states) = codec.unpack(handed_on)
+    with _faults_noted():
+        supervisor = prepare(codec.restore(Plan, raw_plan))
+        supervisor.be(os.getpid(), subreaper=subreaper)
+        for task, state in zip(supervisor.tasks.values(), states, strict=True):
+            restore(task, *state)
+            supervisor.active[task.plan.run_id] = task
+        del handed_on, raw_plan, states
+        trim()
+        alarm = Alarm()
+        supervisor.hear()
+        # A stop may have been requested while nothing reported it.
+        supervisor.asked_to_stop = True
+        _to_the_end(supervisor, alarm, done=supervisor.advance())
+
+
+def _state_of(task: RunTask) -> Any:
+    """Return the state of a run that the re-executed supervisor needs."""
+    log = (task.log.look_at, task.log.size) if task.log else None
+    return task.child, task.began, task.inhibitor, log, task.reports_before
+
+
+def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, reports_before: Any = None) -> None:
+    """Give a run the state that it had in the supervisor that launched it."""
+    task.child = journal.Child(*child)
+    os.set_inheritable(task.child.lock_fd, False)
+    task.host.leaders.add(task.pid)
+    task.state, task.began, task.inhibitor = "running", began, inhibitor
+    if inhibitor:
+        task.host.helpers.add(inhibitor)
+    if log:
+        task.log = task.limiter()
+        task.log.look_at, task.log.size = log
+        task.log.may_have_grown()  # what the kernel was asked to report does not come to another program
+    if reports_before:
+        from bgrun.local.recording import reports
+
+        task.reports_before = reports.Before(*reports_before)
+
+
+def _leave_caller(*kept_fds: int) -> None:
+    """Keep nothing of the caller's: session, streams, descriptors, directory."""
+    os.setsid()
+    leave_streams()
+    close_all(kept_fds)
+    os.chdir("/")
+
+
+@contextmanager
+def _faults_noted() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        journal.note_fault(HERE, error)
+        raise
+
+
+def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
+    """Carry out its plan; report on `ready_fd` that its record exists and its first runs run, or what went wrong."""
+    alarm = Alarm()
+    supervisor.be(os.getpid(), subreaper=become_subreaper())
+    try:
+        workdir.enter(supervisor.plan.log_dir)
+    except OSError as error:
+        _refuse(ready_fd, LaunchError(f"cannot go into {supervisor.plan.log_dir}: {error.strerror}"))
+        return
+    supervisor.hear()
+    try:
+        supervisor.open()
+        done = supervisor.advance()
+        supervisor.machine.keep_code()
+    except BgrunError as error:
+        supervisor.withdraw()
+        error.message = workdir.spelled(error.message, supervisor.plan.log_dir)
+        error.hint = workdir.spelled(error.hint, files.quoted(supervisor.plan.log_dir))
+        _refuse(ready_fd, error)
+        return
+    _answer(ready_fd, launched(supervisor.known))
+    if is_fork and not done and supervisor.only_waits:
+        done = _until_reexec(supervisor, alarm)
+    _to_the_end(supervisor, alarm, done=done)
+
+
+def _refuse(ready_fd: int, error: BgrunError) -> None:
+    _answer(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
+
+
+def _answer(ready_fd: int, answer: bytes) -> None:
+    """Report to the caller how the launch went; one that was killed meanwhile (EPIPE) does not affect the plan."""
+    with suppress(OSError):
+        os.write(ready_fd, answer)
+    with suppress(OSError):
+        os.close(ready_fd)
+
+
+def _until_reexec(supervisor: Supervisor, alarm: Alarm) -> bool:
+    """Supervise a job that may be over in a moment, then re-execute; return whether the plan is over."""
+    until = steady_clock() + REEXEC_AFTER_S
+    done = False
+    while not done and (left := until - steady_clock()) > 0:
+        looks = (left, supervisor.next_look())
+        done = supervisor.turn(alarm.sleep(min(at for at in looks if at is not None)))
+    if not done and supervisor.only_waits:
+        _reexecute(supervisor)
+    return done
+
+
+def _reexecute(supervisor: Supervisor) -> None:
+    """Become a smaller supervisor of the same runs; returns only if that cannot be."""
+    from bgrun.local.reexec import interpreter
+
+    if code := supervisor.machine.code:
+        tasks = supervisor.tasks.values()
+        state = supervisor.plan, (supervisor.host.subreaper, [_state_of(task) for task in tasks])
+        locks = tuple(task.child.lock_fd for task in tasks if task.child)
+        interpreter.become(supervisor.plan, state, locks, code)
+
+
+def _to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
+    while not done:
+        done = supervisor.turn(alarm.sleep(supervisor.next_look()))
+    supervisor.close()
+    while not supervisor.drain_hooks():
+        alarm.sleep(supervisor.next_look())

@@ -1,0 +1,292 @@
+"""Supervise one run of a plan: launch it, limit it, stop it, and write down how it ended.
+
+What only limits and stops need is imported when they come: the caller waits for the launch, and a supervisor asleep
+does without. Its copy of the code has all of that (see `bundle`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.errors import ScarceError
+from bgrun.light import signal, suppress
+from bgrun.local.recording import journal
+from bgrun.local.supervision import workdir
+from bgrun.store import state
+from bgrun.store.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bgrun.local.launch.manifest import RunPlan
+    from bgrun.local.recording.reports import Before, ReportRequest
+    from bgrun.local.stopping.policy import Stopping
+    from bgrun.local.supervision.host import Host
+    from bgrun.local.supervision.log_limit import LogLimiter
+    from bgrun.model import State
+    from bgrun.system.process import Process
+
+
+SETTLE_AFTER_S = 0.02
+"""Delay before secondary work, so that it does not compete with the job's start."""
+
+
+class RunTask:
+    """A run: its plan, and what has become of it."""
+
+    def __init__(self, plan: RunPlan, host: Host) -> None:
+        self.plan = plan
+        self.host = host
+        self.at = RunPaths(host.log_dir, plan.run_id)
+        self.state: State = "queued"
+        self.waived = False
+        self.child: journal.Child | None = None
+        self.reports_before: Before | None = None
+        self.lock_fd = -1
+        self.recorded = False
+        self.began = 0.0
+        self.inhibitor = 0
+        self.settle_at = 0.0
+        self.log: LogLimiter | None = None
+        self.stopping: Stopping | None = None
+        self.exit: journal.Exit | None = None
+        self.ended: set[tuple[int, str]] = set()
+        self.command_was_hit = False
+
+    @property
+    def pid(self) -> int:
+        """The PID of its job script; 0 before the launch."""
+        return self.child.pid if self.child else 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it runs, or something of it is still being stopped."""
+        return self.state == "running" or self.stopping is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When its timeout ends, on the steady clock; None without one, or once it is being stopped."""
+        timeout_s = self.plan.job.limits.timeout_s
+        if timeout_s is None or self.state != "running" or self.stopping:
+            return None
+        return self.began + timeout_s
+
+    def moved(self, path: str) -> str:
+        """Return a path as it is now: the project may have been renamed since the plan was made."""
+        recorded = self.host.recorded
+        return workdir.moved(path, self.plan.facts.get("repo_dir", ""), recorded, workdir.now(recorded))
+
+    def facts(self) -> dict[str, str]:
+        """Return the first lines of its meta."""
+        return {**self.plan.facts, **self.host.facts}
+
+    # --- its beginning ------------------------------------------------------------------------
+
+    def enqueue(self, waits_for: str = "") -> None:
+        """Make its record while it is queued; without a group it needs a lock of its own.
+
+        Raises:
+            LaunchError: the record cannot be kept.
+        """
+        if self.host.grouped:
+            journal.enqueue(self.at, self.facts(), waits_for)
+        elif not self.recorded:
+            self.lock_fd = journal.enqueue_locked(self.at, self.facts(), waits_for)
+        self.recorded = True
+
+    def launch(self, slot_fd: int = -1) -> None:
+        """Start its job script, which keeps the slot of its concurrency group open.
+
+        Raises:
+            ScarceError: the system ran out of something; it may be tried again.
+            LaunchError: it does not run.
+        """
+        from bgrun.local.supervision import job  # a supervisor that took over a run launches none
+
+        held, self.lock_fd = job.Held(self.lock_fd, slot_fd), -1  # which is closed with it, if it fails
+        self.reports_before = _note_reports(self)
+        machine, now = self.host.machine, workdir.now(self.host.recorded)
+        start = job.Start(
+            dict(self.plan.job.secrets), self.plan.job.any_shell, now, machine.keep_code, not self.host.alone
+        )
+        try:
+            self.child = machine.launch(self.at, self.facts(), start, held)
+        except ScarceError:
+            self.lock_fd = held.lock_fd
+            raise
+        self.host.leaders.add(self.pid)
+        self.state = "running"
+        self.began = machine.now()
+        self.settle_at = self.began + SETTLE_AFTER_S
+        self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
+
+    def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
+        """Finish it without a launch; a waived one does not count as a failure."""
+        self.state = final
+        self.waived = waived
+        more = {"waived": "true"} if waived else {}
+        if not self._is_anothers():
+            journal.close_unstarted(self.at, {**self.facts(), **more}, final, why)
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+        self.host.tell(f"{final} {self.plan.run_id}: {why}")
+
+    @property
+    def only_runs(self) -> bool:
+        """Whether it runs, and no stop was requested."""
+        return self.state == "running" and not self.stopping and not self.exit
+
+    # --- its end ------------------------------------------------------------------------------
+
+    def leader_ended(self, seen: journal.Exit) -> None:
+        """Note how its job script exited."""
+        self.exit = seen
+        self.host.leaders.discard(self.pid)
+        if not self._is_anothers():
+            journal.write_exit(self.at, seen.code)
+        if self.stopping:
+            return
+        if not state.signal_name(seen.code):
+            self._conclude(self.host.machine.left_running(self))
+            return
+        self._conclude()
+        # Whoever kills the job script or its command means the job: stop what that leaves, too.
+        self._begin_stop("")
+
+    def _conclude(self, left: Sequence[Process] = ()) -> None:
+        assert self.child and self.exit  # noqa: S101 - only a launched run can end
+        reason = self.stopping.reason if self.stopping and self._was_ended() else ""
+        verdict = state.verdict_of(self.exit.code, self.plan.job.limits.success_exit_codes, reason)
+        if reason:
+            verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.ended), len(left)))
+        if self._is_anothers():
+            os.close(self.child.lock_fd)
+        else:
+            more = {"stopped_processes": str(len(self.ended))} if reason else {}
+            _close(self, self.child, self.exit, verdict, {**journal.left_running(left), **more})
+        self.state = verdict.state
+        self._let_sleep()
+        self.host.tell(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
+
+    def _is_anothers(self) -> bool:
+        """Return whether the files of its name are another run's: its own were removed."""
+        return journal.is_anothers(self.at, self.host.facts)
+
+    def _let_sleep(self) -> None:
+        """End its inhibitor, unless that has exited: its PID may be another process's by then."""
+        if self.inhibitor in self.host.helpers:
+            with suppress(ProcessLookupError):
+                os.kill(self.inhibitor, signal.SIGTERM)
+
+    def _was_ended(self) -> bool:
+        """Return whether our signals ended it. False if they reached neither its command nor its script."""
+        script_was_hit = bool(self.exit and self.exit.killed and self.ended)
+        return self.command_was_hit or script_was_hit
+
+    # --- while it runs ------------------------------------------------------------------------
+
+    @property
+    def look_at(self) -> float:
+        """When to check it next, on the steady clock."""
+        return self.log.look_at if self.log else self.settle_at
+
+    def look(self, now: float) -> None:
+        """Do what it needs while it runs, if that is due: first keep the machine awake, then limit its log."""
+        if self.state != "running" or now < self.look_at:
+            return
+        if not self.log:
+            self._keep_awake()
+            self.log = self.limiter()
+            self.log.begin(now)
+        elif not self.log.check(now):
+            self.stop(f"its log grew beyond {self.plan.job.limits.max_log_bytes} bytes")
+
+    def limiter(self) -> LogLimiter:
+        """Return what is to keep its log within the limit."""
+        from bgrun.local.supervision import log_limit
+
+        return log_limit.LogLimiter(self.at.log, self.plan.job.limits.max_log_bytes, self.host.ask_for_writes)
+
+    def heard_of_writes(self) -> None:
+        """Check its log: something was written in the log directory."""
+        if self.log:
+            self.log.may_have_grown()
+
+    def _keep_awake(self) -> None:
+        from bgrun.local.supervision import inhibitor as inhibitors
+
+        if self.plan.job.inhibit_sleep and (pid := inhibitors.keep_awake(self.pid, self.plan.job.label)):
+            self.inhibitor = pid
+            self.host.helpers.add(pid)
+
+    # --- stopping -----------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Begin to stop it; does nothing once it has ended or is being stopped."""
+        if self.state == "queued":
+            self.never_run("stopped", "stopped before it started" if reason == "stop" else reason)
+        elif self.state == "running" and not self.stopping:
+            self._begin_stop(reason)
+
+    def skip_grace(self) -> None:
+        """End its grace period, if it is being stopped: the next step is SIGKILL."""
+        if self.stopping:
+            self.stopping = self.stopping._replace(kill_at=0.0)
+
+    def _begin_stop(self, reason: str) -> None:
+        from bgrun.local.stopping import policy
+
+        limits = self.plan.job.limits
+        self.stopping = policy.begin(reason, limits.stop_signal, limits.stop_grace_s, self.host.machine.now())
+
+    def note(self, reached: Iterable[Process]) -> None:
+        """Note which processes our signals reached: these decide whether it was stopped or ended by itself."""
+        keys = [one.key for one in reached]
+        self.ended.update(keys)
+        if not self.exit and any(pid != self.pid for pid, _ in keys):
+            self.command_was_hit = True
+
+    def stop_over(self, left: Sequence[Process] = ()) -> None:
+        """Note that nothing of it is left, or which processes could not be ended."""
+        if self.state == "running":
+            self._conclude(left)
+        self.stopping = None
+
+
+def _note_reports(task: RunTask) -> Before | None:
+    """Note which test reports exist before a run begins, if its job declares any."""
+    if not task.plan.facts.get("junit"):
+        return None
+    from bgrun.local.recording import reports
+
+    return reports.begin(task.at, _reports(task))
+
+
+def _reports(task: RunTask) -> ReportRequest:
+    from bgrun.local.recording import reports
+
+    wanted = reports.of_facts(task.plan.facts)
+    return wanted._replace(folder=task.moved(wanted.folder))
+
+
+def _close(
+    task: RunTask, child: journal.Child, seen: journal.Exit, verdict: state.Verdict, more: dict[str, str]
+) -> None:
+    """Write down how a run ended, and release its lock."""
+    from bgrun.local.supervision import log_limit
+
+    attempts = journal.attempts(task.at)
+    log_limit.bound(task.at.log, task.plan.job.limits.max_log_bytes)
+    if task.reports_before:
+        from bgrun.local.recording import reports
+
+        reports.end(task.at, _reports(task), task.reports_before)
+    journal.close(task.at, child, seen, verdict, {**attempts, **more})
+
+
+def _stop_reason(reason: str | None, ended: int, left: int) -> str:
+    from bgrun import wording
+
+    failed = f", {left} could not be stopped" if left else ""
+    return f"{reason} ({wording.count(ended, 'process')} stopped{failed})"

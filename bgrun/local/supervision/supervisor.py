@@ -1,0 +1,322 @@
+"""Supervise a plan: one small detached process, the parent of its jobs, records how each of them ended.
+
+It sleeps in the kernel until a child exits, a stop is requested or a deadline comes; this is one turn of that loop.
+Standard library only, and little of that: the supervisor stays as long as its jobs.
+"""
+
+from __future__ import annotations
+
+import time
+
+from bgrun.errors import BgrunError
+from bgrun.light import signal, suppress
+from bgrun.local.recording import journal
+from bgrun.local.supervision import workdir
+from bgrun.local.supervision.descriptors import raise_limit
+from bgrun.local.supervision.event_loop import REQUEST_CHECK_S, watch_touches
+from bgrun.local.supervision.host import Host
+from bgrun.local.supervision.run import RunTask
+from bgrun.local.supervision.workdir import HERE
+from bgrun.store import meta
+from bgrun.system import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bgrun.local.concurrency.queue import AdmissionQueue
+    from bgrun.local.launch.manifest import Plan
+    from bgrun.local.recording.group_journal import GroupJournal
+    from bgrun.local.supervision.dispatcher import Dispatcher
+    from bgrun.local.supervision.hooks import Hooks
+    from bgrun.local.supervision.log_limit import LogWatch
+    from bgrun.local.supervision.machine import Machine
+
+STOP_SCAN_S = 0.1
+"""Seconds between two steps of a stop; each child's exit makes one at once."""
+CLOCK_CHECK_S = 2.0
+"""The longest sleep before a deadline, in seconds: a machine that was suspended is noticed within this."""
+FRESHEN_S = 86400.0
+"""Seconds between two updates of the times of live runs' files."""
+NEVER = float("inf")
+FEW, FDS_EACH = 60, 3
+"""Up to how many runs the limit of descriptors is left as it is, and how many descriptors each of more may need."""
+
+
+class Supervisor:
+    """Carries out one plan; made before the process that does so, which then says who it is."""
+
+    def __init__(self, plan: Plan, machine: Machine) -> None:
+        self.plan = plan
+        self.machine = machine
+        self.host = Host(HERE, self._tell, self._ask_for_writes, machine)
+        self.host.recorded = plan.log_dir
+        self.host.alone, self.host.grouped = len(plan.runs) == 1, bool(plan.group)
+        self.tasks = {run.run_id: RunTask(run, self.host) for run in plan.runs}
+        self.active: dict[str, RunTask] = {}
+        self.queue = _queue(plan, self.host.helpers)
+        self.dispatcher: Dispatcher | None = None
+        self.hooks = _hooks(plan, self.host.helpers)
+        self.group = _group(plan)
+        self.log_watch: LogWatch | None = None
+        self.asked_to_stop = False
+        self.ask_at = NEVER
+        self.freshen_at = machine.now() + FRESHEN_S
+
+    def be(self, pid: int, *, subreaper: bool) -> None:
+        """Note the process that carries out the plan: this one."""
+        self.host.facts |= {"supervisor_pid": str(pid), "supervisor_start": process.start_of(pid)}
+        self.host.subreaper = subreaper
+
+    def hear(self) -> None:
+        """Have the kernel report stop requests that come without a signal, or check for them now and then."""
+        if watch_touches(HERE) < 0:
+            self.ask_at = self.machine.now() + REQUEST_CHECK_S
+
+    def open(self) -> None:
+        """Make the records that exist before anything runs: the group's, and those of queued runs."""
+        if len(self.tasks) > FEW:
+            raise_limit(len(self.tasks) * FDS_EACH + FEW)
+        if self.group:
+            self.group.open(self.tasks)
+            for task in self.tasks.values():
+                task.enqueue()
+        for task in self.tasks.values():
+            if task.plan.skip:
+                task.never_run("skipped", task.plan.skip, waived=True)
+
+    @property
+    def known(self) -> bytes:
+        """The text of the meta, where the plan is of one run that runs."""
+        born = [one.child for one in self.tasks.values()]
+        return born[0].known if len(born) == 1 and born[0] and not self.group else b""
+
+    def withdraw(self) -> None:
+        """Remove every record again: nothing was launched."""
+        from bgrun.store import claim
+        from bgrun.store.store import Store
+
+        group = [self.plan.group.run_id] if self.plan.group else []
+        claim.give_up(Store(HERE), [*group, *self.tasks])
+
+    def _tell(self, event: str) -> None:
+        if self.group:
+            self.group.log(event)
+
+    def _ask_for_writes(self) -> bool:
+        if not self.log_watch:
+            from bgrun.local.supervision.log_limit import LogWatch
+
+            self.log_watch = LogWatch(HERE)
+        return self.log_watch.arm()
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether nothing is left to do but to wait for runs that only run."""
+        return not (self.group or self.hooks or self.queue) and all(task.only_runs for task in self.tasks.values())
+
+    # --- one turn -----------------------------------------------------------------------------
+
+    def turn(self, came: int) -> bool:
+        """Do what a signal asks for, and all that is due; return whether the plan is over."""
+        if came == signal.SIGTERM:
+            self.stop_all()
+        self.asked_to_stop |= came == signal.SIGUSR1
+        if came == signal.SIGIO:
+            self.asked_to_stop = True
+            for task in self.active.values():
+                task.heard_of_writes()
+        return self.advance()
+
+    def advance(self) -> bool:
+        """Do all that is due; return whether every run of the plan is over."""
+        workdir.stay(self.plan.log_dir)
+        self._reap()
+        now = self.machine.now()
+        if self.asked_to_stop or now >= self.ask_at:
+            self.asked_to_stop = False
+            self.ask_at = now + REQUEST_CHECK_S if self.ask_at < NEVER else NEVER
+            self.freshen_at = now
+            self._read_requests()
+        if now >= self.freshen_at:
+            self.freshen_at = now + FRESHEN_S
+            self._freshen()
+        for task in list(self.active.values()):
+            if task.deadline is not None and now >= task.deadline:
+                task.stop("timeout")
+            task.look(now)
+        if being_stopped := [task for task in self.active.values() if task.stopping]:
+            self.machine.advance_stops(being_stopped)
+        self._settle()
+        if self.hooks:
+            self.hooks.kill_late()
+            self.hooks.start_waiting()
+        self._tidy()
+        done = self._dispatch()
+        self._tidy()
+        return done
+
+    def next_look(self) -> float | None:
+        """Return in how many seconds to take the next turn at the latest; None to sleep until a signal comes."""
+        now = self.machine.now()
+        launch_s = self.dispatcher.next_look_s(now) if self.dispatcher else None
+        if launch_s == 0:
+            return 0.0
+        if any(task.stopping for task in self.active.values()):
+            return STOP_SCAN_S
+        looks = [self.ask_at - now, self.freshen_at - now]
+        deadlines = [at - now for task in self.active.values() if (at := task.deadline) is not None]
+        looks += [task.look_at - now for task in self.active.values()]
+        looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
+        if launch_s is not None:
+            looks.append(launch_s)
+        if self.hooks and (late := self.hooks.next_check_at) is not None:
+            looks.append(late - now)
+        if self.queue and (again := self.queue.next_check_at) is not None:
+            looks.append(again - now)
+        soonest = min(looks, default=NEVER)
+        return None if soonest == NEVER else max(0.0, soonest)
+
+    def _freshen(self) -> None:
+        """Have the files of live runs look used, for whoever clears away what is a week old."""
+        old = time.time() - FRESHEN_S / 2
+        if self.group:
+            journal.freshen(self.group.at, meta.pack(self.group.facts), old)
+        for task in self._unfinished():
+            journal.freshen(task.at, task.child.known if task.child else b"", old)
+        if self.queue:
+            self.queue.freshen()
+
+    def _dispatch(self) -> bool:
+        """Launch what is due, and return whether the plan is over; one that was taken over never launches anything."""
+        if not self.dispatcher:
+            if self.host.alone and not any(task.state == "queued" for task in self.tasks.values()):
+                return not self.active
+            from bgrun.local.supervision.dispatcher import Dispatcher
+
+            args = (self.plan, self.tasks, self.active, self.queue, self._requested, self.machine.now)
+            self.dispatcher = Dispatcher(*args)
+        return self.dispatcher.dispatch()
+
+    def _tidy(self) -> None:
+        """Give back the slots and tickets of runs that are over."""
+        if self.queue:
+            self.queue.tidy({run_id for run_id, one in self.tasks.items() if one.state == "queued" or one.busy})
+
+    # --- children that ended ------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        if not (self.active or self.host.helpers):
+            return
+        by_pid = {task.pid: task for task in self.active.values() if not task.exit}
+        for pid, status, usage in self.machine.reap():
+            self.host.helpers.discard(pid)
+            if self.hooks:
+                self.hooks.ended(pid)
+            if self.queue:
+                self.queue.ended(pid, status)
+            if task := by_pid.get(pid):
+                task.leader_ended(journal.Exit.of(status, usage, self.machine.now() - task.began))
+
+    def _settle(self) -> None:
+        """Take the runs out that are over with all processes they left, and call their hooks."""
+        over = [task for task in self.active.values() if not task.busy]
+        if self.dispatcher:
+            self.dispatcher.has_room |= bool(over)
+        for task in over:
+            del self.active[task.plan.run_id]
+            if self.hooks:
+                _start_hooks(self.hooks, task, self.plan.log_dir)
+
+    def drain_hooks(self) -> bool:
+        """Kill the hooks whose time is up; return whether none is left."""
+        self._reap()
+        if self.hooks:
+            self.hooks.kill_late()
+            self.hooks.start_waiting()
+        return not (self.hooks and (self.hooks.until or self.hooks.waiting))
+
+    # --- stopping -----------------------------------------------------------------------------
+
+    def _read_requests(self) -> None:
+        for task in self._unfinished():
+            if why := self._requested(task):
+                task.stop(why)
+                if journal.stop_is_urgent(task.at) or (self.group and journal.stop_is_urgent(self.group.at)):
+                    task.skip_grace()
+
+    def _requested(self, task: RunTask) -> str:
+        """Return why a run, or its whole group, was requested to stop, or ''."""
+        return (self.group.stop_requested() if self.group else "") or journal.stop_requested(task.at)
+
+    def _unfinished(self) -> Iterable[RunTask]:
+        return [task for task in self.tasks.values() if task.state in ("queued", "running")]
+
+    def stop_all(self) -> None:
+        """Stop every run of the plan: the supervisor itself was asked to end."""
+        if self.group:
+            self.group.note_stop()
+        for task in self._unfinished():
+            task.stop("stop")
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write the result of the group, and delete runs that exceed their retention."""
+        if self.group:
+            self.group.close(task.state for task in self.tasks.values() if not task.waived)
+        _delete_old(self.plan)
+
+
+def _start_hooks(hooks: Hooks, task: RunTask, log_dir: str) -> None:
+    """Start the hooks that the end of a run calls for."""
+    from bgrun.store import record
+    from bgrun.store.paths import RunPaths
+
+    with suppress(BgrunError, OSError):
+        now = workdir.now(log_dir)
+        if run := record.read_run(RunPaths(now, task.plan.run_id)):
+            works_in = task.moved(task.plan.facts.get("working_dir", "/"))
+            hooks.start_due(task.plan.job.hooks, run, works_in, dict(task.plan.job.secrets))
+
+
+def _delete_old(plan: Plan) -> None:
+    """Delete the runs that exceed the retention of the labels in a plan."""
+    policies = {run.job.label: run.job.retention for run in plan.runs}
+    if plan.group:
+        policies[plan.group.label] = plan.group.retention
+    if all(policy == (None, None) for policy in policies.values()):
+        return
+    from bgrun.store import retention
+    from bgrun.store.store import Store
+
+    for label, policy in policies.items():
+        with suppress(BgrunError, OSError):
+            retention.apply(Store(HERE), label, policy)
+
+
+def _queue(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
+    """Return the queue of a plan with concurrency groups; no other plan loads its code, nor that of hooks."""
+    if not any(run.job.concurrency for run in plan.runs):
+        return None
+    import select  # noqa: F401 - for the process that waits for a slot: by then a job may have removed it
+
+    from bgrun.local.concurrency.queue import AdmissionQueue
+
+    return AdmissionQueue(HERE, plan.log_dir, plan.runs, helpers)
+
+
+def _group(plan: Plan) -> GroupJournal | None:
+    if not plan.group:
+        return None
+    from bgrun.local.recording.group_journal import GroupJournal
+
+    return GroupJournal(HERE, plan.group, plan.log_dir)
+
+
+def _hooks(plan: Plan, helpers: set[int]) -> Hooks | None:
+    if not any(run.job.hooks for run in plan.runs):
+        return None
+    from bgrun.local.supervision.hooks import Hooks
+
+    return Hooks(helpers)
