@@ -214,7 +214,7 @@ def graph_of(seed: int, size: int, chains: int = 12) -> Graph:
 
 def declare(bg: Cli, graph: Graph, pause: str = "") -> None:
     jobs = {
-        name: {"command": f"{pause}test ! -e fail_{name}", "depends_on": list(needs)}
+        name: {"command": f"{pause}touch ran_{name}; test ! -e fail_{name}", "depends_on": list(needs)}
         for name, needs in graph.needs.items()
     }
     bg.jobs(yaml.safe_dump({"jobs": jobs, "groups": {"plan": {"jobs": list(graph.needs), "max_parallel": 4}}}))
@@ -240,11 +240,12 @@ def test_a_plan_whose_supervisor_is_killed_halfway_can_be_resumed(bg: Cli) -> No
     listed = bg.json("list", "--all")["runs"]
     seen = {run["job"]: run for run in listed if run["job"]}
     foretold = predicted(graph)[0]
+    unstarted = [("skipped", "the supervisor ended before this run started")]
     for job, run in seen.items():
-        assert run["state"] == foretold[job] or (run["state"], run["reason"]) == (
-            "skipped",
-            "the supervisor ended before this run started",
-        ), run
+        # One may be at its gate, with its record in view: nobody opens it any more, and its command does not run.
+        lost = run["state"] == "lost" and not (bg.folder / f"ran_{job}").exists()
+        assert run["state"] == foretold[job] or lost or (run["state"], run["reason"]) in unstarted, run
+    assert sum(run["state"] == "lost" for run in seen.values()) <= 1
     again = bg.json("rerun", group["run_id"], "--failed", "--wait", code=1)
     succeeded = {job: "succeeded" for job, run in seen.items() if run["state"] == "succeeded"}
     assert succeeded | states(again) == foretold

@@ -13,7 +13,10 @@ import pytest
 
 from bgrun.local.launch.manifest import RunPlan
 from bgrun.local.recording.journal import Child
-from bgrun.local.supervision import run as run_task
+from bgrun.local.stopping import supervised
+from bgrun.local.supervision.host import Host
+from bgrun.local.supervision.machine import Machine
+from bgrun.local.supervision.run import RunTask
 from bgrun.model import RenderedJob
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
@@ -84,15 +87,15 @@ def test_what_is_about_to_end_is_given_a_moment(tmp_path: Path, monkeypatch: pyt
     mark = {"BGRUN_RUN_ID": at.run_id, "BGRUN_LOG_DIR": at.log_dir}
     with subprocess.Popen(["sleep", "300"], env={**os.environ, **mark}) as job:
         try:
-            task = run_task.RunTask(
+            task = RunTask(
                 RunPlan(at.run_id, RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
-                run_task.Host(at.log_dir, print, lambda: True),
+                Host(at.log_dir, print, lambda: True, Machine()),
             )
             task.child = Child(0, -1, meta.pack({"run_id": at.run_id, "log_dir": at.log_dir}))
-            wait_until(lambda: [one.pid for one in task._left_running()] == [job.pid], "it is found")
-            monkeypatch.setattr(run_task, "LINGER_S", 60.0)
+            wait_until(lambda: [one.pid for one in supervised.left_running(task)] == [job.pid], "it is found")
+            monkeypatch.setattr(supervised, "LINGER_S", 60.0)
             monkeypatch.setattr(time, "sleep", lambda _: job.terminate())  # what a moment is for
-            assert task._left_running() == []
+            assert supervised.left_running(task) == []
         finally:
             job.kill()
 

@@ -32,7 +32,7 @@ def test_a_command_line_of_more_than_a_mebibyte_is_a_run_like_any_other(bg: Cli,
     assert (bg.folder / "asked").exists()
     wait_until((bg.folder / "finished").exists, "its hook")
     assert run["cmd"].startswith("bash -c 'trap ")
-    assert run["cmd"].endswith(f"… ({length} characters; the job script has them all)")
+    assert run["cmd"].endswith(f"… ({length} characters; the job script has all of them)")
     assert Path(run["meta"]).stat().st_size < 200_000
     count = "import sys; print(sum(map(len, sys.argv[1:])))"
     told = f"{sum(map(len, long))}\n"
