@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.local.reexec import bundle
+from bgrun.bytecode import bundle
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ LEVELS = {
     **{"light": 0, "codec": 0, "wording": 0},
     **{"errors": 1, "model": 1},
     **{"system": 2, "parsers": 2, "templating": 2, "engine": 2},
-    **{"store": 3},
+    **{"store": 3, "bytecode": 3},
     **{"jobfile": 4, "logs": 4},
     **{"render": 5, "local": 5, "setup": 5},
     **{"api": 6},

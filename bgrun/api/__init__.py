@@ -28,12 +28,20 @@ __all__ = [
     "start",
     "stop",
     "unreadable_runs",
+    "use_bundle",
 ]
 _ELSEWHERE = {
     "Project": "bgrun.jobfile.project",
     "locate": "bgrun.jobfile.project",
     "duration": "bgrun.jobfile.units",
 }
+
+
+def use_bundle() -> None:
+    """Import what follows from the one file that has the bytecode of bgrun, if a start has made it."""
+    from bgrun.bytecode import bundle
+
+    bundle.cached()
 
 
 def unreadable_runs() -> list[str]:

@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run bgrun with these arguments, or those of the process, and exit with its exit code."""
     # Imports make thousands of objects and no garbage: collecting it would take a tenth of a start.
     gc.set_threshold(50_000)
+    api.use_bundle()
     code = run(list(sys.argv[1:] if argv is None else argv))
     # Everything is written by now. Finalizing the interpreter would add a tenth to `bgrun status`.
     with suppress(OSError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bgrun.local.reexec import bundle
+from bgrun.bytecode import bundle
 from bgrun.templating import inputs
 from tests.conftest import TOP, Cli, wait_until
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from bgrun.local.launch import interpreter
 from bgrun.local.launch import manifest as plans
 from bgrun.local.launch.manifest import Plan, RunPlan
-from bgrun.local.reexec import interpreter
 from bgrun.model import RenderedJob
 from bgrun.system import files
 from tests.conftest import Cli, wait_until

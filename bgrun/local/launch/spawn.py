@@ -112,7 +112,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
 
 def _spawn(plan: Plan) -> tuple[int, int]:
     """Start an interpreter of its own as the supervisor; return its PID and the descriptor on which it answers."""
-    from bgrun.local.reexec import interpreter
+    from bgrun.local.launch import interpreter
 
     plan_fd, feed_fd = os.pipe()
     answer_fd, ready_fd = os.pipe()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import resource
     from collections.abc import Iterator, Sequence
 
+    from bgrun.bytecode.bundle import Copy
     from bgrun.local.recording.journal import Child
-    from bgrun.local.reexec.bundle import Copy
     from bgrun.local.supervision.job import Held, Start
     from bgrun.local.supervision.run import RunTask
     from bgrun.store.paths import RunPaths
@@ -44,14 +44,15 @@ class Machine:
         """
         if self.code:
             return
-        from bgrun.local.reexec import bundle
+        from bgrun.bytecode import bundle
 
         try:
-            self.code = bundle.cached()
-            if not self.code:
-                from bgrun.local.reexec import builder
+            code = bundle.cached()
+            if not code:
+                from bgrun.bytecode import builder
 
-                self.code = builder.build()
+                code = builder.build()
+            self.code = code.keep()
             if not process.LINUX:
                 import psutil  # noqa: F401
         except (ImportError, SyntaxError) as error:

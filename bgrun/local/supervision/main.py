@@ -171,7 +171,7 @@ def _until_reexec(supervisor: Supervisor, alarm: Alarm) -> bool:
 
 def _reexecute(supervisor: Supervisor) -> None:
     """Become a smaller supervisor of the same runs; returns only if that cannot be."""
-    from bgrun.local.reexec import interpreter
+    from bgrun.local.launch import interpreter
 
     if code := supervisor.machine.code:
         tasks = supervisor.tasks.values()

@@ -1,9 +1,12 @@
-"""Hold a copy of all code that a supervisor may ever need: a job may remove or replace the bgrun that started it.
+"""Import bgrun from one file that has the bytecode of all its usual modules, and hold a copy of that.
 
-The copy is taken before a job begins (see `job`). From then on modules are imported from the copy alone. A
-re-executed supervisor gets it through a file in memory (memfd_create(2)), of which it keeps only what it has not
-loaded yet. One file beside Python's own caches holds the code of all modules, so that a start reads one file instead
-of fifty; see `builder`, which makes it. It is used only while every source is the file that it was made of.
+A command that reads one file instead of fifty is done in four fifths of the time. A supervisor needs the copy, because
+its job may remove or replace the bgrun that started it: it is taken before the job begins (see `job`), and from then
+on modules are imported from it alone. A re-executed supervisor gets its part through a file in memory
+(memfd_create(2)), of which it keeps only what it has not loaded yet.
+
+The file stands beside Python's own caches; `builder` makes it. It is used only while every source is the file that it
+was made of.
 """
 
 from __future__ import annotations
@@ -12,29 +15,28 @@ import marshal
 import os
 import sys
 
-from bgrun import codec
-from bgrun.local.reexec.loader import Kept
+from bgrun.bytecode.loader import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bgrun.local.reexec.loader import Index
+    from bgrun.bytecode.loader import Index
 
 # importlib.util.MAGIC_NUMBER, without loading that.
 MAGIC: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
-ROOT = os.path.dirname(os.path.abspath(codec.__file__))
-CACHE = f"{ROOT}/__pycache__/supervisor.{sys.implementation.cache_tag}.bundle.pyc"
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CACHE = f"{ROOT}/__pycache__/bgrun.{sys.implementation.cache_tag}.bundle.pyc"
 
 
 def _in(room: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{room}.{name}" for name in names)
 
 
-PACKAGES = (
+_PACKAGES = (
     "bgrun",
-    *_in("bgrun", "local", "parsers", "store", "system"),
-    *_in("bgrun.local", "concurrency", "launch", "recording", "reexec", "stopping", "supervision"),
+    *_in("bgrun", "bytecode", "local", "parsers", "store", "system"),
+    *_in("bgrun.local", "concurrency", "launch", "recording", "stopping", "supervision"),
 )
 SELDOM = (
     *_in("bgrun", "engine", "wording"),
@@ -46,7 +48,7 @@ SELDOM = (
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),
-    *_in("bgrun.local.reexec", "loader"),
+    *_in("bgrun.bytecode", "loader"),
     *_in("bgrun.local.launch", "manifest"),
     *_in("bgrun.local.recording", "journal"),
     *_in("bgrun.local.supervision", "descriptors", "event_loop", "host", "log_limit", "machine", "main", "run"),
@@ -58,29 +60,49 @@ _OTHERS = (
     *_in("bgrun.local", "wait"),
     *_in("bgrun.local.recording", "group_journal"),
     *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler"),
-    *_in("bgrun.local.reexec", "builder", "bundle", "interpreter"),
+    *_in("bgrun.bytecode", "builder", "bundle"),
+    *_in("bgrun.local.launch", "interpreter"),
     *_in("bgrun.system", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
     *_in("bgrun.local.stopping", "orphans", "request"),
     *_in("bgrun.store", "claim"),
 )
-SLIM = (*SELDOM, *PACKAGES, *_ALWAYS)
+_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "templating")
+_FACE = (
+    *_in("bgrun.api", "insight", "logs", "plan_cache", "runs", "start", "stop"),
+    *_in("bgrun.cli", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
+    *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
+    *_in("bgrun.jobfile", "installation", "project"),
+    *_in("bgrun.local.launch", "spawn", "submit"),
+    *_in("bgrun.logs", "masked", "reader", "stream"),
+    *_in("bgrun.system", "git", "preflight"),
+    *_in("bgrun.templating", "inputs"),
+)
+PACKAGES = frozenset((*_PACKAGES, *_FACE_PACKAGES))
+SLIM = (*SELDOM, *_PACKAGES, *_ALWAYS)
 """What the supervisor of a run that only runs may need, that which it seldom does first."""
-ALL = (*SLIM, *_OTHERS)
+SUPERVISOR = (*SLIM, *_OTHERS)
 """What any supervisor may need."""
+ALL = (*SUPERVISOR, *_FACE_PACKAGES, *_FACE)
+"""That, and what the commands load that are typed most."""
 
 
 class Copy(Kept):
-    """The code of all modules, with the interpreter that can run a re-executed supervisor."""
+    """The code of all modules, and once it is to outlast them the interpreter that runs a re-executed supervisor."""
 
-    def __init__(self, index: Index, read: Callable[[int, int], bytes], base: Base) -> None:
+    def __init__(self, index: Index, read: Callable[[int, int], bytes]) -> None:
         super().__init__(index, read)
-        self.base = base
+        self.base: Base | None = None
+
+    def keep(self) -> Copy:
+        """Note the interpreter as it is now, and return this."""
+        self.base = self.base or Base()
+        return self
 
     @property
     def is_whole(self) -> bool:
         """Whether a supervisor can be re-executed with it."""
-        return self.base.is_there() and set(SLIM) <= set(self.index)
+        return self.base is not None and self.base.is_there() and set(SLIM) <= set(self.index)
 
     def packed(self, names: Iterable[str], more: bytes) -> tuple[bytes, bytes]:
         """Return the index of a copy of these modules alone, and its bytes with `more` behind them."""
@@ -132,7 +154,7 @@ def cached() -> Copy | None:
 
 def use(index: Index, code: bytes) -> Copy:
     """Import the modules of an index from a copy of their code from now on, and return the copy."""
-    copy = Copy(index, lambda begin, end: code[begin:end], Base())
+    copy = Copy(index, lambda begin, end: code[begin:end])
     sys.meta_path.insert(0, copy)
     return copy
 
@@ -169,9 +191,9 @@ BOOT = """
 import sys, marshal, posix
 fd, begin, size = map(int, sys.argv[1:4])
 index, state, end = marshal.loads(posix.pread(fd, size, begin))
-path, _, compiled, begin, stop = index["bgrun.local.reexec.loader"]
+path, _, compiled, begin, stop = index["bgrun.bytecode.loader"]
 code = posix.pread(fd, stop - begin, begin)
-space = {"__name__": "bgrun.local.reexec.loader", "__file__": path}
+space = {"__name__": "bgrun.bytecode.loader", "__file__": path}
 exec(marshal.loads(code) if compiled else compile(code, path, "exec"), space)
 trim = space["install"](fd, index)
 from bgrun.local.supervision import main

@@ -1,6 +1,6 @@
-"""Build the copy of a supervisor's code, and cache it where Python caches bytecode.
+"""Build the file with the bytecode of bgrun where Python caches bytecode, or collect the same without it.
 
-Only the owner of the installation writes the cache, one start at a time, before any job of it begins. What every
+Only the owner of the installation writes the file, one start at a time, before any job of it begins. What every
 supervisor loads is compiled without docstrings, which a hundred of them would hold a hundred times. Everybody else
 collects the bytecode that Python keeps of each module (PEP 3147, PEP 552), or its source.
 """
@@ -12,16 +12,16 @@ import os
 import sys
 import time
 
+from bgrun.bytecode import bundle
 from bgrun.light import suppress
-from bgrun.local.reexec import bundle
 from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bgrun.local.reexec.bundle import Copy
-    from bgrun.local.reexec.loader import Index
+    from bgrun.bytecode.bundle import Copy
+    from bgrun.bytecode.loader import Index
 
 # The inner half of importlib, which is loaded in every interpreter.
 _MACHINERY: Any = sys.modules["_frozen_importlib_external"]
@@ -30,7 +30,7 @@ BUILD_S = 60.0
 
 
 def build() -> Copy:
-    """Read the code of all modules that a supervisor may need, and use that from now on.
+    """Read the code of all modules, and use that from now on.
 
     Raises:
         ImportError: some of it is gone already.
@@ -92,7 +92,8 @@ def _collect(optimized: frozenset[str]) -> tuple[Index, bytes]:
         try:
             data, compiled = (_compiled(path), True) if name in optimized else _code(name, path)
         except OSError:
-            __import__(name)  # it comes from an archive, or is gone
+            if name in bundle.SUPERVISOR:
+                __import__(name)  # it comes from an archive, or is gone
             continue
         index[name] = path, name in bundle.PACKAGES, compiled, at, at + len(data)
         parts.append(data)

@@ -6,8 +6,8 @@ import os
 import sys
 
 from bgrun import codec
+from bgrun.bytecode import bundle
 from bgrun.light import suppress
-from bgrun.local.reexec import bundle
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import files
 
@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bgrun.bytecode.bundle import Copy
     from bgrun.local.launch.manifest import Plan
-    from bgrun.local.reexec.bundle import Copy
 
 # What a supervisor begins with that is to carry out a plan from its beginning.
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.supervision.main import main; main()"
@@ -47,7 +47,7 @@ def become(plan: Plan, state: Any, kept_fds: tuple[int, ...], code: Copy) -> Non
     interpreter below the venv must still exist, bgrun itself need not.
     """
     memfd_create = getattr(os, "memfd_create", None)
-    if memfd_create is None or not code.is_whole:
+    if memfd_create is None or not code.is_whole or not code.base:
         return
     with suppress(OSError):
         copy_fd = memfd_create("bgrun", 0)

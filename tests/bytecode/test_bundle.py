@@ -1,4 +1,4 @@
-"""The copy of a supervisor's code comes from a cache, which is used only while it is that of the installed files."""
+"""Commands and supervisors import from one file, which is used only while it is made of the installed sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.local.reexec import bundle
+from bgrun.bytecode import bundle
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ from bgrun.local.supervision.machine import Machine
 machine = Machine()
 machine.keep_code()
 import bgrun.system.lock
-print("cached" if "bgrun.local.reexec.builder" not in sys.modules else "built", getattr(bgrun.system.lock, "NEW", ""))
+print("cached" if "bgrun.bytecode.builder" not in sys.modules else "built", getattr(bgrun.system.lock, "NEW", ""))
 print(machine.code.is_whole, bgrun.system.lock.hold.__doc__ or "")
 """
 
@@ -124,3 +124,26 @@ def test_while_one_start_builds_it_others_do_without(package: Package) -> None:
 def test_nothing_is_written_where_python_may_write_no_bytecode(package: Package) -> None:
     assert package.take("-B")[0] == "built "
     assert not package.cache.parent.exists()
+
+
+def test_a_command_imports_from_it_and_follows_an_edit(package: Package, tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    words = [
+        sys.executable,
+        "-v",
+        "-c",
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import bgrun.cli; bgrun.cli.main()",
+    ]
+
+    def status() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*words, str(package.root), "status"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+
+    file = str(package.root / "bgrun" / "store" / "index.py")
+    assert f"code object from {file}" in status().stderr or f"code object from '{file}" in status().stderr
+    package.take()
+    assert "bgrun/store/index" not in status().stderr, "it is not read on its own"
+    output = package.root / "bgrun" / "cli" / "output.py"
+    output.write_text(output.read_text() + "\nprint('edited')\n")
+    assert status().stdout.startswith("edited")

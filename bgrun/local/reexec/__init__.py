@@ -1,1 +1,0 @@
-"""The supervisor's own copy of its code, and re-executing it as a smaller process."""
