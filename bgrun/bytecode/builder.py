@@ -38,10 +38,10 @@ def build() -> Copy:
     new = f"{bundle.CACHE}.new"
     fd = _claim(new)
     if fd < 0:
-        return bundle.use(*_collect(optimized=frozenset()))
+        return bundle.use(*_collect(bundle.SUPERVISOR, optimized=frozenset()))
     try:
         before = _marks()
-        index, code = _collect(optimized=frozenset(bundle.SLIM) - frozenset(bundle.SELDOM))
+        index, code = _collect(bundle.ALL, optimized=frozenset(bundle.SLIM) - frozenset(bundle.SELDOM))
         if before and before == _marks():
             _write(fd, code, marshal.dumps((bundle.ROOT, before, index)))
             os.rename(new, bundle.CACHE)
@@ -83,11 +83,11 @@ def _path(name: str) -> str:
     return f"{bundle.ROOT}{name[5:].replace('.', '/')}{'/__init__' if name in bundle.PACKAGES else ''}.py"
 
 
-def _collect(optimized: frozenset[str]) -> tuple[Index, bytes]:
+def _collect(names: tuple[str, ...], optimized: frozenset[str]) -> tuple[Index, bytes]:
     index: Index = {}
     parts: list[bytes] = []
     at = 0
-    for name in bundle.ALL:
+    for name in names:
         path = _path(name)
         try:
             data, compiled = (_compiled(path), True) if name in optimized else _code(name, path)
