@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun import codec, engine
 from bgrun.api import plan_cache
-from bgrun.errors import StorageError
+from bgrun.errors import StorageError, UsageError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import record
@@ -134,6 +134,17 @@ def run_command(project: Project, label: str, argv: Sequence[str], directory: st
     labels.check_label(label)  # before anything is written
     template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (directory,))).plan.nodes[0].job
     return launch_node(project, Node(command.fill(template, label, argv)))
+
+
+def only_jobs(extra_args: Sequence[str], hint: str) -> Sequence[str]:
+    """Return the jobs of `only JOB...`, the arguments after `--` of a group; none without arguments.
+
+    Raises:
+        UsageError: they are anything else, `only` alone included; with this hint.
+    """
+    if extra_args and (extra_args[0] != "only" or len(extra_args) == 1):
+        raise UsageError(f"unexpected argument after '--': {extra_args[0]!r}", hint)
+    return extra_args[1:]
 
 
 def start_group(

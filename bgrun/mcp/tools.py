@@ -118,7 +118,8 @@ def start(project: Project, settings: ServerOptions, job: str, args: Sequence[st
     words, extra_args = args[:cut], args[cut + 1 :]
     warned = {"warnings": warnings} if (warnings := api.start.warnings(project)) else {}
     if job.startswith(_GROUP):
-        return api.start.start_group(project, job.removeprefix(_GROUP), None, _only(extra_args), words), warned
+        only = api.start.only_jobs(extra_args, "select jobs with: -- only JOB")
+        return api.start.start_group(project, job.removeprefix(_GROUP), None, only, words), warned
     if job.startswith(_ADHOC):
         if not settings.allow_run:
             raise UsageError("this server runs declared jobs only", "list them with bgrun_list what=jobs")
@@ -127,12 +128,6 @@ def start(project: Project, settings: ServerOptions, job: str, args: Sequence[st
         return api.start.run_command(project, job.removeprefix(_ADHOC), args, project.root), warned
     started = api.start.start(project, [job, *words], extra_args)
     return started.run, {**warned, **({"joined": True} if started.joined else {})}
-
-
-def _only(extra_args: Sequence[str]) -> Sequence[str]:
-    if extra_args and extra_args[0] != "only":
-        raise UsageError(f"unexpected argument after '--': {extra_args[0]!r}", "select jobs with: -- only JOB")
-    return extra_args[1:]
 
 
 def pauses() -> Iterator[float]:

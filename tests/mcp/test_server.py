@@ -149,6 +149,9 @@ def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_
         assert "no parameter" in await told(client, "bgrun_start", error=True, job="ok", args=["x=1"])
         assert "declared jobs only" in await told(client, "bgrun_start", error=True, job="run:x", args=["true"])
         assert "group" in await told(client, "bgrun_start", error=True, job="group:bothh")
+        assert "after '--': 'only'" in await told(
+            client, "bgrun_start", error=True, job="group:both", args=["--", "only"]
+        )
         assert "too long" in await told(client, "bgrun_start", error=True, job="x" * 1_000_000)
         assert len(await told(client, "bgrun_start", error=True, job="ok", args=["y" * 1_000_000])) < 1000
         assert "not of type" in await told(client, "bgrun_wait", error=True, runs=["ok"], timeout_s="soon")

@@ -10,8 +10,6 @@ from bgrun.errors import EXIT_OK, OutputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bgrun.api import Project
     from bgrun.cli.dispatch import Args
     from bgrun.model import Run
@@ -36,16 +34,9 @@ def run(project: Project, args: Args) -> int:
 def group(project: Project, args: Args) -> int:
     """Handle `bgrun group`."""
     overrides = api.start.Overrides(args.max_parallel, args.fail_fast)
-    only = (*args.only, *_only(args.extra_args))
+    only = (*args.only, *api.start.only_jobs(args.extra_args, "select jobs with --only JOB"))
     _warn(project)
     return _report_start(project, args, api.start.start_group(project, args.group, overrides, only, args.param))
-
-
-def _only(extra_args: Sequence[str]) -> Sequence[str]:
-    """Return the jobs of `-- only JOB...`."""
-    if extra_args and (extra_args[0] != "only" or len(extra_args) == 1):
-        raise UsageError(f"unexpected argument after '--': {extra_args[0]!r}", "select jobs with --only JOB")
-    return extra_args[1:]
 
 
 def rerun(project: Project, args: Args) -> int:
