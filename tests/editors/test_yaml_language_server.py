@@ -93,7 +93,7 @@ def test_diagnostics_hover_and_completion(server: Server, tmp_path: Path) -> Non
     assert told[0]["range"]["start"]["line"] == 4, told
     at = {"textDocument": {"uri": uri}}
     hover = server.ask("textDocument/hover", {**at, "position": {"line": 5, "character": 6}})
-    assert "Trying a command again" in json.dumps(hover)
+    assert "Retry a failed command" in json.dumps(hover)
     offered = server.ask("textDocument/completion", {**at, "position": {"line": 6, "character": 4}})
     items = offered["items"] if isinstance(offered, dict) else offered
     assert {"concurrency", "depends_on", "problems"} <= {item["label"] for item in items}
