@@ -12,6 +12,7 @@ import os
 from bgrun.errors import SCARCE
 from bgrun.light import NamedTuple, signal, suppress
 from bgrun.local.supervision import descriptors
+from bgrun.local.supervision.workdir import HERE
 from bgrun.store.paths import MARK_DIR, RunPaths
 from bgrun.system import files, programs
 from bgrun.system.clock import steady_clock
@@ -127,8 +128,7 @@ class Hooks:
             return
         # Looked up here and not by execvpe(), which imports `warnings`.
         argv[0] = programs.find(argv[0]) or f"/bin/{argv[0]}"
-        log = RunPaths(os.path.dirname(run.meta), run.run_id).hooks_log
-        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
+        fd = _open_log(run)
         try:
             pid = os.fork()
         except OSError:
@@ -160,6 +160,20 @@ class Hooks:
         if self.waiting:
             soonest = min(soonest, self.again_at)
         return None if soonest == math.inf else soonest
+
+
+def _open_log(run: Run) -> int:
+    """Return a descriptor of the log of a run's hooks.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(RunPaths(os.path.dirname(run.meta), run.run_id).hooks_log, flags, files.FILE_MODE)
+    except FileNotFoundError:
+        # The project was renamed a moment ago. We are in its log directory, whatever that is called by now.
+        return os.open(RunPaths(HERE, run.run_id).hooks_log, flags, files.FILE_MODE)
 
 
 def _execute(argv: list[str], log_fd: int, folder: str, environment: Mapping[str, str]) -> None:

@@ -75,6 +75,17 @@ def test_a_hook_runs_in_its_directory_with_nothing_of_ours(ended: Run, tmp_path:
     assert running.next_check_at is None
 
 
+def test_a_hook_runs_though_the_project_was_renamed_just_now(
+    ended: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path / ".logs")
+    (tmp_path / ".logs").rename(tmp_path / "renamed")
+    running = hooks.Hooks(set())
+    running.start_due([Hook("finish", "echo ran")], ended, str(tmp_path), {})
+    assert reap(running) == [0]
+    assert (tmp_path / "renamed/jobs/x_1.hooks.log").read_text() == "ran\n"
+
+
 def test_a_hook_is_killed_with_its_group_when_its_timeout_expires(ended: Run, tmp_path: Path) -> None:
     running = hooks.Hooks(set())
     script = "sleep 300 & echo $! >pid; wait"
