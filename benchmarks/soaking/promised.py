@@ -101,8 +101,9 @@ def _judge(trial: Trial, label: str, timeout_s: float | None) -> None:
         "all": {("failed", 1)},
     }
     if trial.moved and not begun and label in MEMBERS:
-        # Its turn came in a folder that is not there any more; what needs it is skipped.
-        trial.judge(found[-1], {("failed", 1), ("skipped", None)})
+        # Its turn came in a directory that no longer exists, or its shell (dash 2, bash 127) did not find the script;
+        # what depends on it is skipped. Its command did not begin.
+        trial.judge(found[-1], {("failed", 1), ("failed", 2), ("failed", 127), ("skipped", None)})
         return
     run = trial.judge(found[-1], allowed[label])
     if label != "all":
