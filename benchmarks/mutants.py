@@ -99,7 +99,7 @@ AREAS = {
         ),
     ),
     "shell text": Area(
-        ("templating/shell_lexer", "templating/quoting"),
+        ("templating/lexer_state", "templating/quoting", "templating/shell_expansions", "templating/shell_lexer"),
         ("templating/test_quoting.py", "templating/test_escapes.py", "render/test_script.py", "jobfile/test_hostile.py",
          "jobfile/test_files.py"),
     ),

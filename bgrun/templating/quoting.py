@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.templating.shell_lexer import Placeholder
+    from bgrun.templating.placeholders import Placeholder
 
 POSIX_SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh", "busybox")
 # Between single quotes nothing means anything, whatever the locale: in that of GBK a backslash may be half a character.

@@ -11,7 +11,7 @@ from jinja2.utils import missing
 
 from bgrun.errors import UsageError
 from bgrun.model import as_text
-from bgrun.templating import limits, quoting, shell_lexer
+from bgrun.templating import limits, placeholders, quoting
 from bgrun.templating.inputs import Variables
 
 TYPE_CHECKING = False
@@ -135,7 +135,7 @@ def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
         if isinstance(value, _Raw):
             return value
         inserted.append(_checked_text(value))
-        return shell_lexer.placeholder(len(inserted) - 1)
+        return placeholders.placeholder(len(inserted) - 1)
 
     with_placeholders = _render(_environment(_delayed(finalize)), text, values, where)
     try:
@@ -176,7 +176,7 @@ def _delayed(finalize: Any) -> Any:
 
 
 def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any], where: str) -> str:
-    if shell_lexer.OPEN in text or shell_lexer.CLOSE in text:
+    if placeholders.OPEN in text or placeholders.CLOSE in text:
         raise UsageError(f"{where}: contains a private-use character, U+E0F0 or U+E0F1", "remove it")
     _check_tags(text, where)
     try:
@@ -243,7 +243,7 @@ def with_placeholders(text: str) -> str:
 
 def _stand_in(node: nodes.Expr) -> str:
     is_raw = isinstance(node, nodes.Filter) and node.name == "raw"
-    return "" if is_raw else shell_lexer.placeholder(0)
+    return "" if is_raw else placeholders.placeholder(0)
 
 
 def faults(text: str, known: set[str]) -> list[TemplateFault]:

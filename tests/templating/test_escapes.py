@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import UsageError
+from bgrun.templating.placeholders import placeholder
 from bgrun.templating.shell_check import check_syntax
-from bgrun.templating.shell_lexer import find_placeholders, placeholder
+from bgrun.templating.shell_lexer import find_placeholders
 from bgrun.templating.template import render_shell
 
 if TYPE_CHECKING:
