@@ -87,7 +87,13 @@ def _code(value: Any) -> str:
 
 def commands_page() -> str:
     """Return the reference of the commands."""
-    head = ["# Commands", "", _MADE.format(source="bgrun/cli/spec.py"), "Before any command:", ""]
+    head = [
+        "# Commands",
+        "",
+        _MADE.format(source="bgrun/cli/spec.py"),
+        "Before any command, or after it unless the letter is its own:",
+        "",
+    ]
     lines = [*head, *_options(PROJECT_OPTIONS), "", EXIT_CODES]
     for command in COMMANDS:
         lines += ["", f"## {command.name}", "", f"`{_usage(command)}`"]

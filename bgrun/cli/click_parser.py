@@ -10,7 +10,7 @@ import click
 from bgrun import __version__
 from bgrun.cli import output
 from bgrun.cli.dispatch import handle
-from bgrun.cli.spec import COMMANDS, EXAMPLES, EXIT_CODES, PROJECT_OPTIONS, TAGLINE, Argument, Command, Option
+from bgrun.cli.spec import COMMANDS, EXAMPLES, EXIT_CODES, PROJECT_OPTIONS, TAGLINE, Argument, Command, Option, find
 from bgrun.errors import EXIT_USAGE, UnknownNameError, UsageError, nearest_names
 from bgrun.wording import either
 
@@ -106,6 +106,8 @@ class SpecCommand(HelpOption, click.Command):
             with formatter.section("Examples"):
                 formatter.write("".join(f"  {example}\n" for example in self.spec.examples))
         self.format_options(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("The options -f FILE and -C DIR of bgrun apply as well: see 'bgrun --help'.")
 
 
 class SpecGroup(HelpOption, click.Group):
@@ -120,7 +122,9 @@ class SpecGroup(HelpOption, click.Group):
             UnknownNameError: there is none; its hint suggests the nearest.
         """
         name = args[0]
-        if name not in self.commands and not name.startswith("-"):
+        if command := find(name):
+            return super().resolve_command(ctx, [command.name, *args[1:]])
+        if not name.startswith("-"):
             hint = "" if nearest_names(name, self.commands) else "list commands with 'bgrun --help'"
             raise UnknownNameError("command", name, self.commands, hint, message=f"unknown command {name!r}")
         return super().resolve_command(ctx, args)
@@ -131,7 +135,7 @@ class SpecGroup(HelpOption, click.Group):
 
     def collect_usage_pieces(self, _: click.Context) -> list[str]:
         """Return the pieces of the usage line."""
-        return ["[-f FILE] COMMAND [ARGS]..."]
+        return ["[-f FILE] [-C DIR] COMMAND [ARGS]..."]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what bgrun is for, examples, the commands by section, options and exit codes."""
@@ -225,7 +229,12 @@ def _version() -> click.Option:
             ctx.exit(0)
 
     return click.Option(
-        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version and exit"
+        ["-V", "--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the version and exit",
     )
 
 
@@ -234,10 +243,12 @@ def _command(command: Command) -> click.Command:
         context = click.get_current_context()
         extra_args = _checked_extra(command, context.obj)
         assert context.parent  # noqa: S101 - every command is one of the top group
-        return handle(command, values, extra_args, context.parent.params["file"])
+        before = {name: value for name, value in context.parent.params.items() if values[name] is None}
+        return handle(command, {**values, **before}, extra_args)
 
     params: list[click.Parameter] = [_argument(argument) for argument in command.arguments]
     params += [_option(option) for option in command.options]
+    params += [_option(option, hidden=True) for option in command.project_options]
     return SpecCommand(command, callback=callback, params=params, short_help=command.summary)
 
 
@@ -259,15 +270,17 @@ def _completer(what: str) -> Any:
         from bgrun.cli.completion import offers
 
         before = [ctx.params.get("job") or "", *(ctx.params.get("words") or ())]
-        return offers(what, begun, before, ctx.parent.params.get("file") if ctx.parent else None)
+        job_file = ctx.params.get("file") or (ctx.parent.params.get("file") if ctx.parent else None)
+        return offers(what, begun, before, job_file)
 
     return complete if what else None
 
 
-def _option(option: Option) -> click.Option:
+def _option(option: Option, *, hidden: bool = False) -> click.Option:
     declared = [option.name, *option.spellings]
     if option.kind == "flag":
         return click.Option(declared, is_flag=True, help=option.help)
     more: dict[str, Any] = {"multiple": True} if option.kind == "texts" else {"type": _TYPES.get(option.kind)}
-    settings = {"help": option.help, "metavar": option.metavar, "shell_complete": _completer(option.what), **more}
+    more |= {"hidden": hidden, "shell_complete": _completer(option.what)}
+    settings = {"help": option.help, "metavar": option.metavar, **more}
     return click.Option(declared, **settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from bgrun import api
+from bgrun.cli.spec import COMMANDS
 from bgrun.errors import BgrunError
 
 TYPE_CHECKING = False
@@ -69,6 +70,10 @@ def _clients(_: Project, __: Iterable[str]) -> Iterator[str]:
     yield from ("claude", "cursor", "vscode")
 
 
+def _commands(_: Project, __: Iterable[str]) -> Iterator[str]:
+    yield from (command.name for command in COMMANDS)
+
+
 _NAMES = {
     "job": _jobs,
     "group": _groups,
@@ -78,4 +83,5 @@ _NAMES = {
     "schema": _schemas,
     "shell": _shells,
     "client": _clients,
+    "command": _commands,
 }

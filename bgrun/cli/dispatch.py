@@ -21,30 +21,45 @@ class Args:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
 
+    here: str
+    """The directory that bgrun runs in: the current one, or that of --directory."""
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Return the value of an argument or option."""
 
 
-def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str], job_file: str | None = None) -> int:
+def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str]) -> int:
     """Call a command's handler and return the exit code.
 
     Args:
         command: which, from the spec.
-        values: the values of its arguments and options by name.
+        values: the values of its arguments and options by name, and those of the project options.
         extra_args: the arguments after `--`.
-        job_file: the job file given with --file, or None.
 
     Raises:
         BgrunError: whatever the handler raises.
     """
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
-    return int(handler(api.locate(_here(), job_file), Args({**values, "extra_args": tuple(extra_args)})))
+    here, job_file = _here(values["directory"]), values["file"]
+    if job_file and values["directory"]:
+        job_file = os.path.join(here, job_file)
+    args = Args({**values, "extra_args": tuple(extra_args), "here": here})
+    return int(handler(api.locate(here, job_file), args))
 
 
-def _here() -> str:
+def _here(directory: str | None) -> str:
+    """Return the directory to run in.
+
+    Raises:
+        UsageError: it does not exist.
+    """
+    if directory is not None:
+        if not os.path.isdir(directory):
+            raise UsageError(f"{directory!r} is not a directory", "check the path given to --directory")
+        return os.path.realpath(directory)
     try:
         return os.getcwd()
     except OSError as error:

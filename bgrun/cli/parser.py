@@ -1,15 +1,15 @@
 """Parse plain command lines without click, whose import costs more than most commands.
 
-Plain is a command, its options each as an argument of its own followed by its value, and its arguments. Everything
-else (help, abbreviations, `--option=value`, errors, completion) is left to click, which is built from the same
-spec; a test compares the two.
+Plain is a command, its options and those of the project each as an argument of its own followed by its value, and its
+arguments. Everything else (help, abbreviations, `--option=value`, errors, completion) is left to click, which is built
+from the same spec; a test compares the two.
 """
 
 from __future__ import annotations
 
 import os
 
-from bgrun.cli.spec import COMMANDS, Command, Option
+from bgrun.cli.spec import PROJECT_OPTIONS, Command, Option, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +26,14 @@ def read(words: Sequence[str], extra_args: Sequence[str] | None) -> tuple[Comman
         words: the arguments before `--`.
         extra_args: those after it, or None without one.
     """
-    command = next((one for one in COMMANDS if words and one.name == words[0]), None)
+    place = _command_place(words)
+    command = find(words[place]) if place < len(words) else None
     if command is None or COMPLETION in os.environ or (extra_args is not None and not command.tail):
         return None
-    values: dict[str, Any] = {option.name: _ABSENT.get(option.kind) for option in command.options}
-    given = _options(command, words[1:], values)
-    if given is None or not _arguments(command, given, values):
+    values: dict[str, Any] = {one.name: _ABSENT.get(one.kind) for one in (*command.options, *PROJECT_OPTIONS)}
+    before = _options(PROJECT_OPTIONS, words[:place], values)
+    given = _options((*command.options, *command.project_options), words[place + 1 :], values)
+    if before is None or given is None or not _arguments(command, given, values):
         return None
     return command, values
 
@@ -39,9 +41,17 @@ def read(words: Sequence[str], extra_args: Sequence[str] | None) -> tuple[Comman
 _ABSENT: dict[str, Any] = {"flag": False, "texts": ()}
 
 
-def _options(command: Command, words: Sequence[str], values: dict[str, Any]) -> list[str] | None:
+def _command_place(words: Sequence[str]) -> int:
+    """Return the place of the command: after the options of the project, each with its value."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 2
+    return place
+
+
+def _options(options: Sequence[Option], words: Sequence[str], values: dict[str, Any]) -> list[str] | None:
     """Move the options into the values; return the other arguments, or None for a form that is not plain."""
-    spelled = {spelling: option for option in command.options for spelling in option.spellings}
+    spelled = {spelling: option for option in options for spelling in option.spellings}
     rest: list[str] = []
     seen: set[str] = set()
     queue = iter(words)
@@ -66,7 +76,7 @@ def _value(option: Option, word: str) -> Any:
         return int(word) if word.isascii() and word.isdigit() and int(word[:9]) > 0 and len(word) < 10 else None
     if option.kind == "duration":
         return _duration(word)
-    return word if option.kind in ("text", "texts") else None
+    return word
 
 
 def _duration(word: str) -> float | None:

@@ -59,6 +59,7 @@ class Command(NamedTuple):
     summary: its line there, at most 60 characters.
     description, examples: for `bgrun COMMAND --help`.
     tail: how `--` and what follows it stand in the usage line, or empty where nothing may follow.
+    aliases: other names, which people type who know them from other tools.
     """
 
     name: str
@@ -70,12 +71,23 @@ class Command(NamedTuple):
     arguments: tuple[Argument, ...] = ()
     options: tuple[Option, ...] = ()
     tail: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The paragraphs of its description, with what REF means where it takes one."""
+        """The paragraphs of its description, with what REF means where it takes one, and its aliases."""
         takes_ref = any(argument.shown == "REF" for argument in self.arguments)
-        return (self.description, *((REF_MEANS,) if takes_ref else ()))
+        alias = (f"Alias: {', '.join(self.aliases)}.",) if self.aliases else ()
+        return (self.description, *((REF_MEANS,) if takes_ref else ()), *alias)
+
+    @property
+    def project_options(self) -> tuple[Option, ...]:
+        """The project options as they are spelled after this command: without letters that are its own."""
+        own = {spelling for option in self.options for spelling in option.spellings}
+        return tuple(
+            option._replace(spellings=tuple(one for one in option.spellings if one not in own))
+            for option in PROJECT_OPTIONS
+        )
 
 
 TAGLINE = "Run long commands in the background and find out later how they ended."
@@ -120,7 +132,9 @@ REFS = Argument("refs", "any", "ref", "REF")
 
 PROJECT_OPTIONS = (
     Option("file", ("-f", "--file"), "Job file to use [default: the nearest bgjobs.yaml]", "path", "FILE"),
+    Option("directory", ("-C", "--directory"), "Run as if bgrun was started in DIR", "path", "DIR"),
 )
+"""Options of every command. They stand before it, or after it."""
 
 COMMANDS = (
     Command(
@@ -193,6 +207,7 @@ COMMANDS = (
         "bgrun.cli.commands.status:status",
         (REFS,),
         (Option("watch", ("-w", "--watch"), "Refresh until the runs finish."), JSON, QUIET, EXIT_CODE),
+        aliases=("ps",),
     ),
     Command(
         "wait",
@@ -248,6 +263,7 @@ COMMANDS = (
             RAW,
             JSON,
         ),
+        aliases=("tail",),
     ),
     Command(
         "report",
@@ -325,6 +341,7 @@ COMMANDS = (
             JSON,
             SILENT,
         ),
+        aliases=("kill",),
     ),
     Command(
         "prune",
@@ -450,4 +467,18 @@ COMMANDS = (
         "bgrun.cli.commands.init:hook",
         (Argument("client", what="client"),),
     ),
+    Command(
+        "help",
+        "Set up",
+        "Show the help of bgrun or of a command",
+        "Show the help of bgrun or of a command, as --help does.",
+        ("bgrun help run",),
+        "bgrun.cli.commands.help:help_",
+        (Argument("command", "maybe", "command"),),
+    ),
 )
+
+
+def find(name: str) -> Command | None:
+    """Return the command with this name or alias, or None."""
+    return next((one for one in COMMANDS if name == one.name or name in one.aliases), None)

@@ -50,7 +50,7 @@ def by_click(words: Sequence[str]) -> dict[str, Any] | None:
 
 
 def spellings(command: Command) -> list[str]:
-    return [spelling for option in command.options for spelling in option.spellings]
+    return [spelling for option in (*command.options, *command.project_options) for spelling in option.spellings]
 
 
 @st.composite
@@ -89,7 +89,7 @@ def test_the_quick_reader_takes_every_option_written_out(command: Command) -> No
         ["--help"],
         ["status", "--help"],
         ["--version"],
-        ["-f", "x", "status"],
+        ["-fx", "status"],
         ["statu"],
         ["status", "-qq"],
         ["wait"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, OutputError, UsageError
@@ -28,7 +26,7 @@ def run(project: Project, args: Args) -> int:
     if not args.extra_args:
         raise UsageError("missing command", f"put it after '--': bgrun run {args.label} -- make test")
     _warn(project)
-    return _report_start(project, args, api.start.run_command(project, args.label, args.extra_args, os.getcwd()))
+    return _report_start(project, args, api.start.run_command(project, args.label, args.extra_args, args.here))
 
 
 def group(project: Project, args: Args) -> int:
