@@ -157,6 +157,12 @@ class _LineSource(_Source):
         yield from (self._chunk(pieces=[one]) for one in (piece,) if one)
 
 
+def is_longer(project: Project, run: Run, lines: int) -> bool:
+    """Return whether the log of a run, or of a run of a group run, has more than so many lines now."""
+    logs = [project.store.run(run_id).log for run_id in (run.members or (run.run_id,))]
+    return any(reader.tail_offset(log, lines) > 0 for log in logs)
+
+
 def has_log(run: Run) -> bool:
     """Return whether the log of a run exists. It does not before the start, and never for a skipped run."""
     return os.path.lexists(run.log)

@@ -161,9 +161,36 @@ def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
         return [read(project, ref)]
     found = newest(project, ref)
     if without_stopping:
-        kept = [run for run in found.live if not record.is_asked_to_end(project.store.run(run.run_id), run)]
+        kept = [run for run in found.live if not _is_asked_to_end(project, run)]
         return kept or [found.run]
     return list(found.live) or [found.run]
+
+
+def current(project: Project, *, without_stopping: bool = False) -> list[Run]:
+    """Return what a command without a reference means: every active run, or else the newest run.
+
+    The jobs of an active group run are left out, for they are part of it.
+
+    Raises:
+        UsageError: there is no run yet.
+    """
+    active = top_level(live(project))
+    if without_stopping:
+        active = [run for run in active if not _is_asked_to_end(project, run)] or active
+    found = active or list_runs(project, limit=1)
+    if not found:
+        raise UsageError("no runs yet", "start a command with 'bgrun run LABEL -- COMMAND'")
+    return found
+
+
+def top_level(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs without those that are jobs of another of them."""
+    known = {run.run_id for run in runs}
+    return [run for run in runs if run.group_run not in known]
+
+
+def _is_asked_to_end(project: Project, run: Run) -> bool:
+    return record.is_asked_to_end(project.store.run(run.run_id), run)
 
 
 class Newest(NamedTuple):

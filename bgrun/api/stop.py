@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bgrun import engine
-from bgrun.api.runs import live, meant, read
+from bgrun.api.runs import live, meant, read, top_level
 from bgrun.errors import JobFileError, NoJobFileError
 from bgrun.store import index
 
@@ -52,9 +52,7 @@ def stop_runs(project: Project, refs: Iterable[str], *, now: bool = False) -> li
 
 def stop_all(project: Project, *, now: bool = False) -> list[Run]:
     """Stop every active run of the project as `stop_runs` does; return group runs without their jobs."""
-    runs = live(project)
-    known = {run.run_id for run in runs}
-    return _stop(project, [run for run in runs if run.group_run not in known], now=now)
+    return _stop(project, top_level(live(project)), now=now)
 
 
 def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:

@@ -1,4 +1,4 @@
-"""Find the run that a command for one run refers to."""
+"""Find the runs that a command refers to. Without a reference these are the active runs, or else the newest."""
 
 from __future__ import annotations
 
@@ -15,9 +15,34 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 
-def one_run(project: Project, ref: str) -> Run:
+def several(project: Project, refs: Sequence[str], *, without_stopping: bool = False) -> list[Run]:
+    """Return the runs that references mean, each once; without references the current ones.
+
+    without_stopping: leave out runs that were requested to stop, unless no other is active.
+    """
+    if not refs:
+        return api.runs.current(project, without_stopping=without_stopping)
+    return api.runs.meant(project, refs, without_stopping=without_stopping)
+
+
+def one_run(project: Project, ref: str | None) -> Run:
     """Return the run that `ref` means: itself or the newest. Note other active runs on standard error."""
-    return _chosen(ref, api.runs.newest(project, ref))
+    return _chosen(ref, api.runs.newest(project, ref)) if ref else _newest(api.runs.current(project))
+
+
+def one_to_read(project: Project, ref: str | None) -> Run:
+    """Return the run as `one_run` does; without `ref` the newest of the current ones that has a log."""
+    if ref:
+        return one_run(project, ref)
+    found = api.runs.current(project)
+    return _newest(sorted(found, key=lambda run: not api.logs.has_log(run)))
+
+
+def _newest(found: Sequence[Run]) -> Run:
+    run, *others = found
+    if others:
+        output.note(f"showing {run.run_id}; also active: {names(one.run_id for one in others)}")
+    return run
 
 
 def one_with_log(project: Project, ref: str) -> Run:

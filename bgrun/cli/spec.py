@@ -101,6 +101,8 @@ EXIT_CODES = (
     "error, 130 interrupted. A wait that times out or is interrupted does not stop the run."
 )
 REF_MEANS = "REF is a run ID, a label or the name of a job."
+WITHOUT_REFS = "Without REF, {} all active runs, or else the newest run."
+WITHOUT_REF = "Without REF, {} the newest active run, or else the newest run."
 
 JSON = Option("json", ("--json",), "Print one JSON document to standard output.")
 QUIET = Option("quiet", ("-q", "--quiet"), "Print only the result.")
@@ -214,22 +216,29 @@ COMMANDS = (
         "Watch",
         "Wait for runs to finish",
         "Wait for runs to finish, then print the result and, for a run that did not succeed, what failed. Exit "
-        "0 if all runs succeeded, 1 if any did not, 124 on timeout. A timeout does not stop the run.",
-        ("bgrun wait tests --timeout 50s", "bgrun wait lint tests"),
+        "0 if all runs succeeded, 1 if any did not, 124 on timeout. A timeout does not stop the run. "
+        + WITHOUT_REFS.format("wait for"),
+        ("bgrun wait --timeout 50s", "bgrun wait lint tests"),
         "bgrun.cli.commands.wait:wait",
-        (REFS._replace(many="some"),),
+        (REFS,),
         (TIMEOUT, EXIT_CODE, JSON, SILENT),
     ),
     Command(
         "follow",
         "Watch",
         "Stream a log until its run finishes",
-        "Stream the log of a run from its first line (or the last N) until the run finishes, then print the "
-        "result. Ctrl-C stops following; the run continues.",
+        "Stream the log of runs, from the last 100 lines (or the last N, or the first line) until they finish, then "
+        "print the result. Ctrl-C stops following; the runs continue. " + WITHOUT_REFS.format("follow"),
         ("bgrun follow tests", "bgrun follow tests --lines 20"),
         "bgrun.cli.commands.wait:follow",
-        (REF,),
-        (LINES, RAW, EXIT_CODE, QUIET._replace(help="Print only the log.")),
+        (REFS,),
+        (
+            LINES._replace(help="Begin with the last N lines."),
+            Option("since_start", ("--since-start",), "Begin with the first line."),
+            RAW._replace(help="Print raw bytes from the first one, including terminal escapes."),
+            EXIT_CODE,
+            QUIET._replace(help="Print only the log."),
+        ),
     ),
     Command(
         "logs",
@@ -237,11 +246,12 @@ COMMANDS = (
         "Print lines from the log of a run",
         "Print the last 100 lines of a log, or the lines you select. With --since, print only what is new: the "
         "next cursor goes to standard error (next_cursor in JSON). JSON output is limited to 200 lines or 16 "
-        "KiB.",
-        ("bgrun logs tests --grep FAILED --context 3", "bgrun logs tests --since start"),
+        "KiB. " + WITHOUT_REF.format("read"),
+        ("bgrun logs tests --grep FAILED --context 3", "bgrun logs -f", "bgrun logs tests --since start"),
         "bgrun.cli.commands.logs:logs",
-        (REF,),
+        (REFS,),
         (
+            Option("follow", ("-f", "--follow"), "Stream the log until the run finishes, as 'bgrun follow' does."),
             LINES._replace(spellings=(*LINES.spellings, "--tail")),
             Option("head", ("--head",), "Print only the first N lines.", "int", "N"),
             Option("grep", ("-g", "--grep"), "Print only lines that match this regular expression.", "text", "REGEX"),
@@ -270,10 +280,10 @@ COMMANDS = (
         "Results",
         "Summarize a run: result, counts and what failed",
         "Summarize a run: its result, test or error counts, up to ten problems with file and line, or the first "
-        "and last lines of the log if no tool was recognized.",
+        "and last lines of the log if no tool was recognized. " + WITHOUT_REF.format("summarize"),
         ("bgrun report tests", "bgrun report tests --format github"),
         "bgrun.cli.commands.logs:report",
-        (REF,),
+        (REF._replace(many="maybe"),),
         (
             Option(
                 "format",

@@ -55,7 +55,8 @@ def nothing_ran(bg: Cli) -> bool:
         (("status", "nope"), "no run, label or job named 'nope'"),
         (("status", "pytest_full"), "has no runs yet\n  hint: start it with 'bgrun start pytest_full'"),
         (("logs", "checks"), "has no runs yet\n  hint: start it with 'bgrun group checks'"),
-        (("wait",), "missing argument"),
+        (("wait",), "no runs yet\n  hint: start a command with 'bgrun run LABEL -- COMMAND'"),
+        (("latest",), "missing argument"),
         (("wait", "x", "--timeout", "soon"), "invalid duration 'soon'"),
         (("status", "--", "x"), "takes no arguments after '--'"),
         (("logs", "x", "-n", "0"), "invalid number '0'"),
@@ -299,7 +300,7 @@ def test_each_line_of_a_hint_is_marked(bg: Cli) -> None:
     assert (
         bg("star", code=2).err == "error: unknown command 'star'\n  hint: did you mean 'start', 'stats' or 'status'?\n"
     )
-    assert bg("logs", "x", "y", code=2).err == "error: unexpected argument 'y'\n  hint: run 'bgrun logs --help'\n"
+    assert bg("report", "x", "y", code=2).err == "error: unexpected argument 'y'\n  hint: run 'bgrun report --help'\n"
 
 
 def test_every_example_of_the_help_is_a_command_line() -> None:

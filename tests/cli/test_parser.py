@@ -92,7 +92,7 @@ def test_the_quick_reader_takes_every_option_written_out(command: Command) -> No
         ["-fx", "status"],
         ["statu"],
         ["status", "-qq"],
-        ["wait"],
+        ["latest"],
     ],
 )
 def test_everything_else_is_clicks(words: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun import api
 from bgrun.cli import digest_text as reports
 from bgrun.cli import format, output
-from bgrun.cli.choice import one_run
+from bgrun.cli.choice import one_run, one_to_read
 from bgrun.cli.exit_codes import exit_code
 from bgrun.errors import EXIT_OK, UsageError
 
@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.api import Project
     from bgrun.cli.dispatch import Args
+    from bgrun.model import Run
 
 
 FORMATS = ("text", "github")
@@ -40,12 +41,36 @@ JSON_BYTES = 16 << 10
 
 def logs(project: Project, args: Args) -> int:
     """Handle `bgrun logs`."""
-    run = one_run(project, args.ref)
-    api.logs.require_log(run)
+    if args.follow:
+        return _follow(project, args)
+    runs = [one_to_read(project, ref) for ref in args.refs or (None,)]
+    if len(runs) > 1 and (args.json or args.since):
+        raise UsageError(f"{'--json' if args.json else '--since'} needs exactly one run, got {len(runs)}")
+    for run in runs:
+        api.logs.require_log(run)
+    for place, run in enumerate(runs):
+        if len(runs) > 1:
+            output.out(f"{chr(10) * (place > 0)}==> {run.run_id} <==")
+        _print_log(project, args, run)
+    return EXIT_OK
+
+
+def _follow(project: Project, args: Args) -> int:
+    """Handle `bgrun logs --follow`, which is `bgrun follow`."""
+    from bgrun.cli.commands.wait import follow
+    from bgrun.cli.dispatch import Args
+
+    for name in ("head", "grep", "context", "since", "json"):
+        if getattr(args, name):
+            raise UsageError(f"--{name} cannot be combined with --follow")
+    return follow(project, Args({**vars(args), "quiet": False, "exit_code": False}))
+
+
+def _print_log(project: Project, args: Args, run: Run) -> None:
     if args.raw and not (args.json or args.grep or args.since or args.head):
         for block in api.logs.read_log(project, run, None if args.since_start else args.lines or DEFAULT_LINES):
             output.raw(block)
-        return EXIT_OK
+        return
     found = api.logs.read_page(project, run, args.since, _wanted(args))
     if found.restarted:
         output.note(f"the log of {run.run_id} was truncated; these lines are from its new start")
@@ -53,14 +78,13 @@ def logs(project: Project, args: Args) -> int:
         # Lines before the last N were left out on request.
         truncated = found.truncated or (found.earlier and not args.lines)
         output.document(api.documents.log_page(run, found, truncated=truncated))
-        return EXIT_OK
+        return
     for line in found.lines:
         output.raw(f"{line}\n".encode("utf-8", "replace"))
     if args.since:
         output.note(f"cursor: {found.cursor}")
     elif found.truncated and args.grep:
         output.note(f"more lines: bgrun logs {run.run_id} --since {found.cursor}")
-    return EXIT_OK
 
 
 def _wanted(args: Args) -> api.logs.LogRequest:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bgrun import api
 from bgrun.cli import digest_text as reports
 from bgrun.cli import format, output
-from bgrun.cli.choice import require_one
+from bgrun.cli.choice import require_one, several
 from bgrun.cli.exit_codes import exit_code
-from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT
+from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 
+FOLLOWED_LINES = 100
+"""How many last lines of a log `follow` begins with."""
+
+
 def wait(project: Project, args: Args) -> int:
     """Handle `bgrun wait`."""
-    wanted = api.runs.meant(project, args.refs, without_stopping=True)
+    wanted = several(project, args.refs, without_stopping=True)
     if args.exit_code:
         require_one(wanted)
     runs = api.stop.wait_for(project, [run.run_id for run in wanted], args.timeout)
@@ -40,17 +44,23 @@ def wait(project: Project, args: Args) -> int:
 
 def follow(project: Project, args: Args) -> int:
     """Handle `bgrun follow`."""
-    runs = api.runs.meant(project, [args.ref], without_stopping=True)
+    if args.lines and args.since_start:
+        raise UsageError("--since-start cannot be combined with --lines")
+    runs = several(project, args.refs, without_stopping=True)
     if args.exit_code:
         require_one(runs)
+    lines = args.lines
+    if not (lines or args.since_start or args.raw):
+        lines = FOLLOWED_LINES
+        _note_the_rest(project, runs)
     for run in runs:
         if run.started_at and not api.logs.has_log(run):
             output.note(f"the log of {run.run_id} does not exist: {format.path(run.log)}")
     if args.raw:
-        for chunk in _noted(api.logs.follow(project, runs, args.lines)):
+        for chunk in _noted(api.logs.follow(project, runs, lines)):
             output.raw(chunk.data)
     else:
-        _follow_text(project, runs, args.lines, quiet=args.quiet)
+        _follow_text(project, runs, lines, quiet=args.quiet)
     finished = api.runs.meant(project, [run.run_id for run in runs])
     if not args.quiet:
         for one in (shown for run in finished for shown in (*api.runs.members(project, run), run)):
@@ -58,6 +68,14 @@ def follow(project: Project, args: Args) -> int:
     if len(finished) == 1:
         return exit_code(finished[0], own=args.exit_code)
     return EXIT_OK if api.runs.all_succeeded(finished) else EXIT_JOB_FAILED
+
+
+def _note_the_rest(project: Project, runs: Sequence[Run]) -> None:
+    """Note the runs with logs of which only the last lines are shown."""
+    long = [run.run_id for run in runs if api.logs.is_longer(project, run, FOLLOWED_LINES)]
+    if long:
+        whole = f"bgrun follow {' '.join(long)} --since-start"
+        output.note(f"showing the last {FOLLOWED_LINES} lines; for the whole log: {whole}")
 
 
 def _follow_text(project: Project, runs: Sequence[Run], lines: int | None, *, quiet: bool) -> None:
