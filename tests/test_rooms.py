@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.bytecode import bundle
+from bgrun.bytecode import contents
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -126,5 +126,5 @@ def test_finding_the_project_costs_nothing_heavy() -> None:
 
 
 def test_every_module_that_a_supervisor_copies_exists() -> None:
-    files = {name: TOP.joinpath(*name.split(".")) for name in bundle.ALL}
+    files = {name: TOP.joinpath(*name.split(".")) for name in contents.ALL}
     assert [name for name, path in files.items() if not path.is_dir() and not path.with_suffix(".py").is_file()] == []

@@ -41,7 +41,7 @@ def use_bundle() -> None:
     """Import what follows from the one file that has the bytecode of bgrun, if a start has made it."""
     from bgrun.bytecode import bundle
 
-    bundle.cached()
+    bundle.use_cache()
 
 
 def unreadable_runs() -> list[str]:

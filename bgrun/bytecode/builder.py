@@ -12,12 +12,14 @@ import os
 import sys
 import time
 
-from bgrun.bytecode import bundle
+from bgrun.bytecode import bundle, contents
+from bgrun.bytecode.loader import Kept
 from bgrun.light import suppress
 from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from bgrun.bytecode.bundle import Copy
@@ -38,12 +40,13 @@ def build() -> Copy:
     new = f"{bundle.CACHE}.new"
     fd = _claim(new)
     if fd < 0:
-        return bundle.use(*_collect(bundle.SUPERVISOR, optimized=frozenset()))
+        return _use(*_collect(contents.SUPERVISOR, optimized=frozenset()))
     try:
         before = _marks()
-        index, code = _collect(bundle.ALL, optimized=frozenset(bundle.SLIM) - frozenset(bundle.SELDOM))
+        code, index = _collect(contents.ALL, optimized=frozenset(contents.SLIM) - frozenset(contents.SELDOM))
+        sets = _sets(code, index)
         if before and before == _marks():
-            _write(fd, code, marshal.dumps((bundle.ROOT, before, index)))
+            _write(fd, code, sets, (bundle.ROOT, before, index))
             os.rename(new, bundle.CACHE)
     except OSError:
         pass  # the disk is full, say: the next start tries again
@@ -51,7 +54,11 @@ def build() -> Copy:
         os.close(fd)
         with suppress(OSError):
             os.unlink(new)
-    return bundle.use(index, code)
+    return _use(code, index)
+
+
+def _use(code: bytes, index: Index) -> Copy:
+    return bundle.use(lambda begin, end: code[begin:end], index)
 
 
 def _claim(new: str) -> int:
@@ -75,15 +82,15 @@ def _claim(new: str) -> int:
 
 def _marks() -> dict[str, tuple[int, ...]]:
     """Return a mark of each source; none if one of them cannot be found."""
-    found = {path: bundle.mark_of(path) for path in map(_path, bundle.ALL)}
+    found = {path: bundle.mark_of(path) for path in map(_path, contents.ALL)}
     return {path: mark for path, mark in found.items() if mark} if all(found.values()) else {}
 
 
 def _path(name: str) -> str:
-    return f"{bundle.ROOT}{name[5:].replace('.', '/')}{'/__init__' if name in bundle.PACKAGES else ''}.py"
+    return f"{bundle.ROOT}{name[5:].replace('.', '/')}{'/__init__' if name in contents.PACKAGES else ''}.py"
 
 
-def _collect(names: tuple[str, ...], optimized: frozenset[str]) -> tuple[Index, bytes]:
+def _collect(names: tuple[str, ...], optimized: frozenset[str]) -> tuple[bytes, Index]:
     index: Index = {}
     parts: list[bytes] = []
     at = 0
@@ -92,13 +99,52 @@ def _collect(names: tuple[str, ...], optimized: frozenset[str]) -> tuple[Index, 
         try:
             data, compiled = (_compiled(path), True) if name in optimized else _code(name, path)
         except OSError:
-            if name in bundle.SUPERVISOR:
+            if name in contents.SUPERVISOR:
                 __import__(name)  # it comes from an archive, or is gone
             continue
-        index[name] = path, name in bundle.PACKAGES, compiled, at, at + len(data)
+        index[name] = path, name in contents.PACKAGES, compiled, at, at + len(data)
         parts.append(data)
         at += len(data)
-    return index, b"".join(parts)
+    return b"".join(parts), index
+
+
+def _sets(code: bytes, index: Index) -> dict[str, bytes]:
+    """Return the sets of modules that are loaded together, each by the module that it is for.
+
+    In each the code of a module comes behind that of what it imports. It is marshalled in one piece, which has each
+    of the strings that they share once.
+    """
+    held: set[str] = set()
+    sets: dict[str, bytes] = {}
+    copy = Kept(index, lambda begin, end: code[begin:end])
+    for name, wanted in contents.TOGETHER.items():
+        order: dict[str, None] = {}
+        for one in (*wanted, name):
+            _into(order, one, index)
+        names = [one for one in order if one not in held]
+        sets[name] = marshal.dumps([(one, copy.code(one)) for one in names])
+        held.update(names if name == next(iter(contents.TOGETHER)) else ())
+    return sets
+
+
+def _into(order: dict[str, None], name: str, index: Index) -> None:
+    """Add a module to those before it, its package and what it imports when it is loaded first."""
+    if name in order or name not in index:
+        return
+    package = name.rpartition(".")[0]
+    for one in (package, *_imports(index[name][0])):
+        if one != name:
+            _into(order, one, index)
+    order[name] = None
+
+
+def _imports(path: str) -> Iterator[str]:
+    """Yield what the statements at the left margin of a source import, as our style has them; some name no module."""
+    for line in _read(path).decode().splitlines():
+        words = line.replace(",", " ").replace("(", " ").split()
+        if line.startswith("from bgrun") and words[2:3] == ["import"]:
+            yield words[1]
+            yield from (f"{words[1]}.{one}" for one in words[3:])
 
 
 def _compiled(path: str) -> bytes:
@@ -157,6 +203,12 @@ def _read(path: str) -> bytes:
         os.close(fd)
 
 
-def _write(fd: int, code: bytes, index: bytes) -> None:
+def _write(fd: int, code: bytes, sets: dict[str, bytes], known: tuple[Any, ...]) -> None:
     """Write the file as `bundle` reads it."""
-    files.write_all(fd, code + index + len(index).to_bytes(4, "little") + bundle.MAGIC)
+    places: dict[str, tuple[int, int]] = {}
+    for name, one in sets.items():
+        places[name] = len(code), len(code) + len(one)
+        code += one
+    index = marshal.dumps((*known, places))
+    length = len(index).to_bytes(bundle.TRAILER - len(bundle.MAGIC), "little")
+    files.write_all(fd, code + index + length + bundle.MAGIC)

@@ -5,12 +5,13 @@ its job may remove or replace the bgrun that started it: it is taken before the 
 on modules are imported from it alone. A re-executed supervisor gets its part through a file in memory
 (memfd_create(2)), of which it keeps only what it has not loaded yet.
 
-The file stands beside Python's own caches; `builder` makes it. It is used only while every source is the file that it
-was made of.
+The file stands beside Python's own caches; `builder` makes it, and replaces it as a whole: whoever has it open can read
+it for good. It is used only while every source is the file that it was made of.
 """
 
 from __future__ import annotations
 
+import _thread
 import marshal
 import os
 import sys
@@ -19,89 +20,95 @@ from bgrun.bytecode.loader import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _frozen_importlib import ModuleSpec
     from collections.abc import Callable, Iterable
+    from types import CodeType
+    from typing import Any
 
     from bgrun.bytecode.loader import Index
+
+    Sets = dict[str, tuple[int, int]]
+    """Where the code of each set of modules that are loaded together begins and ends, by the module that it is for."""
 
 # importlib.util.MAGIC_NUMBER, without loading that.
 MAGIC: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = f"{ROOT}/__pycache__/bgrun.{sys.implementation.cache_tag}.bundle.pyc"
-
-
-def _in(room: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{room}.{name}" for name in names)
-
-
-_PACKAGES = (
-    "bgrun",
-    *_in("bgrun", "bytecode", "local", "parsers", "store", "system"),
-    *_in("bgrun.local", "concurrency", "launch", "recording", "stopping", "supervision"),
-)
-SELDOM = (
-    *_in("bgrun", "engine", "wording"),
-    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
-    *_in("bgrun.local", "evidence", "foreign"),
-    *_in("bgrun.local.recording", "globs", "reports"),
-    *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
-    *_in("bgrun.parsers", "terminal"),
-)
-_ALWAYS = (
-    *_in("bgrun", "codec", "errors", "light", "model"),
-    *_in("bgrun.bytecode", "loader"),
-    *_in("bgrun.local.launch", "manifest"),
-    *_in("bgrun.local.recording", "journal"),
-    *_in("bgrun.local.supervision", "descriptors", "event_loop", "host", "log_limit", "machine", "main", "run"),
-    *_in("bgrun.local.supervision", "supervisor", "workdir"),
-    *_in("bgrun.system", "clock", "files", "lock", "process"),
-    *_in("bgrun.store", "meta", "paths", "state"),
-)
-_OTHERS = (
-    *_in("bgrun.local", "wait"),
-    *_in("bgrun.local.recording", "group_journal"),
-    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler"),
-    *_in("bgrun.bytecode", "builder", "bundle"),
-    *_in("bgrun.local.launch", "interpreter"),
-    *_in("bgrun.system", "programs"),
-    *_in("bgrun.local.concurrency", "queue", "slots"),
-    *_in("bgrun.local.stopping", "orphans", "request"),
-    *_in("bgrun.store", "claim"),
-)
-_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "templating")
-_FACE = (
-    *_in("bgrun.api", "insight", "logs", "plan_cache", "runs", "start", "stop"),
-    *_in("bgrun.cli", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
-    *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
-    *_in("bgrun.jobfile", "installation", "project"),
-    *_in("bgrun.local.launch", "spawn", "submit"),
-    *_in("bgrun.logs", "masked", "reader", "stream"),
-    *_in("bgrun.system", "git", "preflight"),
-    *_in("bgrun.templating", "inputs"),
-)
-PACKAGES = frozenset((*_PACKAGES, *_FACE_PACKAGES))
-SLIM = (*SELDOM, *_PACKAGES, *_ALWAYS)
-"""What the supervisor of a run that only runs may need, that which it seldom does first."""
-SUPERVISOR = (*SLIM, *_OTHERS)
-"""What any supervisor may need."""
-ALL = (*SUPERVISOR, *_FACE_PACKAGES, *_FACE)
-"""That, and what the commands load that are typed most."""
+TRAILER = 8
+"""How many bytes are behind the index in the cache: the length of that, and the version of the bytecode."""
 
 
 class Copy(Kept):
-    """The code of all modules, and once it is to outlast them the interpreter that runs a re-executed supervisor."""
+    """The code of all modules, and once it is to outlast them the interpreter that runs a re-executed supervisor.
 
-    def __init__(self, index: Index, read: Callable[[int, int], bytes]) -> None:
+    fd: the descriptor of the cache, while the code is read from that; -1 once it is in memory.
+    """
+
+    def __init__(self, index: Index, read: Callable[[int, int], bytes], sets: Sets | None = None) -> None:
         super().__init__(index, read)
+        self.sets = sets or {}
+        self._first = next(iter(self.sets), "")
+        self.fd = -1
         self.base: Base | None = None
+        self._loaded: dict[str, CodeType] = {}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Return how to load a module, or None unless it is kept; load what is to be loaded along with it.
+
+        While another thread may import, too, nothing is: only the import system locks each module.
+        """
+        if name in self.sets and not _thread._count():
+            place = self.sets.pop(name)
+            if self._first in self.sets:
+                __import__(self._first)  # the other sets lack what that has
+            for one, code in marshal.loads(self.read(*place)):  # noqa: S302 - our own
+                if one == name:
+                    self._loaded[name] = code
+                elif one not in sys.modules:
+                    self._load(one, code)
+        return super().find_spec(name, path, target)
+
+    def code(self, name: str) -> CodeType:
+        """Return the code of a module."""
+        return self._loaded.pop(name, None) or super().code(name)
+
+    def _load(self, name: str, code: CodeType) -> None:
+        """Import a module whose package is loaded, without the import system, which takes most of the time."""
+        module: Any = type(sys)(name)
+        module.__spec__ = spec = self.spec(name)
+        module.__loader__, module.__file__, module.__package__ = self, spec.origin, spec.parent
+        if spec.submodule_search_locations is not None:
+            module.__path__ = spec.submodule_search_locations
+        sys.modules[name] = module
+        try:
+            exec(code, module.__dict__)  # noqa: S102 - as every loader does
+        except BaseException:
+            del sys.modules[name]
+            raise
+        package, _, own = name.rpartition(".")
+        setattr(sys.modules[package], own, module)
 
     def keep(self) -> Copy:
         """Note the interpreter as it is now, and return this."""
         self.base = self.base or Base()
         return self
 
+    def hold(self) -> None:
+        """Read what supervisors need into memory, where not even a file that is written over changes it."""
+        if self.fd >= 0:
+            from bgrun.bytecode.contents import SUPERVISOR
+
+            self.index, self.sets = {name: self.index[name] for name in SUPERVISOR}, {}
+            code = os.pread(self.fd, max(one[4] for one in self.index.values()), 0)
+            os.close(self.fd)
+            self.fd = -1
+            self.read = lambda begin, end: code[begin:end]
+
     @property
     def is_whole(self) -> bool:
         """Whether a supervisor can be re-executed with it."""
+        from bgrun.bytecode.contents import SLIM
+
         return self.base is not None and self.base.is_there() and set(SLIM) <= set(self.index)
 
     def packed(self, names: Iterable[str], more: bytes) -> tuple[bytes, bytes]:
@@ -141,50 +148,57 @@ def mark_of(path: str) -> tuple[int, ...] | None:
 
 
 def cached() -> Copy | None:
-    """Use the cached code of all modules; return None unless each source still is the file that it was made of.
+    """Return the copy that this process imports from, which it may have to begin with; None if there is no cache.
 
     A process that starts several supervisors keeps the copy of the first one.
     """
     for finder in sys.meta_path:
         if isinstance(finder, Copy):
             return finder
-    found = _cached()
-    return use(*found) if found else None
-
-
-def use(index: Index, code: bytes) -> Copy:
-    """Import the modules of an index from a copy of their code from now on, and return the copy."""
-    copy = Copy(index, lambda begin, end: code[begin:end])
-    sys.meta_path.insert(0, copy)
+    if copy := use_cache():
+        copy.hold()  # the descriptor is not safe in a process of others
     return copy
 
 
-def _cached() -> tuple[Index, bytes] | None:
-    """Return the index and the code in the cache; then come the length of the index and the version of the bytecode."""
+def use_cache() -> Copy | None:
+    """Import from the cache from now on; return None unless each source still is the file that it was made of."""
     try:
-        data = _read_own(CACHE)
-        root, marks, index = marshal.loads(data[-8 - int.from_bytes(data[-8:-4], "little") : -8])  # noqa: S302 - our own
+        fd = os.open(CACHE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        root, marks, index, sets = marshal.loads(_index(fd))  # noqa: S302 - our own
+        if root == ROOT and all(mark_of(path) == mark for path, mark in marks.items()):
+            copy = use(lambda begin, end: os.pread(fd, end - begin, begin), index, sets)
+            copy.fd = fd
+            if fd <= 2:  # the caller closed a standard stream, which gets this number again
+                copy.hold()
+            return copy
     except (OSError, ValueError, EOFError, TypeError):
-        return None
-    if data[-4:] != MAGIC or root != ROOT or any(mark_of(path) != mark for path, mark in marks.items()):
-        return None
-    return index, data
+        pass
+    os.close(fd)
+    return None
 
 
-def _read_own(path: str) -> bytes:
-    """Return the bytes of a file that only we or root can have written.
+def _index(fd: int) -> bytes:
+    """Return the index of the cache.
 
     Raises:
-        OSError: it is no such file.
+        OSError: others than we or root can have written it, or it is of another version of Python.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(fd)
-        if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
-            raise PermissionError
-        return os.read(fd, found.st_size)
-    finally:
-        os.close(fd)
+    found = os.fstat(fd)
+    trailer = os.pread(fd, TRAILER, max(0, found.st_size - TRAILER))
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022 or not trailer.endswith(MAGIC):
+        raise PermissionError
+    length = int.from_bytes(trailer[: -len(MAGIC)], "little")
+    return os.pread(fd, length, max(0, found.st_size - TRAILER - length))
+
+
+def use(read: Callable[[int, int], bytes], index: Index, sets: Sets | None = None) -> Copy:
+    """Import the modules of an index from a copy of their code from now on, and return the copy."""
+    copy = Copy(index, read, sets)
+    sys.meta_path.insert(0, copy)
+    return copy
 
 
 BOOT = """

@@ -38,8 +38,10 @@ class Kept:
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """Return how to load a module, or None unless it is kept."""
         del path, target
-        if name not in self.index:
-            return None
+        return self.spec(name) if name in self.index else None
+
+    def spec(self, name: str) -> ModuleSpec:
+        """Return how to load a module that is kept."""
         file, package, *_ = self.index[name]
         loader: Any = self
         spec = ModuleSpec(name, loader, origin=file, is_package=package)

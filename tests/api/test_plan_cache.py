@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bgrun.bytecode import bundle
+from bgrun.bytecode import contents
 from bgrun.templating import inputs
 from tests.conftest import TOP, Cli, wait_until
 
@@ -308,12 +308,12 @@ def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) ->
     ours = {name.removeprefix("bgrun.") for name in new if name.startswith("bgrun.")}
     rooms = ("api", "cli", "jobfile", "logs", "mcp", "parsers", "render", "setup", "templating")
     assert not {name for name in ours if name.split(".")[0] in rooms}
-    seldom = {name for name in bundle.ALL if name.startswith("bgrun.local.concurrency.")} | {
+    seldom = {name for name in contents.ALL if name.startswith("bgrun.local.concurrency.")} | {
         *(f"bgrun.local.stopping.{name}" for name in ("request", "orphans", "stopper", "processes")),
         *(f"bgrun.local.supervision.{name}" for name in ("dispatcher", "hooks", "inhibitor", "job", "scheduler")),
         *("bgrun.local.wait", "bgrun.store.retention", "bgrun.store.claim"),
     }
-    assert seldom <= set(bundle.ALL), "these are the names of today"
+    assert seldom <= set(contents.ALL), "these are the names of today"
     assert not {f"bgrun.{name}" for name in ours} & seldom
 
 

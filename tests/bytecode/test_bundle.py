@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.bytecode import bundle
+from bgrun.bytecode import bundle, contents
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -147,3 +147,66 @@ def test_a_command_imports_from_it_and_follows_an_edit(package: Package, tmp_pat
     output = package.root / "bgrun" / "cli" / "output.py"
     output.write_text(output.read_text() + "\nprint('edited')\n")
     assert status().stdout.startswith("edited")
+
+
+ONE_BY_ONE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bgrun.bytecode import bundle
+copy = bundle.use_cache()
+by_import_system = []
+run = bundle.Copy.exec_module
+bundle.Copy.exec_module = lambda self, module: (by_import_system.append(module.__name__), run(self, module))
+{before}
+__import__(sys.argv[2])
+import bgrun.store.record
+spec = sys.modules["bgrun.store.record"].__spec__
+assert spec.origin == sys.modules["bgrun.store.record"].__file__ and sys.modules["bgrun.store"].__path__
+print(*by_import_system)
+"""
+
+
+def _imported(package: Package, name: str, before: str = "") -> list[str]:
+    """Import a module from the cache; return which ones the import system loaded one by one."""
+    package.take()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    words = [sys.executable, "-c", ONE_BY_ONE.format(before=before), str(package.root), name]
+    return subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize("name", contents.TOGETHER)
+def test_what_a_command_needs_is_loaded_in_one_step(package: Package, name: str) -> None:
+    alone = _imported(package, name)
+    assert set(alone) <= {
+        *contents.TOGETHER,
+        "bgrun.api",
+        "bgrun.cli",
+        "bgrun.cli.commands",
+        "bgrun.errors",
+        "bgrun.light",
+    }
+
+
+def test_while_another_thread_runs_modules_are_loaded_one_by_one(package: Package) -> None:
+    begin = "import threading; end = threading.Event(); threading.Thread(target=end.wait, daemon=True).start()"
+    assert "bgrun.store.record" in _imported(package, "bgrun.cli.parser", begin)
+
+
+def test_a_file_that_is_written_over_does_not_change_a_copy_in_memory(package: Package) -> None:
+    package.take()
+    look = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.bytecode import bundle; copy = bundle.cached(); "
+        "open(bundle.CACHE, 'r+b').write(bytes(1 << 20)); import bgrun.local.stopping.stopper; print(copy.fd)"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    words = [sys.executable, "-c", look, str(package.root)]
+    assert subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout == "-1\n"
+
+
+def test_a_cache_of_another_layout_is_built_anew(package: Package) -> None:
+    package.take()
+    data = package.cache.read_bytes()
+    for length in (0, 3, len(data) * 2, 2**32 - 1):
+        package.cache.write_bytes(data[:-8] + length.to_bytes(4, "little") + bundle.MAGIC)
+        assert package.take()[0] == "built "
+        assert package.take()[0] == "cached "

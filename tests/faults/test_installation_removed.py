@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from bgrun.bytecode import bundle
+from bgrun.bytecode import bundle, contents
 from tests.conftest import TOP, Cli, wait_until
 from tests.test_rooms import imports
 
@@ -168,7 +168,7 @@ def test_a_copy_is_kept_of_all_that_a_supervisor_may_import() -> None:
         if name not in needed and path.exists():
             needed.add(name)
             waiting += imports(path)
-    assert needed <= set(bundle.SUPERVISOR)
+    assert needed <= set(contents.SUPERVISOR)
 
 
 def test_it_stays_as_it_is_where_the_interpreter_is_gone(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from bgrun import codec
-from bgrun.bytecode import bundle
+from bgrun.bytecode import bundle, contents
 from bgrun.light import suppress
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import files
@@ -52,7 +52,7 @@ def become(plan: Plan, state: Any, kept_fds: tuple[int, ...], code: Copy) -> Non
     with suppress(OSError):
         copy_fd = memfd_create("bgrun", 0)
         try:
-            index, data = code.packed(bundle.SLIM, codec.pack(state))
+            index, data = code.packed(contents.SLIM, codec.pack(state))
             files.write_all(copy_fd, data + index)
             for fd in kept_fds:
                 os.set_inheritable(fd, True)

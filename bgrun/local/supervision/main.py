@@ -40,7 +40,7 @@ def begin(supervisor: Supervisor, ready_fd: int) -> NoReturn:
     """Be this supervisor, in a fork of the command line that never returns there."""
     code = 1
     try:
-        _leave_caller(ready_fd)
+        _leave_caller(ready_fd, supervisor.machine.code.fd if supervisor.machine.code else -1)
         with _faults_noted():
             _supervise(supervisor, ready_fd, is_fork=True)
             code = 0
@@ -142,6 +142,8 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     _answer(ready_fd, launched(supervisor.known))
     if is_fork and not done and supervisor.only_waits:
         done = _until_reexec(supervisor, alarm)
+    if supervisor.machine.code and not done:
+        supervisor.machine.code.hold()
     _to_the_end(supervisor, alarm, done=done)
 
 

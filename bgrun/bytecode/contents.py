@@ -1,0 +1,79 @@
+"""Name the modules that are kept together in one file: those that supervisors and the usual commands load."""
+
+from __future__ import annotations
+
+
+def _in(room: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{room}.{name}" for name in names)
+
+
+_PACKAGES = (
+    "bgrun",
+    *_in("bgrun", "bytecode", "local", "parsers", "store", "system"),
+    *_in("bgrun.local", "concurrency", "launch", "recording", "stopping", "supervision"),
+)
+SELDOM = (
+    *_in("bgrun", "engine", "wording"),
+    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
+    *_in("bgrun.local", "evidence", "foreign"),
+    *_in("bgrun.local.recording", "globs", "reports"),
+    *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
+    *_in("bgrun.parsers", "terminal"),
+)
+_ALWAYS = (
+    *_in("bgrun", "codec", "errors", "light", "model"),
+    *_in("bgrun.bytecode", "loader"),
+    *_in("bgrun.local.launch", "manifest"),
+    *_in("bgrun.local.recording", "journal"),
+    *_in("bgrun.local.supervision", "descriptors", "event_loop", "host", "log_limit", "machine", "main", "run"),
+    *_in("bgrun.local.supervision", "supervisor", "workdir"),
+    *_in("bgrun.system", "clock", "files", "lock", "process"),
+    *_in("bgrun.store", "meta", "paths", "state"),
+)
+_OTHERS = (
+    *_in("bgrun.local", "wait"),
+    *_in("bgrun.local.recording", "group_journal"),
+    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler"),
+    *_in("bgrun.bytecode", "builder", "bundle", "contents"),
+    *_in("bgrun.local.launch", "interpreter"),
+    *_in("bgrun.system", "programs"),
+    *_in("bgrun.local.concurrency", "queue", "slots"),
+    *_in("bgrun.local.stopping", "orphans", "request"),
+    *_in("bgrun.store", "claim"),
+)
+_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "templating")
+_FACE = (
+    *_in("bgrun.api", "insight", "logs", "plan_cache", "runs", "start", "stop"),
+    *_in("bgrun.cli", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
+    *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
+    *_in("bgrun.jobfile", "installation", "project"),
+    *_in("bgrun.local.launch", "spawn", "submit"),
+    *_in("bgrun.logs", "masked", "reader", "stream"),
+    *_in("bgrun.system", "git", "preflight"),
+    *_in("bgrun.templating", "inputs"),
+)
+PACKAGES = frozenset((*_PACKAGES, *_FACE_PACKAGES))
+TOGETHER = {
+    "bgrun.cli.parser": (
+        *_in("bgrun.cli", "dispatch", "output"),
+        *_in("bgrun.jobfile", "project"),
+        *_in("bgrun.store", "record"),
+    ),
+    "bgrun.cli.commands.start": (
+        *_in("bgrun.api", "plan_cache", "start"),
+        *_in("bgrun.jobfile", "installation"),
+        *_in("bgrun.system", "preflight"),
+        *_in("bgrun.local.launch", "submit"),
+        *_in("bgrun.local.supervision", "dispatcher", "job", "machine", "main"),
+    ),
+    "bgrun.cli.commands.status": _in("bgrun.api", "runs"),
+}
+"""What is loaded along with a module, in one step: these modules, and all that they and the module itself import.
+
+To import fifty modules one by one takes twice as long."""
+SLIM = (*SELDOM, *_PACKAGES, *_ALWAYS)
+"""What the supervisor of a run that only runs may need, that which it seldom does first."""
+SUPERVISOR = (*SLIM, *_OTHERS)
+"""What any supervisor may need."""
+ALL = (*SUPERVISOR, *_FACE_PACKAGES, *_FACE)
+"""That, and what the commands load that are typed most."""
