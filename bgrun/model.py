@@ -68,6 +68,20 @@ class Concurrency(NamedTuple):
     scope: Literal["project", "user"] = "project"
 
 
+class Output(NamedTuple):
+    """A declared output of a job: what to keep of the files that its command writes.
+
+    kind: `json`, one value of a JSON document, or `glob`, the paths of files.
+    path: the document or the glob, relative to the job's working directory.
+    pick: the keys and indexes that lead to the value in a document.
+    """
+
+    name: str
+    kind: str
+    path: str
+    pick: tuple[str, ...] = ()
+
+
 class RenderedJob(NamedTuple):
     """A job with every template filled in: all that is needed to launch it, and nothing looked up later.
 
@@ -78,6 +92,7 @@ class RenderedJob(NamedTuple):
     `problems` are names of built-in problem matchers, or documents of others; `junit` names the test
     reports that it writes, a glob relative to its folder.
     `progress` are names of built-ins and regular expressions that tell from the log how far it is.
+    `outputs` are what to keep of the files that it writes.
     Two starts with the same `join_key`, unless that is empty, mean the same work.
     `any_shell`: the script was rendered just now, and says the same to each POSIX shell.
     """
@@ -103,6 +118,7 @@ class RenderedJob(NamedTuple):
     problems: tuple[Any, ...] = ()
     junit: str = ""
     any_shell: bool = False
+    outputs: tuple[Output, ...] = ()
 
 
 class Node(NamedTuple):
@@ -129,7 +145,7 @@ class RenderedPlan(NamedTuple):
     fail_fast: bool = False
 
 
-codec.nest(RenderedJob, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency)
+codec.nest(RenderedJob, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency, outputs=[Output])
 codec.nest(Node, job=RenderedJob)
 codec.nest(RenderedPlan, nodes=[Node])
 

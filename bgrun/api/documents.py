@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from bgrun.api.insight import Digest, Estimate, Stats
+    from bgrun.api.insight import Digest, Estimate, OutputValue, Stats
     from bgrun.api.jobs import GroupSpec, JobFile, JobSpec, Param
     from bgrun.api.logs import LogPage
     from bgrun.api.runs import Newest
@@ -38,6 +38,11 @@ def run_fields(run: Run) -> dict[str, Any]:
 def list_of(found: Iterable[Run]) -> dict[str, Any]:
     """Return a list of runs."""
     return {"runs": [run_fields(run) for run in found]}
+
+
+def list_with_outputs(project: Project, found: Iterable[Run]) -> dict[str, Any]:
+    """Return a list of runs with their outputs."""
+    return {"runs": [{**run_fields(run), "outputs": output_fields(insight.outputs(project, run))} for run in found]}
 
 
 def status(project: Project, found: Iterable[Run], *, with_digest: bool) -> dict[str, Any]:
@@ -106,7 +111,20 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
         "source": digest.source or None,
         "note": digest.note,
         "stall": digest.stall,
+        "outputs": output_fields(digest.outputs),
         "runs": [{"run_id": one.run.run_id, "state": one.run.state, **digest_fields(one)} for one in digest.parts],
+    }
+
+
+def output_fields(found: Iterable[OutputValue]) -> dict[str, Any]:
+    """Return outputs as a JSON object, by name."""
+    return {
+        one.name: {
+            "value": list(one.value) if isinstance(one.value, tuple) else one.value,
+            "more": one.more,
+            "note": one.note or None,
+        }
+        for one in found
     }
 
 
@@ -242,7 +260,14 @@ def _brief_digest(digest: Digest) -> dict[str, Any]:
     ]
     problems = [_present(problem) for problem in found["problems"]]
     return {"counts": found["counts"], "problems": problems, "more": digest.more or None, "lines": lines,
-            "note": digest.note, "runs": parts}  # fmt: skip
+            "note": digest.note, **_brief_outputs(digest.outputs), "runs": parts}  # fmt: skip
+
+
+def _brief_outputs(found: Iterable[OutputValue]) -> dict[str, Any]:
+    """Return the values of outputs by name, and why others are missing."""
+    present = {name: one["value"] for name, one in output_fields(found).items() if one["value"] is not None}
+    missing = {one.name: one.note for one in found if one.value is None}
+    return {"outputs": present, "missing_outputs": missing}
 
 
 def _tenths(seconds: float | None) -> float | None:

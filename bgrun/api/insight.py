@@ -11,15 +11,17 @@ from bgrun.store.paths import parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.project import Project
     from bgrun.logs.digest import Digest as Digest
+    from bgrun.logs.outputs import OutputValue as OutputValue
     from bgrun.model import Run
     from bgrun.parsers.problem_matchers import Problem as Problem
     from bgrun.parsers.progress import Progress
     from bgrun.store import masking
     from bgrun.store.history import Stats as Stats
+    from bgrun.store.paths import RunPaths
 
 
 MOST_PROBLEMS = 10
@@ -128,9 +130,31 @@ def _digest(project: Project, run: Run, most: int) -> Digest:
         return kept
     known = record.read_meta(at) or {}
     made = digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
+    if "outputs" in known:
+        made = made._replace(outputs=_outputs(at, run, known))
     if most == MOST_PROBLEMS:
         digest_store.write(at, made)
     return made
+
+
+def outputs(project: Project, run: Run) -> tuple[OutputValue, ...]:
+    """Return what a finished run left of its declared outputs, without the rest of its summary."""
+    from bgrun.logs import digest_store
+
+    at = project.store.run(run.run_id)
+    known = record.read_meta(at) or {}
+    if "outputs" not in known:
+        return ()
+    kept = digest_store.read(at, run)
+    return kept.outputs if kept else _outputs(at, run, known)
+
+
+def _outputs(at: RunPaths, run: Run, known: Mapping[str, str]) -> tuple[OutputValue, ...]:
+    from bgrun.logs import outputs
+    from bgrun.store import facts, masking
+
+    marks = masking.parse(known.get("secrets", ""))
+    return outputs.outputs(at, run, facts.job_of(known, ""), known.get("repo_dir", ""), marks)
 
 
 def _marks(project: Project, run: Run) -> Sequence[masking.Mark]:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from bgrun import api
 from bgrun.cli import format
-from bgrun.wording import count
+from bgrun.model import as_text
+from bgrun.wording import MOST_NAMES, count, names, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bgrun.api import Project
     from bgrun.model import Run
 
 
 def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
-    """Return the summary of a run that did not succeed or is stalled, as lines; nothing for any other run."""
+    """Return the summary of a run that did not succeed or is stalled, as lines; of one that succeeded its outputs."""
     if run.live:
         yield from (f"STALLED {why}" for why in (api.insight.stalled(project, run),) if why)
     elif not run.succeeded:
         yield from lines(api.insight.digest(project, run))
+    elif "outputs" in api.runs.facts_of(project, run.run_id):
+        yield from map(output_line, api.insight.outputs(project, run))
 
 
 def lines(digest: api.insight.Digest) -> Iterator[str]:
@@ -31,6 +34,7 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
     yield from map(_problem_line, digest.problems)
     if digest.more:
         yield f"… and {count(digest.more, 'more problem')}"
+    yield from map(output_line, digest.outputs)
     yield from (f"  {line}" for line in _log_lines(digest))
     if digest.note:
         yield f"({digest.note})"
@@ -39,6 +43,25 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
         yield from lines(part)
     if not digest.parts:
         yield format.log_line(digest.run)
+
+
+def output_line(one: api.insight.OutputValue) -> str:
+    """Return the line for an output: its value, or why it is missing."""
+    if one.value is None:
+        return f"OUTPUT {one.name} missing: {one.note}"
+    return f"OUTPUT {one.name}={output_text(one)}{f' ({one.note})' if one.note else ''}"
+
+
+def output_text(one: api.insight.OutputValue, most: int = MOST_NAMES) -> str:
+    """Return the value of an output on one line, of paths at most so many; '' for a missing one."""
+    if isinstance(one.value, tuple):
+        return names([*map(short, one.value), *range(one.more)], most)
+    return "" if one.value is None else short(as_text(one.value))
+
+
+def outputs_cell(found: Iterable[api.insight.OutputValue]) -> str:
+    """Return outputs as a cell of `list`: `-` is a missing value."""
+    return " ".join(f"{one.name}={'-' if one.value is None else output_text(one, 1)}" for one in found)
 
 
 def _log_lines(digest: api.insight.Digest) -> Iterator[str]:

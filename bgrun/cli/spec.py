@@ -311,6 +311,7 @@ COMMANDS = (
             Option("tag", ("--tag",), "Only runs with this tag; repeatable.", "texts", "TAG"),
             SINCE,
             Option("sort", ("--sort",), "Order: newest (default), oldest or duration.", "text", "ORDER"),
+            Option("outputs", ("--outputs",), "Show the declared outputs of each run."),
             JSON,
             QUIET._replace(help="Print only run IDs."),
         ),

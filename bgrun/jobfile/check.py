@@ -235,6 +235,7 @@ def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Doc
             yield (*base, "env", name), value
     if job.junit:
         yield (*base, "reports", "junit"), job.junit
+    yield from (((*base, "outputs", one.name, one.kind), one.path) for one in job.outputs)
     if job.settings.concurrency and "concurrency" in raw:
         shorthand = isinstance(raw["concurrency"], str)
         yield (*base, "concurrency", *(() if shorthand else ("group",))), job.settings.concurrency.group

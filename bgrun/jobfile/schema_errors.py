@@ -41,9 +41,9 @@ def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
             yield document.fault(file, (*path, key), "unknown key", hint)
     elif "propertyNames" in error.absolute_schema_path:
         yield document.fault(file, (*path, str(error.instance)), *_invalid_name(error))
-    elif error.validator in ("anyOf", "oneOf") and error.context:
+    elif error.validator == "anyOf" and error.context:
         yield from _explained(file, document, max(error.context, key=lambda one: (_fits_type(one), relevance(one))))
-    else:
+    elif error.validator != "oneOf" or isinstance(error.instance, dict):  # else its type is the error
         yield document.fault(file, path, *_message(error))
 
 
@@ -76,6 +76,17 @@ def _invalid_name(error: Any) -> tuple[str, str]:
 def _missing_keys(error: Any) -> tuple[str, str]:
     missing = [key for key in error.validator_value if key not in error.instance]
     return f"missing key{'' if len(missing) == 1 else 's'} {', '.join(map(repr, missing))}", f"add `{missing[0]}:`"
+
+
+def _not_one_key(error: Any) -> tuple[str, str]:
+    """Explain a `oneOf` of required keys."""
+    keys = [key for branch in error.validator_value for key in branch["required"]]
+    return f"expected either {' or '.join(map(repr, keys))}", "give one of them"
+
+
+def _needs_key(error: Any) -> tuple[str, str]:
+    key, needed = next((key, needed[0]) for key, needed in error.validator_value.items() if key in error.instance)
+    return f"{key!r} requires {needed!r}", f"add `{needed}:`, or remove `{key}:`"
 
 
 def _wrong_type(error: Any) -> tuple[str, str]:
@@ -126,6 +137,8 @@ def _shown(value: Any) -> str:
 
 _MESSAGES = {
     "required": _missing_keys,
+    "oneOf": _not_one_key,
+    "dependencies": _needs_key,
     "type": _wrong_type,
     "enum": _not_a_choice,
     "const": lambda error: (
@@ -134,6 +147,10 @@ _MESSAGES = {
     ),
     "pattern": _wrong_pattern,
     "minItems": lambda _: ("must not be empty", "add an item, or remove the key"),
+    "maxProperties": lambda error: (
+        f"expected at most {error.validator_value} keys, got {len(error.instance)}",
+        "remove some",
+    ),
     "minLength": lambda _: ("must not be empty", "write a value, or remove the key"),
     "uniqueItems": lambda _: ("duplicate item", "remove one of them"),
     "minimum": _beyond_limit,

@@ -14,6 +14,7 @@ from bgrun.model import (
     Concurrency,
     Hook,
     Limits,
+    Output,
     Retention,
     Scalar,
 )
@@ -84,6 +85,7 @@ class JobSpec(NamedTuple):
     progress: built-ins and regular expressions.
     problems: names of built-in problem matchers, matcher files, or matchers.
     junit: a glob of the JUnit reports that it writes, or ''.
+    outputs: what to keep of the files that it writes; their paths are templates.
     """
 
     name: str
@@ -98,6 +100,7 @@ class JobSpec(NamedTuple):
     progress: tuple[str, ...] = ()
     problems: tuple[Any, ...] = ()
     junit: str = ""
+    outputs: tuple[Output, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -155,7 +158,16 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         _one_or_more(raw.get("progress", ())),
         tuple(raw.get("problems", ())),
         raw.get("reports", {}).get("junit", ""),
+        tuple(_output(key, value) for key, value in raw.get("outputs", {}).items()),
     )
+
+
+def _output(name: str, raw: Mapping[str, Any]) -> Output:
+    if "glob" in raw:
+        return Output(name, "glob", raw["glob"])
+    pick = raw.get("pick", ())
+    keys = pick.split(".") if isinstance(pick, str) else pick
+    return Output(name, "json", raw["json"], tuple(str(key) for key in keys))
 
 
 def _one_or_more(raw: Any) -> tuple[str, ...]:

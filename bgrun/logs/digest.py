@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from bgrun.logs.outputs import OutputValue
     from bgrun.model import RenderedJob, Run
     from bgrun.store.masking import Mark
     from bgrun.store.paths import RunPaths
@@ -45,6 +46,7 @@ class Digest(NamedTuple):
     stall: why an active run seems stalled, or None.
     parts: the digests of a group's runs that did not succeed.
     settled: whether the digest cannot change any more.
+    outputs: what the run left of its declared outputs.
     """
 
     run: Run
@@ -58,6 +60,7 @@ class Digest(NamedTuple):
     stall: str | None = None
     parts: tuple[Digest, ...] = ()
     settled: bool = True
+    outputs: tuple[OutputValue, ...] = ()
 
 
 def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = MOST_PROBLEMS) -> Digest:

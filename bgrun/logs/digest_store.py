@@ -12,6 +12,7 @@ import os
 from bgrun.errors import StorageError
 from bgrun.light import suppress
 from bgrun.logs.digest import Digest
+from bgrun.logs.outputs import OutputValue
 from bgrun.parsers.problem_matchers import Problem
 from bgrun.system import files
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """The version of the format; a digest of another version is ignored."""
-_KEPT = ("counts", "problems", "more", "head", "tail", "source", "note")
+_KEPT = ("counts", "problems", "more", "head", "tail", "source", "note", "outputs")
 
 
 def read(at: RunPaths, run: Run) -> Digest | None:
@@ -62,4 +63,9 @@ def _digest(run: Run, raw: dict[str, Any]) -> Digest:
     problems = tuple(Problem(*one) for one in raw["problems"])
     head, tail = (tuple(map(str, raw[key])) for key in ("head", "tail"))
     counts = raw["counts"] and {str(what): int(count) for what, count in raw["counts"].items()}
-    return Digest(run, counts, problems, int(raw["more"]), head, tail, source=str(raw["source"]), note=raw["note"])
+    made = Digest(run, counts, problems, int(raw["more"]), head, tail, source=str(raw["source"]), note=raw["note"])
+    return made._replace(outputs=tuple(_output(*one) for one in raw.get("outputs", ())))
+
+
+def _output(name: str, value: Any, more: int, note: str) -> OutputValue:
+    return OutputValue(name, tuple(value) if isinstance(value, list) else value, more, note)

@@ -14,7 +14,7 @@ from bgrun.system import clock, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bgrun.model import RenderedJob, Run
     from bgrun.parsers.junit import Report
@@ -76,16 +76,38 @@ def _parsed(paths: Sequence[str], known: Sequence[Mark]) -> Report | None:
 def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:
     """Return another run that declares the same reports and was running when one of them was written, or None."""
     times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
-    place = os.path.normpath(os.path.join(job.working_dir, job.junit))
+    return other_writer(at, run, place_of(job.working_dir, job.junit), times, _declared)
+
+
+def _declared(known: Mapping[str, str]) -> Iterator[str]:
+    if junit := known.get("junit", ""):
+        yield place_of(known.get("working_dir", ""), junit)
+
+
+def other_writer(
+    at: RunPaths, run: Run, place: str, times: Sequence[float], places: Callable[[Mapping[str, str]], Iterable[str]]
+) -> str | None:
+    """Return another run that may have written files of a run, or None.
+
+    Args:
+        at: the files of the run.
+        run: the run.
+        place: the path or glob that its job declares.
+        times: the modification times of the files, in epoch seconds.
+        places: returns the paths and globs that the job of a run declares, from its meta.
+    """
     store = Store(at.log_dir)
     for run_id in itertools.islice(store.index().newest_first(), MOST_COMPARED):
-        known = store.facts(run_id) or {}
-        declared = known.get("junit", "")
-        if not declared or os.path.normpath(os.path.join(known.get("working_dir", ""), declared)) != place:
+        if run_id == run.run_id or place not in places(store.facts(run_id) or {}):
             continue
-        if run_id != run.run_id and (other := store.read(run_id)) and _may_have_written(other, run, times):
+        if (other := store.read(run_id)) and _may_have_written(other, run, times):
             return run_id
     return None
+
+
+def place_of(folder: str, path: str) -> str:
+    """Return a declared path or glob as an absolute one, so that two jobs can be compared."""
+    return os.path.normpath(os.path.join(folder, path))
 
 
 def _may_have_written(other: Run, run: Run, times: Sequence[float]) -> bool:

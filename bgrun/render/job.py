@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec
-    from bgrun.model import Scalar
+    from bgrun.model import Output, Scalar
     from bgrun.render.settings import RenderedSettings
     from bgrun.templating.inputs import RenderInputs
 
@@ -67,9 +67,14 @@ def render_job(
         progress=job.progress,
         problems=tuple(one for named in job.problems for one in problem_matchers.resolve(job_file.root, named, inputs)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
+        outputs=tuple(_output(one, values, f"{name}: outputs.{one.name}") for one in job.outputs),
     )
     _keep_secrets_out(made)
     return made
+
+
+def _output(one: Output, values: Mapping[str, Any], where: str) -> Output:
+    return one._replace(path=template.render(one.path, values, f"{where}.{one.kind}"))
 
 
 def render_command_template(
@@ -211,6 +216,7 @@ def _with_settings(rendered: RenderedSettings, label: str, text: str, shown: str
 def _keep_secrets_out(job: RenderedJob) -> None:
     """Refuse a job whose script or meta would contain the value of one of its secrets."""
     texts = [job.script, job.cmd, job.label, job.working_dir, job.venv, job.junit, *job.tags]
+    texts += [one.path for one in job.outputs]
     texts += [text for pair in job.params for text in pair]
     texts += [hook.command for hook in job.hooks]
     texts += [job.concurrency.group] if job.concurrency else []

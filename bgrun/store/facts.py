@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention
+from bgrun.model import Concurrency, Hook, Limits, Output, RenderedJob, Retention
 from bgrun.store import meta, record, state
 
 TYPE_CHECKING = False
@@ -72,6 +72,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **_as_json("hooks", job.hooks),
         **_as_json("problems", job.problems),
         **({"junit": job.junit} if job.junit else {}),
+        **_as_json("outputs", job.outputs),
         **_as_json("progress", job.progress),
         **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
@@ -137,7 +138,17 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         progress=tuple(str(one) for one in _list(facts.get("progress", ""))),
         problems=tuple(one for one in _list(facts.get("problems", "")) if isinstance(one, (str, dict))),
         junit=facts.get("junit", ""),
+        outputs=outputs_of(facts),
     )
+
+
+def outputs_of(facts: Mapping[str, str]) -> tuple[Output, ...]:
+    """Return the outputs that the job of a run declares."""
+    try:
+        found = (Output(*words) for words in _list(facts.get("outputs", "")))
+        return tuple(one._replace(pick=tuple(map(str, one.pick))) for one in found)
+    except TypeError:
+        return ()
 
 
 def _as_json(key: str, value: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.model import Concurrency, Hook, Limits, RenderedJob, Retention, RunId
+from bgrun.model import Concurrency, Hook, Limits, Output, RenderedJob, Retention, RunId
 from bgrun.store import facts, meta
 from bgrun.system.git import GitFacts
 
@@ -43,6 +43,9 @@ JOBS = st.builds(
     progress=st.lists(TEXTS, max_size=2).map(tuple),
     problems=st.lists(TEXTS | st.just({"owner": "x"}), max_size=2).map(tuple),
     junit=TEXTS,
+    outputs=st.lists(st.builds(Output, TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=2).map(tuple)), max_size=2).map(
+        tuple
+    ),
 )
 
 
@@ -53,7 +56,11 @@ def test_a_job_comes_back_from_its_meta(job: RenderedJob) -> None:
     assert facts.retention_of(written) == job.retention
 
 
-@given(st.dictionaries(st.sampled_from(["params", "hooks", "concurrency", "progress", "problems", "timeout_s"]), TEXTS))
+@given(
+    st.dictionaries(
+        st.sampled_from(["params", "hooks", "concurrency", "progress", "problems", "outputs", "timeout_s"]), TEXTS
+    )
+)
 def test_what_is_unreadable_is_as_if_it_was_not_there(odd: dict[str, str]) -> None:
     written = facts.of_run(RunId("x", "20260101_000000"), RenderedJob("x", "", "true", "bash", "/"), ORIGIN)
     assert facts.job_of(written | odd, "").label == "x"

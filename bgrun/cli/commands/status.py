@@ -76,14 +76,18 @@ def list_runs(project: Project, args: Args) -> int:
     limit = None if args.all else args.lines or DEFAULT_RUNS
     runs = api.runs.list_runs(project, args.label, limit, wanted)
     if args.json:
-        output.document(api.documents.list_of(runs))
+        found = api.documents.list_with_outputs(project, runs) if args.outputs else api.documents.list_of(runs)
+        output.document(found)
         return EXIT_OK
     if args.quiet:
         for run in runs:
             output.out(run.run_id)
         return EXIT_OK
-    head = ["STATE", "EXIT", "TOOK", "STARTED", "RUN"]
-    for line in format.table([head, *map(format.run_row, runs)]) if runs else []:
+    rows = [["STATE", "EXIT", "TOOK", "STARTED", "RUN"], *map(format.run_row, runs)]
+    if args.outputs:
+        more = ["OUTPUTS", *(reports.outputs_cell(api.insight.outputs(project, run)) for run in runs)]
+        rows = [[*row, cell] for row, cell in zip(rows, more, strict=True)]
+    for line in format.table(rows) if runs else []:
         output.out(line)
     if not runs:
         label = f" with label {args.label!r}" if args.label else ""

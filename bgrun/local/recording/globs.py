@@ -77,6 +77,11 @@ def _has_magic(segment: str) -> bool:
     return any(sign in segment for sign in "*?[")
 
 
+def escaped(path: str) -> str:
+    """Return a glob that matches this path alone."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in path)
+
+
 def fits(name: str, pattern: str) -> bool:
     """Return whether a name matches one segment of a glob, as fnmatch.fnmatchcase() has it.
 

@@ -97,9 +97,9 @@ def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, r
         task.log.look_at, task.log.size = log
         task.log.may_have_grown()  # what the kernel was asked to report does not come to another program
     if reports_before:
-        from bgrun.local.recording import reports
+        from bgrun.local.recording import fresh
 
-        task.reports_before = reports.Before(*reports_before)
+        task.reports_before = fresh.Before(*reports_before)
 
 
 def _leave_caller(*kept_fds: int) -> None:

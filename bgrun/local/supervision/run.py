@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bgrun.local.launch.manifest import RunPlan
-    from bgrun.local.recording.reports import Before, ReportRequest
+    from bgrun.local.recording.fresh import Before
+    from bgrun.local.recording.reports import ReportRequest
     from bgrun.local.stopping.policy import Stopping
     from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.log_limit import LogLimiter
@@ -255,8 +256,8 @@ class RunTask:
 
 
 def _note_reports(task: RunTask) -> Before | None:
-    """Note which test reports exist before a run begins, if its job declares any."""
-    if not task.plan.facts.get("junit"):
+    """Note which test reports and outputs exist before a run begins, if its job declares any."""
+    if not task.plan.facts.get("junit") and not task.plan.job.outputs:
         return None
     from bgrun.local.recording import reports
 
@@ -266,8 +267,9 @@ def _note_reports(task: RunTask) -> Before | None:
 def _reports(task: RunTask) -> ReportRequest:
     from bgrun.local.recording import reports
 
-    wanted = reports.of_facts(task.plan.facts)
-    return wanted._replace(folder=task.moved(wanted.folder))
+    facts = task.plan.facts
+    folder = task.moved(facts.get("working_dir", "/"))
+    return reports.ReportRequest(folder, facts.get("junit", ""), task.plan.job.outputs)
 
 
 def _close(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.local.recording import reports
+from bgrun.local.recording import fresh, reports
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def taken(folder: Path, before: reports.Before) -> dict[str, str]:
+def taken(folder: Path, before: fresh.Before) -> dict[str, str]:
     """Take the reports of a run and return the index of the copies."""
     (folder / "jobs").mkdir(exist_ok=True)
     at = RunPaths(str(folder), "x_20260101_000000")
@@ -33,13 +33,14 @@ def test_what_was_there_before_is_no_result_however_coarse_the_clock(tmp_path: P
     for path, back_s in ((old, 5.0), (new, 1.5 if complete else 0.0)):
         os.utime(path, (before.began - back_s, before.began - back_s))
     if complete:
-        before.seen["old.xml"] = reports._signature(os.lstat(old))
+        before.seen["old.xml"] = fresh.signature(os.lstat(old))
     assert set(taken(tmp_path, before)) - {"note"} == {"0"}
     assert (tmp_path / "jobs" / "x_20260101_000000.reports" / "0").read_text() == "<b/>"
 
 
 def test_of_too_many_only_so_many_are_taken_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "MOST_FILES", 3)
+    monkeypatch.setattr(fresh, "MOST_FILES", 3)
     before = reports.note(reports.ReportRequest(str(tmp_path), "*.xml"))
     for number in range(5):
         (tmp_path / f"{number}.xml").touch()
