@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,3 +129,31 @@ def test_finding_the_project_costs_nothing_heavy() -> None:
 def test_every_module_that_a_supervisor_copies_exists() -> None:
     files = {name: TOP.joinpath(*name.split(".")) for name in contents.ALL}
     assert [name for name, path in files.items() if not path.is_dir() and not path.with_suffix(".py").is_file()] == []
+
+
+MOST_LINES, MOST_MODULES = 200, 16
+"""How long a class is at most, and how many modules a room has: more than that is several things under one name."""
+
+
+def long_classes(path: Path) -> Iterator[str]:
+    """Give the classes of a module that are too long, each with its length in lines."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and (lines := (node.end_lineno or 0) - node.lineno + 1) > MOST_LINES:
+            yield f"{node.name}: {lines}"
+
+
+def test_a_class_is_short_enough_to_be_read_at_once() -> None:
+    assert {str(path.relative_to(TOP)): found for path in MODULES if (found := [*long_classes(path)])} == {}
+
+
+def test_a_long_class_is_found(tmp_path: Path) -> None:
+    made = tmp_path / "made.py"
+    body = "    a = 1\n" * (MOST_LINES - 1)
+    made.write_text(f"class Short:\n{body}\n\nclass Long:\n{body}    b = 1\n")
+    assert [*long_classes(made)] == [f"Long: {MOST_LINES + 1}"]
+
+
+def test_a_room_has_no_more_modules_than_one_can_remember() -> None:
+    rooms = Counter(str(path.parent.relative_to(TOP)) for path in MODULES if path.name != "__init__.py")
+    assert rooms.total() > 100
+    assert {room: count for room, count in rooms.items() if count > MOST_MODULES} == {}

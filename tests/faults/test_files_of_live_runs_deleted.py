@@ -111,6 +111,6 @@ def test_once_a_day_and_no_more() -> None:
         Plan("/nowhere", (RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),)), Machine()
     )
     asleep.ask_at = supervisor.NEVER
-    look = asleep.next_look()
+    look = asleep.next_turn_s()
     assert look is not None
     assert 86000 < look <= 86400

@@ -89,7 +89,7 @@ def test_what_is_about_to_end_is_given_a_moment(tmp_path: Path, monkeypatch: pyt
         try:
             task = RunTask(
                 RunPlan(at.run_id, RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
-                Host(at.log_dir, print, lambda: True, Machine()),
+                Host(at.log_dir, Machine()),
             )
             task.child = Child(0, -1, meta.pack({"run_id": at.run_id, "log_dir": at.log_dir}))
             wait_until(lambda: [one.pid for one in supervised.left_running(task)] == [job.pid], "it is found")

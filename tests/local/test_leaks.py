@@ -14,14 +14,12 @@ from bgrun.errors import StorageError
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue, Waiting
 from bgrun.local.concurrency.slots import Owner, Place, Ticket
-from bgrun.local.launch.manifest import GroupPlan, RunPlan
+from bgrun.local.launch.manifest import GroupPlan
 from bgrun.local.recording import journal
 from bgrun.local.recording.group_journal import GroupJournal
 from bgrun.local.supervision import log_limit
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.machine import Machine
-from bgrun.local.supervision.run import RunTask
-from bgrun.model import RenderedJob
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
@@ -122,11 +120,9 @@ def test_who_waited_may_be_gone_already(tmp_path: Path, all_closed: Callable[[],
 
 
 def test_what_kept_the_machine_awake_may_be_gone_already(tmp_path: Path) -> None:
-    host = Host(str(tmp_path), print, lambda: True, Machine())
-    task = RunTask(RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}), host)
-    task.inhibitor = reaped()
-    host.helpers.add(task.inhibitor)
-    task._let_sleep()
+    host = Host(str(tmp_path), Machine())
+    host.helpers.add(pid := reaped())
+    host.end_helper(pid)
 
 
 def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[[], None]) -> None:

@@ -56,9 +56,9 @@ class AdmissionQueue:
         self.stuck: dict[str, tuple[float, float]] = {}
 
     @property
-    def next_check_at(self) -> float | None:
-        """When to retry a mutex, on the steady clock; None if none is stuck."""
-        return min((again for _, again in self.stuck.values()), default=None)
+    def next_check_at(self) -> float:
+        """When to retry a mutex, on the steady clock; infinite if none is stuck."""
+        return min((again for _, again in self.stuck.values()), default=float("inf"))
 
     def held_back(self) -> Collection[str]:
         """Return the runs that have to wait for a slot, or for another run of this plan that does."""

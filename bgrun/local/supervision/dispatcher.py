@@ -1,23 +1,32 @@
-"""Launch the runs of a plan: in their order, within its limits, and as far as the system has room for them."""
+"""Launch the runs of a plan: in their order, within its limits, and as far as the system has room for them.
+
+Only the process that launches runs loads this; a supervisor that took over a run does without.
+"""
 
 from __future__ import annotations
 
 from bgrun.errors import BgrunError, ScarceError
-from bgrun.local.supervision import workdir
+from bgrun.local.supervision import job, workdir
+from bgrun.local.supervision.descriptors import raise_limit
+from bgrun.local.supervision.run import declared_reports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from bgrun.local.concurrency.queue import AdmissionQueue
     from bgrun.local.launch.manifest import Plan
+    from bgrun.local.recording.reports import Before
     from bgrun.local.supervision import scheduler
+    from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.run import RunTask
 
 MOST_LAUNCHES = 16
 """How many runs are launched in one turn: in between, children that exited are reaped and the caller is answered."""
-SCARCE_LOOK_S, SCARCE_S = 1.0, 60.0
+SCARCE_RETRY_S, SCARCE_S = 1.0, 60.0
 """Seconds between two tries where the system has no room for a launch, and until it fails while no other run lives."""
+FEW, FDS_EACH = 60, 3
+"""Up to how many runs the limit of descriptors is left as it is, and how many descriptors each of more may need."""
 NEVER = float("inf")
 
 
@@ -25,42 +34,57 @@ class Dispatcher:
     """Decides which runs of a plan start now, and launches them.
 
     tasks: all runs of the plan. active: those that run or are being stopped; a launched one is added.
-    requested: returns why a run was requested to stop, or ''.
+    more_to_launch: the next turn is to come at once. next_check_at: when to dispatch again at the latest, on the steady
+    clock; NEVER if only an event can change anything.
     has_room: a run ended since the last turn, so that a launch that failed may be tried again at once.
     """
 
     def __init__(
         self,
         plan: Plan,
+        host: Host,
         tasks: Mapping[str, RunTask],
         active: dict[str, RunTask],
         queue: AdmissionQueue | None,
-        requested: Callable[[RunTask], str],
-        clock: Callable[[], float],
     ) -> None:
         self.plan = plan
+        self.host = host
+        self.machine = host.machine
         self.tasks = tasks
         self.active = active
         self.queue = queue
-        self.requested = requested
-        self.clock = clock
         self.order = _order(plan) if len(plan.runs) > 1 else None
         self.more_to_launch = False
-        self.again_at = 0.0
+        self.next_check_at = NEVER
         self.scarce_since = NEVER
         self.has_room = False
 
-    def next_look_s(self, now: float) -> float | None:
-        """Return the seconds after which to dispatch again at the latest; None if only an event can change anything."""
-        if self.more_to_launch:
-            return 0.0
-        return self.again_at - now if self.again_at else None
+    def open(self) -> None:
+        """Make the records that exist before anything runs: the group's, and those of queued runs.
+
+        Raises:
+            LaunchError: a record cannot be written.
+        """
+        if len(self.tasks) > FEW:
+            raise_limit(len(self.tasks) * FDS_EACH + FEW)
+        if self.host.group:
+            self.host.group.open(self.tasks)
+            for task in self.tasks.values():
+                task.enqueue()
+        for task in self.tasks.values():
+            if task.plan.skip:
+                task.never_run("skipped", task.plan.skip, waived=True)
+
+    @property
+    def scarce(self) -> bool:
+        """Whether the system had no room for a launch, which is to be tried again."""
+        return self.next_check_at < NEVER
 
     def dispatch(self) -> bool:
         """Launch what is due, and return whether the plan is over."""
-        if self.clock() < self.again_at and not self.has_room:
+        if self.scarce and self.machine.now() < self.next_check_at and not self.has_room:
             return False
-        self.again_at, self.has_room = 0.0, False
+        self.next_check_at, self.has_room = NEVER, False
         if self.order:
             return self._dispatch_many(self.order)
         for task in self.tasks.values():  # one run needs no order
@@ -80,9 +104,9 @@ class Dispatcher:
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
-                if not self.again_at and not (self.queue and self.queue.holds_back(run_id)):
+                if not self.scarce and not (self.queue and self.queue.holds_back(run_id)):
                     self._launch(self.tasks[run_id])
-            if self.again_at:
+            if self.scarce:
                 self.more_to_launch = False  # until then there is nothing to stay awake for
                 return False
             launched += len(batch)
@@ -101,14 +125,14 @@ class Dispatcher:
     def _launch(self, task: RunTask) -> None:
         """Launch a run, unless it has to wait in its concurrency group."""
         run_id = task.plan.run_id
-        if task.recorded and (why := self.requested(task)):
+        if task.recorded and (why := self.host.stop_requested(task.at)):
             task.stop(why)  # requested since the last check, by whoever then ended what it waited for
             return
         try:
             if self.queue and (what := self.queue.admit(run_id)):
                 task.enqueue(what)
                 return
-            task.launch(self.queue.slot_fd(run_id) if self.queue else -1)
+            self._start(task, self.queue.slot_fd(run_id) if self.queue else -1)
         except ScarceError as error:
             if not self._may_wait(task):
                 self._not_launched(task, error)
@@ -119,6 +143,25 @@ class Dispatcher:
         self.scarce_since = NEVER
         self.active[run_id] = task
 
+    def _start(self, task: RunTask, slot_fd: int) -> None:
+        """Start the job script of a run, which keeps the slot of its concurrency group open.
+
+        Raises:
+            ScarceError: the system ran out of something; it may be tried again.
+            LaunchError: it does not run.
+        """
+        held, task.lock_fd = job.Held(task.lock_fd, slot_fd), -1  # which is closed with it, if it fails
+        task.reports_before = _note_reports(task)
+        made_of, log_dir = task.plan.job, workdir.now(self.host.recorded)
+        keep_code, is_one_of_many = self.machine.keep_code, not self.host.alone
+        start = job.Start(dict(made_of.secrets), made_of.any_shell, log_dir, keep_code, is_one_of_many)
+        try:
+            child = self.machine.launch(task.at, task.facts(), start, held)
+        except ScarceError:
+            task.lock_fd = held.lock_fd
+            raise
+        task.launched(child)
+
     def _not_launched(self, task: RunTask, error: BgrunError) -> None:
         if not self.plan.group and not task.recorded:
             raise error
@@ -126,12 +169,30 @@ class Dispatcher:
 
     def _may_wait(self, task: RunTask) -> bool:
         """Return whether a run for which the system has no room stays queued until others have ended."""
-        now = self.clock()
+        now = self.machine.now()
         self.scarce_since = min(self.scarce_since, now)
         if not (self.active or now < self.scarce_since + SCARCE_S) or not (self.plan.group or task.recorded):
             return False
-        self.again_at = now + SCARCE_LOOK_S
+        self.next_check_at = now + SCARCE_RETRY_S
         return True
+
+
+def withdraw(plan: Plan) -> None:
+    """Remove every record of a plan of which nothing was launched."""
+    from bgrun.store import claim
+    from bgrun.store.store import Store
+
+    group = [plan.group.run_id] if plan.group else []
+    claim.give_up(Store(workdir.HERE), [*group, *(run.run_id for run in plan.runs)])
+
+
+def _note_reports(task: RunTask) -> Before | None:
+    """Note which test reports and outputs exist before a run begins, if its job declares any."""
+    if not task.plan.facts.get("junit") and not task.plan.job.outputs:
+        return None
+    from bgrun.local.recording import reports
+
+    return reports.begin(task.at, declared_reports(task))
 
 
 def _order(plan: Plan) -> scheduler.Order:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import os
 
-from bgrun.errors import SCARCE
+from bgrun.errors import SCARCE, BgrunError
 from bgrun.light import NamedTuple, signal, suppress
-from bgrun.local.supervision import descriptors
+from bgrun.local.supervision import descriptors, workdir
 from bgrun.local.supervision.workdir import HERE
 from bgrun.store.paths import MARK_DIR, RunPaths
 from bgrun.system import files, programs
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from bgrun.local.supervision.run import RunTask
     from bgrun.model import Hook, Run
 
 RETRY_FOR_S, RETRY_S = 60.0, 0.5
@@ -110,6 +111,22 @@ class Hooks:
                 self.waiting.append(one)
                 self.again_at = steady_clock() + RETRY_S
 
+    def call(self, task: RunTask) -> None:
+        """Start the hooks that the end of a run calls for."""
+        from bgrun.store import record
+
+        with suppress(BgrunError, OSError):
+            at = RunPaths(workdir.now(task.host.recorded), task.plan.run_id)
+            if run := record.read_run(at):
+                works_in = task.moved(task.plan.facts.get("working_dir", "/"))
+                self.start_due(task.plan.job.hooks, run, works_in, dict(task.plan.job.secrets))
+
+    def advance(self) -> bool:
+        """Kill and start what is due; return whether no hook runs or waits."""
+        self.kill_late()
+        self.start_waiting()
+        return not (self.until or self.waiting)
+
     def start_waiting(self) -> None:
         """Retry the hooks that could not be started before."""
         if self.waiting and steady_clock() >= self.again_at:
@@ -154,12 +171,12 @@ class Hooks:
                     os.killpg(pid, signal.SIGKILL)
 
     @property
-    def next_check_at(self) -> float | None:
-        """When the next hook is killed or retried, on the steady clock; None if there is none."""
+    def next_check_at(self) -> float:
+        """When the next hook is killed or retried, on the steady clock; infinite if there is none."""
         soonest = min(self.until.values(), default=math.inf)
         if self.waiting:
             soonest = min(soonest, self.again_at)
-        return None if soonest == math.inf else soonest
+        return soonest
 
 
 def _open_log(run: Run) -> int:

@@ -1,35 +1,65 @@
-"""Hold what the runs of a plan know of their supervisor."""
+"""Hold what the runs of a plan share: their supervisor, its log directory, and the record of their group."""
 
 from __future__ import annotations
 
+import os
+
+from bgrun.light import signal, suppress
+from bgrun.local.recording import journal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from bgrun.local.recording.group_journal import GroupJournal
+    from bgrun.local.supervision.log_limit import LogWatch
     from bgrun.local.supervision.machine import Machine
+    from bgrun.store.paths import RunPaths
 
 
 class Host:
     """What a run knows of its supervisor.
 
-    recorded: the path of the log directory when the plan was made; log_dir: how it is named from here.
-    tell: adds an event to the log of the group. ask_for_writes: asks the kernel to report writes in the log directory;
-    returns whether it will.
-    alone: the plan has no other run. grouped: the plan has a run of its own, whose lock covers all runs.
+    log_dir: the log directory by the path that leads there from here; recorded: its path when the plan was made.
+    group: the record of the plan's own run, whose lock covers all runs. alone: the plan has no other run.
     subreaper: orphaned descendants become children of the supervisor. facts: its lines of the meta; both are
     known once it is a process.
     helpers: children of the supervisor that belong to no run: inhibitors, hooks, processes that wait for a slot.
     leaders: the job scripts that run.
     """
 
-    def __init__(
-        self, log_dir: str, tell: Callable[[str], None], ask_for_writes: Callable[[], bool], machine: Machine
-    ) -> None:
-        self.log_dir = self.recorded = log_dir
-        self.tell = tell
-        self.ask_for_writes = ask_for_writes
+    def __init__(self, log_dir: str, machine: Machine, recorded: str = "", group: GroupJournal | None = None) -> None:
+        self.log_dir = log_dir
         self.machine = machine
-        self.alone = self.grouped = self.subreaper = False
+        self.recorded = recorded or log_dir
+        self.group = group
+        self.alone = self.subreaper = False
         self.facts: dict[str, str] = {}
         self.helpers: set[int] = set()
         self.leaders: set[int] = set()
+        self._log_watch: LogWatch | None = None
+
+    def report(self, event: str) -> None:
+        """Add an event to the log of the group."""
+        if self.group:
+            self.group.log(event)
+
+    def stop_requested(self, at: RunPaths) -> str:
+        """Return why a run, or its whole group, was requested to stop, or ''."""
+        return (self.group.stop_requested() if self.group else "") or journal.stop_requested(at)
+
+    def stop_is_urgent(self, at: RunPaths) -> bool:
+        """Return whether a run, or its whole group, is to stop without a grace period."""
+        return journal.stop_is_urgent(at) or bool(self.group and journal.stop_is_urgent(self.group.at))
+
+    def end_helper(self, pid: int) -> None:
+        """End a helper, unless it has exited: its PID may be another process's by then."""
+        if pid in self.helpers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def ask_for_writes(self) -> bool:
+        """Ask the kernel to report the next write in the log directory; return whether it will."""
+        if not self._log_watch:
+            from bgrun.local.supervision.log_limit import LogWatch
+
+            self._log_watch = LogWatch(self.log_dir)
+        return self._log_watch.arm()

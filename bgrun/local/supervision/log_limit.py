@@ -36,28 +36,28 @@ AFTER_A_WRITE = float("inf")
 class LogLimiter:
     """Keeps the log of one run within its limit.
 
-    look_at: when to check it next, on the steady clock. size: its length in bytes at the last check, or UNKNOWN.
+    check_at: when to check it next, on the steady clock. size: its length in bytes at the last check, or UNKNOWN.
     """
 
     def __init__(self, path: str, most: int, ask_for_writes: Callable[[], bool]) -> None:
         self._path = path
         self._most = most
         self._ask_for_writes = ask_for_writes
-        self.look_at = 0.0
+        self.check_at = 0.0
         self.size = UNKNOWN
 
     def begin(self, now: float) -> None:
         """Note its length, and check it for the first time in a moment."""
         self.size = files.size(self._path)
-        self.look_at = now + SHORTEST_S
+        self.check_at = now + SHORTEST_S
 
     def check(self, now: float) -> bool:
         """Bring the log back within its limit; return False if the system cannot do that."""
         within = bound(self._path, self._most)
         if self._is_idle():
-            self.look_at = AFTER_A_WRITE
+            self.check_at = AFTER_A_WRITE
         else:
-            self.look_at = now + next_check_s(on_disk(self._path), self._most)
+            self.check_at = now + next_check_s(on_disk(self._path), self._most)
         return within
 
     def _is_idle(self) -> bool:
@@ -71,8 +71,8 @@ class LogLimiter:
 
         So a neighbor that is written to all the time does not have this one checked as often.
         """
-        if self.look_at == AFTER_A_WRITE:
-            self.look_at, self.size = 0.0, UNKNOWN
+        if self.check_at == AFTER_A_WRITE:
+            self.check_at, self.size = 0.0, UNKNOWN
 
 
 class LogWatch:

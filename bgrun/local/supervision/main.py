@@ -80,7 +80,7 @@ def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
 
 def _state_of(task: RunTask) -> Any:
     """Return the state of a run that the re-executed supervisor needs."""
-    log = (task.log.look_at, task.log.size) if task.log else None
+    log = (task.log.check_at, task.log.size) if task.log else None
     return task.child, task.began, task.inhibitor, log, task.reports_before
 
 
@@ -94,7 +94,7 @@ def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, r
         task.host.helpers.add(inhibitor)
     if log:
         task.log = task.limiter()
-        task.log.look_at, task.log.size = log
+        task.log.check_at, task.log.size = log
         task.log.may_have_grown()  # what the kernel was asked to report does not come to another program
     if reports_before:
         from bgrun.local.recording import fresh
@@ -134,7 +134,9 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
         done = supervisor.advance()
         supervisor.machine.keep_code()
     except BgrunError as error:
-        supervisor.withdraw()
+        from bgrun.local.supervision.dispatcher import withdraw
+
+        withdraw(supervisor.plan)
         error.message = workdir.spelled(error.message, supervisor.plan.log_dir)
         error.hint = workdir.spelled(error.hint, files.quoted(supervisor.plan.log_dir))
         _refuse(ready_fd, error)
@@ -164,8 +166,8 @@ def _until_reexec(supervisor: Supervisor, alarm: Alarm) -> bool:
     until = steady_clock() + REEXEC_AFTER_S
     done = False
     while not done and (left := until - steady_clock()) > 0:
-        looks = (left, supervisor.next_look())
-        done = supervisor.turn(alarm.sleep(min(at for at in looks if at is not None)))
+        next_s = supervisor.next_turn_s()
+        done = supervisor.turn(alarm.sleep(left if next_s is None else min(left, next_s)))
     if not done and supervisor.only_waits:
         _reexecute(supervisor)
     return done
@@ -184,7 +186,7 @@ def _reexecute(supervisor: Supervisor) -> None:
 
 def _to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
     while not done:
-        done = supervisor.turn(alarm.sleep(supervisor.next_look()))
+        done = supervisor.turn(alarm.sleep(supervisor.next_turn_s()))
     supervisor.close()
     while not supervisor.drain_hooks():
-        alarm.sleep(supervisor.next_look())
+        alarm.sleep(supervisor.next_turn_s())

@@ -1,4 +1,4 @@
-"""Supervise one run of a plan: launch it, limit it, stop it, and write down how it ended.
+"""Supervise one run of a plan: limit it, stop it, and write down how it ended.
 
 What only limits and stops need is imported when they come: the caller waits for the launch, and a supervisor asleep
 does without. Its copy of the code has all of that (see `bundle`).
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import ScarceError
-from bgrun.light import signal, suppress
 from bgrun.local.recording import journal
 from bgrun.local.supervision import workdir
 from bgrun.store import state
@@ -28,9 +26,31 @@ if TYPE_CHECKING:
     from bgrun.model import State
     from bgrun.system.process import Process
 
-
+NEVER = float("inf")
 SETTLE_AFTER_S = 0.02
 """Delay before secondary work, so that it does not compete with the job's start."""
+
+
+class Reached:
+    """What the signals of a stop reached, which decides whether a run was stopped or ended by itself.
+
+    processes: all of them, as PID and start time. command: the command was among them.
+    """
+
+    def __init__(self) -> None:
+        self.processes: set[tuple[int, str]] = set()
+        self.command = False
+
+    def add(self, reached: Iterable[Process], script_pid: int, *, script_exited: bool) -> None:
+        """Add processes; once the script has exited, what is reached was left by the command."""
+        keys = [one.key for one in reached]
+        self.processes.update(keys)
+        if not script_exited and any(pid != script_pid for pid, _ in keys):
+            self.command = True
+
+    def ended_it(self, seen: journal.Exit) -> bool:
+        """Return whether the signals ended the run; False if they reached neither its command nor its script."""
+        return self.command or bool(seen.killed and self.processes)
 
 
 class RunTask:
@@ -52,8 +72,7 @@ class RunTask:
         self.log: LogLimiter | None = None
         self.stopping: Stopping | None = None
         self.exit: journal.Exit | None = None
-        self.ended: set[tuple[int, str]] = set()
-        self.command_was_hit = False
+        self.reached = Reached()
 
     @property
     def pid(self) -> int:
@@ -66,11 +85,11 @@ class RunTask:
         return self.state == "running" or self.stopping is not None
 
     @property
-    def deadline(self) -> float | None:
-        """When its timeout ends, on the steady clock; None without one, or once it is being stopped."""
+    def deadline(self) -> float:
+        """When its timeout ends, on the steady clock; NEVER without one, or once it is being stopped."""
         timeout_s = self.plan.job.limits.timeout_s
         if timeout_s is None or self.state != "running" or self.stopping:
-            return None
+            return NEVER
         return self.began + timeout_s
 
     def moved(self, path: str) -> str:
@@ -90,37 +109,20 @@ class RunTask:
         Raises:
             LaunchError: the record cannot be kept.
         """
-        if self.host.grouped:
+        if self.host.group:
             journal.enqueue(self.at, self.facts(), waits_for)
         elif not self.recorded:
             self.lock_fd = journal.enqueue_locked(self.at, self.facts(), waits_for)
         self.recorded = True
 
-    def launch(self, slot_fd: int = -1) -> None:
-        """Start its job script, which keeps the slot of its concurrency group open.
-
-        Raises:
-            ScarceError: the system ran out of something; it may be tried again.
-            LaunchError: it does not run.
-        """
-        from bgrun.local.supervision import job  # a supervisor that took over a run launches none
-
-        held, self.lock_fd = job.Held(self.lock_fd, slot_fd), -1  # which is closed with it, if it fails
-        self.reports_before = _note_reports(self)
-        machine, now = self.host.machine, workdir.now(self.host.recorded)
-        start = job.Start(
-            dict(self.plan.job.secrets), self.plan.job.any_shell, now, machine.keep_code, not self.host.alone
-        )
-        try:
-            self.child = machine.launch(self.at, self.facts(), start, held)
-        except ScarceError:
-            self.lock_fd = held.lock_fd
-            raise
-        self.host.leaders.add(self.pid)
+    def launched(self, child: journal.Child) -> None:
+        """Note its job script, which has begun."""
+        self.child = child
+        self.host.leaders.add(child.pid)
         self.state = "running"
-        self.began = machine.now()
+        self.began = self.host.machine.now()
         self.settle_at = self.began + SETTLE_AFTER_S
-        self.host.tell(f"started {self.plan.run_id} pid={self.pid}")
+        self.host.report(f"started {self.plan.run_id} pid={child.pid}")
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Finish it without a launch; a waived one does not count as a failure."""
@@ -131,7 +133,7 @@ class RunTask:
             journal.close_unstarted(self.at, {**self.facts(), **more}, final, why)
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
-        self.host.tell(f"{final} {self.plan.run_id}: {why}")
+        self.host.report(f"{final} {self.plan.run_id}: {why}")
 
     @property
     def only_runs(self) -> bool:
@@ -157,44 +159,35 @@ class RunTask:
 
     def _conclude(self, left: Sequence[Process] = ()) -> None:
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
-        reason = self.stopping.reason if self.stopping and self._was_ended() else ""
+        reason = self.stopping.reason if self.stopping and self.reached.ended_it(self.exit) else ""
         verdict = state.verdict_of(self.exit.code, self.plan.job.limits.success_exit_codes, reason)
         if reason:
-            verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.ended), len(left)))
+            verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.reached.processes), len(left)))
         if self._is_anothers():
             os.close(self.child.lock_fd)
         else:
-            more = {"stopped_processes": str(len(self.ended))} if reason else {}
+            more = {"stopped_processes": str(len(self.reached.processes))} if reason else {}
             _close(self, self.child, self.exit, verdict, {**journal.left_running(left), **more})
         self.state = verdict.state
-        self._let_sleep()
-        self.host.tell(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
+        self.host.end_helper(self.inhibitor)
+        self.host.report(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
 
     def _is_anothers(self) -> bool:
         """Return whether the files of its name are another run's: its own were removed."""
         return journal.is_anothers(self.at, self.host.facts)
 
-    def _let_sleep(self) -> None:
-        """End its inhibitor, unless that has exited: its PID may be another process's by then."""
-        if self.inhibitor in self.host.helpers:
-            with suppress(ProcessLookupError):
-                os.kill(self.inhibitor, signal.SIGTERM)
-
-    def _was_ended(self) -> bool:
-        """Return whether our signals ended it. False if they reached neither its command nor its script."""
-        script_was_hit = bool(self.exit and self.exit.killed and self.ended)
-        return self.command_was_hit or script_was_hit
-
     # --- while it runs ------------------------------------------------------------------------
 
     @property
-    def look_at(self) -> float:
-        """When to check it next, on the steady clock."""
-        return self.log.look_at if self.log else self.settle_at
+    def check_at(self) -> float:
+        """When to check it next, on the steady clock, apart from its deadline."""
+        return self.log.check_at if self.log else self.settle_at
 
-    def look(self, now: float) -> None:
-        """Do what it needs while it runs, if that is due: first keep the machine awake, then limit its log."""
-        if self.state != "running" or now < self.look_at:
+    def check(self, now: float) -> None:
+        """Do what is due while it runs: stop it at its deadline, inhibit sleep, limit its log."""
+        if now >= self.deadline:
+            self.stop("timeout")
+        if self.state != "running" or now < self.check_at:
             return
         if not self.log:
             self._keep_awake()
@@ -242,11 +235,8 @@ class RunTask:
         self.stopping = policy.begin(reason, limits.stop_signal, limits.stop_grace_s, self.host.machine.now())
 
     def note(self, reached: Iterable[Process]) -> None:
-        """Note which processes our signals reached: these decide whether it was stopped or ended by itself."""
-        keys = [one.key for one in reached]
-        self.ended.update(keys)
-        if not self.exit and any(pid != self.pid for pid, _ in keys):
-            self.command_was_hit = True
+        """Note which processes our signals reached."""
+        self.reached.add(reached, self.pid, script_exited=bool(self.exit))
 
     def stop_over(self, left: Sequence[Process] = ()) -> None:
         """Note that nothing of it is left, or which processes could not be ended."""
@@ -255,16 +245,8 @@ class RunTask:
         self.stopping = None
 
 
-def _note_reports(task: RunTask) -> Before | None:
-    """Note which test reports and outputs exist before a run begins, if its job declares any."""
-    if not task.plan.facts.get("junit") and not task.plan.job.outputs:
-        return None
-    from bgrun.local.recording import reports
-
-    return reports.begin(task.at, _reports(task))
-
-
-def _reports(task: RunTask) -> ReportRequest:
+def declared_reports(task: RunTask) -> ReportRequest:
+    """Return the test reports and outputs that its job declares, in its working directory as it is named now."""
     from bgrun.local.recording import reports
 
     facts = task.plan.facts
@@ -283,7 +265,7 @@ def _close(
     if task.reports_before:
         from bgrun.local.recording import reports
 
-        reports.end(task.at, _reports(task), task.reports_before)
+        reports.end(task.at, declared_reports(task), task.reports_before)
     journal.close(task.at, child, seen, verdict, {**attempts, **more})
 
 

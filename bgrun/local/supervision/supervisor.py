@@ -12,7 +12,6 @@ from bgrun.errors import BgrunError
 from bgrun.light import signal, suppress
 from bgrun.local.recording import journal
 from bgrun.local.supervision import workdir
-from bgrun.local.supervision.descriptors import raise_limit
 from bgrun.local.supervision.event_loop import REQUEST_CHECK_S, watch_touches
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.run import RunTask
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from bgrun.local.recording.group_journal import GroupJournal
     from bgrun.local.supervision.dispatcher import Dispatcher
     from bgrun.local.supervision.hooks import Hooks
-    from bgrun.local.supervision.log_limit import LogWatch
     from bgrun.local.supervision.machine import Machine
 
 STOP_SCAN_S = 0.1
@@ -39,26 +37,28 @@ CLOCK_CHECK_S = 2.0
 FRESHEN_S = 86400.0
 """Seconds between two updates of the times of live runs' files."""
 NEVER = float("inf")
-FEW, FDS_EACH = 60, 3
-"""Up to how many runs the limit of descriptors is left as it is, and how many descriptors each of more may need."""
 
 
 class Supervisor:
-    """Carries out one plan; made before the process that does so, which then says who it is."""
+    """Carries out one plan; made before the process that does so, which then says who it is.
+
+    tasks: all runs of the plan by their run IDs. active: those that run or are being stopped.
+    dispatcher: launches runs; None if they were launched by the process that this one took over from.
+    asked_to_stop: a stop may have been requested since requests were last read. ask_at: when to read them in any case.
+    freshen_at: when to update the times of files next. Both on the steady clock.
+    """
 
     def __init__(self, plan: Plan, machine: Machine) -> None:
         self.plan = plan
         self.machine = machine
-        self.host = Host(HERE, self._tell, self._ask_for_writes, machine)
-        self.host.recorded = plan.log_dir
-        self.host.alone, self.host.grouped = len(plan.runs) == 1, bool(plan.group)
+        self.group = _group(plan)
+        self.host = Host(HERE, machine, plan.log_dir, self.group)
+        self.host.alone = len(plan.runs) == 1
         self.tasks = {run.run_id: RunTask(run, self.host) for run in plan.runs}
         self.active: dict[str, RunTask] = {}
         self.queue = _queue(plan, self.host.helpers)
         self.dispatcher: Dispatcher | None = None
         self.hooks = _hooks(plan, self.host.helpers)
-        self.group = _group(plan)
-        self.log_watch: LogWatch | None = None
         self.asked_to_stop = False
         self.ask_at = NEVER
         self.freshen_at = machine.now() + FRESHEN_S
@@ -74,41 +74,17 @@ class Supervisor:
             self.ask_at = self.machine.now() + REQUEST_CHECK_S
 
     def open(self) -> None:
-        """Make the records that exist before anything runs: the group's, and those of queued runs."""
-        if len(self.tasks) > FEW:
-            raise_limit(len(self.tasks) * FDS_EACH + FEW)
-        if self.group:
-            self.group.open(self.tasks)
-            for task in self.tasks.values():
-                task.enqueue()
-        for task in self.tasks.values():
-            if task.plan.skip:
-                task.never_run("skipped", task.plan.skip, waived=True)
+        """Prepare to launch runs: make the records that exist before anything runs."""
+        from bgrun.local.supervision.dispatcher import Dispatcher
+
+        self.dispatcher = Dispatcher(self.plan, self.host, self.tasks, self.active, self.queue)
+        self.dispatcher.open()
 
     @property
     def known(self) -> bytes:
         """The text of the meta, where the plan is of one run that runs."""
         born = [one.child for one in self.tasks.values()]
         return born[0].known if len(born) == 1 and born[0] and not self.group else b""
-
-    def withdraw(self) -> None:
-        """Remove every record again: nothing was launched."""
-        from bgrun.store import claim
-        from bgrun.store.store import Store
-
-        group = [self.plan.group.run_id] if self.plan.group else []
-        claim.give_up(Store(HERE), [*group, *self.tasks])
-
-    def _tell(self, event: str) -> None:
-        if self.group:
-            self.group.log(event)
-
-    def _ask_for_writes(self) -> bool:
-        if not self.log_watch:
-            from bgrun.local.supervision.log_limit import LogWatch
-
-            self.log_watch = LogWatch(HERE)
-        return self.log_watch.arm()
 
     @property
     def only_waits(self) -> bool:
@@ -142,40 +118,30 @@ class Supervisor:
             self.freshen_at = now + FRESHEN_S
             self._freshen()
         for task in list(self.active.values()):
-            if task.deadline is not None and now >= task.deadline:
-                task.stop("timeout")
-            task.look(now)
+            task.check(now)
         if being_stopped := [task for task in self.active.values() if task.stopping]:
             self.machine.advance_stops(being_stopped)
         self._settle()
         if self.hooks:
-            self.hooks.kill_late()
-            self.hooks.start_waiting()
+            self.hooks.advance()
         self._tidy()
-        done = self._dispatch()
+        done = self.dispatcher.dispatch() if self.dispatcher else not self.active
         self._tidy()
         return done
 
-    def next_look(self) -> float | None:
+    def next_turn_s(self) -> float | None:
         """Return in how many seconds to take the next turn at the latest; None to sleep until a signal comes."""
-        now = self.machine.now()
-        launch_s = self.dispatcher.next_look_s(now) if self.dispatcher else None
-        if launch_s == 0:
+        if self.dispatcher and self.dispatcher.more_to_launch:
             return 0.0
         if any(task.stopping for task in self.active.values()):
             return STOP_SCAN_S
-        looks = [self.ask_at - now, self.freshen_at - now]
-        deadlines = [at - now for task in self.active.values() if (at := task.deadline) is not None]
-        looks += [task.look_at - now for task in self.active.values()]
-        looks += [min(*deadlines, CLOCK_CHECK_S)] if deadlines else []
-        if launch_s is not None:
-            looks.append(launch_s)
-        if self.hooks and (late := self.hooks.next_check_at) is not None:
-            looks.append(late - now)
-        if self.queue and (again := self.queue.next_check_at) is not None:
-            looks.append(again - now)
-        soonest = min(looks, default=NEVER)
-        return None if soonest == NEVER else max(0.0, soonest)
+        now = self.machine.now()
+        deadlines = [task.deadline for task in self.active.values() if task.deadline < NEVER]
+        times = [self.ask_at, self.freshen_at, *deadlines, *(task.check_at for task in self.active.values())]
+        times += [one.next_check_at for one in (self.dispatcher, self.hooks, self.queue) if one]
+        times += [now + CLOCK_CHECK_S] if deadlines else []
+        soonest = min(times)
+        return None if soonest == NEVER else max(0.0, soonest - now)
 
     def _freshen(self) -> None:
         """Have the files of live runs look used, for whoever clears away what is a week old."""
@@ -186,17 +152,6 @@ class Supervisor:
             journal.freshen(task.at, task.child.known if task.child else b"", old)
         if self.queue:
             self.queue.freshen()
-
-    def _dispatch(self) -> bool:
-        """Launch what is due, and return whether the plan is over; one that was taken over never launches anything."""
-        if not self.dispatcher:
-            if self.host.alone and not any(task.state == "queued" for task in self.tasks.values()):
-                return not self.active
-            from bgrun.local.supervision.dispatcher import Dispatcher
-
-            args = (self.plan, self.tasks, self.active, self.queue, self._requested, self.machine.now)
-            self.dispatcher = Dispatcher(*args)
-        return self.dispatcher.dispatch()
 
     def _tidy(self) -> None:
         """Give back the slots and tickets of runs that are over."""
@@ -226,28 +181,21 @@ class Supervisor:
         for task in over:
             del self.active[task.plan.run_id]
             if self.hooks:
-                _start_hooks(self.hooks, task, self.plan.log_dir)
+                self.hooks.call(task)
 
     def drain_hooks(self) -> bool:
         """Kill the hooks whose time is up; return whether none is left."""
         self._reap()
-        if self.hooks:
-            self.hooks.kill_late()
-            self.hooks.start_waiting()
-        return not (self.hooks and (self.hooks.until or self.hooks.waiting))
+        return not self.hooks or self.hooks.advance()
 
     # --- stopping -----------------------------------------------------------------------------
 
     def _read_requests(self) -> None:
         for task in self._unfinished():
-            if why := self._requested(task):
+            if why := self.host.stop_requested(task.at):
                 task.stop(why)
-                if journal.stop_is_urgent(task.at) or (self.group and journal.stop_is_urgent(self.group.at)):
+                if self.host.stop_is_urgent(task.at):
                     task.skip_grace()
-
-    def _requested(self, task: RunTask) -> str:
-        """Return why a run, or its whole group, was requested to stop, or ''."""
-        return (self.group.stop_requested() if self.group else "") or journal.stop_requested(task.at)
 
     def _unfinished(self) -> Iterable[RunTask]:
         return [task for task in self.tasks.values() if task.state in ("queued", "running")]
@@ -266,18 +214,6 @@ class Supervisor:
         if self.group:
             self.group.close(task.state for task in self.tasks.values() if not task.waived)
         _delete_old(self.plan)
-
-
-def _start_hooks(hooks: Hooks, task: RunTask, log_dir: str) -> None:
-    """Start the hooks that the end of a run calls for."""
-    from bgrun.store import record
-    from bgrun.store.paths import RunPaths
-
-    with suppress(BgrunError, OSError):
-        now = workdir.now(log_dir)
-        if run := record.read_run(RunPaths(now, task.plan.run_id)):
-            works_in = task.moved(task.plan.facts.get("working_dir", "/"))
-            hooks.start_due(task.plan.job.hooks, run, works_in, dict(task.plan.job.secrets))
 
 
 def _delete_old(plan: Plan) -> None:

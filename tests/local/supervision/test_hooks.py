@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def test_a_hook_runs_in_its_directory_with_nothing_of_ours(ended: Run, tmp_path:
     assert reap(running) == [7]
     log = tmp_path / ".logs/jobs/x_1.hooks.log"
     assert log.read_text() == f"{tmp_path}/works\nfailed more {tmp_path}/.logs\n1\n"
-    assert running.next_check_at is None
+    assert running.next_check_at == math.inf
 
 
 def test_a_hook_runs_though_the_project_was_renamed_just_now(

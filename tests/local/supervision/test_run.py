@@ -24,13 +24,13 @@ def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_pat
     lock_fd = os.open(tmp_path / "x.pid", os.O_RDWR | os.O_CREAT, 0o600)
     task = RunTask(
         RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
-        Host(str(tmp_path), print, lambda: True, Machine()),
+        Host(str(tmp_path), Machine()),
     )
     try:
         main.restore(task, (os.getpid(), lock_fd, b""), 0.0, 0, (AFTER_A_WRITE, 5))
-        assert task.look_at == 0.0
-        task.look(1.0)
-        assert task.look_at not in (0.0, AFTER_A_WRITE)
+        assert task.check_at == 0.0
+        task.check(1.0)
+        assert task.check_at not in (0.0, AFTER_A_WRITE)
     finally:
         os.close(lock_fd)
 
@@ -39,11 +39,11 @@ def test_a_signal_that_reached_the_script_alone_did_not_end_the_command(tmp_path
     """It is past its command by then, and about to say how that ended."""
     task = RunTask(
         RunPlan("x_1", RenderedJob("x", "", "", "", "/", inhibit_sleep=False), {}),
-        Host(str(tmp_path), print, lambda: True, Machine()),
+        Host(str(tmp_path), Machine()),
     )
     task.child = Child(20, -1, b"")
     task.note([Process(20, 1, 20, 20, "5")])
-    assert not task.command_was_hit
-    assert task.ended == {(20, "5")}
+    assert not task.reached.command
+    assert task.reached.processes == {(20, "5")}
     task.note([Process(20, 1, 20, 20, "5"), Process(21, 20, 20, 20, "6")])
-    assert task.command_was_hit
+    assert task.reached.command

@@ -10,6 +10,7 @@ import pytest
 from bgrun.errors import LaunchError
 from bgrun.local.launch.manifest import GroupPlan, Plan, RunPlan
 from bgrun.local.recording import journal
+from bgrun.local.supervision.dispatcher import withdraw
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import SETTLE_AFTER_S
 from bgrun.local.supervision.supervisor import CLOCK_CHECK_S, STOP_SCAN_S, Supervisor
@@ -181,15 +182,15 @@ def test_no_more_runs_than_max_parallel(log_dir: Path) -> None:
 def test_a_deadline_stops_the_run(log_dir: Path) -> None:
     story = Story(log_dir, Plan(str(log_dir), (run("a", limits=Limits(timeout_s=60.0)),)))
     story.begin()
-    assert story.supervisor.next_look() == pytest.approx(SETTLE_AFTER_S)
+    assert story.supervisor.next_turn_s() == pytest.approx(SETTLE_AFTER_S)
     story.after(1.0)
-    assert story.supervisor.next_look() <= CLOCK_CHECK_S
+    assert story.supervisor.next_turn_s() <= CLOCK_CHECK_S
     assert not story.after(58.5)
     assert story.states == {"a": "running"}
     assert not story.machine.stopped
     assert not story.after(0.5)
     assert story.machine.stopped == ["a"]
-    assert story.supervisor.next_look() == STOP_SCAN_S
+    assert story.supervisor.next_turn_s() == STOP_SCAN_S
     assert story.exits(a=143)
     found = story.recorded("a")
     assert (found["state"], found["exit_code"]) == ("timed_out", "143")
@@ -240,7 +241,7 @@ def test_a_launch_that_fails_leaves_nothing_of_a_single_run(log_dir: Path) -> No
     story.machine.at_launch["a"] = fail
     with pytest.raises(LaunchError):
         story.begin()
-    story.supervisor.withdraw()
+    withdraw(story.supervisor.plan)
     assert [path.name for path in log_dir.rglob("*")] == ["jobs"]
 
 
@@ -249,6 +250,6 @@ def test_a_supervisor_asleep_wakes_up_once_a_day(log_dir: Path) -> None:
     story.begin()
     for _ in range(4):
         story.after(61.0)
-    look = story.supervisor.next_look()
+    look = story.supervisor.next_turn_s()
     assert look is not None
     assert look > 80000
