@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bgrun.local.concurrency.queue import AdmissionQueue
     from bgrun.local.launch.manifest import Plan
-    from bgrun.local.recording.reports import Before
+    from bgrun.local.recording.fresh import Before
     from bgrun.local.supervision import scheduler
     from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.run import RunTask
