@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SCHEMA = "bgjobs.schema.json"
 _ROOMS = ("jobfile", "templating", "render", "parsers")
 
@@ -23,10 +23,17 @@ def schema_dir() -> str:
     Raises:
         BgrunError: the installation is broken.
     """
-    for candidate in (f"{_PACKAGE}/schemas", f"{os.path.dirname(_PACKAGE)}/schemas"):
+    for candidate in _candidates():
         if os.path.isfile(f"{candidate}/{_SCHEMA}"):
             return candidate
     raise BgrunError("this installation of bgrun has no schemas", "install bgrun again")
+
+
+def _candidates() -> Iterator[str]:
+    yield f"{_PACKAGE}/schemas"
+    yield f"{os.path.dirname(_PACKAGE)}/schemas"
+    # The package may be a link into a checkout.
+    yield f"{os.path.dirname(os.path.realpath(_PACKAGE))}/schemas"
 
 
 def code_mark() -> str:

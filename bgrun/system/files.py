@@ -326,6 +326,9 @@ def _whole(fd: int, path: str, most: int) -> bytes:
         return os.read(fd, size)
 
 
+_BLOCK = 8 << 10
+
+
 def read_bounded(path: str, most: int) -> bytes:
     """Return the content of a regular file that a user named, or one byte more than `most` of it.
 
@@ -334,14 +337,17 @@ def read_bounded(path: str, most: int) -> bytes:
     Raises:
         OSError: it is no regular file, or cannot be read.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        parts, left = [], most + 1
-        while left > 0 and (part := os.read(fd, min(left, 1 << 20))):
+        # Not more than a file can have, of which each read reserves memory; some in /proc have more than their size.
+        parts, left, ask = [], most + 1, found.st_size + _BLOCK
+        while left > 0 and (part := os.read(fd, min(left, ask))):
             parts.append(part)
             left -= len(part)
+            ask = _BLOCK
     finally:
         os.close(fd)
     return b"".join(parts)

@@ -62,8 +62,8 @@ def boot_id() -> str:
     On macOS it is the UUID of the boot session. Without one it is the boot time, which moves when the clock is set.
     """
     if LINUX:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return file.read().decode().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
+            return file.read(64).decode().strip()
     return _sysctl("kern.bootsessionuuid") or str(_boot_time())
 
 
