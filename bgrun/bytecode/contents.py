@@ -44,7 +44,7 @@ _OTHERS = (
 _FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "templating")
 _FACE = (
     *_in("bgrun.api", "insight", "logs", "plan_cache", "runs", "start", "stop"),
-    *_in("bgrun.cli", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
+    *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
     *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "project"),
     *_in("bgrun.local.launch", "spawn", "submit"),
@@ -54,8 +54,8 @@ _FACE = (
 )
 PACKAGES = frozenset((*_PACKAGES, *_FACE_PACKAGES))
 TOGETHER = {
-    "bgrun.cli.parser": (
-        *_in("bgrun.cli", "dispatch", "output"),
+    "bgrun.cli.app": (
+        *_in("bgrun.cli", "dispatch", "format", "output", "parser"),
         *_in("bgrun.jobfile", "project"),
         *_in("bgrun.store", "record"),
     ),

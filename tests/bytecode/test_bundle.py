@@ -189,7 +189,7 @@ def test_what_a_command_needs_is_loaded_in_one_step(package: Package, name: str)
 
 def test_while_another_thread_runs_modules_are_loaded_one_by_one(package: Package) -> None:
     begin = "import threading; end = threading.Event(); threading.Thread(target=end.wait, daemon=True).start()"
-    assert "bgrun.store.record" in _imported(package, "bgrun.cli.parser", begin)
+    assert "bgrun.store.record" in _imported(package, "bgrun.cli.app", begin)
 
 
 def test_a_file_that_is_written_over_does_not_change_a_copy_in_memory(package: Package) -> None:
