@@ -41,11 +41,12 @@ def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[P
                 notice = f"\n[bgrun: {data_at - offset} bytes of the log were dropped here, see log.max_size]\n"
                 yield Piece(notice.encode(), data_at)
                 offset = data_at
-            elif data := os.pread(fd, min(BLOCK, end - offset), offset):
+            elif (gap_at := _next_gap(fd, offset, end)) > offset:
+                data = os.pread(fd, min(BLOCK, gap_at - offset), offset)
+                if not data:
+                    return
                 offset += len(data)
                 yield Piece(data, offset)
-            else:
-                return
     finally:
         os.close(fd)
 
@@ -58,6 +59,16 @@ def _next_data(fd: int, offset: int) -> int:
         return os.lseek(fd, offset, os.SEEK_DATA)
     except OSError as error:
         return sys.maxsize if error.errno == errno.ENXIO else offset
+
+
+def _next_gap(fd: int, offset: int, end: int) -> int:
+    """Return the offset of the next dropped bytes (lseek(2), SEEK_HOLE), at most `end`."""
+    if not hasattr(os, "SEEK_HOLE"):
+        return end
+    try:
+        return min(os.lseek(fd, offset, os.SEEK_HOLE), end)
+    except OSError:
+        return end
 
 
 def bytes_before(path: str, offset: int, count: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,3 +68,20 @@ def test_lines_do_not_depend_on_where_the_blocks_are_cut(data: bytes, size: int)
 
 def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert list(reader.read_from(str(tmp_path / "none.log"))) == []
+
+
+@pytest.mark.parametrize("start", [0, 1, 4095, 4096, 5000])
+def test_dropped_bytes_are_never_read_wherever_they_and_the_reading_begin(start: int, tmp_path: Path) -> None:
+    """A log of some 100 KiB keeps a head that ends within a block; reading may begin anywhere in it."""
+    path = tmp_path / "x.log"
+    head, tail_at = 3 * os.stat(tmp_path).st_blksize, 40 * os.stat(tmp_path).st_blksize
+    path.write_bytes(b"h" * head)
+    with path.open("r+b") as log:
+        log.seek(tail_at)
+        log.write(b"the end\n")
+    pieces = list(reader.read_from(str(path), start))
+    if path.stat().st_blocks * 512 > tail_at:
+        pytest.skip("this file system keeps no gaps")
+    notice = f"\n[bgrun: {tail_at - head} bytes of the log were dropped here, see log.max_size]\n".encode()
+    assert b"".join(piece.data for piece in pieces) == b"h" * (head - start) + notice + b"the end\n"
+    assert [piece.end for piece in pieces] == [head, tail_at, tail_at + len(b"the end\n")]
