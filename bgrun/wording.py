@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MOST_NAMES = 5
 """How many names a message lists."""
@@ -65,3 +65,18 @@ def short(text: str, most: int = LONGEST) -> str:
     """Return text as one line of at most so many characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def clipped(text: str, most: int = LONGEST) -> str:
+    """Return a line of at most so many characters, with its indentation and the spaces in it."""
+    line = text.rstrip().expandtabs(8)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Return counts by outcome: `1 failed, 2 errors, 1 warning`."""
+    return ", ".join(f"{number} {_singular(what) if number == 1 else what}" for what, number in counts.items())
+
+
+def _singular(what: str) -> str:
+    return what.removesuffix("s").replace("subtests ", "subtest ")

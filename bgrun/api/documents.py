@@ -106,6 +106,7 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
         "counts": None if digest.counts is None else dict(digest.counts),
         "problems": [{key: getattr(one, key) for key in shown} for one in digest.problems],
         "more": digest.more,
+        "unrecognized": digest.unrecognized,
         "head": list(digest.head),
         "tail": list(digest.tail),
         "source": digest.source or None,
@@ -253,14 +254,16 @@ def _brief_estimate(project: Project, run: Run) -> dict[str, Any]:
 
 def _brief_digest(digest: Digest) -> dict[str, Any]:
     found = digest_fields(digest)
-    lines = [] if digest.problems or digest.run.succeeded else [*digest.head, *digest.tail]
+    lines = [*digest.head, *digest.tail] if digest.needs_lines else []
     parts = [
         _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_brief_digest(one)})
         for one in digest.parts
     ]
     problems = [_present(problem) for problem in found["problems"]]
-    return {"counts": found["counts"], "problems": problems, "more": digest.more or None, "lines": lines,
-            "note": digest.note, **_brief_outputs(digest.outputs), "runs": parts}  # fmt: skip
+    left = {"more": digest.more or None, "unrecognized": digest.unrecognized or None}
+    outputs = _brief_outputs(digest.outputs)
+    more = {**left, "lines": lines, "note": digest.note, **outputs, "runs": parts}
+    return {"counts": found["counts"], "problems": problems, **more}
 
 
 def _brief_outputs(found: Iterable[OutputValue]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bgrun.logs.digest import Digest as Digest
     from bgrun.logs.outputs import OutputValue as OutputValue
     from bgrun.model import Run
-    from bgrun.parsers.problem_matchers import Problem as Problem
     from bgrun.parsers.progress import Progress
+    from bgrun.parsers.shape import Problem as Problem
     from bgrun.store import masking
     from bgrun.store.history import Stats as Stats
     from bgrun.store.paths import RunPaths
@@ -108,9 +108,9 @@ def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> Digest:
 
     group_run = run if run.members else _failed_group_of(project, run)
     if group_run is None:
-        return _digest(project, run, most)
+        return whole_digest(project, run).limited(most)
     bad = [one for one in members(project, group_run) if not one.live and one.state not in ("succeeded", "skipped")]
-    return digests.of_group(run, [_digest(project, one, most) for one in bad], most)
+    return digests.of_group(run, [whole_digest(project, one) for one in bad], most)
 
 
 def _failed_group_of(project: Project, run: Run) -> Run | None:
@@ -120,20 +120,20 @@ def _failed_group_of(project: Project, run: Run) -> Run | None:
     return project.store.read(run.group_run)
 
 
-def _digest(project: Project, run: Run, most: int) -> Digest:
+def whole_digest(project: Project, run: Run) -> Digest:
+    """Return the summary of a single run with all problems that are kept; it is made once for a finished run."""
     from bgrun.logs import digest as digests
     from bgrun.logs import digest_store
     from bgrun.store import facts
 
     at = project.store.run(run.run_id)
-    if most == MOST_PROBLEMS and (kept := digest_store.read(at, run)):
+    if kept := digest_store.read(at, run):
         return kept
     known = record.read_meta(at) or {}
-    made = digests.of_run(at, run, facts.job_of(known, ""), known.get("secrets", ""), most)
+    made = digests.of_run(at, run, facts.job_of(known, ""), known)
     if "outputs" in known:
         made = made._replace(outputs=_outputs(at, run, known))
-    if most == MOST_PROBLEMS:
-        digest_store.write(at, made)
+    digest_store.write(at, made)
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun import api
 from bgrun.cli import format
 from bgrun.model import as_text
-from bgrun.wording import MOST_NAMES, count, names, short
+from bgrun.wording import MOST_NAMES, count, names, short, tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
 def lines(digest: api.insight.Digest) -> Iterator[str]:
     """Return a summary as lines, without the result. Short: agents pay by the word."""
     if digest.counts:
-        yield ", ".join(f"{count} {what}" for what, count in digest.counts.items())
+        yield tally(digest.counts)
     if digest.stall:
         yield f"STALLED {digest.stall}"
     yield from map(_problem_line, digest.problems)
     if digest.more:
         yield f"… and {count(digest.more, 'more problem')}"
+    if digest.unrecognized:
+        yield f"… {digest.unrecognized} more not recognized"
     yield from map(output_line, digest.outputs)
     yield from (f"  {line}" for line in _log_lines(digest))
     if digest.note:
@@ -65,8 +67,8 @@ def outputs_cell(found: Iterable[api.insight.OutputValue]) -> str:
 
 
 def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
-    """Return lines of the log where no problem was recognized."""
-    if not digest.problems and not digest.run.succeeded:
+    """Return lines of the log where no problem explains the result."""
+    if digest.needs_lines:
         yield from digest.head
         yield from ("…",) if digest.head else ()
         yield from digest.tail
@@ -74,7 +76,9 @@ def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
 
 def _problem_line(problem: api.insight.Problem) -> str:
     place = f"{problem.file}:{problem.line}" if problem.file and problem.line else problem.file
-    rest = (problem.id or "").removeprefix(f"{problem.file}::")
+    file, _, name = (problem.id or "").partition("::")
+    # A tool may name the file relative to another directory than the project.
+    rest = name if name and problem.file and f"/{problem.file}".endswith(f"/{file}") else problem.id or ""
     return ": ".join(filter(None, (" ".join(filter(None, (place, rest if rest != place else ""))), problem.message)))
 
 

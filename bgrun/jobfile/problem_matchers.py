@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.parsers import problem_matchers
+from bgrun.parsers import problem_matchers, registry
 from bgrun.system.files import read_bounded
 
 TYPE_CHECKING = False
@@ -34,9 +34,9 @@ def resolve(root: Path, named: Any, inputs: RenderInputs) -> list[Any]:
         problem_matchers.parse([named])
         return [named]
     if not named.endswith(".json"):
-        if named not in problem_matchers.built_in():
+        if named not in registry.names():
             raise UnknownNameError(
-                "problem matcher", named, problem_matchers.built_in(), "the name of a matcher file ends in .json"
+                "problem matcher", named, registry.names(), "the name of a matcher file ends in .json"
             )
         return [named]
     inputs.reads(root / named)

@@ -1,4 +1,4 @@
-"""Make the digest of a run: counts and problems from its test reports or its log, and log lines.
+"""Make the digest of a run: counts and problems from its test reports and its log, and log lines.
 
 It is limited in size, however large the log is.
 """
@@ -8,29 +8,23 @@ from __future__ import annotations
 import time
 
 from bgrun.light import NamedTuple
-from bgrun.logs import masked, reader, reports, stall
-from bgrun.parsers import bounded_regex, pytest_log, terminal
-from bgrun.parsers import problem_matchers as tool_problems
-from bgrun.parsers.problem_matchers import Problem
-from bgrun.store import masking
-from bgrun.system import files
-from bgrun.wording import short
+from bgrun.logs import combine, excerpt, reports, stall
+from bgrun.logs import search as log_search
+from bgrun.logs.places import Places
+from bgrun.parsers.shape import Problem
+from bgrun.store import masking, state
+from bgrun.wording import clipped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bgrun.logs.outputs import OutputValue
     from bgrun.model import RenderedJob, Run
-    from bgrun.store.masking import Mark
     from bgrun.store.paths import RunPaths
 
-MOST_PROBLEMS = 10
-HEAD_BYTES = 64 << 10
-TAIL_BYTES = 8 << 20
-"""How many bytes of a log are read at its beginning and at its end."""
-SEARCH_S = 3.0
-"""How many seconds a log is searched for problems."""
+MOST_KEPT = 1000
+"""How many problems of a run are kept, for comparisons with other runs."""
 _TAIL, _SHORT_TAIL, _HEAD = 12, 3, 3
 
 
@@ -45,7 +39,8 @@ class Digest(NamedTuple):
     note: what could not be used or read, or None.
     stall: why an active run seems stalled, or None.
     parts: the digests of a group's runs that did not succeed.
-    settled: whether the digest cannot change any more.
+    unrecognized: how many problems the tools counted beyond those that were recognized.
+    wrapped: whether the only problem is that a command failed, such as make's own error: the log lines tell more.
     outputs: what the run left of its declared outputs.
     """
 
@@ -59,119 +54,59 @@ class Digest(NamedTuple):
     note: str | None = None
     stall: str | None = None
     parts: tuple[Digest, ...] = ()
-    settled: bool = True
+    unrecognized: int = 0
+    wrapped: bool = False
     outputs: tuple[OutputValue, ...] = ()
 
+    @property
+    def needs_lines(self) -> bool:
+        """Whether lines of the log are shown: the run did not succeed, and no problem explains it."""
+        return not self.run.succeeded and (self.wrapped or not self.problems)
 
-def of_run(at: RunPaths, run: Run, job: RenderedJob, secrets: str, most: int = MOST_PROBLEMS) -> Digest:
-    """Return the digest of a single run.
+    def limited(self, most: int) -> Digest:
+        """Return it with at most so many problems."""
+        cut = self.problems[:most]
+        return self._replace(problems=cut, more=self.more + len(self.problems) - len(cut))
+
+
+def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -> Digest:
+    """Return the digest of a single run, with up to `MOST_KEPT` problems.
 
     Args:
         at: its files.
         run: the run.
         job: its job, which declares problem matchers and reports.
-        secrets: the marks of its secrets, as in its meta; they are masked.
-        most: how many problems it lists at most.
+        facts: its meta: the marks of its secrets, which are masked, its project and its attempts.
     """
-    known = masking.parse(secrets)
+    known = masking.parse(facts.get("secrets", ""))
     report, note = reports.reports(at, run, job, known)
-    text = _Log(at.log, known)
-    lines = text.tail()
-    names = _matcher_names(job)
-    found: Sequence[Problem] = report.problems if report else ()
-    source, late = "junit" if found else "", None
-    if not found and not run.succeeded:
-        found, late = _search(lines, job, names)
-        source = "log" if found else ""
-        note = "; ".join(filter(None, (note, late, text.unread()))) or None
-    worst = [one for one in found if not one.mild] or list(found)
-    counts = report.counts if report else _counts(lines, found, names)
-    shown = () if run.succeeded else tuple(worst[:most])
-    return Digest(
+    attempts = state.parse_int(facts.get("attempts", "")) or 1
+    seen, unsearched = log_search.search(at.log, known, job, attempts)
+    found = combine.combined(report, seen, Places(facts.get("repo_dir", ""), job.working_dir, job.cmd))
+    notes = [note or "", *(() if run.succeeded else unsearched)]
+    made = Digest(
         run=run,
-        counts=counts,
-        problems=shown,
-        more=0 if run.succeeded else len(worst) - len(shown),
-        head=() if shown or run.succeeded or len(lines) <= _TAIL else _shown(text.head()[:_HEAD]),
-        tail=_shown(lines[-(_SHORT_TAIL if shown or run.succeeded else _TAIL) :]),
-        source=source,
-        note=masking.shown(note, known) if note else None,
+        counts=(found.tests if run.succeeded else found.counts) or None,
+        problems=() if run.succeeded else found.problems,
+        source="" if run.succeeded else found.source,
+        note=masking.shown("; ".join(filter(None, notes)), known) or None,
         stall=stall.reason(at.log, time.time(), known) if run.state == "running" else None,
-        settled=not late,
+        unrecognized=0 if run.succeeded else found.missing,
+        wrapped=found.wrapped and not run.succeeded,
     )
+    lines = excerpt.tail(at.log, known)
+    most = _TAIL if made.needs_lines else _SHORT_TAIL
+    head = excerpt.head(at.log, known)[:_HEAD] if made.needs_lines and len(lines) > _TAIL else ()
+    return made.limited(MOST_KEPT)._replace(head=_shown(head), tail=_shown(lines[-most:]))
 
 
-def of_group(run: Run, parts: Sequence[Digest], most: int = MOST_PROBLEMS) -> Digest:
+def of_group(run: Run, parts: Sequence[Digest], most: int) -> Digest:
     """Return the digest of a group run from those of its runs that did not succeed; `most` is for all together."""
     kept: list[Digest] = []
     for part in parts:
-        left = most - sum(len(one.problems) for one in kept)
-        cut = part.problems[: max(left, 0)]
-        kept.append(part._replace(problems=cut, more=part.more + len(part.problems) - len(cut)))
+        kept.append(part.limited(max(0, most - sum(len(one.problems) for one in kept))))
     return Digest(run, parts=tuple(kept))
 
 
-# --- the log ----------------------------------------------------------------------------------
-
-
-class _Log:
-    """Reads the beginning and the end of a log as clean lines, its secrets masked."""
-
-    def __init__(self, path: str, known: Sequence[Mark]) -> None:
-        self.path = path
-        self.known = known
-        self.size = files.size(path)
-
-    def head(self) -> list[str]:
-        end = min(HEAD_BYTES, self.size)
-        # A line that is cut here may end with a part of a secret: keep only its beginning.
-        return [line[: bounded_regex.LONGEST_LINE] for line in self._lines(0, end)]
-
-    def tail(self) -> list[str]:
-        start = max(0, self.size - TAIL_BYTES)
-        lines = self._lines(start, self.size)
-        return lines[1:] if start else lines  # the first line is incomplete
-
-    def unread(self) -> str | None:
-        skipped = self.size - TAIL_BYTES
-        return f"only the last {TAIL_BYTES >> 20} MiB of the log were searched" if skipped > 0 else None
-
-    def _lines(self, start: int, end: int) -> list[str]:
-        lines = [terminal.clean(line) for line in reader.lines_of(self._blocks(start, end))]
-        # All lines at once take a tenth of the time; no secret extends over a line feed.
-        return masking.hide("\n".join(lines), self.known).split("\n") if self.known and lines else lines
-
-    def _blocks(self, start: int, end: int) -> Iterator[bytes]:
-        for data, reached in masked.read_from(self.path, start, self.known):
-            yield data
-            if reached >= end:
-                break
-
-
-def _matcher_names(job: RenderedJob) -> list[str]:
-    """Return the names of the built-in matchers to use: the declared ones, or those of the tools in the command."""
-    declared = [one for one in job.problems if isinstance(one, str)]
-    return declared if job.problems else tool_problems.known_in(job.cmd)
-
-
-def _search(lines: Sequence[str], job: RenderedJob, names: Sequence[str]) -> tuple[list[Problem], str | None]:
-    """Return the problems in a log, each once, and a note if the search took too long."""
-    documents = [one for name in names for one in tool_problems.built_in().get(name, ())]
-    documents += [one for one in job.problems if not isinstance(one, str)]
-    if not documents:
-        return [], None
-    limit = bounded_regex.Clock(SEARCH_S)
-    found = list(dict.fromkeys(tool_problems.find(lines, tool_problems.parse(documents), limit)))
-    late = f"the search for problems stopped after {SEARCH_S:g}s" if limit.is_up else None
-    return (pytest_log.located(found, lines) if "pytest" in names else found), late
-
-
-def _counts(lines: Sequence[str], found: Sequence[Problem], names: Sequence[str]) -> Mapping[str, int] | None:
-    tests = pytest_log.counts(reversed(lines)) if "pytest" in names else None
-    mild = sum(one.mild for one in found)
-    listed = {"errors": len(found) - mild, "warnings": mild}
-    return tests or {what: count for what, count in listed.items() if count} or None
-
-
 def _shown(lines: Sequence[str]) -> tuple[str, ...]:
-    return tuple(short(line) for line in lines if line.strip())
+    return tuple(clipped(line) for line in lines if line.strip())

@@ -13,7 +13,7 @@ from bgrun.errors import StorageError
 from bgrun.light import suppress
 from bgrun.logs.digest import Digest
 from bgrun.logs.outputs import OutputValue
-from bgrun.parsers.problem_matchers import Problem
+from bgrun.parsers.shape import Problem
 from bgrun.system import files
 
 TYPE_CHECKING = False
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from bgrun.model import Run
     from bgrun.store.paths import RunPaths
 
-VERSION = 1
+VERSION = 2
 """The version of the format; a digest of another version is ignored."""
-_KEPT = ("counts", "problems", "more", "head", "tail", "source", "note", "outputs")
+_KEPT = (
+    "counts", "problems", "more", "head", "tail", "source", "note", "unrecognized", "wrapped", "outputs",
+)  # fmt: skip
 
 
 def read(at: RunPaths, run: Run) -> Digest | None:
@@ -41,8 +43,8 @@ def read(at: RunPaths, run: Run) -> Digest | None:
 
 
 def write(at: RunPaths, digest: Digest) -> None:
-    """Cache the digest of a run unless it may still change; a failure to write is ignored."""
-    if is_kept(digest.run) and digest.settled and files.owner(at.meta) == os.geteuid():
+    """Cache the digest of a run unless its run may still change; a failure to write is ignored."""
+    if is_kept(digest.run) and files.owner(at.meta) == os.geteuid():
         kept = {key: getattr(digest, key) for key in _KEPT}
         kept["problems"] = [tuple(one) for one in digest.problems]
         text = json.dumps({"version": VERSION, "of": _end(digest.run), "digest": kept}, indent=1)
@@ -63,8 +65,10 @@ def _digest(run: Run, raw: dict[str, Any]) -> Digest:
     problems = tuple(Problem(*one) for one in raw["problems"])
     head, tail = (tuple(map(str, raw[key])) for key in ("head", "tail"))
     counts = raw["counts"] and {str(what): int(count) for what, count in raw["counts"].items()}
-    made = Digest(run, counts, problems, int(raw["more"]), head, tail, source=str(raw["source"]), note=raw["note"])
-    return made._replace(outputs=tuple(_output(*one) for one in raw.get("outputs", ())))
+    more, unrecognized = int(raw["more"]), int(raw["unrecognized"])
+    found = Digest(run, counts, problems, more, head, tail, source=str(raw["source"]), note=raw["note"])
+    outputs = tuple(_output(*one) for one in raw.get("outputs", ()))
+    return found._replace(unrecognized=unrecognized, wrapped=bool(raw["wrapped"]), outputs=outputs)
 
 
 def _output(name: str, value: Any, more: int, note: str) -> OutputValue:

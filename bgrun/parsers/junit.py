@@ -9,7 +9,7 @@ import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from bgrun.errors import UsageError
-from bgrun.parsers.problem_matchers import Problem
+from bgrun.parsers.shape import Problem
 from bgrun.wording import short
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Test(NamedTuple):
 
 def _problem(test: _Test) -> Problem:
     file, line = _place(test)
-    return Problem(file, line, _id(test, file), short(test.message))
+    return Problem(file, line, _id(test, file), short(test.message), test=True)
 
 
 def _place(test: _Test) -> tuple[str | None, int | None]:

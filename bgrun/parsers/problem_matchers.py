@@ -7,13 +7,13 @@ patterns for successive lines; the last one may loop. The built-in ones are in `
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
 from bgrun.parsers import bounded_regex
+from bgrun.parsers.shape import MILD, Problem
 from bgrun.wording import short
 
 TYPE_CHECKING = False
@@ -21,32 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _GROUPS = ("file", "line", "column", "severity", "code", "message")
-_MILD = ("warning", "notice", "info", "note")
-_TOOLS: Mapping[str, tuple[str, ...]] = {
-    "pytest": ("pytest", "py.test", "tox", "nox"),
-    "mypy": ("mypy",),
-    "ruff": ("ruff",),
-    "tsc": ("tsc",),
-    "eslint-stylish": ("eslint",),
-    "gcc": ("gcc", "g++", "cc", "c++", "clang", "clang++", "make", "gmake", "ninja", "cmake"),
-    "go": ("go",),
-    "cargo": ("cargo", "rustc"),
-}
-
-
-class Problem(NamedTuple):
-    """A problem that a tool reported; `id` is its rule or its test. Unknown values are None."""
-
-    file: str | None
-    line: int | None
-    id: str | None
-    message: str
-    severity: str = "error"
-
-    @property
-    def mild(self) -> bool:
-        """Whether it is a warning or less."""
-        return self.severity in _MILD
 
 
 class Step(NamedTuple):
@@ -63,12 +37,6 @@ class Matcher(NamedTuple):
     owner: str
     steps: tuple[Step, ...]
     severity: str = "error"
-
-
-def known_in(cmd: str) -> list[str]:
-    """Return the names of the built-in matchers for the tools in a command."""
-    words = set(re.findall(r"[\w.+-]+", cmd))
-    return [name for name, tools in _TOOLS.items() if words.intersection(tools)]
 
 
 @cache
@@ -112,7 +80,7 @@ def _step(step: Mapping[str, Any]) -> Step:
 
 def find(lines: Iterable[str], matchers: Sequence[Matcher], clock: bounded_regex.Clock) -> Iterator[Problem]:
     """Yield the problems in some lines, in order, until the time of the clock is used up."""
-    states = [_State(matcher) for matcher in matchers]
+    states = [State(matcher) for matcher in matchers]
     for line in lines:
         if clock.is_up:
             return
@@ -121,7 +89,7 @@ def find(lines: Iterable[str], matchers: Sequence[Matcher], clock: bounded_regex
                 yield problem
 
 
-class _State:
+class State:
     """The progress of a matcher: the next pattern, and the values that earlier ones captured."""
 
     def __init__(self, matcher: Matcher) -> None:
@@ -129,7 +97,13 @@ class _State:
         self.at = 0
         self.caught: dict[str, str] = {}
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether the next line may continue what was matched."""
+        return self.at > 0
+
     def feed(self, line: str, clock: bounded_regex.Clock) -> Problem | None:
+        """Return the problem that a line completes, or None."""
         steps = self.matcher.steps
         found = clock.search(steps[self.at].pattern, line)
         if not found and self.at:
@@ -156,5 +130,5 @@ def _problem(caught: Mapping[str, str], severity: str) -> Problem:
     number = int(line) if line.isdecimal() and len(line) < 10 else None
     level = caught.get("severity", severity).lower()
     message = short(caught.get("message", ""))
-    known = level if level in _MILD else "error"
+    known = level if level in MILD else "error"
     return Problem(caught.get("file") or None, number, caught.get("code") or None, message, known)

@@ -52,7 +52,7 @@ def problems_of(bg: Cli, job: str) -> list[tuple[object, ...]]:
 
 def test_a_test_report_comes_first(project: Cli) -> None:
     assert problems_of(project, "xml") == [(None, None, "a.b", "boom")]
-    assert "1 passed, 1 failed\na.b: boom\n" in project("report", "xml").out
+    assert "1 failed, 1 passed\na.b: boom\n" in project("report", "xml").out
 
 
 @pytest.mark.parametrize("odd", ["stale", "missing", "link", "fifo", "folder", "broken", "bomb"])
@@ -115,7 +115,7 @@ def test_a_group_tells_of_those_that_failed(project: Cli) -> None:
     lines = project("report", "all", "--format", "github").out.splitlines()
     assert lines[0] == "::error file=x.c,line=3::red"
     assert len(lines) == 10
-    assert "1 passed, 1 failed" in project("report", "good").out
+    assert "1 failed, 1 passed" in project("report", "good").out
 
 
 def test_a_run_that_asks_is_told(project: Cli) -> None:

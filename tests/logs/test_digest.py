@@ -8,6 +8,7 @@ import pytest
 
 from bgrun.api import documents
 from bgrun.logs import digest as digests
+from bgrun.logs import excerpt, search
 from bgrun.model import RenderedJob, Run
 from bgrun.store.paths import RunPaths
 
@@ -34,45 +35,75 @@ def a_run(state: str = "failed") -> Run:
 def digest_of(folder: Path, log: str, state: str = "failed", **job: object) -> Digest:
     (folder / f"{RUN_ID}.log").write_text(log)
     made = RenderedJob("x", "", "ruff check", "", str(folder), **job)  # type: ignore[arg-type]
-    return digests.of_run(RunPaths(str(folder), RUN_ID), a_run(state), made, "")
+    return digests.of_run(RunPaths(str(folder), RUN_ID), a_run(state), made, {"repo_dir": str(folder)})
 
 
-def test_the_problem_at_the_end_of_a_log_of_many_mebibytes_is_found_and_the_rest_is_said_to_be_unread(
-    tmp_path: Path,
+LINE = "y" * 63 + "\n"
+MATCHER = {"owner": "o", "pattern": [{"regexp": "^at (\\d+): (.*)$", "line": 1, "message": 2}]}
+
+
+def test_a_log_of_many_mebibytes_is_searched_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    more = search.END_BYTES // len(LINE)
+    found = digest_of(tmp_path, PROBLEM.replace("3:1", "1:1") + LINE * more + PROBLEM)
+    assert [(one.file, one.line) for one in found.problems] == [("x.py", 1), ("x.py", 3)]
+    assert (found.note, found.head) == (None, ())
+
+
+def test_a_search_that_takes_too_long_continues_at_the_end_of_the_log_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = "y" * 63 + "\n"
-    more = digests.TAIL_BYTES // len(line)
-    found = digest_of(tmp_path, PROBLEM.replace("3:1", "1:1") + line * more + PROBLEM)
-    assert [(one.file, one.line) for one in found.problems] == [("x.py", 3)]
+    monkeypatch.setattr(search, "SEARCH_S", 0.0)
+    monkeypatch.setattr(search, "END_BYTES", 1000)
+    middle = PROBLEM.replace("3:1", "2:1") + LINE * 4000
+    found = digest_of(tmp_path, PROBLEM.replace("3:1", "1:1") + LINE * 1500 + middle + PROBLEM)
+    assert [one.line for one in found.problems] == [1, 3]
+    assert found.note == "1 MiB in the middle of the log was not searched"
+    # A short log is searched whole, however late it is.
+    assert digest_of(tmp_path, PROBLEM).note is None
+
+
+def test_of_a_log_with_matchers_of_the_job_the_end_is_searched_and_the_rest_said_to_be_unread(tmp_path: Path) -> None:
+    log = "at 1: a\n" + LINE * (search.END_BYTES // len(LINE)) + "at 2: b\n"
+    found = digest_of(tmp_path, log, problems=(MATCHER,))
+    assert [one.line for one in found.problems] == [2]
     assert found.note == "only the last 8 MiB of the log were searched"
-    assert found.head == ()
+    # A log of just that size is searched whole; one byte more, and the line that begins before is no line.
+    filler = "y" * (search.END_BYTES - 9)
+    assert digest_of(tmp_path, f"at 1: a\n{filler}\n", problems=(MATCHER,)).problems[0].line == 1
+    assert digest_of(tmp_path, f"at 1: a\n{filler}y\n", problems=(MATCHER,)).problems == ()
 
 
-def test_a_log_of_just_what_is_searched_is_searched_whole(tmp_path: Path) -> None:
-    found = digest_of(tmp_path, PROBLEM + "y" * (digests.TAIL_BYTES - len(PROBLEM) - 1) + "\n")
-    assert ([one.line for one in found.problems], found.note) == ([3], None)
-    # One byte more, and the line that begins before is no line.
-    found = digest_of(tmp_path, PROBLEM + "y" * (digests.TAIL_BYTES - len(PROBLEM)) + "\n")
-    assert (found.problems, found.note) == ((), "only the last 8 MiB of the log were searched")
+def test_only_the_last_attempt_counts(tmp_path: Path) -> None:
+    again = "--- bgrun: attempt 2 of 2 in 0 s; the one before ended with exit code 1 ---\n"
+    log = PROBLEM + again + PROBLEM.replace("x.py", "y.py")
+    (tmp_path / f"{RUN_ID}.log").write_text(log)
+    at, job = RunPaths(str(tmp_path), RUN_ID), RenderedJob("x", "", "ruff", "", str(tmp_path))
+    found = digests.of_run(at, a_run(), job, {"attempts": "2"})
+    assert [one.file for one in found.problems] == ["y.py"]
+    # Without attempts it is a line like any other.
+    assert len(digests.of_run(at, a_run(), job, {}).problems) == 2
 
 
-def test_the_first_line_that_begins_within_what_is_searched_is_searched(tmp_path: Path) -> None:
-    cut, rest = "y" * 10 + "\n", "z" * (digests.TAIL_BYTES - len(PROBLEM) - 6) + "\n"
-    found = digest_of(tmp_path, cut + PROBLEM + rest)
-    assert ([one.line for one in found.problems], found.note is None) == ([3], False)
-
-
-def test_the_problem_at_the_end_of_a_log_beyond_the_head_is_found(tmp_path: Path) -> None:
-    found = digest_of(tmp_path, "y\n" * digests.HEAD_BYTES + PROBLEM)
+def test_a_problem_beyond_the_head_of_a_log_is_found(tmp_path: Path) -> None:
+    found = digest_of(tmp_path, "y\n" * excerpt.BYTES + PROBLEM)
     assert ([one.line for one in found.problems], found.note) == ([3], None)
     assert found.counts == {"errors": 1}
 
 
-def test_no_more_of_a_log_is_read_for_its_head_than_that(tmp_path: Path) -> None:
+def test_no_more_of_a_log_is_read_for_its_head_and_its_tail_than_that(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    for size in (digests.HEAD_BYTES * 3, digests.HEAD_BYTES, 10):
+    for size in (excerpt.BYTES * 3, excerpt.BYTES, 10):
         path.write_text("y\n" * (size // 2))
-        assert len(digests._Log(str(path), ()).head()) == min(size, digests.HEAD_BYTES) // 2
+        assert len(excerpt.head(str(path), ())) == min(size, excerpt.BYTES) // 2
+        assert len(excerpt.tail(str(path), ())) == min(size, excerpt.BYTES) // 2 - (size > excerpt.BYTES)
+    path.write_text("z" * (excerpt.BYTES + 1))
+    assert [len(line) for line in excerpt.tail(str(path), ())] == [excerpt.BYTES - 1]
+
+
+def test_head_and_tail_keep_their_indentation(tmp_path: Path) -> None:
+    found = digest_of(tmp_path, "    x = (1\n        ^\n" + "y\n" * 20 + "  \tz\n")
+    assert found.head[:2] == ("    x = (1", "        ^")
+    assert found.tail[-1] == "        z"
 
 
 @pytest.mark.parametrize(("lines", "head", "tail"), [(12, 0, 12), (13, 3, 12), (40, 3, 12), (1, 0, 1), (0, 0, 0)])
@@ -112,6 +143,8 @@ def test_what_pytest_counted_is_told_and_not_how_many_lines_were_found(tmp_path:
 def test_at_most_so_many_problems_are_told_of_one_and_of_a_group(tmp_path: Path) -> None:
     log = "".join(PROBLEM.replace("3:1", f"{number}:1") for number in range(1, 15))
     one = digest_of(tmp_path, log)
+    assert (len(one.problems), one.more) == (14, 0)
+    one = one.limited(10)
     assert (len(one.problems), one.more) == (10, 4)
     group = digests.of_group(a_run(), [one, one], 15)
     assert [(len(part.problems), part.more) for part in group.parts] == [(10, 4), (5, 9)]

@@ -11,7 +11,7 @@ import pytest
 
 from bgrun.errors import UsageError
 from bgrun.parsers import junit
-from bgrun.parsers.problem_matchers import Problem
+from bgrun.parsers.shape import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,15 +38,17 @@ def test_surefire() -> None:
     report = parsed(SUREFIRE)
     assert report.counts == {"failed": 1, "errors": 1, "skipped": 1}
     assert report.problems == (
-        Problem("CartTest.java", 17, "com.shop.CartTest.total", "expected:<4> but was:<3>"),
-        Problem(None, None, "com.shop.CartTest.db", "refused"),
+        Problem("CartTest.java", 17, "com.shop.CartTest.total", "expected:<4> but was:<3>", test=True),
+        Problem(None, None, "com.shop.CartTest.db", "refused", test=True),
     )
 
 
 def test_jest() -> None:
     report = parsed(JEST)
     assert report.counts == {"passed": 1, "failed": 1}
-    expected = Problem("src/cart.test.js", 5, "cart adds.cart adds", "Error: expect(received).toBe(expected)")
+    expected = Problem(
+        "src/cart.test.js", 5, "cart adds.cart adds", "Error: expect(received).toBe(expected)", test=True
+    )
     assert report.problems == (expected,)
 
 
@@ -57,7 +59,9 @@ def test_a_real_pytest(tmp_path: Path, family: str) -> None:
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"junit_family={family}", "--junitxml", "out.xml"]
     subprocess.run([sys.executable, *words], cwd=tmp_path, check=False, capture_output=True)
     (problem,) = junit.parse(io.BytesIO((tmp_path / "out.xml").read_bytes())).problems
-    assert problem == Problem("tests/test_shop.py", 3, "tests/test_shop.py::TestCart::test_n", "assert 1 == 2")
+    assert problem == Problem(
+        "tests/test_shop.py", 3, "tests/test_shop.py::TestCart::test_n", "assert 1 == 2", test=True
+    )
 
 
 @pytest.mark.parametrize(

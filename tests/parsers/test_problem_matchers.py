@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.parsers import bounded_regex, problem_matchers, pytest_log
-from bgrun.parsers.problem_matchers import Problem
+from bgrun.parsers import bounded_regex, problem_matchers
+from bgrun.parsers.shape import Problem
+from bgrun.wording import short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,45 +83,6 @@ def test_recorded_output(tool: str) -> None:
     assert found_in(text, tool) == expected
 
 
-SUITE = """
-import pytest
-def helper(): raise ValueError("deep")
-def test_ok(): pass
-def test_total():
-    assert 3 == 4, "a message that is long enough to be cut where the terminal of pytest ends, at eighty columns"
-class TestCart:
-    @pytest.mark.parametrize("n", [1, 2])
-    def test_n(self, n):
-        assert n == 1
-def test_deep(): helper()
-@pytest.fixture
-def broken(): raise RuntimeError("no db")
-def test_setup(broken): pass
-"""
-
-
-@pytest.mark.parametrize("words", [(), ("-v",), ("-q",), ("--tb=short",), ("-v", "-n2"), ("-q", "--color=yes")])
-def test_a_real_pytest(tmp_path: Path, words: tuple[str, ...]) -> None:
-    from bgrun.parsers import terminal
-
-    (tmp_path / "test_shop.py").write_text(SUITE)
-    text = output_of(tmp_path, "pytest", "-p", "no:cacheprovider", *words, "test_shop.py")
-    lines = [terminal.clean(line) for line in text.splitlines()]
-    seen = pytest_log.located(found_in("\n".join(lines), "pytest"), lines)
-    by_id = {problem.id: problem for problem in seen}
-    assert set(by_id) == {
-        "test_shop.py::test_total",
-        "test_shop.py::TestCart::test_n[2]",
-        "test_shop.py::test_deep",
-        "test_shop.py::test_setup",
-    }
-    total = by_id["test_shop.py::test_total"]
-    assert (total.file, total.line) == ("test_shop.py", 6)
-    assert total.message.startswith("AssertionError: a message that is long enough to be cut where the terminal")
-    assert by_id["test_shop.py::TestCart::test_n[2]"].line == 10
-    assert pytest_log.counts(reversed(lines)) == {"failed": 3, "passed": 2, "error": 1}
-
-
 def test_real_mypy_and_ruff(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text('import os\nx: int = "a"\n')
     (mypy,) = found_in(output_of(tmp_path, "mypy", "--cache-dir", "cache", "bad.py"), "mypy")
@@ -137,11 +99,6 @@ def test_a_real_gcc(tmp_path: Path) -> None:
     done = subprocess.run(["gcc", "-c", "a.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
     first = found_in(done.stderr, "gcc")[0]
     assert (first.file, first.line) == ("a.c", 2)
-
-
-def test_tools_are_known_from_the_command() -> None:
-    assert problem_matchers.known_in(".venv/bin/python -m pytest -q && npx eslint .") == ["pytest", "eslint-stylish"]
-    assert problem_matchers.known_in("./deploy.sh staging") == []
 
 
 @pytest.mark.parametrize(
@@ -173,8 +130,8 @@ def test_a_matcher_that_never_ends_is_given_up() -> None:
 
 @given(st.text(), st.integers(1, 200))
 def test_short_is_one_short_line(text: str, most: int) -> None:
-    assert len(problem_matchers.short(text, most)) <= most
-    assert "\n" not in problem_matchers.short(text, most)
+    assert len(short(text, most)) <= most
+    assert "\n" not in short(text, most)
 
 
 def test_the_built_ins_have_the_published_form() -> None:

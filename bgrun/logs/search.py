@@ -1,0 +1,92 @@
+"""Search the log of a run for problems: by the tools that printed it, or by the problem matchers of the job."""
+
+from __future__ import annotations
+
+from bgrun.light import NamedTuple
+from bgrun.logs import excerpt, masked
+from bgrun.parsers import bounded_regex, problem_matchers, sieve, terminal
+from bgrun.parsers.recognize import Recognized, Recognizer
+from bgrun.parsers.shape import LIKELY, WRAPPER, Findings, Found, counted
+from bgrun.store import masking
+from bgrun.system import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from bgrun.model import RenderedJob
+    from bgrun.store.masking import Mark
+
+SEARCH_S = 8.0
+"""How many seconds of processor time a log is searched from its beginning, then its end."""
+MATCH_S = 3.0
+"""How many seconds a log is searched with the expressions of a job."""
+END_BYTES = 8 << 20
+"""How many bytes at the end of a log are always searched; with the expressions of a job only these."""
+
+
+class Seen(NamedTuple):
+    """What was recognized in a log, and notes on what was not searched."""
+
+    recognized: Recognized = Recognized()
+    notes: tuple[str, ...] = ()
+
+
+def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1) -> Seen:
+    """Return the problems in a log and the counts of the tools.
+
+    Args:
+        path: the log.
+        known: the marks of its secrets.
+        job: its job; `problems` names the tools to look for, or has matchers; without it all tools are.
+        attempts: how many attempts the run made; only the log of the last one counts.
+    """
+    names = [one for one in job.problems if isinstance(one, str)]
+    documents = [one for one in job.problems if not isinstance(one, str)]
+    seen = _recognized(path, known, names, attempts) if names or not documents else Seen()
+    if not documents:
+        return seen
+    matched = _matched(path, known, documents)
+    named = [call for call in seen.recognized.calls if call.certainty > WRAPPER or not matched.recognized.calls]
+    return Seen(Recognized((*named, *matched.recognized.calls)), seen.notes + matched.notes)
+
+
+def _recognized(path: str, known: Sequence[Mark], names: Sequence[str], attempts: int) -> Seen:
+    held = max(sieve.MOST_BYTES, 4 * sieve.LONGEST_LINE + masked.ahead(known))
+    recognizer = Recognizer(
+        lambda raw: masking.shown(terminal.decode(raw), known),
+        names,
+        retried=attempts > 1,
+        limit_s=SEARCH_S,
+        held=held,
+    )
+    reached = 0
+    for piece in masked.read_from(path, 0, known):
+        recognizer.feed(piece.data)
+        reached = piece.end
+        if recognizer.is_late:
+            break
+    skipped = max(0, files.size(path) - END_BYTES - reached) if recognizer.is_late else 0
+    if skipped:
+        recognizer.jump()
+        is_begun = False
+        for data, _ in masked.read_from(path, reached + skipped, known):
+            # The first line is incomplete.
+            recognizer.feed(data if is_begun else data.partition(b"\n")[2])
+            is_begun = is_begun or b"\n" in data
+    size = (skipped >> 20) + 1
+    note = f"{size} MiB in the middle of the log {'was' if size == 1 else 'were'} not searched"
+    return Seen(recognizer.result(), (note,) if skipped else ())
+
+
+def _matched(path: str, known: Sequence[Mark], documents: Sequence[Any]) -> Seen:
+    limit = bounded_regex.Clock(MATCH_S)
+    lines = excerpt.tail(path, known, END_BYTES)
+    found = list(dict.fromkeys(problem_matchers.find(lines, problem_matchers.parse(documents), limit)))
+    notes = [f"the search for problems stopped after {MATCH_S:g}s"] if limit.is_up else []
+    if files.size(path) > END_BYTES:
+        notes.append(f"only the last {END_BYTES >> 20} MiB of the log were searched")
+    counts = counted([Found(one, 0) for one in found])
+    call = Findings("", LIKELY, 0, 0, tuple(Found(one, at) for at, one in enumerate(found)), counts)
+    return Seen(Recognized((call,) if found else ()), tuple(notes))

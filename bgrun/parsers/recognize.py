@@ -1,0 +1,205 @@
+"""Recognize which tools printed a log, and what they found.
+
+Every parser reads the log once; then their claims are settled.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import NamedTuple
+
+from bgrun.parsers import registry
+from bgrun.parsers.directories import Directories
+from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Found, Parser, counted
+from bgrun.parsers.sieve import MOST_BYTES, Sieve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from bgrun.parsers.shape import Findings
+
+_FIRST = ("failed", "errors", "passed")
+_ATTEMPT = re.compile(r"^--- bgrun: attempt \d+ of \d+ in [\d.]+ s; the one before ended with exit code \d+ ---$")
+
+
+class Recognized(NamedTuple):
+    """What was recognized in a log: the findings that count, in its order."""
+
+    calls: tuple[Findings, ...] = ()
+
+    @property
+    def found(self) -> list[Found]:
+        """Each problem once, in the order of the log."""
+        return list(_once(sorted((one for call in self.calls for one in call.found), key=lambda one: one.at)))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The totals of all calls of all tools, by outcome."""
+        return merged(call.counts for call in self.calls)
+
+    @property
+    def tests(self) -> Mapping[str, int]:
+        """The totals of test runners alone."""
+        return merged(call.counts for call in self.calls if call.is_of_tests)
+
+    @property
+    def missing(self) -> int:
+        """How many more problems the tools counted."""
+        return sum(call.missing for call in self.calls)
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether nothing was found but that a wrapper's command failed."""
+        found = {call.certainty for call in self.calls if call.found}
+        return found == {WRAPPER}
+
+
+class Recognizer:
+    """Reads a log that comes in blocks, within a limit of processor time.
+
+    Args:
+        show: turns the bytes of a line into clean text with secrets masked.
+        names: the tools to look for; empty means all.
+        retried: whether the log has several attempts, of which the last one counts.
+        limit_s: how many seconds of this thread's time `feed` takes before `is_late`.
+        held: how many bytes of a line are held at most.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[bytes], str],
+        names: Collection[str] = (),
+        *,
+        retried: bool = False,
+        limit_s: float = 60.0,
+        held: int = MOST_BYTES,
+    ) -> None:
+        marks: list[Callable[[], Parser]] = [Directories]
+        if retried:
+            marks.append(lambda: _Attempts(self._forget))
+        self._marks = len(marks)
+        self._sieve = Sieve([*marks, *registry.makers(names)], show, held)
+        self._limit_s = limit_s
+        self._used_s = 0.0
+
+    def _forget(self) -> None:
+        self._sieve.restart()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time is used up."""
+        return self._used_s > self._limit_s
+
+    def feed(self, block: bytes) -> None:
+        """Read the next bytes of the log."""
+        begun = time.thread_time()
+        self._sieve.feed(block)
+        self._used_s += time.thread_time() - begun
+
+    def jump(self) -> None:
+        """Leave a part of the log out; the next bytes begin a line."""
+        self._sieve.jump()
+
+    def result(self) -> Recognized:
+        """Return what was recognized, at the end of the log."""
+        self._sieve.end()
+        parsers = self._sieve.parsers
+        directories = next(parser for parser in parsers if isinstance(parser, Directories))
+        settled = settle([one for parser in parsers[self._marks :] for one in parser.findings()])
+        return Recognized(tuple(_based(call, directories) for call in settled))
+
+
+def _based(call: Findings, directories: Directories) -> Findings:
+    return call._replace(found=tuple(one._replace(base=call.base or directories.base_at(one.at)) for one in call.found))
+
+
+class _Attempts(Parser):
+    """The line that the job script prints between attempts."""
+
+    stems = ("--- bgrun: attempt ",)
+
+    def __init__(self, again: Callable[[], None]) -> None:
+        super().__init__()
+        self._again = again
+
+    def feed(self, line: str) -> bool:
+        """Forget what came before such a line."""
+        if _ATTEMPT.match(line):
+            self._again()
+        return False
+
+
+def merged(every: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sums of counts by outcome, failures first, without zeros."""
+    sums: dict[str, int] = {}
+    for counts in every:
+        for what, number in counts.items():
+            sums[what] = sums.get(what, 0) + number
+    order = [*_FIRST, *(what for what in sums if what not in (*_FIRST, "warnings")), "warnings"]
+    return {what: sums[what] for what in order if sums.get(what)}
+
+
+def settle(calls: Sequence[Findings]) -> list[Findings]:
+    """Return the findings that count, in the order of the log. Pure.
+
+    A line within the output of a tool that is known from its heading to its total is that tool's. Another line that
+    several tools claim belongs to the most certain one, else to the first. Uncertain findings, such as a traceback that
+    was perhaps only logged, count if no surer ones follow; a wrapper's only if there are no others.
+    """
+    kept = _claimed(_outside(calls))
+    failed = [call for call in kept if call.certainty > WRAPPER and any(not one.problem.mild for one in call.found)]
+    if failed:
+        kept = [call for call in kept if call.certainty > WRAPPER]
+    last = max((call.end for call in failed if call.certainty >= LIKELY), default=-1)
+    kept = [call for call in kept if call.certainty >= LIKELY or call.certainty == WRAPPER or call.end > last]
+    return sorted(kept, key=lambda call: call.start)
+
+
+def _outside(calls: Sequence[Findings]) -> Iterator[Findings]:
+    """Yield findings without what lies in the output of another tool."""
+    owners = [call for call in calls if call.owns and call.certainty == SURE]
+    for call in calls:
+        around = [one for one in owners if one.tool != call.tool and one.start <= call.end and call.start <= one.end]
+        # Of two that overlap the one that began first is the outer one.
+        around = [one for one in around if not (call.owns and call.certainty == SURE) or one.start < call.start]
+        left = [one for one in call.found if not any(owner.start <= one.at <= owner.end for owner in around)]
+        if len(left) == len(call.found) and (left or not _is_within(call, around)):
+            yield call
+        elif left:
+            yield _without(call, left)
+
+
+def _is_within(call: Findings, owners: Iterable[Findings]) -> bool:
+    return any(owner.start <= call.start and call.end <= owner.end for owner in owners)
+
+
+def _claimed(calls: Iterable[Findings]) -> list[Findings]:
+    """Return findings of which no two claim the same line."""
+    every = list(calls)
+    best: dict[int, int] = {}
+    for number in sorted(range(len(every)), key=lambda number: -every[number].certainty):
+        for one in every[number].found:
+            best.setdefault(one.at, number)
+    kept = []
+    for number, call in enumerate(every):
+        left = [one for one in call.found if best[one.at] == number]
+        if left or not call.found:
+            kept.append(call if len(left) == len(call.found) else _without(call, left))
+    return kept
+
+
+def _without(call: Findings, left: Sequence[Found]) -> Findings:
+    """Return findings with only some of the problems: the tool's own total no longer applies."""
+    return call._replace(found=tuple(left), counts=counted(left), total=None)
+
+
+def _once(every: Iterable[Found]) -> Iterator[Found]:
+    """Yield each test once, and each other finding of a line once."""
+    seen = set()
+    for one in every:
+        key = (one.base, one.problem.key, None if one.problem.test else one.problem.line)
+        if key not in seen:
+            seen.add(key)
+            yield one

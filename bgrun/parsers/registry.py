@@ -1,0 +1,50 @@
+"""The parsers that there are, by the names that `problems:` in a job takes."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+
+from bgrun.parsers import problem_matchers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from bgrun.parsers.shape import Parser
+
+_PARSERS = {
+    "pytest": "test_runners.pytest:Pytest",
+}
+"""Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
+ALIASES: dict[str, tuple[str, ...]] = {}
+"""Names that stand for several parsers."""
+
+
+def names() -> list[str]:
+    """Return the names of all parsers, in the order of the documentation."""
+    return sorted({*_PARSERS, *ALIASES, *problem_matchers.built_in()})
+
+
+def makers(wanted: Collection[str] = ()) -> list[Callable[[], Parser]]:
+    """Return what makes the parsers with these names, or all; only these are imported."""
+    every = {one for name in wanted for one in (name, *ALIASES.get(name, ()))}
+    found: list[Callable[[], Parser]] = [
+        _class(place) for name, place in _PARSERS.items() if not every or name in every
+    ]
+    if documents := [
+        (name, document)
+        for name, several in problem_matchers.built_in().items()
+        if not every or name in every
+        for document in several
+    ]:
+        from bgrun.parsers.matched import Matched
+
+        found += [partial(Matched, name, document) for name, document in documents]
+    return found
+
+
+def _class(place: str) -> Callable[[], Parser]:
+    module, _, name = place.partition(":")
+    found: Callable[[], Parser] = getattr(import_module(f"bgrun.parsers.{module}"), name)
+    return found

@@ -1,0 +1,211 @@
+r"""The shape of a parser: how to recognize one tool from the log of a run.
+
+To add a tool:
+
+1. Write `bgrun/parsers/<room>/<tool>.py` with a class derived from `Parser`: standard library only, no input or output.
+2. Set `name`, and `stems`: short texts, one of which is in every line at which something of interest begins. The log is
+   searched for stems first, at gigabytes per second; only lines with one of them reach `feed`. Escape sequences are
+   removed before the search, so colors do not matter. Prefer stems that others use, and that plain output seldom has.
+3. Write `feed(line)`. A line is clean: no escapes, secrets masked, no line feed, at most 4,096 characters, indentation
+   kept. Use anchored, linear expressions: `(\S+)` and `[^:]+`, no nested repetition. Return True to get the next line
+   whatever is in it (within a section, a traceback, a block), False to get lines with a stem only. If lines before a
+   stem matter, set `context` to their number (the heading of a file above the first finding in it).
+4. Call `begin` at the tool's own heading if it has one, `report` for each problem, and `finish` at its own total. What
+   lies between belongs to one call of the tool; a log may hold several. Without heading or total, `report` is enough.
+5. Name the class in `registry.py`.
+6. Put real output into `tests/fixtures/tools/<tool>/<case>.log` and the wanted findings into `<case>.yaml`;
+   `tests/parsers/test_tools.py` reads them all, and feeds each log to all parsers together and to every other one.
+
+How claims are settled (`recognize.py`): what one tool prints between its heading and its total is its own, so that a
+traceback within a failed test is not counted twice (`begin(owns=True)`). A line that two tools claim belongs to the
+one with the higher certainty, and between equals to the one that `registry.py` names first. Wrappers (make, npm, tox)
+count only if nothing else failed.
+
+Give a file as printed: the digest makes it relative to the project.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bgrun.wording import short
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+WRAPPER, WEAK, LIKELY, SURE = range(4)
+"""How certain it is that a tool printed a line.
+
+WRAPPER: it only says that another command failed. WEAK: a form that several tools share, such as `file:1: text`, or a
+traceback. LIKELY: a form of this tool, with its own kind of rule or code. SURE: between its own heading and total, or a
+line that nobody else prints.
+"""
+MILD = ("warning", "notice", "info", "note")
+
+
+class Problem(NamedTuple):
+    """A problem that a tool reported. Unknown values are None.
+
+    id: its test or its rule, as the tool names it, with the class where it has one.
+    tool: the name of the tool; '' for a matcher of the job file.
+    phase: '' for the body of a test, else `setup`, `teardown`, `collection` and the like.
+    test: whether it is a failed test; otherwise it is a finding in a file.
+    """
+
+    file: str | None
+    line: int | None
+    id: str | None
+    message: str
+    severity: str = "error"
+    tool: str = ""
+    phase: str = ""
+    test: bool = False
+
+    @property
+    def mild(self) -> bool:
+        """Whether it is a warning or less."""
+        return self.severity in MILD
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What identifies the problem in another run, where its line may be another one.
+
+        Of a test: tool, file, id (with its class) and phase. Of a finding: tool, file, rule, severity and message.
+        """
+        rest = (self.phase, "") if self.test else (self.severity, self.message)
+        return (self.tool, self.file or "", self.id or "", *rest)
+
+
+class Found(NamedTuple):
+    """A problem, and where in the log it was recognized: two tools may claim the same line.
+
+    base: the directory that its file is relative to, or '' if the log does not say.
+    """
+
+    problem: Problem
+    at: int
+    base: str = ""
+
+
+class Findings(NamedTuple):
+    """The result of one call of a tool.
+
+    start, end: its first and last position in the log.
+    counts: what it counted, by outcome: `passed`, `failed`, `errors`, `skipped`, `warnings` …, in the order to show.
+    total: how many problems it says there are, or None.
+    owns: whether everything between `start` and `end` is its output.
+    base: the directory that its files are relative to, or '' if it does not say.
+    """
+
+    tool: str
+    certainty: int
+    start: int
+    end: int
+    found: tuple[Found, ...] = ()
+    counts: Mapping[str, int] = {}
+    total: int | None = None
+    owns: bool = False
+    base: str = ""
+
+    @property
+    def is_of_tests(self) -> bool:
+        """Whether it counts tests, those that passed included."""
+        return "passed" in self.counts or "skipped" in self.counts or any(one.problem.test for one in self.found)
+
+    @property
+    def missing(self) -> int:
+        """How many problems it counted beyond those that were recognized."""
+        return max(0, (self.total or 0) - len(self.found))
+
+
+def number(text: str | None) -> int | None:
+    """Return a line number in digits, or None."""
+    return int(text) if text and text.isdecimal() and len(text) < 10 else None
+
+
+class Parser:
+    """The base of all parsers: collects problems into calls of the tool.
+
+    name: the tool, as in `problems:` of a job and in the documentation.
+    stems: texts, one of which is in each line that it needs; without any it gets every line.
+    context: how many lines before such a line it gets, too.
+    at: the position of the current line in the log; set before `feed`.
+    """
+
+    name: str = ""
+    stems: tuple[str, ...] = ()
+    context: int = 0
+
+    def __init__(self) -> None:
+        self.at = 0
+        self._calls: list[Findings] = []
+        self._call: Findings | None = None
+        self._found: list[Found] = []
+
+    def feed(self, line: str) -> bool:
+        """Read a line; return whether the next one is wanted whatever is in it."""
+        raise NotImplementedError
+
+    def begin(self, *, owns: bool = False, base: str = "", certainty: int = SURE) -> None:
+        """Begin a call at the current line: the tool's heading. An earlier call without an end ends before it."""
+        self._close(self.at)
+        self._call = Findings(self.name, certainty, self.at, self.at, owns=owns, base=base)
+
+    def based(self, directory: str) -> None:
+        """Note the directory that the files of the call are relative to, if a call is open."""
+        if self._call:
+            self._call = self._call._replace(base=directory)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a call without an end."""
+        return self._call is not None
+
+    def report(self, problem: Problem, certainty: int = LIKELY, at: int | None = None) -> None:
+        """Add a problem to the call; begin one if there is none.
+
+        Args:
+            problem: the problem; its message is shortened here, and its tool is set.
+            certainty: how certain it is that this tool printed it; the highest one of a call counts.
+            at: where it was recognized, if not at the current line.
+        """
+        place = self.at if at is None else at
+        call = self._call or Findings(self.name, certainty, place, place)
+        self._call = call._replace(certainty=max(call.certainty, certainty), end=max(call.end, self.at))
+        severity = problem.severity if problem.severity in MILD else "error"
+        known = problem._replace(message=short(problem.message), severity=severity, tool=self.name)
+        self._found.append(Found(known, place))
+
+    def finish(self, counts: Mapping[str, int] | None = None, total: int | None = None, certainty: int = SURE) -> None:
+        """End the call at the current line: the tool's own total.
+
+        Args:
+            counts: what it counted; by default its problems are counted.
+            total: how many problems it says there are, if it does.
+            certainty: how certain it is that the current line is this tool's.
+        """
+        call = self._call or Findings(self.name, certainty, self.at, self.at)
+        best = max(call.certainty, certainty)
+        self._call = call._replace(certainty=best, counts=dict(counts or {}), total=total)
+        self._close(self.at)
+
+    def findings(self) -> tuple[Findings, ...]:
+        """Return one result for each call of the tool."""
+        self._close(self._call.end if self._call else self.at)
+        return tuple(self._calls)
+
+    def _close(self, end: int) -> None:
+        if self._call is not None:
+            call = self._call._replace(end=max(end, self._call.start), found=tuple(self._found))
+            self._calls.append(call._replace(counts=call.counts or counted(self._found)))
+        self._call, self._found = None, []
+
+
+def counted(found: Sequence[Found]) -> dict[str, int]:
+    """Return how many problems there are: tests that failed, errors, warnings."""
+    counts = {"failed": 0, "errors": 0, "warnings": 0}
+    for one in found:
+        problem = one.problem
+        counts["warnings" if problem.mild else "failed" if problem.test and not problem.phase else "errors"] += 1
+    return {what: number for what, number in counts.items() if number}

@@ -1,0 +1,160 @@
+"""Give each parser the lines of a log that it needs, in linear time and little memory.
+
+A log is searched for the stems of all parsers at once, as bytes; only around hits it is split into lines.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bgrun.parsers.shape import Parser
+
+LONGEST_LINE = 4096
+"""How many characters of a line a parser gets."""
+MOST_BYTES = 64 << 10
+"""How many bytes of a line are held; of the rest of it only what follows the last carriage return is kept."""
+_COMMON = (b"rror", b"FAIL", b"ailed", b"ailing", b"assed", b"arning", b"irectory")
+"""Stems that stand for many longer ones."""
+_CONTEXT = 4 << 10
+_ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+class Sieve:
+    """Splits a log that comes in blocks, and feeds parsers.
+
+    Args:
+        makers: make the parsers; again at each `restart`.
+        show: turns the bytes of a line into clean text with secrets masked.
+        held: how many bytes of a line are held at most.
+    """
+
+    def __init__(
+        self, makers: Sequence[Callable[[], Parser]], show: Callable[[bytes], str], held: int = MOST_BYTES
+    ) -> None:
+        self._makers = makers
+        self._show = show
+        self._held = held
+        self.parsers: list[Parser] = []
+        self._inside: set[int] = set()
+        self._fed_to: list[int] = []
+        self._at = 0
+        self._rest = b""
+        self._before = b""
+        self.restart()
+        self._needed = [tuple(stem.encode() for stem in parser.stems) for parser in self.parsers]
+        self._always = {number for number, stems in enumerate(self._needed) if not stems}
+        self._stems = _reduced({stem for stems in self._needed for stem in stems})
+        self._wanted_by = [
+            {number for number, needed in enumerate(self._needed) if any(stem in one for one in needed)}
+            for stem in self._stems
+        ]
+
+    def restart(self) -> None:
+        """Replace the parsers with new ones: what was fed before does not count."""
+        self.parsers = [make() for make in self._makers]
+        self._inside.clear()
+        self._fed_to = [0] * len(self.parsers)
+
+    def feed(self, block: bytes) -> None:
+        """Read the next bytes of the log."""
+        whole, feed, rest = block.rpartition(b"\n")
+        if feed:
+            self._lines(self._rest + whole + feed)
+            self._rest = b""
+        self._rest += rest
+        if len(self._rest) > self._held:
+            overwritten = self._rest.rstrip(b"\r").rfind(b"\r") + 1
+            self._rest = self._rest[overwritten : overwritten + self._held]
+
+    def end(self) -> None:
+        """Read the last line, which has no line feed."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._lines(rest + b"\n")
+
+    def jump(self) -> None:
+        """Leave a part of the log out; the next bytes begin a line."""
+        self._rest = self._before = b""
+        self._inside.clear()
+
+    def _lines(self, data: bytes) -> None:
+        """Read whole lines."""
+        if b"\x1b" in data:
+            data = _ESCAPES.sub(b"", data)
+        at = 0
+        for start, wanted in self._hits(data):
+            at = self._inner(data, at, start)
+            at = self._line(data, start, wanted)
+        self._inner(data, at, len(data))
+        self._before = data[-_CONTEXT:]
+        self._at += len(data)
+
+    def _hits(self, data: bytes) -> list[tuple[int, set[int]]]:
+        """Return the start of each line with a stem, and the parsers that may want it."""
+        found: dict[int, set[int]] = {}
+        if self._always:
+            at = 0
+            while at < len(data):
+                found[at] = set(self._always)
+                at = data.index(b"\n", at) + 1
+        for stem, wanted in zip(self._stems, self._wanted_by, strict=True):
+            at = data.find(stem)
+            while at >= 0:
+                found.setdefault(data.rfind(b"\n", 0, at) + 1, set()).update(wanted)
+                at = data.find(stem, data.index(b"\n", at))
+        return sorted(found.items())
+
+    def _inner(self, data: bytes, at: int, end: int) -> int:
+        """Feed lines to the parsers that want every line, until there is none."""
+        while self._inside and at < end:
+            at = self._line(data, at, ())
+        return at
+
+    def _line(self, data: bytes, start: int, wanted: Iterable[int]) -> int:
+        """Feed a line to the parsers that want it; return where the next one begins."""
+        end = data.index(b"\n", start)
+        raw = data[start:end]
+        readers = {one for one in wanted if one in self._always or any(stem in raw for stem in self._needed[one])}
+        readers |= self._inside
+        if readers:
+            text = self._text(raw)
+            for number in sorted(readers):
+                self._context(number, data, start)
+                self._give(number, text, self._at + start, end + 1 - start)
+        return end + 1
+
+    def _give(self, number: int, text: str, at: int, length: int) -> None:
+        parser = self.parsers[number]
+        parser.at = at
+        self._fed_to[number] = at + length
+        (self._inside.add if parser.feed(text) else self._inside.discard)(number)
+
+    def _context(self, number: int, data: bytes, start: int) -> None:
+        """Feed the lines before a line to a parser that wants them and has not seen them."""
+        most = self.parsers[number].context
+        if not most or number in self._inside:
+            return
+        lines = (
+            (self._before + data[max(0, start - _CONTEXT) : start])
+            if start < _CONTEXT
+            else data[start - _CONTEXT : start]
+        )
+        earlier = lines.split(b"\n")[-most - 1 : -1]
+        at = self._at + start - sum(len(line) + 1 for line in earlier)
+        for line in earlier:
+            if at >= self._fed_to[number]:
+                self._give(number, self._text(line), at, len(line) + 1)
+            at += len(line) + 1
+
+    def _text(self, raw: bytes) -> str:
+        return self._show(raw)[:LONGEST_LINE]
+
+
+def _reduced(stems: set[bytes]) -> list[bytes]:
+    """Return fewer and shorter stems, one of which is in each of these."""
+    short = {next((common for common in _COMMON if common in stem), stem) for stem in stems}
+    return sorted(stem for stem in short if not any(other in stem for other in short if other != stem))

@@ -1,0 +1,296 @@
+"""Recognize pytest in every style: which tests failed, where, and its own totals.
+
+The short summary names the tests; the sections of `FAILURES` and `ERRORS` have the place and the whole message. Both
+are in the same order, so that the n-th section of a title belongs to the n-th line of it: two files may have a test of
+the same name. Lines of results count only where there is no summary (`-v --no-summary`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from bgrun.parsers.shape import SURE, Findings, Parser, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OUTCOMES = (
+    "passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun|subtests (?:passed|failed|skipped)"
+)
+_TOTAL = re.compile(
+    rf"^(=+ )?(no tests ran|\d+ (?:{_OUTCOMES})(?:, \d+ (?:{_OUTCOMES}))*) in \d[\d.]*s(?: \([\d:, day]+\))?(?: =+)?$"
+)
+_COUNT = re.compile(r"(\d+) ([a-z ]+)")
+_KEYS = {"error": "errors", "warning": "warnings"}
+_START, _FAILURES, _ERRORS, _SUMMARY = "test session starts", "FAILURES", "ERRORS", "short test summary info"
+_RULE = re.compile(
+    rf"^=+ ({_START}|{_FAILURES}|{_ERRORS}|{_SUMMARY}|PASSES|XFAILURES|XPASSES"
+    r"|(?:warnings summary|slowest|tests coverage|coverage).*) =+$"
+)
+_HEAD = re.compile(r"^_+ (ERROR at (setup|teardown) of |ERROR (collecting) )?(\S.*?) _+$")
+_CAPTURED = re.compile(r"^-+ Captured .+ -+$")
+_LISTED = re.compile(r"^(FAILED|ERROR|SUBFAILED|SUBFAIL)(?:\[.*?\]|\(.*?\)|,)*(?: \([^)]*\))? (\S.*)$")
+_RESULT = re.compile(
+    r"^(?:\[gw\d+\] \[ *\d+%\] (FAILED|ERROR) (\S.*?)|(\S.*?\S) (FAILED|ERROR)(?: +\[ *[\d/%]+\])?) *$"
+)
+_PLACE = re.compile(r"^(\S[^:]*(?::[^:\d][^:]*)*):(\d+): (.*)$")
+_NATIVE = re.compile(r'^  File "([^"]+)", line (\d+)')
+_ROOT = re.compile(r"^rootdir: (.+?)(?:, (?:configfile|inifile|testpaths):.*)?$")
+_USAGE = re.compile(r"^(?:\S*pytest|\S*py\.test|__main__\.py): error: (.+)$")
+_ERROR = re.compile(r"^ERROR: (?!usage:)(\S.*)$")
+_INTERNAL = "INTERNALERROR> "
+
+
+class _Section:
+    """The section of a failure: its places in order, and the first line of its error."""
+
+    def __init__(self, phase: str, title: str, at: int) -> None:
+        self.phase = phase
+        self.title = title
+        self.at = at
+        self.places: list[tuple[str, int, str]] = []
+        self.error = ""
+        self.is_muted = False
+
+    def feed(self, line: str) -> None:
+        if self.is_muted or _CAPTURED.match(line):
+            self.is_muted = True
+        elif line.startswith("E  "):
+            self.error = self.error or line[1:].strip()
+        elif place := _PLACE.match(line):
+            self.places.append((place[1], int(place[2][:9]), place[3]))
+        elif native := _NATIVE.match(line):
+            self.places.append((native[1], int(native[2][:9]), ""))
+        elif self.places and line and not line[0].isspace() and not self.places[-1][2]:
+            # The last line of a traceback as Python prints it.
+            self.error = self.error or line
+
+    def line_in(self, file: str) -> int | None:
+        """Return the line of the last frame in a file, which the section may name relative to another directory."""
+        return next((line for path, line, _ in reversed(self.places) if _is_same(path, file)), None)
+
+    def message(self) -> str:
+        return self.error or (self.places[-1][2] if self.places else "")
+
+
+class _Listed(NamedTuple):
+    """A test in the short summary, or in the list of results, and its position in the log."""
+
+    kind: str
+    text: str
+    at: int
+
+
+class _Call:
+    """All that one call of pytest printed of its failures."""
+
+    def __init__(self) -> None:
+        self.part = ""
+        self.width = 0
+        self.has_heading = False
+        self.sections: list[_Section] = []
+        self.listed: list[_Listed] = []
+        self.results: list[_Listed] = []
+        self.loose: list[_Listed] = []
+        self.errors: list[tuple[str, int]] = []
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether every line is wanted."""
+        return self.part in (_FAILURES, _ERRORS, _SUMMARY)
+
+    def enter(self, part: str, width: int) -> None:
+        self.part, self.width = part, width
+
+    def feed(self, line: str, at: int) -> None:
+        if self.part in (_FAILURES, _ERRORS):
+            if (head := _HEAD.match(line)) and self._is_rule(line):
+                self.sections.append(_Section(head[2] or head[3] or "", head[4], at))
+            elif self.sections and self.sections[-1].title:
+                self.sections[-1].feed(line)
+            elif _PLACE.match(line):
+                # --tb=line
+                self.sections.append(_Section("", "", at))
+                self.sections[-1].feed(line)
+        elif self.part == _SUMMARY:
+            if found := _LISTED.match(line):
+                self.listed.append(_Listed(found[1], found[2], at))
+        elif not self.has_heading and (found := _LISTED.match(line)):
+            # The beginning of the output may have been cut off: pytest | tail
+            self.loose.append(_Listed(found[1], found[2], at))
+        elif found := _ERROR.match(line):
+            self.errors.append((found[1], at))
+        elif found := _RESULT.match(line):
+            kind, text = (found[1], found[2]) if found[1] else (found[4], found[3])
+            self.results += [_Listed(kind, text, at)] if "::" in text else []
+
+    def _is_rule(self, line: str) -> bool:
+        """Return whether a heading is as wide as those of this call: a test may print one."""
+        return len(line) == self.width or (len(line) > self.width and line.startswith("_ "))
+
+    def is_total(self, line: str, *, is_ruled: bool) -> bool:
+        """Return whether a line with counts is the total: a failed test may have printed one."""
+        if self.part not in (_FAILURES, _ERRORS):
+            return True
+        return len(line) == self.width if is_ruled else not self.has_heading
+
+
+class Pytest(Parser):
+    """pytest, any style of traceback, with its plugins xdist and subtests."""
+
+    name = "pytest"
+    stems = (
+        "test session starts", "rootdir: ", "= FAILURES =", "= ERRORS =", "short test summary info", " passed",
+        " failed", " error", " skipped", " xfailed", " xpassed", " deselected", " warning", "no tests ran", "FAILED",
+        "ERROR",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of = _Call()
+
+    def feed(self, line: str) -> bool:
+        of = self._of
+        if line.startswith("=") and (rule := _RULE.match(line)):
+            self._rule(rule[1], len(line))
+        elif (total := _TOTAL.match(line)) and of.is_total(line, is_ruled=bool(total[1])):
+            self._end(total[2])
+        elif not of.is_inside and (root := _ROOT.match(line)):
+            self.based(root[1])
+        elif not of.is_inside and (usage := _USAGE.match(line)):
+            self.report(_usage(usage[1]), SURE)
+            self._end("")
+        elif line.startswith(_INTERNAL):
+            of.errors = [(line.removeprefix(_INTERNAL), self.at)]
+        else:
+            of.feed(line, self.at)
+        return self._of.is_inside
+
+    def findings(self) -> tuple[Findings, ...]:
+        if self.is_open:
+            self._report_all()
+        return super().findings()
+
+    def _rule(self, title: str, width: int) -> None:
+        of = self._of
+        if title == _START and of.part not in (_FAILURES, _ERRORS):
+            if self.is_open:
+                self._report_all()
+            self.begin(owns=True)
+            self._of = _Call()
+            self._of.has_heading = True
+        elif of.part == "" or width == of.width:
+            if title in (_FAILURES, _ERRORS, _SUMMARY) and not self.is_open:
+                self.begin(owns=True)
+            of.enter(title, width)
+
+    def _end(self, total: str) -> None:
+        counts = {_KEYS.get(what, what): int(number) for number, what in _COUNT.findall(total)}
+        bad = sum(counts.get(what, 0) for what in ("failed", "errors", "subtests failed"))
+        if not (self._of.listed or self._of.sections):
+            self._of.listed = self._of.loose[-bad:] if bad else []
+        self._report_all()
+        self.finish(counts, bad if total else None)
+        self._of = _Call()
+
+    def _report_all(self) -> None:
+        of = self._of
+        for test in _tests(of):
+            problem = Problem(test.file, test.line, test.id, test.message, phase=test.phase, test=True)
+            self.report(problem, SURE, test.at)
+        if not (of.listed or of.sections or of.results):
+            for message, at in of.errors:
+                self.report(_usage(message), SURE, at)
+
+
+def _usage(message: str) -> Problem:
+    return Problem(None, None, None, message, phase="usage")
+
+
+class _Test(NamedTuple):
+    """A test that failed."""
+
+    file: str
+    line: int | None
+    id: str
+    message: str
+    phase: str
+    at: int
+
+
+def _tests(of: _Call) -> Iterator[_Test]:
+    """Yield the tests that failed: from the summary, else from the sections, else from the list of results."""
+    if of.listed:
+        left = list(of.sections)
+        for listed in of.listed:
+            yield _with_section(listed, left)
+    elif of.sections:
+        yield from map(_without_summary, of.sections)
+    else:
+        for one in of.results:
+            yield _Test(one.text.partition("::")[0], None, one.text, "", "", one.at)
+
+
+def _with_section(listed: _Listed, left: list[_Section]) -> _Test:
+    """Return a test of the summary, completed with the first section of its title that is left, which it uses up."""
+    splits = list(_splits(listed.text))
+    for id, message in splits:
+        for section in left:
+            if _belongs(section, listed.kind, id):
+                left.remove(section)
+                file = id.partition("::")[0]
+                # pytest cuts the messages of its summary to the width of the terminal.
+                whole = section.message() if not message or message.endswith(("...", "…")) else message
+                return _Test(file, section.line_in(file), id, whole, section.phase, listed.at)
+    id, message = next((one for one in splits if _is_balanced(one[0])), splits[-1])
+    phase = "" if listed.kind != "ERROR" else "setup" if "::" in id else "collection"
+    return _Test(id.partition("::")[0], None, id, message, phase, listed.at)
+
+
+def _splits(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways to split a line into test and message, the shortest test first: both may contain ` - `."""
+    at = text.find(" - ")
+    while at >= 0:
+        yield text[:at], text[at + 3 :]
+        at = text.find(" - ", at + 1)
+    yield text, ""
+
+
+def _belongs(section: _Section, kind: str, id: str) -> bool:
+    if (kind == "ERROR") != bool(section.phase):
+        return False
+    file, _, name = id.partition("::")
+    if not section.title:
+        return any(_is_same(path, file) for path, _, _ in section.places)
+    if section.phase == "collection":
+        return section.title == id
+    plain, bracket, values = name.partition("[")
+    title = plain.replace("::", ".") + bracket + values
+    return section.title in (title, f"[doctest] {name}") or (
+        kind.startswith("SUB") and section.title.startswith(f"{title} ")
+    )
+
+
+def _without_summary(section: _Section) -> _Test:
+    path, line, _ = section.places[0] if section.places else ("", None, "")
+    if section.phase == "collection":
+        return _Test(
+            section.title, section.line_in(section.title), section.title, section.message(), section.phase, section.at
+        )
+    plain, bracket, values = section.title.removeprefix("[doctest] ").partition("[")
+    name = plain.replace(".", "::") + bracket + values
+    where = section.line_in(path) or line
+    return _Test(path, where, "::".join(filter(None, (path, name))), section.message(), section.phase, section.at)
+
+
+def _is_balanced(id: str) -> bool:
+    name = id.partition("::")[2]
+    return name.count("[") == name.count("]")
+
+
+def _is_same(path: str, file: str) -> bool:
+    """Return whether two paths may name one file: one of them ends with the other."""
+    one, other = path.removeprefix("./"), file.removeprefix("./")
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")

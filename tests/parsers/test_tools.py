@@ -1,0 +1,106 @@
+"""Each tool is recognized from its real output, and no parser claims another tool's.
+
+A case is `tests/fixtures/tools/<tool>/<case>.log`, the bytes that the tool printed into a pipe, and `<case>.yaml`:
+
+    tool: pytest            # the name in the registry
+    version: "9.1.1"
+    command: pytest -q      # as it was run
+    source: run here        # or the address of the page that it is quoted from
+    also: [ruff]            # other tools in the same log, if any
+    problems:               # all of them, in order; keys that are left out are not compared
+      - {id: ..., file: ..., line: 3, message: ..., severity: warning, phase: setup}
+    counts: {failed: 1, passed: 3}
+    more: 0                 # how many the tool counts beyond these
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bgrun.parsers import registry, terminal
+from bgrun.parsers.recognize import Recognized, Recognizer
+from bgrun.parsers.shape import WEAK
+from tests.conftest import TOP
+
+FOLDER = TOP / "tests" / "fixtures" / "tools"
+
+
+class Case(NamedTuple):
+    """A log of a tool, and what is to be found in it."""
+
+    name: str
+    log: bytes
+    wanted: dict[str, Any]
+
+    @property
+    def tools(self) -> set[str]:
+        """The tools that printed it."""
+        return {self.wanted["tool"], *self.wanted.get("also", ())}
+
+
+def _cases() -> list[Case]:
+    found = []
+    for path in sorted(FOLDER.glob("*/*.yaml")):
+        wanted = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found.append(Case(f"{path.parent.name}/{path.stem}", path.with_suffix(".log").read_bytes(), wanted))
+    return found
+
+
+CASES = _cases()
+cases = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+
+def recognized(log: bytes, *names: str, size: int = 1 << 16) -> Recognized:
+    recognizer = Recognizer(lambda raw: terminal.clean(terminal.decode(raw)), names)
+    for at in range(0, len(log), size):
+        recognizer.feed(log[at : at + size])
+    return recognizer.result()
+
+
+def test_there_is_a_log_for_each_description() -> None:
+    assert {path.with_suffix("") for path in FOLDER.glob("*/*.log")} == {
+        path.with_suffix("") for path in FOLDER.glob("*/*.yaml")
+    }
+    assert all({"tool", "version", "command", "source"} <= set(case.wanted) for case in CASES)
+
+
+@cases
+def test_what_a_tool_found_is_recognized(case: Case) -> None:
+    seen = recognized(case.log)
+    wanted = case.wanted.get("problems", [])
+    problems = [one.problem._asdict() for one in seen.found]
+    if all(one.get("severity", "error") == "error" for one in wanted):
+        problems = [one for one in problems if one["severity"] == "error"] or problems
+    got = [{key: one[key] for key in keys} for one, keys in zip(problems, [*wanted, *problems], strict=False)]
+    assert got == wanted
+    assert (dict(seen.counts), seen.missing) == (case.wanted.get("counts", {}), case.wanted.get("more", 0))
+
+
+@cases
+def test_it_is_the_same_in_small_pieces(case: Case) -> None:
+    assert recognized(case.log, size=997) == recognized(case.log)
+
+
+@cases
+def test_no_parser_claims_the_output_of_another_tool(case: Case) -> None:
+    for name in registry.names():
+        if name in case.tools or case.tools.intersection(registry.ALIASES.get(name, ())):
+            continue
+        claimed = [call for call in recognized(case.log, name).calls if call.certainty > WEAK]
+        assert not claimed, name
+
+
+LINES = sorted({line for case in CASES for line in case.log.split(b"\n") if line.strip()})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(LINES or [b""]), st.binary(max_size=60)), max_size=40))
+def test_any_order_of_lines_is_read_without_an_error(lines: list[bytes]) -> None:
+    seen = recognized(b"\n".join(lines))
+    assert all(number > 0 for number in seen.counts.values())
+    assert all(len(one.problem.message) <= 160 for one in seen.found)
