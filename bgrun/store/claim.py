@@ -7,7 +7,7 @@ import time
 
 from bgrun.errors import StorageError
 from bgrun.store import index
-from bgrun.store.paths import newest_first, next_run_id
+from bgrun.store.paths import newest_first, newest_of_each, next_run_id
 from bgrun.system import files, lock
 
 TYPE_CHECKING = False
@@ -37,7 +37,8 @@ class Claims:
         self._jobs = f"{store.log_dir}/jobs"
         self._large = index.is_large(store)
         self._lock_fd = -1
-        self._names: list[str] | None = None
+        self._names: list[str] = []
+        self._newest: dict[str, RunId] | None = None
         self._claimed: dict[str, RunId] = {}
         self._changed = 0
 
@@ -78,7 +79,7 @@ class Claims:
     def newest_of(self, label: str) -> RunId | None:
         """Return the newest run ID of a label, or None if it has none."""
         cached = index.last_claimed(self._store, label) if self._large else None
-        return self._claimed.get(label) or cached or next(newest_first(label, self._listed(), ".sh"), None)
+        return self._claimed.get(label) or cached or self._listed(label)
 
     def add(self, run_id: RunId) -> None:
         """Record that a run ID was claimed."""
@@ -92,11 +93,16 @@ class Claims:
         except OSError:
             return 0  # it was deleted: nothing can be cached either
 
-    def _listed(self) -> list[str]:
-        if self._names is None:
-            with files.storage(self._jobs, "list"):
-                self._names = os.listdir(self._jobs)
-        return self._names
+    def _listed(self, label: str) -> RunId | None:
+        """Return the newest script of a label, from one list of all; for a second label of those of every label."""
+        if self._newest is not None:
+            return self._newest.get(label)
+        if self._names:
+            self._newest = newest_of_each(self._names, ".sh")
+            return self._newest.get(label)
+        with files.storage(self._jobs, "list"):
+            self._names = os.listdir(self._jobs)
+        return next(newest_first(label, self._names, ".sh"), None)
 
 
 def claim_all(store: Store, wanted: Iterable[tuple[str, bytes]]) -> Iterator[RunId]:

@@ -153,6 +153,20 @@ def newest_first(label: str, files: Iterable[str], suffix: str) -> Iterator[RunI
     yield from _last_first(of_one_second)
 
 
+def newest_of_each(files: Iterable[str], suffix: str) -> dict[str, RunId]:
+    """Return the newest run of each label that files with this suffix belong to."""
+    newest: dict[str, tuple[str, int, bool]] = {}
+    for name in files:
+        if not name.endswith(suffix) or not (found := split_run_id(name[: -len(suffix)])):
+            continue
+        label, ts, serial, dashed = found
+        known = newest.get(label)
+        # As `RunId.order` has them.
+        if known is None or (ts, serial, not dashed) > (known[0], known[1], not known[2]):
+            newest[label] = ts, serial, dashed
+    return {label: RunId(label, *rest) for label, rest in newest.items()}
+
+
 def _last_first(run_ids: list[RunId]) -> list[RunId]:
     return sorted(run_ids, key=lambda run_id: run_id.order, reverse=True)
 

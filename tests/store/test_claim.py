@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bgrun.errors import StorageError
 from bgrun.model import RunId
 from bgrun.store import claim, index
-from bgrun.store.paths import newest_first
+from bgrun.store.paths import newest_first, newest_of_each
 from bgrun.store.store import Store
 from bgrun.system import files
 
@@ -34,6 +34,7 @@ def test_the_scripts_of_a_label_are_found_as_a_plain_search_finds_them(runs: lis
         own = [one for one in ids if one.label == label]
         ordered = sorted(own, key=lambda one: (one.ts, one.serial), reverse=True)
         assert list(newest_first(label, scripts, ".sh")) == ordered
+        assert newest_of_each(scripts, ".sh").get(label) == next(iter(ordered), None)
 
 
 @pytest.fixture(params=["few", "many"])
@@ -163,3 +164,28 @@ def test_of_a_script_that_cannot_be_written_nothing_is_left(tmp_path: Path, monk
 def test_a_script_can_be_run_by_its_owner_alone(logs: Path) -> None:
     (claimed_id,) = claimed(logs, "a")
     assert (logs / "jobs" / f"{claimed_id}.sh").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_scripts_are_listed_once_and_sorted_once_however_many_labels(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [f"label_{number}" for number in range(30)]
+    for label in labels[::3]:
+        (logs / "jobs" / f"{label}_{FUTURE}z2.sh").touch()
+    asked = {"listdir": 0, "newest_first": 0, "newest_of_each": 0}
+
+    def counting(module: object, name: str) -> None:
+        real = getattr(module, name)
+
+        def count(*words: object) -> object:
+            asked[name] += 1
+            return real(*words)
+
+        monkeypatch.setattr(module, name, count)
+
+    counting(os, "listdir")
+    counting(claim, "newest_first")
+    counting(claim, "newest_of_each")
+    found = claimed(logs, *labels)
+    assert asked == {"listdir": 1, "newest_first": 1, "newest_of_each": 1}
+    assert [one for one in found if FUTURE in one] == [f"{label}_{FUTURE}z3" for label in labels[::3]]
