@@ -7,8 +7,9 @@ import time
 
 from bgrun import engine
 from bgrun.errors import StorageError
-from bgrun.light import NamedTuple
+from bgrun.light import NamedTuple, suppress
 from bgrun.store import record
+from bgrun.store.index import RunNames, stamp_of
 from bgrun.store.paths import parse_run_id
 from bgrun.system import clock, files
 from bgrun.wording import count, limit
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.model import Retention, Run
-    from bgrun.store.index import RunNames
     from bgrun.store.store import Store
 
 STRAY_S = 3600.0
-ELSEWHERE_S = 7 * 86400.0
+DAY_S = 86400.0
+ELSEWHERE_S = 7 * DAY_S
 """The seconds for which a lost run that may be active elsewhere is kept after the last write to its files."""
 _FAILURES = ("failed", "timed_out", "lost")
 
@@ -61,12 +62,35 @@ def runs_of(store: Store, found: RunNames, label: str) -> list[Run]:
     return list(store.readable(found.newest_first(label)))
 
 
-def apply(store: Store, label: str, policy: Retention) -> list[Expired]:
-    """Delete the runs of a label that exceed its retention and return them; runs of the old script do not count."""
-    if policy.max_runs is None and policy.max_age_s is None:
-        return []
-    runs = [run for run in runs_of(store, store.index(), label) if not _is_foreign(store, run.run_id)]
-    return [gone for gone in expired(runs, policy, time.time()) if remove_run(store, gone.run_id)]
+def apply(store: Store, policies: Mapping[str, Retention]) -> list[Expired]:
+    """Delete the runs of these labels that exceed the retention of theirs, and return them.
+
+    Runs of the old script do not count. The log directory is listed once, and runs are read only of a label that has
+    too many, or one that began long ago.
+    """
+    limited = {label: policy for label, policy in policies.items() if policy != (None, None)}
+    found = store.index() if limited else RunNames()
+    now = time.time()
+    gone: list[Expired] = []
+    for label, policy in limited.items():
+        with suppress(StorageError, OSError):  # the next start of the label tries again
+            if _may_exceed(list(found.newest_first(label)), policy, now):
+                runs = [run for run in runs_of(store, found, label) if not _is_foreign(store, run.run_id)]
+                gone += [one for one in expired(runs, policy, now) if remove_run(store, one.run_id)]
+    return gone
+
+
+def _may_exceed(run_ids: Sequence[str], policy: Retention, now: float) -> bool:
+    """Return whether any run of a label, the newest first, may exceed its retention, by their IDs alone. Pure.
+
+    A stamp is local time, which may have been that of another time zone, or of a clock that was ahead.
+    """
+    if policy.max_runs is not None and len(run_ids) > policy.max_runs:
+        return True
+    if policy.max_age_s is None or not run_ids:
+        return False
+    began = clock.of_stamp(stamp_of(run_ids[-1]))
+    return began is None or began > now or now - began > policy.max_age_s - DAY_S
 
 
 def _is_foreign(store: Store, run_id: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from bgrun.model import Retention, Run
 from bgrun.store import meta, retention
+from bgrun.store.paths import stamp
 from bgrun.store.store import Store
 from bgrun.system import clock
 from bgrun.wording import count
@@ -135,7 +136,7 @@ def test_what_may_live_elsewhere_goes_a_week_after_it_last_wrote(
 def test_a_run_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = [run_of(name, "succeeded", 2.0) for name in ("x_20260101_000002", "x_20260101_000001")]
     monkeypatch.setattr(retention, "runs_of", lambda *_: gone)
-    assert retention.apply(Store(str(tmp_path)), "x", Retention(max_runs=0)) == []
+    assert retention.apply(Store(str(tmp_path)), {"x": Retention(max_runs=0)}) == []
 
 
 def left(folder: Path, number: int, **facts: str) -> Run:
@@ -149,7 +150,7 @@ def left(folder: Path, number: int, **facts: str) -> Run:
 def test_runs_of_the_older_script_neither_count_nor_go(tmp_path: Path) -> None:
     for number in range(6):
         left(tmp_path, number, **({"run_id": f"x_20260101_00000{number}"} if number % 2 else {"cmd": "true"}))
-    gone = retention.apply(Store(str(tmp_path)), "x", Retention(max_runs=2))
+    gone = retention.apply(Store(str(tmp_path)), {"x": Retention(max_runs=2)})
     assert [one.run_id[-1] for one in gone] == ["1"]
     assert sorted(path.stem[-1] for path in tmp_path.glob("*.meta")) == ["0", "2", "3", "4", "5"]
 
@@ -161,3 +162,33 @@ def test_the_retention_of_a_label_is_that_of_the_newest_run_that_has_one(tmp_pat
     gone = run_of("x_20260101_000003", "succeeded", 1.0)
     assert retention.policy_of(store, [gone, foreign, own]) == Retention(max_runs=7)
     assert retention.policy_of(store, [gone, foreign]) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "read"),
+    [
+        (Retention(max_runs=3), False),
+        (Retention(max_runs=2), True),
+        (Retention(max_age_s=2 * 86400.0), True),  # a stamp is local time: up to a day is not certain
+        (Retention(max_age_s=30 * 86400.0), False),
+        (Retention(3, 30 * 86400.0), False),
+        (Retention(), False),
+    ],
+)
+def test_runs_are_read_only_where_one_may_have_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Retention, *, read: bool
+) -> None:
+    for hours in (30, 20, 10):
+        (tmp_path / f"x_{stamp(time.time() - hours * HOUR)}.meta").touch()
+    asked: list[str] = []
+    monkeypatch.setattr(retention, "runs_of", lambda *words: asked.append(words[2]) or [])
+    retention.apply(Store(str(tmp_path)), {"x": policy, "y": policy})
+    assert asked == (["x"] if read else [])
+
+
+def test_runs_with_a_stamp_in_the_future_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / f"x_{stamp(time.time() + 400 * HOUR)}.meta").touch()
+    asked: list[str] = []
+    monkeypatch.setattr(retention, "runs_of", lambda *words: asked.append(words[2]) or [])
+    retention.apply(Store(str(tmp_path)), {"x": HOURLY})
+    assert asked == ["x"]

@@ -226,9 +226,8 @@ def _delete_old(plan: Plan) -> None:
     from bgrun.store import retention
     from bgrun.store.store import Store
 
-    for label, policy in policies.items():
-        with suppress(BgrunError, OSError):
-            retention.apply(Store(HERE), label, policy)
+    with suppress(BgrunError, OSError):
+        retention.apply(Store(HERE), policies)
 
 
 def _queue(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
