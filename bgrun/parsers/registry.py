@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 _PARSERS = {
     "pytest": "test_runners.pytest:Pytest",
+    "jest": "test_runners.jest:Jest",
+    "vitest": "test_runners.vitest:Vitest",
+    "mocha": "test_runners.mocha:Mocha",
+    "node": "test_runners.node:Node",
+    "playwright": "test_runners.playwright:Playwright",
+    "tap": "test_runners.tap:Tap",
 }
 """Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
-ALIASES: dict[str, tuple[str, ...]] = {}
+ALIASES: dict[str, tuple[str, ...]] = {"node": ("tap",)}
 """Names that stand for several parsers."""
 
 

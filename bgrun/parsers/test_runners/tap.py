@@ -1,0 +1,176 @@
+"""Recognize the Test Anything Protocol, as node, tape, mocha, vitest, bats and Perl print it."""
+
+from __future__ import annotations
+
+import re
+
+from bgrun.parsers.shape import SURE, Findings, Parser
+from bgrun.parsers.test_runners.tap_failures import Failed, problem
+
+_VERSION = re.compile(r"^TAP version 1[2-4]$")
+_PLAN = re.compile(r"^( *)1\.\.(\d+)(?: +#.*)?$")
+_RESULT = re.compile(r"^( *)(not )?ok (\d+)(?:(?: -)? (\S.*?))?(?: +# time=[\d.]+\w+)?( \{)?$")
+_DIRECTIVE = re.compile(r"^(?:(.*?) ?)# *(TODO|SKIP)\b.*$", re.I)
+_TOTAL = re.compile(r"^# (tests|pass|fail|cancelled|skipped|skip|todo|suites|duration_ms) +(\d+)(?:\.\d+)?$")
+_SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
+_COMMENT = re.compile(r"^# ?(.*)$")
+_ERROR = re.compile(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
+_COUNTED = {"fail": "failed", "cancelled": "cancelled", "pass": "passed", "skipped": "skipped", "skip": "skipped",
+            "todo": "todo"}  # fmt: skip
+
+
+class _Stream:
+    """One stream of results: its counts, and the tests that failed."""
+
+    def __init__(self, at: int, *, has_version: bool) -> None:
+        self.start = self.end = at
+        self.has_version = has_version
+        self.plan: int | None = None
+        self.results = 0
+        self.failed: list[Failed] = []
+        self._counts = {"failed": 0, "passed": 0, "skipped": 0, "todo": 0}
+        self._totals: dict[str, int] = {}
+        self._names: list[tuple[int, str]] = []
+        self._indents: list[int] = []
+        self._last_indent = 0
+        self._is_failed = False
+        self._heading = ""
+        self._error = ""
+        self._number = ""
+        self._is_last_failed = False
+        self._doubtful: list[Failed] = []
+
+    @property
+    def real(self) -> list[Failed]:
+        """The tests that failed: not what a test printed in the same form, if the tool counted fewer.
+
+        What a test prints comes before its result, which has the number that was used up.
+        """
+        printed = self._doubtful if len(self.failed) > self.counts.get("failed", 0) else ()
+        return [one for one in self.failed if one not in printed]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is a stream, and not some lines that look like it."""
+        return bool(self.results) and (self.has_version or self.plan == self.results or "failed" in self._totals)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many results came as were planned."""
+        return self.plan is not None and self.results >= self.plan
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the tool counted, or else the results."""
+        return self._totals or self._counts
+
+    def feed(self, line: str, at: int) -> bool:
+        """Read a line; return whether the next one may be of this stream."""
+        if plan := _PLAN.match(line):
+            self.plan = self.plan if plan[1] else int(plan[2])
+        elif total := _TOTAL.match(line):
+            if total[1] in _COUNTED:
+                self._totals[_COUNTED[total[1]]] = int(total[2])
+            self._is_failed = False
+        elif subtest := _SUBTEST.match(line):
+            self._leave(len(subtest[1]))
+            self._names.append((len(subtest[1]), subtest[2]))
+            self._is_failed = False
+        elif result := _RESULT.match(line):
+            self._result(result, at)
+        elif line.strip() == "}" and self._names:
+            self._leave(len(line) - 1)
+        else:
+            self._detail(line)
+            if self.is_complete and not line.startswith(("#", " ")):
+                return not self._is_failed and not line
+        self.end = at
+        return True
+
+    def _leave(self, indent: int) -> None:
+        while self._names and self._names[-1][0] >= indent:
+            self._names.pop()
+
+    def _detail(self, line: str) -> None:
+        """Read a line between results: what is known of a failure, or what a test printed."""
+        comment = _COMMENT.match(line)
+        if self._is_failed:
+            self.failed[-1].feed(line, None if not comment else comment[1])
+        if comment:
+            self._heading = comment[1].strip() or self._heading
+            self._error = comment[1] if _ERROR.match(comment[1]) else self._error
+
+    def _result(self, result: re.Match[str], at: int) -> None:
+        indent, name = len(result[1]), result[4] or ""
+        directive = _DIRECTIVE.match(name)
+        has_tests, has_failed = self._last_indent > indent, any(one > indent for one in self._indents)
+        self._indents = [one for one in self._indents if one <= indent]
+        self._last_indent, self._is_failed = indent, False
+        self._leave(indent)
+        if not indent:
+            if result[3] == self._number and self._is_last_failed:
+                self._doubtful.append(self.failed[-1])
+            self._number, self._is_last_failed = result[3], bool(result[2] and not directive and not result[5])
+        path = (*(one for _, one in self._names), directive[1] if directive else name)
+        self.results += not indent
+        if result[5]:
+            self._names.append((indent, name))
+        elif directive:
+            self._counts["todo" if directive[2].upper() == "TODO" else "skipped"] += 1
+        elif not result[2]:
+            self._counts["passed"] += not has_tests
+        else:
+            self._indents.append(indent)
+            self._counts["failed"] += not has_failed
+            self.failed.append(Failed(path, at, self._heading, self._error, has_failed=has_failed))
+            self._is_failed = True
+        self._error = ""
+
+
+class Tap(Parser):
+    """TAP, versions 12 to 14, with the subtests of node and those in braces."""
+
+    name = "tap"
+    stems = ("TAP version 1", "not ok ", "1..", "# pass ", "# fail ")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream: _Stream | None = None
+
+    def feed(self, line: str) -> bool:
+        has_version = bool(_VERSION.match(line))
+        if has_version or self._is_first(line):
+            self._end()
+            self._stream = _Stream(self.at, has_version=has_version)
+        if self._stream is None:
+            return False
+        return has_version or self._stream.feed(line, self.at)
+
+    def findings(self) -> tuple[Findings, ...]:
+        self._end()
+        return super().findings()
+
+    def _is_first(self, line: str) -> bool:
+        """Return whether a stream begins that says no version."""
+        plan, result = _PLAN.match(line), _RESULT.match(line)
+        if plan and not plan[1]:
+            return not self._stream or (self._stream.plan is not None and not self._stream.has_version)
+        if not result or result[1]:
+            return False
+        return not self._stream or (result[3] == "1" and self._stream.is_complete and not self._stream.has_version)
+
+    def _end(self) -> None:
+        """Report what is known of a stream, if it is one."""
+        stream, self._stream = self._stream, None
+        if not stream or not stream.is_sure:
+            return
+        now, self.at = self.at, stream.start
+        self.begin(owns=True)
+        for one in stream.real:
+            if failure := problem(one):
+                self.report(failure, SURE, one.at)
+        self.at = stream.end
+        suites = sum(1 for one in self._found if one.problem.phase == "setup")
+        failed = stream.counts.get("failed", 0)
+        self.finish(stream.counts, failed + stream.counts.get("cancelled", 0) + suites)
+        self.at = now
