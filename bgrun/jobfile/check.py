@@ -84,7 +84,8 @@ def _matrices(file: str, document: Document, valid: Mapping[str, Any]) -> Iterat
         try:
             matrix.combinations(raw.get("matrix", {"one": [1]}))
         except UsageError as error:
-            yield path, document.fault(file, path, error.message, error.hint)
+            where = (*path, "exclude", error.place) if isinstance(error, matrix.UselessExcludeError) else path
+            yield path, document.fault(file, where, error.message, error.hint)
 
 
 def _variables(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Fault]:

@@ -25,6 +25,14 @@ MOST_COMBINATIONS = 1000
 _OWN = ("include", "exclude")
 
 
+class UselessExcludeError(UsageError):
+    """An `exclude` that fits no combination; `place` is its index."""
+
+    def __init__(self, place: int, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.place = place
+
+
 def axes_of(raw: Mapping[str, Any]) -> dict[str, list[Scalar]]:
     """Return the named axes with their values."""
     return {name: values for name, values in raw.items() if name not in _OWN}
@@ -40,6 +48,7 @@ def combinations(raw: Mapping[str, Any]) -> tuple[Combination, ...]:
 
     Raises:
         UsageError: there is none, or more than MOST_COMBINATIONS; an `exclude` names something that is not an axis.
+        UselessExcludeError: an `exclude` removes nothing, mostly because of a value of another type.
     """
     axes = axes_of(raw)
     count = 1
@@ -47,11 +56,8 @@ def combinations(raw: Mapping[str, Any]) -> tuple[Combination, ...]:
         count *= len(values)
     if count > MOST_COMBINATIONS:
         raise UsageError(f"the matrix has {count} combinations, more than {MOST_COMBINATIONS}", "remove values")
-    for one in raw.get("exclude", ()):
-        if unknown := [name for name in one if name not in axes]:
-            raise UsageError(
-                f"`exclude` names {unknown[0]!r}, which is not an axis", f"available axes: {', '.join(axes)}"
-            )
+    for place, one in enumerate(raw.get("exclude", ())):
+        _check_exclude(place, one, axes)
     product = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())] if axes else []
     kept = [one for one in product if not any(_holds(out, one) for out in raw.get("exclude", ()))]
     found = _with_included(kept, axes, raw.get("include", ()))
@@ -60,8 +66,27 @@ def combinations(raw: Mapping[str, Any]) -> tuple[Combination, ...]:
     return tuple(found)
 
 
+def _check_exclude(place: int, one: Mapping[str, Scalar], axes: Mapping[str, Sequence[Scalar]]) -> None:
+    for name, value in one.items():
+        if name not in axes:
+            message = f"`exclude` names {name!r}, which is not an axis"
+            raise UselessExcludeError(place, message, f"available axes: {', '.join(axes)}")
+        if not any(_same(value, other) for other in axes[name]):
+            message = f"`exclude` removes nothing: axis {name!r} has no value {_written(value)}"
+            raise UselessExcludeError(place, message, f"available values: {names(map(_written, axes[name]))}")
+
+
+def _written(value: Scalar) -> str:
+    return f'"{value}"' if isinstance(value, str) else as_text(value)
+
+
 def _holds(part: Mapping[str, Scalar], whole: Mapping[str, Scalar]) -> bool:
-    return all(whole.get(name) == value for name, value in part.items())
+    return all(name in whole and _same(whole[name], value) for name, value in part.items())
+
+
+def _same(one: Scalar, other: Scalar) -> bool:
+    """Return whether two values are equal, and neither is a boolean or text where the other is a number."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _with_included(

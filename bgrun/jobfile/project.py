@@ -158,8 +158,10 @@ def _by_yaml(text: str) -> str:
     import yaml
 
     try:
-        content = yaml.safe_load(text)
+        content, texts = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)  # noqa: S506 - it makes text only
     except (yaml.YAMLError, ValueError, RecursionError):
         return LOG_DIR
-    named = content.get(_KEY) if isinstance(content, dict) else None
+    if not isinstance(content, dict) or content.get(_KEY) is None:
+        return LOG_DIR
+    named = texts.get(_KEY)  # as written: `2024-10` is a name, not a date
     return named if isinstance(named, str) and named and "\0" not in named else LOG_DIR

@@ -1,7 +1,8 @@
 """Parse YAML to plain data with the position of each part, and collect its errors.
 
-YAML 1.1 as PyYAML parses it. In addition a duplicate key, a key that is not a string, an alias inside its own
-anchor and an alias bomb are errors: each of them would silently mean something else.
+YAML 1.1 as PyYAML parses it, except that a scalar keeps its own text where text is meant (`scalars`). In addition a
+duplicate key, a key that is not a string, an alias inside its own anchor and an alias bomb are errors: each of them
+would silently mean something else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from bgrun.jobfile import scalars
 from bgrun.jobfile.project import MOST_BYTES
 from bgrun.light import NamedTuple
 
@@ -151,7 +153,7 @@ class _Builder:
         self.faults: list[Fault] = []
         self.open: set[int] = set()
         self.nodes = 0
-        self.scalars = yaml.SafeLoader("")
+        self.loader = yaml.SafeLoader("")
 
     def document(self, root: yaml.Node) -> Document:
         try:
@@ -193,16 +195,23 @@ class _Builder:
         return self._scalar(node, path)
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
-        if node.tag != "tag:yaml.org,2002:str" and len(node.value) > LONGEST_SCALAR:
+        text = str(node.value)
+        if node.tag == "tag:yaml.org,2002:str":
+            return text
+        if len(text) > LONGEST_SCALAR:
             # `1:1:1…` is a number to YAML 1.1, which takes a minute for a long one.
             self._fault(node, path, f"longer than {LONGEST_SCALAR} characters and not a string", "quote the value")
-            return str(node.value)
+            return text
         try:
-            return self.scalars.construct_object(node)
+            return scalars.meant(path, text, self.loader.construct_object(node))
+        except scalars.AmbiguousError as error:
+            self._fault(node, path, str(error), "write it in decimal digits, without a zero in front")
+            return error.parsed
         except (yaml.YAMLError, ValueError, OverflowError):
-            tag = node.tag.rpartition(":")[2]
-            self._fault(node, path, f"invalid {tag} {node.value!r}", "quote the value to make it a string")
-            return str(node.value)
+            if not scalars.takes_text(path):
+                tag = node.tag.rpartition(":")[2]
+                self._fault(node, path, f"invalid {tag} {text!r}", "quote the value to make it a string")
+        return text
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
