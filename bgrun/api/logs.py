@@ -7,7 +7,7 @@ import time
 
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.logs import masked, reader
+from bgrun.logs import masked, reader, watch
 from bgrun.logs import stream as streams
 from bgrun.store import masking, record
 from bgrun.store.paths import RunPaths
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
 
 FOLLOW_LOOK_S = 0.02
-"""The pause between two reads of `follow`, in seconds."""
+"""The pause between two reads of `follow`, in seconds, at most: a write ends it where the kernel reports it."""
 EARLY_S = 0.3
 """The delay before an unfinished line is shown, in seconds."""
 _PACKED = (".gz", ".xz", ".zst", ".bz2")
@@ -58,18 +58,19 @@ def follow(
     run_ids = dict.fromkeys(run_id for run in runs for run_id in (run.members or (run.run_id,)))
     sources = [kind(store.run(run_id), lines) for run_id in run_ids]
     over = False
-    while not over:
-        # Check for the end before the last read, so that nothing is missed.
-        over = not any(_goes_on(store, run.run_id) for run in runs)
-        grew = False
-        for source in sources:
-            for chunk in source.grown():
-                grew = True
-                yield chunk
-        if not grew and not over and early:
-            yield from (chunk for source in sources for chunk in source.early(time.monotonic()))
-        if not grew and not over:
-            time.sleep(FOLLOW_LOOK_S)
+    with watch.writes(store.log_dir) as wait:
+        while not over:
+            # Check for the end before the last read, so that nothing is missed.
+            over = not any(_goes_on(store, run.run_id) for run in runs)
+            grew = False
+            for source in sources:
+                for chunk in source.grown():
+                    grew = True
+                    yield chunk
+            if not grew and not over and early:
+                yield from (chunk for source in sources for chunk in source.early(time.monotonic()))
+            if not grew and not over:
+                wait(FOLLOW_LOOK_S)
     yield from (chunk for source in sources for chunk in source.last())
 
 

@@ -48,7 +48,7 @@ _FACE = (
     *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "project"),
     *_in("bgrun.local.launch", "spawn", "submit"),
-    *_in("bgrun.logs", "masked", "reader", "stream"),
+    *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
     *_in("bgrun.system", "git", "preflight"),
     *_in("bgrun.templating", "inputs"),
 )
