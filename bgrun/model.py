@@ -93,6 +93,7 @@ class RenderedJob(NamedTuple):
     reports that it writes, a glob relative to its folder.
     `progress` are names of built-ins and regular expressions that tell from the log how far it is.
     `outputs` are what to keep of the files that it writes.
+    `only_failed_of` is the run whose failed tests alone it runs, or empty; `only_failed` says which of them.
     Two starts with the same `join_key`, unless that is empty, mean the same work.
     `any_shell`: the script was rendered just now, and says the same to each POSIX shell.
     """
@@ -119,6 +120,8 @@ class RenderedJob(NamedTuple):
     junit: str = ""
     any_shell: bool = False
     outputs: tuple[Output, ...] = ()
+    only_failed_of: str = ""
+    only_failed: str = ""
 
 
 class Node(NamedTuple):
@@ -183,6 +186,7 @@ class Run(NamedTuple):
     reason: why it is in its state, beyond its exit code.
     members: the run IDs of a group's runs, empty for any other run.
     left_running: the PIDs of processes that it left running when it finished and that are still running.
+    only_failed_of: the run whose failed tests alone it ran.
     """
 
     run_id: str
@@ -208,6 +212,7 @@ class Run(NamedTuple):
     tags: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     left_running: tuple[int, ...] = ()
+    only_failed_of: str | None = None
 
     @property
     def live(self) -> bool:

@@ -133,6 +133,8 @@ def whole_digest(project: Project, run: Run) -> Digest:
     made = digests.of_run(at, run, facts.job_of(known, ""), known)
     if "outputs" in known:
         made = made._replace(outputs=_outputs(at, run, known))
+    if "only_failed" in known:
+        made = made._replace(note="; ".join(filter(None, (known["only_failed"], made.note))))
     digest_store.write(at, made)
     return made
 

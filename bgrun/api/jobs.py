@@ -67,12 +67,34 @@ def matcher_files(found: JobFile) -> list[str]:
     return [one for one in named if isinstance(one, str) and one.endswith(".json")]
 
 
-def render(project: Project, name: str, given: Sequence[str] = (), extra: Sequence[str] = ()) -> RenderedJob:
-    """Return a declared job with all its templates rendered, without launching it."""
-    from bgrun.render import plan
+def find(project: Project, name: str) -> JobSpec:
+    """Return a declared job.
+
+    Raises:
+        UnknownNameError: there is no job with this name.
+    """
+    from bgrun.render.job import find_job
+
+    return find_job(load(project), name)
+
+
+def render(
+    project: Project,
+    name: str,
+    given: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    failed: tuple[str, ...] | None = None,
+) -> RenderedJob:
+    """Return a declared job with all its templates rendered, without launching it.
+
+    failed: the IDs of the tests to run alone, by its `rerun` instead of its command.
+    """
+    from bgrun.render.job import Request
+    from bgrun.render.plan import render_one
     from bgrun.templating.inputs import RenderInputs
 
-    return plan.render_one(load(project), plan.Request(name, tuple(given), tuple(extra)), RenderInputs(os.environ))
+    request = Request(name, tuple(given), tuple(extra), failed)
+    return render_one(load(project), request, RenderInputs(os.environ))
 
 
 def schema_names() -> list[str]:

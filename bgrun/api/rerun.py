@@ -27,11 +27,11 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     """Launch the recorded job script of a run again and return the new run.
 
     failed: of a group run, launch only the jobs that did not succeed, in order. Jobs whose own condition was false
-        stay skipped.
+        stay skipped. Of a job with `rerun:`, launch only the tests that failed: see `failed_tests`.
 
     Raises:
-        UsageError: `failed` and it is no group run, is active, or succeeded; or it was skipped because a dependency
-            did not succeed.
+        UsageError: `failed` and it is neither, is active, or succeeded; or it was skipped because a dependency did
+            not succeed.
     """
     run_id = resolve(project, ref)
     project.store.make()  # never run a script that another user could have written
@@ -41,7 +41,9 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
         return start.launch_node(project, Node(_from_command(project, run_id, old)), owner)
     if not record.is_group(old):
         if failed:
-            raise UsageError(f"--failed needs a group run, and {run_id} is not one", f"bgrun rerun {run_id}")
+            from bgrun.api import failed_tests
+
+            return start.launch_node(project, Node(failed_tests.job_of(project, run_id, old)), owner)
         _refuse_skipped(read(project, run_id), old)
         return start.launch_node(project, _again(project, run_id), owner)
     again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()

@@ -192,11 +192,12 @@ COMMANDS = (
         "Run",
         "Rerun a finished run exactly as it was",
         "Rerun the recorded job script of a run as a new run; later changes to bgjobs.yaml do not apply. For a "
-        "group, --failed reruns only the jobs that did not succeed.",
-        ("bgrun rerun tests", "bgrun rerun checks --failed --wait"),
+        "group, --failed reruns only the jobs that did not succeed; for a job that declares rerun, only its failed "
+        "tests, by that command as it is now.",
+        ("bgrun rerun tests", "bgrun rerun tests --failed", "bgrun rerun checks --failed --wait"),
         "bgrun.cli.commands.start:rerun",
         (REF,),
-        (*STARTING, Option("failed", ("--failed",), "Rerun only the jobs of a group that did not succeed.")),
+        (*STARTING, Option("failed", ("--failed",), "Rerun only what failed: jobs of a group, tests of a job.")),
     ),
     Command(
         "status",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_FAULTS = 100
 """How many errors of each kind are collected: finding the nearest names for thousands would take minutes."""
 _ALWAYS_DEFINED = {"env", "job"}
+_FAILED = {"failed"}
+"""What the templates of a `rerun` know besides: see `render.job`."""
 
 
 def faults(file: str, document: Document) -> list[Fault]:
@@ -75,7 +77,9 @@ def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any]) -> I
         yield from _progress(file, document, job)
         yield from _matchers(file, document, job, job_file.root)
         found = list(_templates(file, document, job))
-        yield from found or _shell(file, document, job)
+        shell = (_shell(file, document, job, *one) for one in (("command", job.command), ("rerun", job.rerun)))
+        yield from found or dict.fromkeys(fault for faults in shell for fault in faults)
+        yield from found or _rerun(file, document, job)
 
 
 def _matrices(file: str, document: Document, valid: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, Fault]]:
@@ -158,7 +162,7 @@ def _named_jobs(
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for param in job.params:
         path: DocumentPath = ("jobs", job.name, "params", param.name)
-        if param.name in _predefined(job):
+        if param.name in _reserved(job):
             yield document.fault(file, path, f"templates already define {param.name!r}", "rename the parameter")
         try:
             bounded_regex.compiled(param.pattern)
@@ -175,7 +179,7 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
 def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     known = _predefined(job) | {param.name for param in job.params}
     for path, text in _template_texts(document.data, job):
-        for found in template.faults(text, known):
+        for found in template.faults(text, known | _FAILED if path[2] == "rerun" else known):
             hint = "declare it under `params:`" if found.undefined else "fix the template"
             fault = document.fault(file, path, found.message, hint)
             yield fault._replace(line=fault.line + _line_offset(text, found.line))
@@ -183,6 +187,11 @@ def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
 
 def _predefined(job: JobSpec) -> set[str]:
     return _ALWAYS_DEFINED | ({"matrix"} if job.matrix else set())
+
+
+def _reserved(job: JobSpec) -> set[str]:
+    """Return the names that no parameter of a job can have."""
+    return _predefined(job) | (_FAILED if job.rerun else set())
 
 
 def _condition(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
@@ -224,10 +233,11 @@ def _line_offset(text: str, line: int) -> int:
 def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[DocumentPath, str]]:
     raw = data["jobs"][job.name]
     base: DocumentPath = ("jobs", job.name)
-    if isinstance(job.command, str):
-        yield (*base, "command"), job.command
-    else:
-        yield from (((*base, "command", place), word) for place, word in enumerate(job.command))
+    for key, command in (("command", job.command), ("rerun", job.rerun)):
+        if isinstance(command, str):
+            yield (*base, key), command
+        else:
+            yield from (((*base, key, place), word) for place, word in enumerate(command))
     for key in ("label", "working_dir"):
         if key in raw:
             yield (*base, key), raw[key]
@@ -244,6 +254,14 @@ def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Doc
         yield from _hook_texts((*base, f"on_{when}"), raw.get(f"on_{when}", ()))
 
 
+def _rerun(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
+    texts = (job.rerun,) if isinstance(job.rerun, str) else job.rerun
+    used = {fault.undefined for text in texts for fault in template.faults(text, set())}
+    if job.rerun and not used & _FAILED:
+        message = "does not use {{ failed }}, so that it would run every test"
+        yield document.fault(file, ("jobs", job.name, "rerun"), message, "add {{ failed }} where the test IDs go")
+
+
 def _hook_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
     if isinstance(raw, str):
         yield path, raw
@@ -254,15 +272,15 @@ def _hook_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, st
             yield from _hook_texts((*path, place), one)
 
 
-def _shell(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
-    if not isinstance(job.command, str):
+def _shell(file: str, document: Document, job: JobSpec, key: str, command: str | tuple[str, ...]) -> Iterator[Fault]:
+    if not isinstance(command, str) or not command:
         return
-    path: DocumentPath = ("jobs", job.name, "command")
+    path: DocumentPath = ("jobs", job.name, key)
     try:
         shell = shlex.split(job.settings.shell)
         # A template with `if` or `for` is checked by the start, when it is rendered; a plain one now.
-        if shell and Path(shell[0]).name in quoting.POSIX_SHELLS and "{%" not in job.command:
-            quoting.check(template.with_placeholders(job.command))
+        if shell and Path(shell[0]).name in quoting.POSIX_SHELLS and "{%" not in command:
+            quoting.check(template.with_placeholders(command))
     except ValueError as error:
         message = f"invalid value {job.settings.shell!r}: {str(error).lower()}"
         yield document.fault(file, ("jobs", job.name, "shell"), message, "close the quote")

@@ -86,6 +86,7 @@ class JobSpec(NamedTuple):
     problems: names of built-in problem matchers, matcher files, or matchers.
     junit: a glob of the JUnit reports that it writes, or ''.
     outputs: what to keep of the files that it writes; their paths are templates.
+    rerun: the command that runs the tests in `failed` alone, or ''.
     """
 
     name: str
@@ -101,6 +102,7 @@ class JobSpec(NamedTuple):
     problems: tuple[Any, ...] = ()
     junit: str = ""
     outputs: tuple[Output, ...] = ()
+    rerun: str | tuple[str, ...] = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -144,10 +146,9 @@ def of_document(path: Path, data: Mapping[str, Any]) -> JobFile:
 
 
 def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobSpec:
-    command = raw["command"]
     return JobSpec(
         name,
-        command if isinstance(command, str) else tuple(str(word) for word in command),
+        _command(raw["command"]),
         _settings(_merged(defaults, raw)),
         raw.get("description", ""),
         tuple(_param(key, value or {}) for key, value in raw.get("params", {}).items()),
@@ -159,7 +160,12 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         tuple(raw.get("problems", ())),
         raw.get("reports", {}).get("junit", ""),
         tuple(_output(key, value) for key, value in raw.get("outputs", {}).items()),
+        _command(raw.get("rerun", "")),
     )
+
+
+def _command(raw: Any) -> str | tuple[str, ...]:
+    return raw if isinstance(raw, str) else tuple(str(word) for word in raw)
 
 
 def _output(name: str, raw: Mapping[str, Any]) -> Output:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import matrix, problem_matchers
@@ -28,34 +29,47 @@ if TYPE_CHECKING:
     from bgrun.render.settings import RenderedSettings
     from bgrun.templating.inputs import RenderInputs
 
+FAILED = "failed"
+"""The variable with the IDs of failed tests, in the templates of a `rerun`."""
+
+
+class Request(NamedTuple):
+    """A requested job.
+
+    given: its parameters as on the command line.
+    extra: the arguments after `--`, which are appended to its command.
+    failed: the IDs of the tests to run alone; None runs the job's command.
+    """
+
+    name: str
+    given: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    failed: tuple[str, ...] | None = None
+
 
 def render_job(
-    job_file: JobFile,
-    name: str,
-    given: Sequence[str],
-    extra: Sequence[str],
-    inputs: RenderInputs,
-    combination: Mapping[str, Scalar] | None = None,
+    job_file: JobFile, one: Request, inputs: RenderInputs, combination: Mapping[str, Scalar] | None = None
 ) -> RenderedJob:
     """Return a declared job, ready to launch.
 
     Args:
         job_file: where it is declared.
-        name: the name of the job.
-        given: its parameters as on the command line: KEY=VALUE, or plain values in declared order.
-        extra: arguments that are appended to its command.
+        one: the job, its parameters, and what to add to its command.
         inputs: records what rendering reads; templates see its variables as `env`.
         combination: the values of its matrix, which templates see as `matrix`.
 
     Raises:
         UsageError: the name, a parameter, a template, a directory or an env file is invalid.
     """
+    name = one.name
     job = find_job(job_file, name)
-    params = bind(job, given)
+    params = bind(job, one.given)
     values: dict[str, Any] = {"env": inputs.env, "job": name, **_matrix(combination), **params}
     label = _label(job, values, combination)
     rendered = render_settings(job.settings, job_file.root, values, f"{name}: ", inputs)
-    command, shown = _command(job, values, extra, rendered)
+    if one.failed is not None:
+        job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
+    command, shown = _command(job, values, one.extra, rendered)
     text = script.job_script(rendered, check_label(label), command, script.comments(job, shown))
     made = _with_settings(rendered, label, text, shown)._replace(
         job=name,
@@ -65,16 +79,19 @@ def render_job(
         # without a `#!` line, which each shell runs itself.
         any_shell=isinstance(job.command, str),
         progress=job.progress,
-        problems=tuple(one for named in job.problems for one in problem_matchers.resolve(job_file.root, named, inputs)),
+        problems=tuple(
+            found for named in job.problems for found in problem_matchers.resolve(job_file.root, named, inputs)
+        ),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
-        outputs=tuple(_output(one, values, f"{name}: outputs.{one.name}") for one in job.outputs),
+        outputs=tuple(_output(declared, values, name) for declared in job.outputs),
     )
     _keep_secrets_out(made)
     return made
 
 
-def _output(one: Output, values: Mapping[str, Any], where: str) -> Output:
-    return one._replace(path=template.render(one.path, values, f"{where}.{one.kind}"))
+def _output(declared: Output, values: Mapping[str, Any], job: str) -> Output:
+    where = f"{job}: outputs.{declared.name}.{declared.kind}"
+    return declared._replace(path=template.render(declared.path, values, where))
 
 
 def render_command_template(
@@ -166,15 +183,26 @@ def _command(
 def _argv_command(
     job: JobSpec, command: Sequence[str], values: Mapping[str, Any], extra: Sequence[str], env_words: str
 ) -> tuple[str, str]:
-    argv = [template.render(word, values, f"{job.name}: command") for word in command] + list(extra)
+    argv = [one for word in command for one in _words(word, values, _where(job, values))] + list(extra)
     words = f"exec {env_words}{ad_hoc.env_words(argv)}" if env_words else ad_hoc.exec_words(argv)
     return script.run_program(words, job.settings), ad_hoc.join(argv)
+
+
+def _where(job: JobSpec, values: Mapping[str, Any]) -> str:
+    return f"{job.name}: {'rerun' if FAILED in values else 'command'}"
+
+
+def _words(text: str, values: Mapping[str, Any], where: str) -> Sequence[str]:
+    """Return the words for an item of an argv command: several where it is a variable that holds several."""
+    named = re.fullmatch(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*", text)
+    found = values.get(named[1]) if named else None
+    return found if isinstance(found, template.Words) else [template.render(text, values, where)]
 
 
 def _shell_command(
     job: JobSpec, command: str, values: Mapping[str, Any], extra: Sequence[str], env_words: str
 ) -> tuple[str, str]:
-    where = f"{job.name}: command"
+    where = _where(job, values)
     shell = _shell_words(job)
     posix = Path(shell[0]).name in quoting.POSIX_SHELLS
     text = (template.render_shell if posix else template.render_raw)(command, values, where)

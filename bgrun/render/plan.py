@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.jobfile import matrix
 from bgrun.jobfile.dependencies import dependencies_in, in_order
 from bgrun.model import Node, RenderedPlan
-from bgrun.render.job import find_job, render_job, render_skipped, skip_reason
+from bgrun.render.job import Request, find_job, render_job, render_skipped, skip_reason
 from bgrun.wording import names
 
 TYPE_CHECKING = False
@@ -18,18 +16,6 @@ if TYPE_CHECKING:
     from bgrun.jobfile.specs import GroupSpec, JobFile, JobSpec
     from bgrun.model import RenderedJob, Scalar
     from bgrun.templating.inputs import RenderInputs
-
-
-class Request(NamedTuple):
-    """A requested job.
-
-    given: its parameters as on the command line.
-    extra: the arguments after `--`, which are appended to its command.
-    """
-
-    name: str
-    given: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
 
 
 def requests_of(job_file: JobFile, words: Sequence[str], extra: Sequence[str] = ()) -> list[Request]:
@@ -175,7 +161,7 @@ def _node(
     job = find_job(job_file, one.name)
     if reason := skip_reason(job, one.given, inputs, combination):
         return Node(render_skipped(job, combination), (), reason)
-    return Node(render_job(job_file, one.name, one.given, one.extra, inputs, combination))
+    return Node(render_job(job_file, one, inputs, combination))
 
 
 def render_one(job_file: JobFile, one: Request, inputs: RenderInputs) -> RenderedJob:
@@ -186,10 +172,10 @@ def render_one(job_file: JobFile, one: Request, inputs: RenderInputs) -> Rendere
     """
     job = find_job(job_file, one.name)
     if not job.matrix:
-        return render_job(job_file, one.name, one.given, one.extra, inputs)
+        return render_job(job_file, one, inputs)
     selected, rest = _selected(job, one.given)
     left = matrix.narrowed(job.matrix, selected)
     if len(left) > 1:
         message = f"job {job.name!r} has {len(left)} matrix combinations to choose from"
         raise UsageError(message, f"choose one of: {names(map(matrix.shown, left))}")
-    return render_job(job_file, one.name, rest, one.extra, inputs, left[0])
+    return render_job(job_file, one._replace(given=rest), inputs, left[0])

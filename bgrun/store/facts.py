@@ -73,6 +73,8 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **_as_json("problems", job.problems),
         **({"junit": job.junit} if job.junit else {}),
         **_as_json("outputs", job.outputs),
+        **({"only_failed_of": job.only_failed_of} if job.only_failed_of else {}),
+        **({"only_failed": job.only_failed} if job.only_failed else {}),
         **_as_json("progress", job.progress),
         **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
@@ -139,6 +141,8 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         problems=tuple(one for one in _list(facts.get("problems", "")) if isinstance(one, (str, dict))),
         junit=facts.get("junit", ""),
         outputs=outputs_of(facts),
+        only_failed_of=facts.get("only_failed_of", ""),
+        only_failed=facts.get("only_failed", ""),
     )
 
 

@@ -43,8 +43,11 @@ class Stats(NamedTuple):
 
 
 def summarize(label: str, runs: Sequence[Run], newest: int = 20) -> Stats:
-    """Return the statistics of a label from its runs, given newest first."""
-    finished = [run for run in runs if run.state not in _UNCOUNTED]
+    """Return the statistics of a label from its runs, given newest first.
+
+    Runs of failed tests alone do not count: they are not the whole job.
+    """
+    finished = [run for run in runs if run.state not in _UNCOUNTED and not run.only_failed_of]
     good = [run for run in finished if run.succeeded]
     took = sorted(run.duration_s for run in good if run.duration_s is not None)
     failure = next((run.run_id for run in finished if not run.succeeded), None)

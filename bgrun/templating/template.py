@@ -16,7 +16,7 @@ from bgrun.templating.inputs import Variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MOST_CHARACTERS = limits.MOST_SIZE
 """The maximum length of a template and of a rendered text: a longer command is a mistake."""
@@ -83,6 +83,12 @@ class _Raw(str):
     __slots__ = ()
 
 
+class Words(tuple[str, ...]):
+    """Values that are a word each. They come from outside, so that none of them can be `| raw`."""
+
+    __slots__ = ()
+
+
 class TemplateFault(NamedTuple):
     """An error that is known before a template is rendered.
 
@@ -97,7 +103,7 @@ class TemplateFault(NamedTuple):
 
 def _checked_text(value: object) -> str:
     limits.check_size(value)
-    return as_text(value)
+    return " ".join(value) if isinstance(value, Words) else as_text(value)
 
 
 @cache
@@ -126,6 +132,8 @@ def render(text: str, values: Mapping[str, Any], where: str) -> str:
 def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
     """Render the template of a shell command, quoting each value unless it is `| raw`.
 
+    If some values are `Words`, only values that are given as they are can be `| raw`: nothing made of words is code.
+
     Raises:
         UsageError: as `render`, and for a value in a place where no quoting is safe.
     """
@@ -134,14 +142,39 @@ def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
     def finalize(value: object) -> str:
         if isinstance(value, _Raw):
             return value
-        inserted.append(_checked_text(value))
-        return placeholders.placeholder(len(inserted) - 1)
+        texts = value if isinstance(value, Words) else (value,)
+        first = len(inserted)
+        inserted.extend(map(_checked_text, texts))
+        return " ".join(placeholders.placeholder(place) for place in range(first, len(inserted)))
 
-    with_placeholders = _render(_environment(_delayed(finalize)), text, values, where)
+    with_placeholders = _render(_shell_environment(finalize, values, where), text, values, where)
     try:
         return _bounded(quoting.fill_in(with_placeholders, inserted), where)
     except UsageError as error:
         raise UsageError(f"{where}: {error.message}", error.hint) from error
+
+
+def _shell_environment(finalize: Callable[[object], str], values: Mapping[str, Any], where: str) -> jinja2.Environment:
+    environment = _environment(_delayed(finalize))
+    if any(isinstance(value, Words) for value in values.values()):
+        environment.filters["raw"] = _raw_of(values, where)
+    return environment
+
+
+def _raw_of(values: Mapping[str, Any], where: str) -> Callable[[object], _Raw]:
+    """Return the filter `raw` for these values alone: whatever else a template makes may be made of words."""
+    plain = [value for value in values.values() if isinstance(value, (str, int, float))]
+    plain += [one for value in values.values() if type(value) is dict for one in value.values()]
+    code = {_checked_text(value) for value in plain}
+
+    def raw(value: object) -> _Raw:
+        text = _checked_text(value)
+        if text not in code:
+            hint = "only a parameter can be `| raw` here: test IDs come from the log of the run"
+            raise UsageError(f"{where}: no test ID can be shell code", hint)
+        return _Raw(text)
+
+    return raw
 
 
 def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
@@ -157,7 +190,7 @@ def render_raw(text: str, values: Mapping[str, Any], where: str) -> str:
         hint = "write {{ value | raw }} and quote it yourself, or pass it through `env:`"
         raise UsageError(f"{where}: cannot quote a value for this shell", hint)
 
-    return _render(_environment(_delayed(finalize)), text, values, where)
+    return _render(_shell_environment(finalize, values, where), text, values, where)
 
 
 def _delayed(finalize: Any) -> Any:

@@ -11,7 +11,7 @@ from bgrun.jobfile import loader
 from bgrun.jobfile.specs import JobFile
 from bgrun.model import RenderedPlan
 from bgrun.render import plan
-from bgrun.render.plan import Request
+from bgrun.render.job import Request
 from bgrun.templating.inputs import RenderInputs
 
 JOBS = b"""

@@ -20,7 +20,7 @@ from bgrun.jobfile import env_names
 from bgrun.jobfile.loader import load
 from bgrun.local.supervision import job as job_scripts
 from bgrun.render import command
-from bgrun.render.job import render_command_template, render_job
+from bgrun.render.job import Request, render_command_template, render_job
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.templating.inputs import RenderInputs
 from tests.conftest import wait_until
@@ -102,7 +102,7 @@ def adhoc(folder: Path, *argv: str, job_file: JobFile | None = None) -> Rendered
 
 def declared(folder: Path, text: str, *given: str, extra: tuple[str, ...] = (), name: str = "job") -> RenderedJob:
     (folder / "bgjobs.yaml").write_text(text)
-    return render_job(load(folder / "bgjobs.yaml"), name, given, extra, RenderInputs(os.environ))
+    return render_job(load(folder / "bgjobs.yaml"), Request(name, tuple(given), tuple(extra)), RenderInputs(os.environ))
 
 
 def test_arguments_arrive_exactly(tmp_path: Path) -> None:

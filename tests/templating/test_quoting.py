@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.templating.template import render_raw, render_shell
+from bgrun.templating.template import Words, render_raw, render_shell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 BASH32 = os.environ.get("BGRUN_TEST_BASH32", "")
@@ -185,3 +186,31 @@ def test_a_shell_of_another_kind_takes_only_raw_values() -> None:
 def test_a_template_that_reaches_for_more_is_refused(template: str) -> None:
     with pytest.raises(UsageError):
         render_shell(template, {"v": "x", "env": {}}, "test")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(HOSTILE) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)))
+def test_words_arrive_as_so_many_arguments(tmp_path: Path, words: list[str]) -> None:
+    text = render_shell("printf '%s\\0' x {{ w }} y", {"w": Words(words)}, "test")
+    done = subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == ["x", *words, "y"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ w | raw }}", "{{ w[0] | raw }}", "{{ w | first | raw }}", "{{ w | join(' ') | raw }}",
+        "{{ w | map('raw') | first }}", "{% for one in w %}{{ one | raw }}{% endfor %}",
+        "{% set p = w[0] %}{{ p | raw }}", "{{ (p ~ w[0]) | raw }}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("render", [render_shell, render_raw])
+def test_nothing_made_of_words_is_code(render: Callable[..., str], text: str) -> None:
+    with pytest.raises(UsageError, match="no test ID can be shell code"):
+        render(f"echo {text}", {"p": "-x", "w": Words(["a; touch hacked", "b"])}, "t: rerun")
+
+
+def test_a_parameter_can_be_code_next_to_words() -> None:
+    values = {"p": "-x -y", "matrix": {"n": "1 2"}, "w": Words(["a b"])}
+    assert render_shell("x {{ p | raw }} {{ matrix.n | raw }} {{ w }}", values, "t") == "x -x -y 1 2 'a b'"

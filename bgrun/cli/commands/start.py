@@ -43,7 +43,10 @@ def rerun(project: Project, args: Args) -> int:
 
     _warn(project)
     run = choice.one_run(project, args.ref)
-    return _report_start(project, args, api.rerun.rerun(project, run.run_id, failed=args.failed))
+    again = api.rerun.rerun(project, run.run_id, failed=args.failed)
+    if again.only_failed_of:
+        output.note(api.runs.facts_of(project, again.run_id).get("only_failed", ""))
+    return _report_start(project, args, again)
 
 
 def _warn(project: Project) -> None:

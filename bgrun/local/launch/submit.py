@@ -82,7 +82,7 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
 
 def _for_supervisor(job: RenderedJob) -> RenderedJob:
     """Return a job without what the supervisor reads from other places, or never: it stays in memory for long."""
-    return job._replace(script="", cmd="", params=(), progress=(), problems=())
+    return job._replace(script="", cmd="", params=(), progress=(), problems=(), only_failed="")
 
 
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:

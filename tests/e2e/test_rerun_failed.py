@@ -1,0 +1,168 @@
+"""`rerun JOB --failed` runs the failed tests alone, whatever their names hold, and nothing else counts as that job."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bgrun.api.failed_tests import as_argument, is_after_dashes
+from bgrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+STRANGE = [
+    "tests/test a.py::test_x[a b]",
+    "tests/test_b.py::test_x['quoted' \"twice\"]",
+    "tests/test_b.py::TestC::test_y[$(touch pwned) `touch pwned` ; touch pwned]",
+    "tests/test_b.py::test_z[\\ * ? ~ {a,b} \\u00e9 é]",
+    "tests/test_b.py::test_dash[-x]",
+]
+PRINT = "import json, sys; json.dump(sys.argv[1:], open('argv.json', 'w'))"
+REPORT = """
+import sys
+from xml.sax.saxutils import quoteattr
+cases = []
+for id in open("failing").read().splitlines():
+    file, *group, name = id.split("::")
+    group = ".".join([file.removesuffix(".py").replace("/", "."), *group])
+    cases.append(f"<testcase file={quoteattr(file)} classname={quoteattr(group)} name={quoteattr(name)}><failure message='no'/></testcase>")
+open("out.xml", "w").write(f"<testsuite>{''.join(cases)}</testsuite>")
+sys.exit(bool(cases))
+"""
+JOBS = f"""
+jobs:
+  tests:
+    params: {{level: {{default: low}}}}
+    command: {shlex.quote(sys.executable)} report.py
+    rerun: {shlex.quote(sys.executable)} print.py --level {{{{ level }}}} {{{{ failed }}}}
+    reports: {{junit: out.xml}}
+  argv:
+    command: {json.dumps([sys.executable, "report.py"])}
+    rerun: {json.dumps([sys.executable, "print.py", "--", "{{ failed }}", "end"])}
+    reports: {{junit: out.xml}}
+  none: {{command: exit 1, rerun: "echo {{{{ failed }}}}"}}
+  undeclared: {{command: exit 1}}
+groups: {{both: {{jobs: [none, undeclared]}}}}
+"""
+
+
+@pytest.fixture
+def project(bg: Cli) -> Cli:
+    bg.jobs(JOBS)
+    (bg.folder / "print.py").write_text(PRINT)
+    (bg.folder / "report.py").write_text(REPORT)
+    return bg
+
+
+def failing(cli: Cli, *ids: str, job: str = "tests") -> dict[str, Any]:
+    """Run a job whose tests of these IDs fail."""
+    (cli.folder / "failing").write_text("\n".join(ids))
+    run: dict[str, Any] = cli.json("start", job, "--wait", code=None)
+    return run
+
+
+def argv(cli: Cli) -> list[str]:
+    """Return the arguments that the rerun was given."""
+    found: list[str] = json.loads((cli.folder / "argv.json").read_text())
+    return found
+
+
+def test_each_failed_test_is_one_argument_whatever_its_id_holds(project: Cli) -> None:
+    run = failing(project, *STRANGE)
+    done = project("rerun", "tests", "--failed", "--wait")
+    assert argv(project) == ["--level", "low", *STRANGE]
+    assert f"only 5 failed tests of {run['run_id']}" in done.err
+    assert not (project.folder / "pwned").exists()
+    failing(project, *STRANGE, job="argv")
+    project("rerun", "argv", "--failed", "--wait")
+    assert argv(project) == ["--", *STRANGE, "end"]
+
+
+def test_an_id_that_looks_like_an_option_is_none(project: Cli) -> None:
+    failing(project, "-p/test_a.py::test_x", "@args.py::test_y")
+    project("rerun", "tests", "--failed", "--wait")
+    assert argv(project) == ["--level", "low", "./-p/test_a.py::test_x", "./@args.py::test_y"]
+
+
+def test_parameters_and_label_are_those_of_the_run(project: Cli) -> None:
+    project.jobs(JOBS.replace("  tests:\n", "  tests:\n    label: t_{{ level }}\n"))
+    (project.folder / "failing").write_text("a.py::b")
+    run = project.json("start", "tests", "level=high", "--wait", code=None)
+    again = project.json("rerun", run["run_id"], "--failed", "--wait")
+    assert (again["label"], again["job"], again["only_failed_of"]) == ("t_high", "tests", run["run_id"])
+    assert argv(project) == ["--level", "high", "a.py::b"]
+    assert f"(only 1 failed test of {run['run_id']};" in project("report", again["run_id"]).out
+
+
+def test_it_is_no_run_of_the_whole_job(project: Cli) -> None:
+    failing(project, "a.py::b")
+    again = project.json("rerun", "tests", "--failed", "--wait")
+    assert again["state"] == "succeeded"
+    stats = project.json("stats", "tests")["labels"][0]
+    assert (stats["runs"], stats["succeeded"], stats["median_s"]) == (1, 0, None)
+    assert project.json("rerun", again["run_id"], "--wait")["only_failed_of"] == again["only_failed_of"]
+
+
+def test_more_than_the_system_takes_are_cut_and_that_is_said(project: Cli) -> None:
+    ids = [f"tests/test_{number}.py::test_{'x' * 200}" for number in range(900)]
+    run = failing(project, *ids)
+    done = project("rerun", "tests", "--failed", "--wait")
+    ran = argv(project)[2:]
+    assert ran == ids[: len(ran)]
+    assert 300 < len(ran) < 900
+    assert f"only {len(ran)} of 900 failed tests of {run['run_id']}: a command takes no more" in done.err
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        ("none", "no failed test of none_"),
+        ("undeclared", "job 'undeclared' does not declare `rerun:`"),
+    ],
+)
+def test_without_ids_or_a_command_for_them_one_line_says_so(project: Cli, job: str, message: str) -> None:
+    run = project.json("start", job, "--wait", code=None)
+    done = project("rerun", job, "--failed", code=2)
+    assert message in done.err.splitlines()[0]
+    assert len(done.err.splitlines()) == 2, "a line and a hint"
+    assert [one["run_id"] for one in project.json("list", job)["runs"]] == [run["run_id"]]
+
+
+def test_nothing_is_rerun_of_a_run_without_a_job_that_succeeded_or_still_runs(project: Cli) -> None:
+    project("run", "adhoc", "--wait", "--", "false", code=1)
+    assert "--failed needs a group run or a job with `rerun:`" in project("rerun", "adhoc", "--failed", code=2).err
+    run = failing(project)
+    assert run["state"] == "succeeded"
+    assert f"nothing failed in {run['run_id']}" in project("rerun", "tests", "--failed", code=2).err
+    project.jobs(JOBS.replace("command: exit 1, rerun", "command: sleep 60, rerun"))
+    live = project.json("start", "none")
+    assert "is still running" in project("rerun", "none", "--failed", code=2).err
+    project("stop", live["run_id"])
+
+
+def test_of_a_group_whole_jobs_are_rerun(project: Cli) -> None:
+    project("group", "both", "--wait", code=1)
+    again = project.json("rerun", "both", "--failed", "--wait", code=1)
+    assert {(one["job"], one["only_failed_of"]) for one in again["runs"]} == {("none", None), ("undeclared", None)}
+
+
+@pytest.mark.parametrize(
+    ("rerun", "is_after"),
+    [
+        ("x -- {{ failed }}", True), ("x --  {{- failed }}", True), ("x {{ failed }} -- y", False), ("x--{{ failed }}", False),
+        (("x", "--", "{{ failed }}"), True), (("x", "{{ failed }}", "--"), False), (("x", "--y", "{{ failed }}"), False),
+    ],
+)  # fmt: skip
+def test_whether_ids_come_after_dashes(rerun: str | tuple[str, ...], is_after: bool) -> None:
+    assert is_after_dashes(rerun) == is_after
+
+
+def test_an_option_is_refused_as_a_test() -> None:
+    assert as_argument("-x", after_dashes=True) == "-x"
+    with pytest.raises(UsageError, match="'-x' for an option"):
+        as_argument("-x", after_dashes=False)
