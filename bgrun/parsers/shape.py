@@ -49,7 +49,7 @@ class Problem(NamedTuple):
 
     id: its test or its rule, as the tool names it, with the class where it has one.
     tool: the name of the tool; '' for a matcher of the job file.
-    phase: '' for the body of a test, else `setup`, `teardown`, `collection` and the like.
+    phase: '' for the body of a test, else `setup`, `teardown`, `collection`, `usage`, or its subtest.
     test: whether it is a failed test; otherwise it is a finding in a file.
     """
 

@@ -31,12 +31,13 @@ _RULE = re.compile(
 )
 _HEAD = re.compile(r"^_+ (ERROR at (setup|teardown) of |ERROR (collecting) )?(\S.*?) _+$")
 _CAPTURED = re.compile(r"^-+ Captured .+ -+$")
-_LISTED = re.compile(r"^(FAILED|ERROR|SUBFAILED|SUBFAIL)(?:\[.*?\]|\(.*?\)|,)*(?: \([^)]*\))? (\S.*)$")
+_PART = r"(?:\[[^]]*\])?(?: ?\([^)]*\))?"
+_LISTED = re.compile(rf"^(?:(FAILED|ERROR|SUBFAILED|SUBFAIL)({_PART})|({_PART}) (SUBFAIL)) (\S.*)$")
 _RESULT = re.compile(
     r"^(?:\[gw\d+\] \[ *\d+%\] (FAILED|ERROR) (\S.*?)|(\S.*?\S) (FAILED|ERROR)(?: +\[ *[\d/%]+\])?) *$"
 )
 _PLACE = re.compile(r"^(\S[^:]*(?::[^:\d][^:]*)*):(\d+): (.*)$")
-_NATIVE = re.compile(r'^  File "([^"]+)", line (\d+)')
+_NATIVE = re.compile(r'^  +File "([^"]+)", line (\d+)')
 _ROOT = re.compile(r"^rootdir: (.+?)(?:, (?:configfile|inifile|testpaths):.*)?$")
 _USAGE = re.compile(r"^(?:\S*pytest|\S*py\.test|__main__\.py): error: (.+)$")
 _ERROR = re.compile(r"^ERROR: (?!usage:)(\S.*)$")
@@ -53,34 +54,61 @@ class _Section:
         self.places: list[tuple[str, int, str]] = []
         self.error = ""
         self.is_muted = False
+        self.is_native = False
+        self.has_error = False
+        self.doctest: list[str] = []
 
     def feed(self, line: str) -> None:
         if self.is_muted or _CAPTURED.match(line):
             self.is_muted = True
         elif line.startswith("E  "):
-            self.error = self.error or line[1:].strip()
+            self._error(line[1:])
+        elif line in ("Expected:", "Got:") or (self.doctest and line.startswith("    ")):
+            self.doctest.append(line.strip())
         elif place := _PLACE.match(line):
             self.places.append((place[1], int(place[2][:9]), place[3]))
         elif native := _NATIVE.match(line):
             self.places.append((native[1], int(native[2][:9]), ""))
-        elif self.places and line and not line[0].isspace() and not self.places[-1][2]:
+            self.is_native = True
+        elif self.is_native and line and not line[0].isspace():
             # The last line of a traceback as Python prints it.
             self.error = self.error or line
+
+    def _error(self, text: str) -> None:
+        if text[:4].strip():
+            # The first line that is not indented is the error; a syntax error has its place and the code before it.
+            self.error = self.error if self.has_error else text.strip()
+            self.has_error = True
+        elif native := _NATIVE.match(text[3:]):
+            self.places.append((native[1], int(native[2][:9]), ""))
+        else:
+            self.error = self.error or text.strip()
 
     def line_in(self, file: str) -> int | None:
         """Return the line of the last frame in a file, which the section may name relative to another directory."""
         return next((line for path, line, _ in reversed(self.places) if _is_same(path, file)), None)
 
     def message(self) -> str:
+        if self.doctest:
+            return " ".join(self.doctest)
         return self.error or (self.places[-1][2] if self.places else "")
 
 
 class _Listed(NamedTuple):
-    """A test in the short summary, or in the list of results, and its position in the log."""
+    """A test in the short summary, or in the list of results, and its position in the log.
+
+    part: its subtest, or its phase.
+    """
 
     kind: str
+    part: str
     text: str
     at: int
+
+
+def _listed(line: str, at: int) -> Iterator[_Listed]:
+    if found := _LISTED.match(line):
+        yield _Listed(found[1] or found[4], (found[2] or found[3] or "").strip(), found[5], at)
 
 
 class _Call:
@@ -90,9 +118,13 @@ class _Call:
         self.part = ""
         self.width = 0
         self.has_heading = False
+        self.has_title = False
+        self.unsure = ""
+        self.ran_nothing = False
         self.sections: list[_Section] = []
         self.listed: list[_Listed] = []
         self.results: list[_Listed] = []
+        self.ended: set[str] = set()
         self.loose: list[_Listed] = []
         self.errors: list[tuple[str, int]] = []
 
@@ -102,39 +134,47 @@ class _Call:
         return self.part in (_FAILURES, _ERRORS, _SUMMARY)
 
     def enter(self, part: str, width: int) -> None:
-        self.part, self.width = part, width
+        self.part, self.width, self.has_title = part, width, False
 
     def feed(self, line: str, at: int) -> None:
         if self.part in (_FAILURES, _ERRORS):
             if (head := _HEAD.match(line)) and self._is_rule(line):
-                self.sections.append(_Section(head[2] or head[3] or "", head[4], at))
-            elif self.sections and self.sections[-1].title:
+                self.sections.append(_Section(head[2] or ("collection" if head[3] else ""), head[4], at))
+                self.has_title = True
+            elif self.has_title:
                 self.sections[-1].feed(line)
             elif _PLACE.match(line):
                 # --tb=line
                 self.sections.append(_Section("", "", at))
                 self.sections[-1].feed(line)
         elif self.part == _SUMMARY:
-            if found := _LISTED.match(line):
-                self.listed.append(_Listed(found[1], found[2], at))
-        elif not self.has_heading and (found := _LISTED.match(line)):
+            self.listed += _listed(line, at)
+        elif not self.has_heading and _LISTED.match(line):
             # The beginning of the output may have been cut off: pytest | tail
-            self.loose.append(_Listed(found[1], found[2], at))
+            self.loose += _listed(line, at)
         elif found := _ERROR.match(line):
             self.errors.append((found[1], at))
         elif found := _RESULT.match(line):
             kind, text = (found[1], found[2]) if found[1] else (found[4], found[3])
-            self.results += [_Listed(kind, text, at)] if "::" in text else []
+            if "::" in text:
+                part = "" if kind == "FAILED" else "teardown" if text in self.ended else "setup"
+                self.results.append(_Listed(kind, part, text, at))
+                self.ended.add(text)
 
     def _is_rule(self, line: str) -> bool:
         """Return whether a heading is as wide as those of this call: a test may print one."""
         return len(line) == self.width or (len(line) > self.width and line.startswith("_ "))
 
     def is_total(self, line: str, *, is_ruled: bool) -> bool:
-        """Return whether a line with counts is the total: a failed test may have printed one."""
-        if self.part not in (_FAILURES, _ERRORS):
-            return True
-        return len(line) == self.width if is_ruled else not self.has_heading
+        """Return whether a line with counts is the total: a test may have printed one."""
+        if is_ruled:
+            return self.width in (0, len(line))
+        return not self.has_heading and not (self.part in (_FAILURES, _ERRORS) and self.is_muted)
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether the lines are what a test printed."""
+        return bool(self.sections) and self.sections[-1].is_muted
 
 
 class Pytest(Parser):
@@ -150,38 +190,53 @@ class Pytest(Parser):
     def __init__(self) -> None:
         super().__init__()
         self._of = _Call()
+        self._refusal = ""
 
     def feed(self, line: str) -> bool:
         of = self._of
         if line.startswith("=") and (rule := _RULE.match(line)):
             self._rule(rule[1], len(line))
-        elif (total := _TOTAL.match(line)) and of.is_total(line, is_ruled=bool(total[1])):
-            self._end(total[2])
+        elif total := _TOTAL.match(line):
+            if of.is_total(line, is_ruled=bool(total[1])):
+                self._end(total[2])
+            else:
+                of.unsure = total[2]
         elif not of.is_inside and (root := _ROOT.match(line)):
             self.based(root[1])
         elif not of.is_inside and (usage := _USAGE.match(line)):
-            self.report(_usage(usage[1]), SURE)
-            self._end("")
+            self._refused(usage[1])
         elif line.startswith(_INTERNAL):
             of.errors = [(line.removeprefix(_INTERNAL), self.at)]
         else:
             of.feed(line, self.at)
+            if of.ran_nothing and of.errors:
+                self._report_usage()
         return self._of.is_inside
 
     def findings(self) -> tuple[Findings, ...]:
-        if self.is_open:
+        if self.is_open and self._of.unsure and not self._of.has_heading:
+            self._end(self._of.unsure)
+        elif self.is_open:
             self._report_all()
         return super().findings()
 
+    def _refused(self, message: str) -> None:
+        """Report invalid arguments, which old versions print twice."""
+        if message != self._refusal:
+            self._refusal = message
+            self.report(_usage(message), SURE)
+            self._end("")
+
     def _rule(self, title: str, width: int) -> None:
         of = self._of
-        if title == _START and of.part not in (_FAILURES, _ERRORS):
+        if title == _START and not of.is_inside:
             if self.is_open:
                 self._report_all()
             self.begin(owns=True)
             self._of = _Call()
             self._of.has_heading = True
-        elif of.part == "" or width == of.width:
+            self._of.width = width
+        elif width == of.width or not of.width:
             if title in (_FAILURES, _ERRORS, _SUMMARY) and not self.is_open:
                 self.begin(owns=True)
             of.enter(title, width)
@@ -192,17 +247,22 @@ class Pytest(Parser):
         if not (self._of.listed or self._of.sections):
             self._of.listed = self._of.loose[-bad:] if bad else []
         self._report_all()
+        if not counts:
+            self._report_usage()
         self.finish(counts, bad if total else None)
         self._of = _Call()
+        self._of.ran_nothing = not counts
 
     def _report_all(self) -> None:
         of = self._of
         for test in _tests(of):
             problem = Problem(test.file, test.line, test.id, test.message, phase=test.phase, test=True)
             self.report(problem, SURE, test.at)
-        if not (of.listed or of.sections or of.results):
-            for message, at in of.errors:
-                self.report(_usage(message), SURE, at)
+
+    def _report_usage(self) -> None:
+        for message, at in self._of.errors:
+            self.report(_usage(message), SURE, at)
+        self._of.errors = []
 
 
 def _usage(message: str) -> Problem:
@@ -230,22 +290,23 @@ def _tests(of: _Call) -> Iterator[_Test]:
         yield from map(_without_summary, of.sections)
     else:
         for one in of.results:
-            yield _Test(one.text.partition("::")[0], None, one.text, "", "", one.at)
+            yield _Test(one.text.partition("::")[0], None, one.text, "", one.part, one.at)
 
 
 def _with_section(listed: _Listed, left: list[_Section]) -> _Test:
     """Return a test of the summary, completed with the first section of its title that is left, which it uses up."""
     splits = list(_splits(listed.text))
-    for id, message in splits:
-        for section in left:
-            if _belongs(section, listed.kind, id):
+    whole = next((one for one in splits if _is_whole(one[0])), splits[-1])
+    for section in left:
+        for id, message in splits if section.title else [whole]:
+            if _belongs(section, listed, id):
                 left.remove(section)
                 file = id.partition("::")[0]
                 # pytest cuts the messages of its summary to the width of the terminal.
-                whole = section.message() if not message or message.endswith(("...", "…")) else message
-                return _Test(file, section.line_in(file), id, whole, section.phase, listed.at)
-    id, message = next((one for one in splits if _is_balanced(one[0])), splits[-1])
-    phase = "" if listed.kind != "ERROR" else "setup" if "::" in id else "collection"
+                full = section.message() if not message or message.endswith(("...", "…")) else message
+                return _Test(file, section.line_in(file), id, full, section.phase or listed.part, listed.at)
+    id, message = whole
+    phase = listed.part if listed.kind != "ERROR" else "setup or teardown" if "::" in id else "collection"
     return _Test(id.partition("::")[0], None, id, message, phase, listed.at)
 
 
@@ -258,8 +319,8 @@ def _splits(text: str) -> Iterator[tuple[str, str]]:
     yield text, ""
 
 
-def _belongs(section: _Section, kind: str, id: str) -> bool:
-    if (kind == "ERROR") != bool(section.phase):
+def _belongs(section: _Section, listed: _Listed, id: str) -> bool:
+    if (listed.kind == "ERROR") != bool(section.phase):
         return False
     file, _, name = id.partition("::")
     if not section.title:
@@ -267,10 +328,8 @@ def _belongs(section: _Section, kind: str, id: str) -> bool:
     if section.phase == "collection":
         return section.title == id
     plain, bracket, values = name.partition("[")
-    title = plain.replace("::", ".") + bracket + values
-    return section.title in (title, f"[doctest] {name}") or (
-        kind.startswith("SUB") and section.title.startswith(f"{title} ")
-    )
+    title = " ".join(filter(None, (plain.replace("::", ".") + bracket + values, listed.part)))
+    return section.title in (title, f"[doctest] {name}")
 
 
 def _without_summary(section: _Section) -> _Test:
@@ -285,9 +344,10 @@ def _without_summary(section: _Section) -> _Test:
     return _Test(path, where, "::".join(filter(None, (path, name))), section.message(), section.phase, section.at)
 
 
-def _is_balanced(id: str) -> bool:
+def _is_whole(id: str) -> bool:
+    """Return whether a test may end here: the values of its parameters end with a bracket."""
     name = id.partition("::")[2]
-    return name.count("[") == name.count("]")
+    return "[" not in name or name.endswith("]")
 
 
 def _is_same(path: str, file: str) -> bool:
