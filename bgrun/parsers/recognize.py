@@ -102,12 +102,15 @@ class Recognizer:
         """Leave a part of the log out; the next bytes begin a line."""
         self._sieve.jump()
 
+    def claims(self) -> list[Findings]:
+        """Return what each parser found, before it is settled, at the end of the log."""
+        self._sieve.end()
+        return [one for parser in self._sieve.parsers[self._marks :] for one in parser.findings()]
+
     def result(self) -> Recognized:
         """Return what was recognized, at the end of the log."""
-        self._sieve.end()
-        parsers = self._sieve.parsers
-        directories = next(parser for parser in parsers if isinstance(parser, Directories))
-        settled = settle([one for parser in parsers[self._marks :] for one in parser.findings()])
+        settled = settle(self.claims())
+        directories = next(parser for parser in self._sieve.parsers if isinstance(parser, Directories))
         return Recognized(tuple(_based(call, directories) for call in settled))
 
 
