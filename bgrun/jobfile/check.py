@@ -13,7 +13,7 @@ from bgrun.jobfile.dependencies import dependencies_in
 from bgrun.jobfile.schema_errors import schema_faults
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
-from bgrun.templating import quoting, template
+from bgrun.templating import quoting, shell_syntax, template
 from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
@@ -180,7 +180,7 @@ def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     known = _predefined(job) | {param.name for param in job.params}
     for path, text in _template_texts(document.data, job):
         for found in template.faults(text, known | _FAILED if path[2] == "rerun" else known):
-            hint = "declare it under `params:`" if found.undefined else "fix the template"
+            hint = "declare it under `params:`" if found.undefined else found.hint
             fault = document.fault(file, path, found.message, hint)
             yield fault._replace(line=fault.line + _line_offset(text, found.line))
 
@@ -279,7 +279,8 @@ def _shell(file: str, document: Document, job: JobSpec, key: str, command: str |
     try:
         shell = shlex.split(job.settings.shell)
         # A template with `if` or `for` is checked by the start, when it is rendered; a plain one now.
-        if shell and Path(shell[0]).name in quoting.POSIX_SHELLS and "{%" not in command:
+        posix = bool(shell) and Path(shell[0]).name in quoting.POSIX_SHELLS
+        if posix and not shell_syntax.has_statement(command):
             quoting.check(template.with_placeholders(command))
     except ValueError as error:
         message = f"invalid value {job.settings.shell!r}: {str(error).lower()}"

@@ -11,7 +11,7 @@ from jinja2.utils import missing
 
 from bgrun.errors import UsageError
 from bgrun.model import as_text
-from bgrun.templating import limits, placeholders, quoting
+from bgrun.templating import limits, placeholders, quoting, shell_syntax
 from bgrun.templating.inputs import Variables
 
 TYPE_CHECKING = False
@@ -94,11 +94,13 @@ class TemplateFault(NamedTuple):
 
     line: where it is in the template, from 1.
     undefined: the name of an undefined variable, or '' for any other error.
+    hint: the fix of any other error.
     """
 
     line: int
     message: str
     undefined: str = ""
+    hint: str = "fix the template"
 
 
 def _checked_text(value: object) -> str:
@@ -114,7 +116,13 @@ def _plain() -> jinja2.Environment:
 
 def _environment(finalize: Any) -> jinja2.Environment:
     environment = limits.BoundedEnvironment(
-        undefined=_Undefined, finalize=finalize, keep_trailing_newline=True, autoescape=False
+        undefined=_Undefined,
+        finalize=finalize,
+        keep_trailing_newline=True,
+        autoescape=False,
+        comment_start_string=shell_syntax.COMMENT_BEGIN,
+        comment_end_string=shell_syntax.COMMENT_END,
+        extensions=[shell_syntax.ShellSyntax],
     )
     environment.filters["raw"] = lambda value: _Raw(_checked_text(value))
     return environment
@@ -218,7 +226,8 @@ def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any
     except limits.TooMuchError as error:
         raise UsageError(f"{where}: the template exceeds its limits: {error}", _TOO_COSTLY_HINT) from error
     except jinja2.TemplateSyntaxError as error:
-        raise UsageError(f"{where}: line {error.lineno} of the template: {error.message}") from error
+        message = f"{where}: line {error.lineno} of the template: {error.message}"
+        raise UsageError(message, _syntax_hint(text, message)) from error
     except jinja2.UndefinedError as error:
         known = ", ".join(name for name in values if name not in ("env", "job", "matrix")) or "none"
         raise UsageError(f"{where}: {error.message}", _hint(error) or f"declared parameters: {known}") from error
@@ -259,6 +268,11 @@ def _hint(error: jinja2.UndefinedError) -> str:
     return error.hint if isinstance(error, _MissingValueError) else ""
 
 
+def _syntax_hint(text: str, message: str) -> str:
+    """Return how to keep text that is no expression, unless a template is just not finished."""
+    return shell_syntax.LITERAL_HINT if "{{" in text and "end of template" not in message else ""
+
+
 def _bounded(rendered: str, where: str) -> str:
     if len(rendered) > MOST_CHARACTERS:
         raise UsageError(f"{where}: longer than {MOST_CHARACTERS} characters once rendered", "put the text into a file")
@@ -286,7 +300,8 @@ def faults(text: str, known: set[str]) -> list[TemplateFault]:
     try:
         tree = _plain().parse(text)
     except jinja2.TemplateSyntaxError as error:
-        return [TemplateFault(error.lineno, f"invalid template: {str(error.message).rstrip('.')}")]
+        message = f"invalid template: {str(error.message).rstrip('.')}"
+        return [TemplateFault(error.lineno, message, hint=_syntax_hint(text, message) or "fix the template")]
     except RecursionError:
         return [TemplateFault(1, "invalid template: nested too deeply")]
     undefined = meta.find_undeclared_variables(tree) - known
