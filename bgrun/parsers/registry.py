@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PARSERS = {
     "pytest": "test_runners.pytest:Pytest",
+    "unittest": "test_runners.unittest:Unittest",
     "jest": "test_runners.jest:Jest",
     "vitest": "test_runners.vitest:Vitest",
     "mocha": "test_runners.mocha:Mocha",
