@@ -1,4 +1,4 @@
-"""Recognize unittest, and the runners that print as it does, such as Django's: which tests failed, where, its totals."""
+"""Recognize unittest, and runners that print as it does, such as Django's."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Test:
     def problem(self) -> Problem:
         own = [frame for frame in self.frames if frame[2].rpartition(".")[2] == self.name]
         outside = [frame for frame in self.frames if "/unittest/" not in frame[0]]
-        file, line, _ = (own[-1:] or outside[-1:] or self.frames[-1:] or [(None, None, "")])[0]
+        file, line = next(((path, line) for path, line, _ in reversed(own or outside or self.frames)), (None, None))
         fixture = self.name if self.name in _FIXTURES else "collection" if self.path.startswith(_LOADER) else ""
         message = self.error or self.kind.lower()
         return Problem(file, line, self.id, message, phase=fixture or self.part, test=True)
