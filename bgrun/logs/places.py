@@ -49,7 +49,8 @@ class Places:
     def _found(self, file: str, base: str) -> str:
         if os.path.isabs(file):
             return file
-        bases = [os.path.join(self._working_dir, base), *self._bases] if base else self._bases
+        named = [os.path.join(self._working_dir, one) for one in _endings(base)]
+        bases = [*named, *self._bases]
         for directory in bases:
             if os.path.exists(path := os.path.join(directory, file)):
                 return path
@@ -67,6 +68,13 @@ class Places:
         if self._directories is None:
             self._directories = list(_below(self._roots[0]))
         return self._directories
+
+
+def _endings(base: str) -> Iterator[str]:
+    """Yield a directory, and its endings if it is relative: Go names a package by the path of its module."""
+    while base:
+        yield base
+        base = "" if os.path.isabs(base) else base.partition("/")[2]
 
 
 def _entered(cmd: str, working_dir: str) -> list[str]:

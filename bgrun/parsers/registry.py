@@ -22,6 +22,7 @@ _PARSERS = {
     "node": "test_runners.node:Node",
     "playwright": "test_runners.playwright:Playwright",
     "tap": "test_runners.tap:Tap",
+    "go": "test_runners.go:Go",
 }
 """Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
 ALIASES: dict[str, tuple[str, ...]] = {"node": ("tap",)}

@@ -39,13 +39,6 @@ RECORDED = {
             Problem("/code/b.js", 2, None, "Parsing error: Unexpected token"),
         ],
     ),
-    "go": (
-        "--- FAIL: TestSum (0.00s)\n    sum_test.go:8: got 3, want 4\nFAIL\n./main.go:5:2: undefined: y\n",
-        [
-            Problem("sum_test.go", 8, "TestSum", "got 3, want 4"),
-            Problem("./main.go", 5, None, "undefined: y"),
-        ],
-    ),
     "cargo": (
         "error[E0425]: cannot find value `x` in this scope\n --> src/main.rs:2:5\n  |\n"
         "thread 'tests::adds' panicked at src/lib.rs:17:9:\nassertion `left == right` failed\n",

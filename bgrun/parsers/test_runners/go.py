@@ -1,0 +1,122 @@
+"""Recognize `go test` (plain, `-v`, `-json`), and what `go build` and `go vet` find."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from bgrun.parsers.shape import LIKELY, SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners.go_tests import Package
+
+_RUN = re.compile(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
+_RESULT = re.compile(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
+_PACKAGE = re.compile(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
+_HEADING = re.compile(r"^# (?:\[?[\w.-]+(?:/\S+)?\]?|command-line-arguments)(?: \[\S+\])?$")
+_COMPILER = re.compile(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):\d+: (\S.*)$")
+_EVENT = '"Action":"'
+
+
+class Go(Parser):
+    """go test, go build and go vet from version 1.19 on; one call for each package."""
+
+    name = "go"
+    stems = (
+        "--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN", "=== CONT", "=== NAME", "FAIL\t", "ok  \t", "?   \t",
+        "panic: ", "fatal error: ", "exit status ", ".go:", _EVENT,
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._package: Package | None = None
+        self._packages: dict[str, Package] = {}
+        self._compiled: list[tuple[Problem, int]] = []
+        self._has_compiler_errors = False
+
+    def feed(self, line: str) -> bool:
+        if line.startswith("{") and _EVENT in line:
+            self._event(line)
+            return False
+        if run := _RUN.match(line):
+            self._opened().run(run[1])
+        elif (result := _RESULT.match(line)) and (self._package or line.startswith("---")):
+            self._opened().result(result[2], result[1].lower(), self.at)
+        elif package := _PACKAGE.match(line):
+            self._end(package[2], package[1].strip(), package[3])
+        elif not self._package and (error := _COMPILER.match(line)):
+            self._compile(error)
+        elif self._package or line.startswith(("panic: ", "fatal error: ", "exit status ")):
+            self._opened().text(line)
+        return self._package is not None
+
+    def findings(self) -> tuple[Findings, ...]:
+        if self._package:
+            self._end("", "", "")
+        for name in list(self._packages):
+            self._end_of(self._packages.pop(name), name)
+        self._report_compiled()
+        return super().findings()
+
+    def _opened(self) -> Package:
+        if self._package is None:
+            self._package = Package(self.at)
+        return self._package
+
+    def _event(self, line: str) -> None:
+        """Read a line of `go test -json`; one that was cut, or is another program's, is left out."""
+        try:
+            event: Any = json.loads(line)
+        except ValueError:
+            return
+        text = str(event.get("Output", "")).rstrip("\n")
+        name, action, test = str(event.get("Package", "")), event["Action"], str(event.get("Test", ""))
+        if action == "build-output":
+            if error := _COMPILER.match(text):
+                self._compile(error)
+        elif name and action in ("run", "output", "pass", "fail", "skip", "start"):
+            package = self._packages.setdefault(name, Package(self.at))
+            package.is_verbose = True
+            if action == "run":
+                package.run(test)
+            elif action == "output":
+                package.text(text, test)
+            elif test:
+                package.result(test, action, self.at)
+            elif action != "start":
+                self._end_of(self._packages.pop(name), name, action, "[build failed]" if "FailedBuild" in event else "")
+
+    def _end(self, name: str, word: str, rest: str) -> None:
+        """End a package at the line that names it."""
+        package, self._package = self._package or Package(self.at), None
+        self._end_of(package, name, "fail" if word == "FAIL" else "", rest)
+
+    def _end_of(self, package: Package, name: str, state: str = "", rest: str = "") -> None:
+        problems = list(package.problems(self.at))
+        is_built = "[build failed]" not in rest and "[setup failed]" not in rest
+        if state == "fail" and not problems and is_built:
+            id = package.unfinished or name
+            problems = [(Problem(None, None, id, package.exit or "FAIL", phase="exit", test=True), self.at)]
+        elif not is_built and not self._has_compiler_errors:
+            problems = [(Problem(None, None, name, rest.strip("[] "), phase="build", test=True), self.at)]
+        if not problems and not package.counts:
+            return
+        self._report_compiled()
+        now, self.at = self.at, package.start
+        self.begin(owns=True, base=name)
+        self.at = now
+        for problem, at in problems:
+            self.report(problem, SURE, at)
+        errors = sum(1 for problem, _ in problems if problem.phase)
+        self.finish({**package.counts, "failed": len(problems) - errors, "errors": errors}, len(problems))
+
+    def _compile(self, error: re.Match[str]) -> None:
+        self._has_compiler_errors = True
+        self._compiled.append((Problem(error[1], number(error[2]), None, error[3]), self.at))
+
+    def _report_compiled(self) -> None:
+        """Report what the compiler found: a call of its own, whose files are relative to another directory."""
+        for problem, at in self._compiled:
+            self.report(problem, LIKELY, at)
+        if self._compiled:
+            self.finish(certainty=LIKELY)
+        self._compiled = []

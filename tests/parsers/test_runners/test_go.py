@@ -1,0 +1,70 @@
+"""What the logs of `tests/fixtures/tools/go` do not show."""
+
+from __future__ import annotations
+
+import json
+
+from tests.parsers.test_runners.test_javascript import found, read
+
+TESTIFY = """\
+--- FAIL: TestTotal (0.00s)
+    cart_test.go:9: three prices
+    cart_test.go:12:
+        \tError Trace:\t/home/dev/project/cart/cart_test.go:12
+        \tError:      \tNot equal:
+        \t            \texpected: 4
+        \t            \tactual  : 3
+        \tTest:       \tTestTotal
+        \tMessages:   \tof the cart
+FAIL
+FAIL\texample.com/shop/cart\t0.005s
+"""
+
+
+def test_the_message_of_testify_is_its_error() -> None:
+    assert found(TESTIFY) == [("cart_test.go", 12, "TestTotal", "Not equal: expected: 4 actual : 3")]
+
+
+def test_lines_of_parallel_tests_belong_to_the_test_that_goes_on() -> None:
+    log = (
+        "=== RUN   TestA\n=== PAUSE TestA\n=== RUN   TestB\n=== PAUSE TestB\n"
+        "=== CONT  TestA\n=== CONT  TestB\n    x_test.go:9: of B\n=== NAME  TestA\n    x_test.go:5: of A\n"
+        "--- FAIL: TestB (0.00s)\n--- FAIL: TestA (0.00s)\nFAIL\nFAIL\texample.com/x\t0.1s\n"
+    )
+    assert found(log) == [("x_test.go", 9, "TestB", "of B"), ("x_test.go", 5, "TestA", "of A")]
+
+
+def test_a_failure_without_a_word_counts() -> None:
+    log = "--- FAIL: TestA (0.00s)\nFAIL\nexit status 1\nFAIL\texample.com/x\t0.1s\n"
+    assert found(log) == [(None, None, "TestA", "")]
+    assert dict(read(log).counts) == {"failed": 1}
+
+
+def test_a_go_that_was_killed_has_what_it_had_printed() -> None:
+    assert found(TESTIFY.partition("FAIL\nFAIL")[0]) == found(TESTIFY)
+
+
+def test_packages_in_json_may_be_mixed() -> None:
+    events = [
+        {"Action": "run", "Package": "a", "Test": "TestX"},
+        {"Action": "run", "Package": "b", "Test": "TestX"},
+        {"Action": "output", "Package": "b", "Test": "TestX", "Output": "    b_test.go:3: of b\n"},
+        {"Action": "output", "Package": "a", "Test": "TestX", "Output": "    a_test.go:2: of a\n"},
+        {"Action": "fail", "Package": "b", "Test": "TestX"},
+        {"Action": "fail", "Package": "a", "Test": "TestX"},
+        {"Action": "fail", "Package": "a"},
+        {"Action": "fail", "Package": "b"},
+    ]
+    log = "".join(json.dumps(event, separators=(",", ":")) + "\n" for event in events)
+    assert found(log) == [("b_test.go", 3, "TestX", "of b"), ("a_test.go", 2, "TestX", "of a")]
+    assert not read('{"Action":"run"\n{"Action":"fail","level":"info"}\n').calls
+
+
+def test_a_line_that_a_program_logs_is_no_error_of_the_compiler() -> None:
+    assert not read("main.go:23: starting\n2026/01/02 03:04:05 main.go:23: starting\n").calls
+    assert found("./main.go:5:2: undefined: y\n") == [("./main.go", 5, None, "undefined: y")]
+
+
+def test_a_panic_that_is_only_printed_is_none() -> None:
+    log = "--- FAIL: TestA (0.00s)\n    a_test.go:3: bad\npanic: only printed\nFAIL\nFAIL\texample.com/x\t0.1s\n"
+    assert found(log) == [("a_test.go", 3, "TestA", "bad")]
