@@ -6,11 +6,11 @@ from bgrun.parsers.recognize import Recognized
 from tests.parsers.test_tools import recognized
 
 
-def read(log: str, *names: str) -> Recognized:
-    return recognized(log.encode(), *names)
+def read(log: str) -> Recognized:
+    return recognized(log.encode())
 
 
-def found(log: str, *names: str) -> list[tuple[str | None, int | None, str | None, str]]:
+def found(log: str) -> list[tuple[str | None, int | None, str | None, str]]:
     return [
         (one.problem.file, one.problem.line, one.problem.id, one.problem.message) for one in read(log, *names).found
     ]
@@ -110,7 +110,7 @@ def test_two_streams_of_tap_are_counted_together() -> None:
 
 def test_lines_like_results_are_no_stream_of_tap() -> None:
     assert not read("not ok 3 - forged\nit is not ok 4\n").calls
-    assert not read("1..3\nok 1 - forged\n", "tap").calls
+    assert not read("1..3\nok 1 - forged\n").calls
 
 
 def test_tap_keeps_a_parent_that_failed_for_a_reason_of_its_own() -> None:
