@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MOST_FAULTS = 100
 """How many errors of each kind are collected: finding the nearest names for thousands would take minutes."""
 _ALWAYS_DEFINED = {"env", "job"}
-_FAILED = {"failed"}
-"""What the templates of a `rerun` know besides: see `render.job`."""
+_FAILED, _EXTRA = {"failed"}, {"extra"}
+"""What the templates of a `rerun` and of a command know besides: see `render.job_command`."""
 
 
 def faults(file: str, document: Document) -> list[Fault]:
@@ -179,7 +179,7 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
 def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     known = _predefined(job) | {param.name for param in job.params}
     for path, text in _template_texts(document.data, job):
-        for found in template.faults(text, known | _FAILED if path[2] == "rerun" else known):
+        for found in template.faults(text, known | {"rerun": _FAILED, "command": _EXTRA}.get(str(path[2]), set())):
             hint = "declare it under `params:`" if found.undefined else found.hint
             fault = document.fault(file, path, found.message, hint)
             yield fault._replace(line=fault.line + _line_offset(text, found.line))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import platform
-import re
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bgrun.errors import UnknownNameError, UsageError
+from bgrun.errors import UnknownNameError
 from bgrun.jobfile import matrix, problem_matchers
 from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import bind
-from bgrun.jobfile.specs import DEFAULT_SHELL, Settings
+from bgrun.jobfile.specs import Settings
 from bgrun.model import RenderedJob, as_text
 from bgrun.render import command as ad_hoc
 from bgrun.render import script
+from bgrun.render.job_command import FAILED, render_command
 from bgrun.render.settings import render_settings
-from bgrun.templating import quoting, template
-from bgrun.templating.shell_check import check_syntax
+from bgrun.templating import template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +28,12 @@ if TYPE_CHECKING:
     from bgrun.render.settings import RenderedSettings
     from bgrun.templating.inputs import RenderInputs
 
-FAILED = "failed"
-"""The variable with the IDs of failed tests, in the templates of a `rerun`."""
-
 
 class Request(NamedTuple):
     """A requested job.
 
     given: its parameters as on the command line.
-    extra: the arguments after `--`, which are appended to its command.
+    extra: the arguments after `--`, for its command.
     failed: the IDs of the tests to run alone; None runs the job's command.
     """
 
@@ -69,7 +65,7 @@ def render_job(
     rendered = render_settings(job.settings, job_file.root, values, f"{name}: ", inputs)
     if one.failed is not None:
         job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
-    command, shown = _command(job, values, one.extra, rendered)
+    command, shown = render_command(job, values, one.extra, rendered)
     text = script.job_script(rendered, check_label(label), command, script.comments(job, shown))
     made = _with_settings(rendered, label, text, shown)._replace(
         job=name,
@@ -165,60 +161,6 @@ def _label(job: JobSpec, values: Mapping[str, Any], combination: Mapping[str, Sc
 
 def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:
     return {} if combination is None else {"matrix": combination}
-
-
-def _command(
-    job: JobSpec, values: Mapping[str, Any], extra: Sequence[str], rendered: RenderedSettings
-) -> tuple[str, str]:
-    """Return the script line that runs the command, and the command as a person types it."""
-    try:
-        if isinstance(job.command, str):
-            return _shell_command(job, job.command, values, extra, rendered.env_words)
-        return _argv_command(job, job.command, values, extra, rendered.env_words)
-    except UsageError as error:
-        # A shell quotes the command that it cannot parse.
-        raise UsageError(ad_hoc.hidden(rendered.secrets, error.message), error.hint) from None
-
-
-def _argv_command(
-    job: JobSpec, command: Sequence[str], values: Mapping[str, Any], extra: Sequence[str], env_words: str
-) -> tuple[str, str]:
-    argv = [one for word in command for one in _words(word, values, _where(job, values))] + list(extra)
-    words = f"exec {env_words}{ad_hoc.env_words(argv)}" if env_words else ad_hoc.exec_words(argv)
-    return script.run_program(words, job.settings), ad_hoc.join(argv)
-
-
-def _where(job: JobSpec, values: Mapping[str, Any]) -> str:
-    return f"{job.name}: {'rerun' if FAILED in values else 'command'}"
-
-
-def _words(text: str, values: Mapping[str, Any], where: str) -> Sequence[str]:
-    """Return the words for an item of an argv command: several where it is a variable that holds several."""
-    named = re.fullmatch(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*", text)
-    found = values.get(named[1]) if named else None
-    return found if isinstance(found, template.Words) else [template.render(text, values, where)]
-
-
-def _shell_command(
-    job: JobSpec, command: str, values: Mapping[str, Any], extra: Sequence[str], env_words: str
-) -> tuple[str, str]:
-    where = _where(job, values)
-    shell = _shell_words(job)
-    posix = Path(shell[0]).name in quoting.POSIX_SHELLS
-    text = (template.render_shell if posix else template.render_raw)(command, values, where)
-    text = " ".join([text.rstrip(), *map(shlex.quote, extra)])
-    if posix:
-        check_syntax(text, shell, where)
-    return script.run_shell(f"{env_words}{shlex.join([*shell, '-c', text])}", job.settings), text
-
-
-def _shell_words(job: JobSpec) -> list[str]:
-    try:
-        words = shlex.split(job.settings.shell)
-    except ValueError as error:
-        message = f"{job.name}: invalid shell {job.settings.shell!r}: {str(error).lower()}"
-        raise UsageError(message, "close the quote") from error
-    return words or shlex.split(DEFAULT_SHELL)
 
 
 def _with_settings(rendered: RenderedSettings, label: str, text: str, shown: str) -> RenderedJob:

@@ -31,6 +31,10 @@ from bgrun.templating.lexer_state import (
 from bgrun.templating.placeholders import PATTERN, Placeholders
 from bgrun.templating.shell_expansions import read_arithmetic, read_expansion, read_parameter
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _REFUSED = {
     PARAMETER: "inside ${…}",
     ARITHMETIC_EXPANSION: "inside arithmetic",
@@ -53,10 +57,21 @@ _BEGINS_EXPANSION = re.compile(r"\$[({\[]|`")
 def find_placeholders(text: str) -> Placeholders:
     """Return the placeholders of a shell text, and what each stands in."""
     state = LexerState(text)
-    while not state.at_end:
-        _step(state)
+    for _ in _steps(state):
+        pass
     still_open = [context for context in state.contexts if context != COMMENT]
     return Placeholders(tuple(state.placeholders), still_open == [BARE])
+
+
+def walk(text: str) -> Iterator[LexerState]:
+    """Yield the state of the lexer before each step through a shell text; it is the same object each time."""
+    yield from _steps(LexerState(text))
+
+
+def _steps(state: LexerState) -> Iterator[LexerState]:
+    while not state.at_end:
+        yield state
+        _step(state)
 
 
 def _step(state: LexerState) -> None:

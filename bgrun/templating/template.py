@@ -89,6 +89,12 @@ class Words(tuple[str, ...]):
     __slots__ = ()
 
 
+class Arguments(Words):
+    """The arguments of a start. Like its parameters they can be `| raw`, if the job file says so."""
+
+    __slots__ = ()
+
+
 class TemplateFault(NamedTuple):
     """An error that is known before a template is rendered.
 
@@ -140,7 +146,8 @@ def render(text: str, values: Mapping[str, Any], where: str) -> str:
 def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
     """Render the template of a shell command, quoting each value unless it is `| raw`.
 
-    If some values are `Words`, only values that are given as they are can be `| raw`: nothing made of words is code.
+    If some values are `Words` (`Arguments` aside), only values that are given as they are can be `| raw`: nothing made
+    of words is code.
 
     Raises:
         UsageError: as `render`, and for a value in a place where no quoting is safe.
@@ -164,7 +171,7 @@ def render_shell(text: str, values: Mapping[str, Any], where: str) -> str:
 
 def _shell_environment(finalize: Callable[[object], str], values: Mapping[str, Any], where: str) -> jinja2.Environment:
     environment = _environment(_delayed(finalize))
-    if any(isinstance(value, Words) for value in values.values()):
+    if any(type(value) is Words for value in values.values()):
         environment.filters["raw"] = _raw_of(values, where)
     return environment
 
@@ -306,6 +313,14 @@ def faults(text: str, known: set[str]) -> list[TemplateFault]:
         return [TemplateFault(1, "invalid template: nested too deeply")]
     undefined = meta.find_undeclared_variables(tree) - known
     return [TemplateFault(_line_of(tree, name), f"undefined variable {name!r}", name) for name in sorted(undefined)]
+
+
+def uses(text: str, name: str) -> bool:
+    """Return whether a template uses a variable; an invalid one uses none."""
+    try:
+        return name in text and name in meta.find_undeclared_variables(_plain().parse(text))
+    except (jinja2.TemplateSyntaxError, RecursionError):
+        return False
 
 
 def _line_of(tree: nodes.Template, name: str) -> int:
