@@ -123,6 +123,8 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     """Carry out its plan; report on `ready_fd` that its record exists and its first runs run, or what went wrong."""
     alarm = Alarm()
     supervisor.be(os.getpid(), subreaper=become_subreaper())
+    if supervisor.queue and supervisor.machine.code:
+        supervisor.machine.code.hold()  # a process that waits for a slot closes every descriptor
     try:
         workdir.enter(supervisor.plan.log_dir)
     except OSError as error:
