@@ -1,4 +1,4 @@
-"""The frozen values that all rooms pass along.
+"""Define the frozen values that all rooms pass along.
 
 Times are seconds since the epoch (float), durations are seconds, sizes are bytes.
 """
@@ -83,19 +83,18 @@ class Output(NamedTuple):
 
 
 class RenderedJob(NamedTuple):
-    """A job with every template filled in: all that is needed to launch it, and nothing looked up later.
+    """A job with every template filled in: all that is needed to launch it.
 
-    `script` is the whole text of the job script. It knows neither its run id nor its folder, so the
-    same text can be launched again. `cmd` is what a person would have typed. `job` is empty for an
-    ad-hoc command. `secrets` are variables that reach the job through its environment only.
-    `timeout_share` is a timeout as a share of what the label's runs usually take (2.0 for `200%`).
-    `problems` are names of built-in problem matchers, or documents of others; `junit` names the test
-    reports that it writes, a glob relative to its folder.
-    `progress` are names of built-ins and regular expressions that tell from the log how far it is.
-    `outputs` are what to keep of the files that it writes.
-    `only_failed_of` is the run whose failed tests alone it runs, or empty; `only_failed` says which of them.
-    Two starts with the same `join_key`, unless that is empty, mean the same work.
-    `any_shell`: the script was rendered just now, and says the same to each POSIX shell.
+    script: the text of the job script, which contains neither its run ID nor its path, so that it can be rerun.
+    cmd: the command as a person would type it. job: the name of the job, '' for an ad-hoc command.
+    secrets: variables that reach the job through its environment only.
+    timeout_share: the timeout as a share of what runs of the label usually take (2.0 for `200%`), or None.
+    problems: names of built-in problem matchers, or documents of others.
+    junit: a glob of the test reports that the job writes, relative to its working directory, or ''.
+    progress: names of built-in progress patterns, or regular expressions. outputs: what to keep of its files.
+    only_failed_of: the run whose failed tests alone it runs, or ''. only_failed: which of them.
+    join_key: two starts with the same one do the same work; '' for a job that no start joins.
+    any_shell: the script was just rendered and behaves the same in every POSIX shell.
     """
 
     label: str
@@ -127,8 +126,8 @@ class RenderedJob(NamedTuple):
 class Node(NamedTuple):
     """A job in its place in a plan.
 
-    `needs` are the places of the nodes that have to succeed before it starts, all before its own;
-    `skip` says why it is not to run at all, or is empty.
+    needs: the places of the nodes that have to succeed before it starts; all are before its own.
+    skip: why it does not run at all, or ''.
     """
 
     job: RenderedJob
@@ -137,9 +136,9 @@ class Node(NamedTuple):
 
 
 class RenderedPlan(NamedTuple):
-    """Jobs with their order, ready to launch; what a job needs stands before it.
+    """Jobs in an order in which each comes after those that it depends on, ready to launch.
 
-    `wanted` are the places of the nodes that were asked for by name; the others are what those need.
+    wanted: the places of the nodes that were given by name; the others are their dependencies.
     """
 
     nodes: tuple[Node, ...]
@@ -148,9 +147,36 @@ class RenderedPlan(NamedTuple):
     fail_fast: bool = False
 
 
+class RunPlan(NamedTuple):
+    """A run that an engine is to start.
+
+    facts: the lines of its meta that are known before it starts.
+    needs: the run IDs that have to succeed first, all of earlier runs of the plan. skip: why it does not run, or ''.
+    """
+
+    run_id: str
+    job: RenderedJob
+    facts: dict[str, str]
+    needs: tuple[str, ...] = ()
+    skip: str = ""
+
+
+class GroupPlan(NamedTuple):
+    """The own run of a plan with several jobs: its log is the schedule, its exit code the result of all."""
+
+    run_id: str
+    label: str
+    facts: dict[str, str]
+    max_parallel: int | None = None
+    fail_fast: bool = False
+    retention: Retention = Retention()
+
+
 codec.nest(RenderedJob, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency, outputs=[Output])
 codec.nest(Node, job=RenderedJob)
 codec.nest(RenderedPlan, nodes=[Node])
+codec.nest(RunPlan, job=RenderedJob)
+codec.nest(GroupPlan, retention=Retention)
 
 
 class RunId(NamedTuple):

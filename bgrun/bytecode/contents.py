@@ -49,6 +49,7 @@ _FACE = (
     *_in("bgrun.jobfile", "installation", "project"),
     *_in("bgrun.local.launch", "spawn", "submit"),
     *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
+    *_in("bgrun.store", "submission"),
     *_in("bgrun.system", "git", "preflight"),
     *_in("bgrun.templating", "inputs"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bgrun.engine import LOCAL
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
 from bgrun.model import Concurrency, Hook, Limits, Output, RenderedJob, Retention
@@ -25,13 +26,14 @@ _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 class Origin(NamedTuple):
-    """The origin of a run: project directory, commit, machine and user."""
+    """The origin of a run: project directory, commit, machine and user, and the name of its engine."""
 
     repo_dir: str
     git: GitFacts
     host: str
     user: str
     boot_id: str
+    engine: str = LOCAL
 
 
 class Membership(NamedTuple):
@@ -78,6 +80,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **_as_json("progress", job.progress),
         **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
+        **({"engine": origin.engine} if origin.engine != LOCAL else {}),
     }
 
 

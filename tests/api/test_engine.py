@@ -5,21 +5,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bgrun import api, engine
-from bgrun.errors import StorageError, UsageError
+from bgrun.errors import LaunchError, StorageError, UsageError
 from bgrun.jobfile.project import Project
 from bgrun.local import ENGINE
 from bgrun.model import Run
-from bgrun.store import claim, facts, meta, retention
-from bgrun.store.facts import Origin
+from bgrun.store import meta, retention, submission
 from bgrun.store.state import Evidence
 from bgrun.store.store import Store
 from bgrun.system import files
-from bgrun.system.git import GitFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,24 +43,26 @@ class Cluster:
     """An engine without processes: it knows of each run what it was asked, and whether that runs."""
 
     name = "cluster"
-    supports = frozenset({"timeout"})
 
     def __init__(self) -> None:
+        self.supports = frozenset({"timeout"})
         self.running: dict[str, bool] = {}
         self.asked: list[tuple[str, str]] = []
+        self.is_full = False
 
     def submit(
         self, store: Store, root: str, plan: RenderedPlan, title: engine.Title | None = None
     ) -> engine.Submitted:
-        assert title is None
-        store.make()
-        node = plan.nodes[0]
-        (run_id,) = claim.claim_all(store, [(node.job.label, node.job.script.encode())])
-        origin = Origin(root, GitFacts("", ""), "login", "me", "")
-        known = {**facts.of_run(run_id, node.job, origin), "engine": self.name}
-        files.replace(store.run(str(run_id)).meta, store.run(str(run_id)).hidden("meta.new"), meta.pack(known))
-        self.running[str(run_id)] = False
-        return engine.Submitted((str(run_id),))
+        with submission.claimed(store, root, plan, title, self.name) as claimed:
+            if self.is_full:
+                raise LaunchError("the queue of the cluster is full")
+            for one in (*claimed.runs, *([claimed.group] if claimed.group else [])):
+                at = store.run(one.run_id)
+                files.replace(at.meta, at.hidden("meta.new"), meta.pack(one.facts))
+                self.running[one.run_id] = False
+        return engine.Submitted(
+            tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else ""
+        )
 
     def starts(self, store: Store, run_id: str) -> None:
         """Let a queued run start."""
@@ -189,6 +190,27 @@ def test_what_an_engine_does_not_support_is_refused_before_anything_is_claimed(
         start(project)
     assert project.store.index().every == "\n"
     assert cluster.running == {}
+
+
+def test_a_plan_of_several_jobs_goes_to_another_engine_with_its_order(cluster: Cluster, project: Project) -> None:
+    cluster.supports |= {"depends_on"}
+    api.start.start(project, ["last"])
+    first, last = (project.store.facts(api.runs.status(project, [job])[0].run_id) or {} for job in ("plain", "last"))
+    own = project.store.facts(first["group_run"]) or {}
+    assert {known["engine"] for known in (first, last, own)} == {"cluster"}
+    assert (first["label"], last["label"], last["needs"]) == ("plain", "last", first["run_id"])
+    assert {known["group_run"] for known in (first, last)} == {own["run_id"]}
+    assert [one.state for one in api.runs.status(project, ["last"])] == ["queued"]
+
+
+def test_a_start_that_the_engine_refuses_leaves_nothing(cluster: Cluster, project: Project) -> None:
+    cluster.supports |= {"depends_on"}
+    cluster.is_full = True
+    for job in ("plain", "last"):
+        with pytest.raises(LaunchError, match="is full"):
+            api.start.start(project, [job])
+    assert project.store.index().every == "\n"
+    assert os.listdir(f"{project.store.log_dir}/jobs") == []
 
 
 @pytest.mark.usefixtures("cluster")

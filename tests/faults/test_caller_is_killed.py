@@ -18,8 +18,8 @@ import pytest
 
 from bgrun.local.launch import interpreter
 from bgrun.local.launch import manifest as plans
-from bgrun.local.launch.manifest import Plan, RunPlan
-from bgrun.model import RenderedJob
+from bgrun.local.launch.manifest import Plan
+from bgrun.model import RenderedJob, RunPlan
 from bgrun.system import files
 from tests.conftest import Cli, wait_until
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from bgrun.local.launch.manifest import RunPlan
 from bgrun.local.recording.journal import Child
 from bgrun.local.stopping import supervised
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import RunTask
-from bgrun.model import RenderedJob
+from bgrun.model import RenderedJob, RunPlan
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
 from tests.conftest import wait_until

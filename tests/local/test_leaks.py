@@ -14,12 +14,12 @@ from bgrun.errors import StorageError
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue, Waiting
 from bgrun.local.concurrency.slots import Owner, Place, Ticket
-from bgrun.local.launch.manifest import GroupPlan
 from bgrun.local.recording import journal
 from bgrun.local.recording.group_journal import GroupJournal
 from bgrun.local.supervision import log_limit
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.machine import Machine
+from bgrun.model import GroupPlan
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict

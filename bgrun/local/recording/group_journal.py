@@ -17,8 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bgrun.local.launch.manifest import GroupPlan
-    from bgrun.model import State
+    from bgrun.model import GroupPlan, State
     from bgrun.store.state import Verdict
 
 

@@ -17,13 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bgrun.local.launch.manifest import RunPlan
     from bgrun.local.recording.fresh import Before
     from bgrun.local.recording.reports import ReportRequest
     from bgrun.local.stopping.policy import Stopping
     from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.log_limit import LogLimiter
-    from bgrun.model import State
+    from bgrun.model import RunPlan, State
     from bgrun.system.process import Process
 
 NEVER = float("inf")

@@ -16,9 +16,8 @@ from bgrun.errors import BusyError, LaunchError, ScarceError
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue
 from bgrun.local.concurrency.slots import Owner, Slot
-from bgrun.local.launch.manifest import RunPlan
 from bgrun.local.supervision import descriptors
-from bgrun.model import Concurrency, RenderedJob
+from bgrun.model import Concurrency, RenderedJob, RunPlan
 from bgrun.system import lock
 from tests.conftest import wait_until
 

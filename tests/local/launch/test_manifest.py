@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bgrun.local.launch.manifest import GroupPlan, Plan, RunPlan, pack, unpack
-from bgrun.model import Hook, Limits, RenderedJob, Retention
+from bgrun.local.launch.manifest import Plan, pack, unpack
+from bgrun.model import GroupPlan, Hook, Limits, RenderedJob, Retention, RunPlan
 
 
 def test_a_plan_arrives_as_it_was_sent() -> None:

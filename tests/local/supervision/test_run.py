@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bgrun.local.launch.manifest import RunPlan
 from bgrun.local.recording.journal import Child
 from bgrun.local.supervision import main
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.log_limit import AFTER_A_WRITE
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import RunTask
-from bgrun.model import RenderedJob
+from bgrun.model import RenderedJob, RunPlan
 from bgrun.system.process import Process
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bgrun.errors import LaunchError
-from bgrun.local.launch.manifest import GroupPlan, Plan, RunPlan
+from bgrun.local.launch.manifest import Plan
 from bgrun.local.recording import journal
 from bgrun.local.supervision.dispatcher import withdraw
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import SETTLE_AFTER_S
 from bgrun.local.supervision.supervisor import CLOCK_CHECK_S, STOP_SCAN_S, Supervisor
-from bgrun.model import Limits, RenderedJob
+from bgrun.model import GroupPlan, Limits, RenderedJob, RunPlan
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.system.process import Process
