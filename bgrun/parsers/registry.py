@@ -23,9 +23,11 @@ _PARSERS = {
     "playwright": "test_runners.playwright:Playwright",
     "tap": "test_runners.tap:Tap",
     "go": "test_runners.go:Go",
+    "cargo-test": "test_runners.cargo:CargoTest",
+    "nextest": "test_runners.nextest:Nextest",
 }
 """Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
-ALIASES: dict[str, tuple[str, ...]] = {"node": ("tap",)}
+ALIASES: dict[str, tuple[str, ...]] = {"cargo": ("cargo-test", "nextest"), "node": ("tap",)}
 """Names that stand for several parsers."""
 
 
