@@ -12,7 +12,7 @@ _MOVE = re.compile(r"^g?make(?:\[\d+\])?: (Entering|Leaving) directory [`'\"](.+
 class Directories(Parser):
     """The directories that make entered: `base_at` returns the one at a position in the log, or ''."""
 
-    stems = ("ing directory",)
+    starts = ("make", "gmake")
 
     def __init__(self) -> None:
         super().__init__()

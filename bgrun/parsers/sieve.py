@@ -1,6 +1,7 @@
 """Give each parser the lines of a log that it needs, in linear time and little memory.
 
-A log is searched for the stems of all parsers at once, as bytes; only around hits it is split into lines.
+A log is searched for the stems of all parsers at once, as bytes; only around hits it is split into lines. What lines
+begin with costs next to nothing, however many there are: one expression is tried at each line feed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LONGEST_LINE = 4096
 """How many characters of a line a parser gets."""
 MOST_BYTES = 64 << 10
 """How many bytes of a line are held; of the rest of it only what follows the last carriage return is kept."""
-_COMMON = (b"rror", b"FAIL", b"ailed", b"ailing", b"assed", b"arning", b"irectory")
+COMMON = (b"rror", b"FAIL", b"ailed", b"ailing", b"assed", b"arning", b"irectory")
 """Stems that stand for many longer ones."""
 _CONTEXT = 4 << 10
 _ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -45,13 +46,19 @@ class Sieve:
         self._rest = b""
         self._before = b""
         self.restart()
-        self._needed = [tuple(stem.encode() for stem in parser.stems) for parser in self.parsers]
-        self._always = {number for number, stems in enumerate(self._needed) if not stems}
-        self._stems = _reduced({stem for stems in self._needed for stem in stems})
+        self._needed = [_Needed(parser.stems, parser.starts) for parser in self.parsers]
+        self._always = {number for number, needed in enumerate(self._needed) if needed.is_all}
+        self._stems = _reduced({stem for needed in self._needed for stem in needed.stems})
         self._wanted_by = [
-            {number for number, needed in enumerate(self._needed) if any(stem in one for one in needed)}
+            {number for number, needed in enumerate(self._needed) if any(stem in one for one in needed.stems)}
             for stem in self._stems
         ]
+        starts = [(start, number) for number, parser in enumerate(self.parsers) for start in parser.starts]
+        self._starts = _any_start(start for start, _ in starts)
+        self._begun_by: dict[int, set[int]] = {}
+        for start, number in starts:
+            for byte in _first(start):
+                self._begun_by.setdefault(byte, set()).add(number)
 
     def restart(self) -> None:
         """Replace the parsers with new ones: what was fed before does not count."""
@@ -101,8 +108,13 @@ class Sieve:
             while at < len(data):
                 found[at] = set(self._always)
                 at = data.index(b"\n", at) + 1
+        begun = b"\n" + (data.replace(b"\r", b"\n") if b"\r" in data else data)
+        for match in self._starts.finditer(begun):
+            first = match.start(1) - 1
+            found.setdefault(data.rfind(b"\n", 0, first) + 1, set()).update(self._begun_by[data[first]])
+        is_ascii = data.isascii()
         for stem, wanted in zip(self._stems, self._wanted_by, strict=True):
-            at = data.find(stem)
+            at = -1 if is_ascii and not stem.isascii() else data.find(stem)
             while at >= 0:
                 found.setdefault(data.rfind(b"\n", 0, at) + 1, set()).update(wanted)
                 at = data.find(stem, data.index(b"\n", at))
@@ -118,7 +130,7 @@ class Sieve:
         """Feed a line to the parsers that want it; return where the next one begins."""
         end = data.index(b"\n", start)
         raw = data[start:end]
-        readers = {one for one in wanted if one in self._always or any(stem in raw for stem in self._needed[one])}
+        readers = {one for one in wanted if self._needed[one].match(raw)}
         readers |= self._inside
         if readers:
             text = self._text(raw)
@@ -154,7 +166,42 @@ class Sieve:
         return self._show(raw)[:LONGEST_LINE]
 
 
+class _Needed:
+    """Decides which lines a parser needs."""
+
+    def __init__(self, stems: Sequence[str], starts: Sequence[str]) -> None:
+        self.stems = [stem.encode() for stem in stems]
+        self.is_all = not stems and not starts
+        self._starts = _any_start(starts) if starts else None
+
+    def match(self, raw: bytes) -> bool:
+        """Return whether the parser needs a line."""
+        if self.is_all or any(stem in raw for stem in self.stems):
+            return True
+        shown = raw.rstrip(b"\r")
+        return self._starts is not None and bool(self._starts.match(b"\n" + shown[shown.rfind(b"\r") + 1 :]))
+
+
 def _reduced(stems: set[bytes]) -> list[bytes]:
     """Return fewer and shorter stems, one of which is in each of these."""
-    short = {next((common for common in _COMMON if common in stem), stem) for stem in stems}
+    short = {next((common for common in COMMON if common in stem), stem) for stem in stems}
     return sorted(stem for stem in short if not any(other in stem for other in short if other != stem))
+
+
+def _token(start: str) -> str:
+    """Return the first part of an expression: a character, or an escaped one."""
+    return start[: 2 if start.startswith("\\") else 1]
+
+
+def _first(start: str) -> bytes:
+    """Return the bytes with which a line begins that matches an expression."""
+    return b"0123456789" if start.startswith("\\d") else _token(start)[-1].encode()[:1]
+
+
+def _any_start(starts: Iterable[str]) -> re.Pattern[bytes]:
+    """Return an expression for a line feed and one of these expressions, grouped by their first character."""
+    groups: dict[str, list[str]] = {}
+    for start in dict.fromkeys(starts):
+        groups.setdefault(_token(start), []).append(start[len(_token(start)) :])
+    every = "|".join(f"{token}(?:{'|'.join(some)})" for token, some in groups.items())
+    return re.compile(b"\n[ \t]*(" + (every.encode() or b"(?!)") + b")")

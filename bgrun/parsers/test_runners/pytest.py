@@ -181,11 +181,8 @@ class Pytest(Parser):
     """pytest, any style of traceback, with its plugins xdist and subtests."""
 
     name = "pytest"
-    stems = (
-        "test session starts", "rootdir: ", "= FAILURES =", "= ERRORS =", "short test summary info", " passed",
-        " failed", " error", " skipped", " xfailed", " xpassed", " deselected", " warning", "no tests ran", "FAILED",
-        "ERROR",
-    )  # fmt: skip
+    stems = (" passed", " failed", " error", " warning", "FAILED", "ERROR")
+    starts = ("==========", "rootdir: ", "no tests ran", "\\d[0-9]* (?:skipped|xfailed|xpassed|deselected)")
 
     def __init__(self) -> None:
         super().__init__()

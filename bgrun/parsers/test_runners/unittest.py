@@ -63,7 +63,7 @@ class Unittest(Parser):
     """unittest in quiet and verbose style, with subtests and fixtures of classes and modules."""
 
     name = "unittest"
-    stems = ("FAIL: ", "ERROR: ", "UNEXPECTED SUCCESS: ", "Ran ")
+    starts = ("FAIL: ", "ERROR: ", "UNEXPECTED SUCCESS: ", "Ran ")
     context = 1
 
     def __init__(self) -> None:
