@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+import time
 
 from bgrun import api
-from bgrun.wording import count, names, span
+from bgrun.model import STATES
+from bgrun.wording import count, names, short, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bgrun.model import Run
 
@@ -125,7 +128,96 @@ def wrapped_table(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
 _LEAST_ROOM = 20
 
 
-def run_row(run: Run) -> list[str]:
-    """Return a run as a row of `list`."""
-    code = "-" if run.exit_code is None else str(run.exit_code)
-    return [run.state, code, span(run.duration_s), api.runs.local_start(run) or "-", run.run_id]
+def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int, seldom: Sequence[str]) -> list[str]:
+    """Return rows below their head as lines that fit a terminal of so many columns; 0 is any width.
+
+    Where there is no room for the last column, those named `seldom` are left out in this order; then the last is cut.
+    """
+    every = [head, *rows]
+    for name in seldom if columns else ():
+        if _room_for_last(every, columns) < _LEAST_LAST:
+            place = every[0].index(name)
+            every = [[*row[:place], *row[place + 1 :]] for row in every]
+    if columns and _room_for_last(every, columns) < _LEAST_LAST // 2:
+        every = [row[:-1] for row in every]
+    return [_with_color(clipped(line, columns), row[0]) for line, row in zip(table(every), every, strict=True)]
+
+
+_LEAST_LAST = 12
+
+
+def _room_for_last(rows: Sequence[Sequence[str]], columns: int) -> int:
+    return columns - sum(max(len(row[place]) for row in rows) + 2 for place in range(len(rows[0]) - 1))
+
+
+def _with_color(line: str, state: str) -> str:
+    return line.replace(state, colored_state(state), 1) if state in STATES else line
+
+
+def clipped(line: str, columns: int) -> str:
+    """Return a line cut to so many columns of a terminal, or as it is for 0."""
+    if not columns or (line.isascii() and len(line) <= columns):
+        return line
+    from unicodedata import east_asian_width
+
+    ends = list(itertools.accumulate(2 if east_asian_width(char) in "WF" else 1 for char in line))
+    if ends[-1] <= columns:
+        return line
+    return line[: sum(end < columns for end in ends)] + "…"
+
+
+# --- runs as tables -------------------------------------------------------------------------------
+
+
+def nested(runs: Sequence[Run]) -> Iterator[tuple[str, Run]]:
+    """Yield the runs, each with its indentation: below a group run come those of its jobs that are among them."""
+    top = api.runs.top_level(runs)
+    known = {run.run_id: run for run in runs}
+    for run in top:
+        yield "", run
+        yield from (("  ", known[one]) for one in run.members if one in known and known[one].group_run == run.run_id)
+
+
+def list_lines(runs: Sequence[Run], columns: int, outputs: Mapping[str, str] | None = None) -> list[str]:
+    """Return the table that `list` prints, with the commands of the runs or, if given, their outputs by run ID."""
+    head = ["STATE", "EXIT", "TOOK", "STARTED", "RUN", "COMMAND" if outputs is None else "OUTPUTS"]
+    last = {run.run_id: short(run.cmd) for run in runs} if outputs is None else outputs
+    rows = [
+        [*_result(run), api.runs.local_start(run) or "-", f"{indent}{run.run_id}", last[run.run_id]]
+        for indent, run in nested(runs)
+    ]
+    return fitted_table(head, rows, columns, ("STARTED", "EXIT"))
+
+
+def overview_lines(runs: Sequence[Run], notes: Mapping[str, str], columns: int) -> list[str]:
+    """Return the table that `status` without REF prints: one line for each run, running ones first.
+
+    notes: what to say of a run, by its run ID.
+    """
+    ordered = sorted(runs, key=lambda run: (not run.live, run.state == "queued"))
+    labels = [run.label for run in runs]
+    rows = [
+        [
+            *_result(run),
+            _when(run),
+            indent + (run.run_id if labels.count(run.label) > 1 else run.label),
+            short(notes.get(run.run_id, "")),
+        ]
+        for indent, run in nested(ordered)
+    ]
+    return fitted_table(["STATE", "EXIT", "TOOK", "STARTED", "LABEL", ""], rows, columns, ("STARTED", "EXIT"))
+
+
+def remark(run: Run) -> str:
+    """Return what there is to say of a run beyond its state, exit code and duration."""
+    return "; ".join(filter(None, (run.signal or "", run.reason or "", _left(run).removeprefix("; "))))
+
+
+def _result(run: Run) -> list[str]:
+    return [run.state, "-" if run.exit_code is None else str(run.exit_code), span(run.duration_s)]
+
+
+def _when(run: Run) -> str:
+    """Return when a run began: the time of today, or the date of another day."""
+    date, _, at = api.runs.local_start(run).partition(" ")
+    return at if at and date == time.strftime("%Y-%m-%d") else date or "-"

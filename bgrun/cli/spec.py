@@ -203,9 +203,9 @@ COMMANDS = (
         "status",
         "Watch",
         "Show which runs are running and how others ended",
-        "Show RUNNING or NOT RUNNING, the exit code, the state and the log path of runs. Without REF, show "
-        "active runs and the newest run of each label; a label or job means its active runs, or else its "
-        "newest. Exits 0 whatever the result, unless you pass --exit-code.",
+        "Show RUNNING or NOT RUNNING, the exit code, the state and the log path of runs. A label or job means its "
+        "active runs, or else its newest. Without REF, show one line for each active run and for the newest run of "
+        "each label. Exits 0 whatever the result, unless you pass --exit-code.",
         ("bgrun status tests", "bgrun status --watch"),
         "bgrun.cli.commands.status:status",
         (REFS,),
@@ -301,7 +301,7 @@ COMMANDS = (
         "list",
         "Results",
         "List recent runs, newest first",
-        "List the last 20 runs of this project, or of one label, newest first.",
+        "List the last 20 runs of this project, or of one label, newest first; below a group the runs of its jobs.",
         ("bgrun list --state failed --since 7d", "bgrun list tests --sort duration"),
         "bgrun.cli.commands.status:list_runs",
         (Argument("label", "maybe", "label"),),
@@ -332,7 +332,7 @@ COMMANDS = (
         "latest",
         "Results",
         "Print the log path of the newest run",
-        "Print the log path of the newest run of a label that has a log, for use in other commands.",
+        "Print the absolute log path of the newest run of a label that has a log, for use in other commands.",
         ('grep FAILED "$(bgrun latest tests)"',),
         "bgrun.cli.commands.status:latest",
         (Argument("ref", what="label", shown="REF"),),

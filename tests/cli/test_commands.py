@@ -335,14 +335,14 @@ def test_list_is_newest_first(project: Cli) -> None:
     assert [run["label"] for run in project.json("list", "odd")["runs"]] == ["odd"]
     assert len(project.json("list", "-n", "1")["runs"]) == 1
     table = project("list").out.splitlines()
-    assert table[0].split() == ["STATE", "EXIT", "TOOK", "STARTED", "RUN"]
+    assert table[0].split() == ["STATE", "EXIT", "TOOK", "STARTED", "RUN", "COMMAND"]
     assert len(table) == 4
 
 
 def test_quiet_is_for_scripts(project: Cli) -> None:
     run_id = project("start", "ok", "--wait", "-q").out.strip()
     assert project("list", "-q").out == f"{run_id}\n"
-    assert project("latest", "ok", "-q").out == f".logs/{run_id}.log\n"
+    assert project("latest", "ok", "-q").out == f"{project.logs}/{run_id}.log\n"
     assert project("jobs", "-q").out.split()[-3:] == ["all", "one_by_one", "fast"]
     assert project("status", "ok", "-q").out.splitlines()[1].startswith("EXITCODE 0 ")
     assert project("wait", "ok", "-q").out == project("validate", "-q").out == ""

@@ -7,7 +7,7 @@ from bgrun.cli import digest_text as reports
 from bgrun.cli import format, output
 from bgrun.cli.choice import one_with_log, require_one
 from bgrun.cli.exit_codes import exit_code
-from bgrun.errors import EXIT_OK
+from bgrun.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DEFAULT_RUNS = 20
 
 def status(project: Project, args: Args) -> int:
     """Handle `bgrun status`."""
-    runs = api.runs.status(project, args.refs)
+    runs, unknown = _meant(project, args.refs)
     if args.exit_code:
         require_one(runs)
     if args.watch and (live_ids := [run.run_id for run in runs if run.live]):
@@ -31,11 +31,46 @@ def status(project: Project, args: Args) -> int:
     if args.json:
         # Without REF there may be many runs, and each digest takes a moment.
         output.document(api.documents.status(project, runs, with_digest=bool(args.refs)))
+    elif not (args.refs or args.quiet):
+        _print_overview(project, runs)
     else:
         _print_status(project, runs, short=args.quiet)
-    if not runs and not args.json:
-        output.note("no runs yet")
+    if unknown:
+        raise unknown
     return exit_code(runs[0], own=True, waited=False) if args.exit_code else EXIT_OK
+
+
+def _meant(project: Project, refs: Sequence[str]) -> tuple[list[Run], UsageError | None]:
+    """Return the runs to show, and the error for the first reference that means none, if others do.
+
+    Raises:
+        UsageError: no reference means a run.
+    """
+    if len(refs) < 2:
+        return api.runs.status(project, refs), None
+    errors: list[UsageError] = []
+    found = {run.run_id: run for ref in refs for run in _known(project, ref, errors)}
+    if errors and not found:
+        raise errors[0]
+    return list(found.values()), errors[0] if errors else None
+
+
+def _known(project: Project, ref: str, errors: list[UsageError]) -> list[Run]:
+    try:
+        return api.runs.meant(project, [ref])
+    except UsageError as error:
+        errors.append(error)
+        return []
+
+
+def _print_overview(project: Project, runs: Sequence[Run]) -> None:
+    if not runs:
+        output.note("no runs yet")
+        return
+    progress = {run.run_id: format.progress_text(api.insight.estimate_of(project, run)) for run in runs if run.live}
+    notes = {run.run_id: progress.get(run.run_id) or format.remark(run) for run in runs}
+    for line in format.overview_lines(runs, notes, output.columns()):
+        output.out(line)
 
 
 def _watch(project: Project, run_ids: Sequence[str]) -> None:
@@ -83,11 +118,8 @@ def list_runs(project: Project, args: Args) -> int:
         for run in runs:
             output.out(run.run_id)
         return EXIT_OK
-    rows = [["STATE", "EXIT", "TOOK", "STARTED", "RUN"], *map(format.run_row, runs)]
-    if args.outputs:
-        more = ["OUTPUTS", *(reports.outputs_cell(api.insight.outputs(project, run)) for run in runs)]
-        rows = [[*row, cell] for row, cell in zip(rows, more, strict=True)]
-    for line in format.table(rows) if runs else []:
+    found = {run.run_id: reports.outputs_cell(api.insight.outputs(project, run)) for run in runs if args.outputs}
+    for line in format.list_lines(runs, output.columns(), found if args.outputs else None) if runs else ():
         output.out(line)
     if not runs:
         label = f" with label {args.label!r}" if args.label else ""
@@ -101,5 +133,5 @@ def latest(project: Project, args: Args) -> int:
     if args.json:
         output.document(api.documents.run_fields(run))
     else:
-        output.out(format.path(run.log))
+        output.out(run.log)
     return EXIT_OK
