@@ -20,6 +20,7 @@ from bgrun.templating import inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from bgrun.jobfile.project import Project
@@ -35,14 +36,30 @@ class PlanRequest(NamedTuple):
     """A request for a plan: its kind and its arguments.
 
     kind: `start`, `group` or `run`.
-    words: of a start jobs and parameters, of a group its name and the jobs to select, of a run its directory: the
-        plan of a run is the script template of ad-hoc commands.
-    more: of a start the arguments after `--`, of a group its parameters.
+    words: of a start jobs and parameters, of a group its name and the jobs to select; of a run its directory, how
+        often to retry, and whether the directory was requested: the plan is the script template of ad-hoc commands.
+    more: of a start the arguments after `--`, of a group its parameters, of a run `env:NAME=VALUE` and `file:PATH`.
     """
 
     kind: str
     words: tuple[str, ...]
     more: tuple[str, ...] = ()
+
+
+def of_command(
+    directory: str,
+    *,
+    requested: bool,
+    retries: int | None = None,
+    env: Sequence[str] = (),
+    env_files: Sequence[str] = (),
+) -> PlanRequest:
+    """Return the request for the script template of ad-hoc commands in a directory.
+
+    requested: a `working_dir` of the defaults does not change the directory.
+    """
+    words = (directory, "" if retries is None else str(retries), "yes" if requested else "")
+    return PlanRequest("run", words, (*(f"env:{one}" for one in env), *(f"file:{one}" for one in env_files)))
 
 
 class Made(NamedTuple):
@@ -96,7 +113,7 @@ def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: 
 
 def _make(project: Project, job_file: JobFile | None, request: PlanRequest, recorded: RenderInputs) -> Made:
     if request.kind == "run" or not job_file:
-        template = _command_template(project, job_file, request.words[0], recorded)
+        template = _command_template(project, job_file, request, recorded)
         return Made((), RenderedPlan((Node(template),), (0,)))
     from bgrun.render import plan as expand
 
@@ -108,15 +125,24 @@ def _make(project: Project, job_file: JobFile | None, request: PlanRequest, reco
 
 
 def _command_template(
-    project: Project, job_file: JobFile | None, working_dir: str, recorded: RenderInputs
+    project: Project, job_file: JobFile | None, request: PlanRequest, recorded: RenderInputs
 ) -> RenderedJob:
     from pathlib import Path
 
+    from bgrun.jobfile.specs import Settings, retry_of
     from bgrun.render.job import render_command_template
+    from bgrun.render.settings import Given
 
-    return render_command_template(
-        working_dir=Path(working_dir), root=Path(project.root), job_file=job_file, inputs=recorded
+    directory, retries, requested = request.words
+    defaults = job_file.defaults if job_file else Settings()
+    by_default = not requested and defaults.working_dir != Settings().working_dir
+    given = Given(
+        None if by_default else Path(directory),
+        dict(one[4:].split("=", 1) for one in request.more if one.startswith("env:")),
+        tuple(one[5:] for one in request.more if one.startswith("file:")),
+        retry_of({"max": int(retries)}) if retries else None,
     )
+    return render_command_template(given=given, root=Path(project.root), job_file=job_file, inputs=recorded)
 
 
 def _may_be_random(raw: bytes) -> bool:

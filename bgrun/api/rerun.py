@@ -67,10 +67,10 @@ def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> Rend
         raise UsageError(f"the command of {run_id} is not recorded", "run it again with 'bgrun run LABEL -- COMMAND'")
     if not os.path.isdir(directory):
         raise UsageError(f"the working directory of {run_id} does not exist: {directory}")
-    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (directory,))).plan.nodes[0].job
+    template = plan_cache.load_plan(project, plan_cache.of_command(directory, requested=True)).plan.nodes[0].job
     venv = _venv_of(old)
-    words = ["bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != template.venv else cmd]
-    return command.fill(template, old["label"], words)._replace(cmd=cmd, venv=venv or template.venv)
+    words = ("bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != template.venv else cmd)
+    return command.fill(template, old["label"], command.AdHoc(words))._replace(cmd=cmd, venv=venv or template.venv)
 
 
 def _venv_of(old: Mapping[str, str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bgrun import codec, engine
 from bgrun.api import plan_cache
 from bgrun.errors import StorageError, UsageError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from bgrun.engine import Engine, Submitted
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
+    from bgrun.render.command import AdHoc
     from bgrun.store.store import Store
 
 
@@ -126,14 +129,87 @@ def _title(names: Sequence[str], plan: RenderedPlan) -> str:
     return names[0] if len(plan.wanted) > 1 else f"plan_{names[0]}"
 
 
-def run_command(project: Project, label: str, argv: Sequence[str], directory: str) -> Run:
-    """Launch an ad-hoc command in a directory and return its run."""
-    from bgrun.jobfile import label as labels
+class RunSettings(NamedTuple):
+    """The settings of an ad-hoc command; they precede the defaults of the job file.
+
+    directory: where it runs. requested: a `working_dir` of the defaults does not change that.
+    env: variables as NAME=VALUE.
+    env_files: absolute paths.
+    tags: are added to those of the defaults.
+    timeout_s: stops the run. retries: how often a command that fails is run again. None: the defaults.
+    """
+
+    directory: str
+    requested: bool = False
+    env: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    retries: int | None = None
+
+
+def parse_command(words: Sequence[str], directory: str) -> AdHoc:
+    """Return an ad-hoc command from its words: variables before it, and whether it is shell text.
+
+    Raises:
+        UsageError: there is no command, or it is a builtin of the shell; the hint gives shell text instead.
+    """
     from bgrun.render import command
 
+    found = command.parse(words, lambda word: os.path.isfile(os.path.join(directory, word)))
+    if not found.argv:
+        raise UsageError("missing command", "put it after the variables, as in: bgrun run LABEL -- CI=1 make test")
+    name = found.argv[0]
+    if command.is_builtin(name) and not found.is_text and _is_no_program(name):
+        text = f"cd {found.argv[1] if len(found.argv) > 1 else 'DIR'} && make" if name == "cd" else " ".join(found.argv)
+        hint = f"run it in a shell: bgrun run LABEL -- {command.quoted(text)}"
+        other = "\nor run the command in DIR: bgrun run LABEL -C DIR -- COMMAND" if name == "cd" else ""
+        raise UsageError(f"{name!r} is a builtin of the shell, not a program", hint + other)
+    return found
+
+
+def _is_no_program(name: str) -> bool:
+    from bgrun.system import programs
+
+    return programs.find(name) is None
+
+
+def run_command(project: Project, label: str, command: AdHoc, wanted: RunSettings) -> Run:
+    """Launch an ad-hoc command and return its run.
+
+    Raises:
+        UsageError: the label, a variable or an env file is invalid, or the shell cannot parse the command.
+    """
+    from bgrun.jobfile import label as labels
+    from bgrun.render import command as commands
+
     labels.check_label(label)  # before anything is written
-    template = plan_cache.load_plan(project, plan_cache.PlanRequest("run", (directory,))).plan.nodes[0].job
-    return launch_node(project, Node(command.fill(template, label, argv)))
+    env = (*wanted.env, *command.env)
+    _check_variables(env)
+    request = plan_cache.of_command(
+        wanted.directory, requested=wanted.requested, retries=wanted.retries, env=env, env_files=wanted.env_files
+    )
+    template = plan_cache.load_plan(project, request).plan.nodes[0].job
+    if wanted.timeout_s is not None:
+        limits = template.limits._replace(timeout_s=wanted.timeout_s)
+        template = template._replace(limits=limits, timeout_share=None)
+    if wanted.tags:
+        template = template._replace(tags=tuple(dict.fromkeys((*template.tags, *wanted.tags))))
+    return launch_node(project, Node(commands.fill(template, label, command)))
+
+
+def _check_variables(env: Sequence[str]) -> None:
+    if not env:
+        return
+    from bgrun.jobfile import env_names
+    from bgrun.render.command import is_assignment
+
+    for one in env:
+        if not is_assignment(one):
+            raise UsageError(f"invalid variable {one!r}: expected NAME=VALUE")
+        message, hint = env_names.refusal(one.partition("=")[0])
+        if message:
+            raise UsageError(message, hint)
 
 
 def only_jobs(extra_args: Sequence[str], hint: str) -> Sequence[str]:

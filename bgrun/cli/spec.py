@@ -157,11 +157,23 @@ COMMANDS = (
         "Run",
         "Run any command in the background",
         "Run a command that is not in a job file. Its runs are filed under LABEL, so that you can refer to the "
-        "newest one by that name. The command follows --.",
-        ("bgrun run build -- make -j4", "bgrun run build --wait --timeout 50s -- make -j4"),
+        "newest one by that name. The command follows --: a program with its arguments, variables before it "
+        "(CI=1 make), or one word of shell text ('make | tee log'). The defaults of the job file apply.",
+        (
+            "bgrun run build -- make -j4",
+            "bgrun run build --wait --timeout 50s -- make -j4",
+            "bgrun run build -C web --env CI=1 -- 'npm ci && npm test'",
+        ),
         "bgrun.cli.commands.start:run",
         (Argument("label"),),
-        STARTING,
+        (
+            *STARTING,
+            Option("env", ("--env",), "Set a variable of the command; repeatable.", "texts", "NAME=VALUE"),
+            Option("env_file", ("--env-file",), "Read variables from a dotenv file; repeatable.", "texts", "FILE"),
+            Option("tag", ("--tag",), "Tag the run, for 'bgrun list --tag'; repeatable.", "texts", "TAG"),
+            Option("job_timeout", ("--job-timeout",), "Stop the run after DURATION.", "duration", "DURATION"),
+            Option("retry", ("--retry",), "Retry a command that fails, at most N times.", "int", "N"),
+        ),
         tail="-- COMMAND...",
     ),
     Command(

@@ -198,7 +198,7 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         retention=Retention(retention.get("max_runs"), _seconds(retention.get("max_age"))),
         tags=tuple(raw.get("tags", ())),
         secrets=tuple(raw.get("secrets", ())),
-        retry=_retry(raw.get("retry", {})),
+        retry=retry_of(raw.get("retry", {})),
         hooks=tuple(hook for when in HOOK_KEYS for hook in _hooks(when, raw.get(f"on_{when}", ()))),
         timeout_share=_share(raw.get("timeout")),
         concurrency=_concurrency(raw["concurrency"]) if "concurrency" in raw else None,
@@ -214,7 +214,8 @@ def _share(value: Any) -> float | None:
     return float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else None
 
 
-def _retry(raw: Mapping[str, Any]) -> Retry:
+def retry_of(raw: Mapping[str, Any]) -> Retry:
+    """Return the retries of a `retry:` that is valid by the schema."""
     first = DEFAULT_BACKOFF_S if "backoff" not in raw else duration(raw["backoff"])
     pauses = tuple(min(first * 2**place, MOST_BACKOFF_S) for place in range(raw.get("max", 0)))
     return Retry(pauses, tuple(raw.get("exit_codes", ())))

@@ -125,9 +125,14 @@ def start(project: Project, settings: ServerOptions, job: str, args: Sequence[st
             raise UsageError("this server runs declared jobs only", "list them with bgrun_list what=jobs")
         if not args:
             raise UsageError("missing command", 'args: ["make", "-j4"]')
-        return api.start.run_command(project, job.removeprefix(_ADHOC), args, project.root), warned
+        return _run(project, job.removeprefix(_ADHOC), args), warned
     started = api.start.start(project, [job, *words], extra_args)
     return started.run, {**warned, **({"joined": True} if started.joined else {})}
+
+
+def _run(project: Project, label: str, words: Sequence[str]) -> Run:
+    command = api.start.parse_command(words, project.root)
+    return api.start.run_command(project, label, command, api.start.RunSettings(project.root))
 
 
 def pauses() -> Iterator[float]:

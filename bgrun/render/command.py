@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bgrun.errors import UsageError
 from bgrun.jobfile.label import check_label
+from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bgrun.model import RenderedJob
 
@@ -25,19 +26,76 @@ _LONGEST_COMMENT = 200
 _NEEDS_NO_QUOTES = str.maketrans("", "", "@%+=:,./-_")
 
 
-def fill(template: RenderedJob, label: str, argv: Sequence[str]) -> RenderedJob:
+class AdHoc(NamedTuple):
+    """An ad-hoc command as it was typed.
+
+    argv: its words; a single one if it is shell text.
+    env: the variables that stand before it, as NAME=value.
+    is_text: whether a shell has to read it.
+    """
+
+    argv: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    is_text: bool = False
+
+
+def parse(words: Sequence[str], is_file: Callable[[str], bool]) -> AdHoc:
+    """Return the words of an ad-hoc command as a shell means them: `NAME=value` before it, or one word of shell text.
+
+    A single word is shell text if it is no file and holds a blank, a newline or an operator. The characters ~ * ? [ =
+    alone do not make it one: names of programs may have them.
+    """
+    argv = list(words)
+    env: list[str] = []
+    while argv and is_assignment(argv[0]) and not is_file(argv[0]) and not (len(argv) == 1 and _is_shell_text(argv[0])):
+        env.append(argv.pop(0))
+    is_text = len(argv) == 1 and _is_shell_text(argv[0]) and not is_file(argv[0])
+    return AdHoc(tuple(argv), tuple(env), is_text)
+
+
+_OF_SHELL_TEXT = frozenset(" \t\n|&;<>()$`")
+
+
+def _is_shell_text(word: str) -> bool:
+    return not _OF_SHELL_TEXT.isdisjoint(word)
+
+
+def is_assignment(word: str) -> bool:
+    """Return whether a word sets a variable: `NAME=value`."""
+    name, sign, _ = word.partition("=")
+    return bool(sign) and name.isascii() and name.isidentifier()
+
+
+_BUILTINS = (
+    " . : [[ alias bg bind break builtin case cd command continue declare dirs disown enable eval exec exit export fc"
+    " fg for function getopts hash history if jobs let local logout mapfile popd pushd read readonly return select set"
+    " shift shopt source suspend time times trap type typeset ulimit umask unalias unset until wait while { ! ( "
+)
+
+
+def is_builtin(word: str) -> bool:
+    """Return whether a shell understands a word itself (bash(1)); there may be a program of that name as well."""
+    return f" {word} " in _BUILTINS and " " not in word
+
+
+def fill(template: RenderedJob, label: str, command: AdHoc) -> RenderedJob:
     """Return the job of a command, from the script template for the directory that it runs in.
 
     Raises:
-        UsageError: the label is invalid, or the command contains the value of a secret.
+        UsageError: the label is invalid, the shell cannot parse the command, or it contains the value of a secret.
     """
-    shown = join(argv)
+    argv, shown, shell = command.argv, join(command.argv), ""
+    if command.is_text:
+        from bgrun.render import shell_text
+
+        shown, shell = argv[0], template.shell
+        argv = shell_text.argv(shown, shell)
     script = template.script
     words = (OPERANDS, env_words(argv)) if OPERANDS in script else (WORDS, exec_words(argv))
     for placeholder, text in ((LABEL, check_label(label)), (SHOWN, comment(f"Command: {shown}")), words):
         script = script.replace(placeholder, text)
     keep_out(dict(template.secrets), script, label, shown)
-    return template._replace(label=label, script=script, cmd=shown)
+    return template._replace(label=label, script=script, cmd=shown, shell=shell)
 
 
 def exec_words(argv: Sequence[str]) -> str:
@@ -45,11 +103,20 @@ def exec_words(argv: Sequence[str]) -> str:
 
     `exec` keeps builtins and functions out. A path does not need it, and bash's `exec` would expand a leading
     `~` and change the name by which the program was called ($0). Quotes keep a path from being an assignment.
-    No builtin begins with a dash, and not every shell accepts `exec --`.
+    No builtin begins with a dash, and not every shell accepts `exec --`. A program that does not exist is reported
+    here: the shell would name its own command and the line of the job script.
     """
     if "/" in argv[0]:
-        return " ".join([_in_quotes(argv[0]) if "=" in argv[0] else _quoted(argv[0]), *map(_quoted, argv[1:])])
-    return f"command -- {join(argv)}" if argv[0].startswith("-") else f"exec {join(argv)}"
+        path = _in_quotes(argv[0]) if "=" in argv[0] else quoted(argv[0])
+        return f"[ -e {path} ] || {_not_found(argv[0])}; {' '.join([path, *map(quoted, argv[1:])])}"
+    if argv[0].startswith("-"):
+        return f"command -- {join(argv)}"
+    return f"command -v {quoted(argv[0])} >/dev/null || {_not_found(argv[0])}; exec {join(argv)}"
+
+
+def _not_found(name: str) -> str:
+    """Return the commands that end a subshell as a shell does that finds no program."""
+    return f"{{ printf '%s\\n' {quoted(f'bgrun: {name}: not found')} >&3; exit 127; }}"
 
 
 def env_words(argv: Sequence[str]) -> str:
@@ -125,10 +192,11 @@ def join(argv: Iterable[str]) -> str:
 
     Importing shlex takes longer than the rest of a status.
     """
-    return " ".join(map(_quoted, argv))
+    return " ".join(map(quoted, argv))
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """Return a word quoted for a shell, as shlex.quote() does."""
     plain = word.translate(_NEEDS_NO_QUOTES)
     if word and word.isascii() and (not plain or plain.isalnum()):
         return word

@@ -44,7 +44,8 @@ def _read_env_file(path: Path, name: str, inputs: RenderInputs, before: Mapping[
     from dotenv.parser import parse_stream
 
     inputs.reads(path)
-    hint = "env_file is relative to the directory of the job file"
+    relative = "env_file is relative to the directory of the job file"
+    hint = "check the path given to --env-file" if path == Path(name) else relative
     if path.exists() and not path.is_file():
         raise UsageError(f"env_file {name} is not a regular file", f"{hint}: {path}")
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shlex
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun.errors import UnknownNameError
@@ -16,12 +15,13 @@ from bgrun.model import RenderedJob, as_text
 from bgrun.render import command as ad_hoc
 from bgrun.render import script
 from bgrun.render.job_command import FAILED, render_command
-from bgrun.render.settings import render_settings
+from bgrun.render.settings import Given, render_settings
 from bgrun.templating import template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.model import Output, Scalar
@@ -90,21 +90,21 @@ def _output(declared: Output, values: Mapping[str, Any], job: str) -> Output:
     return declared._replace(path=template.render(declared.path, values, where))
 
 
-def render_command_template(
-    *, working_dir: Path, root: Path, job_file: JobFile | None, inputs: RenderInputs
-) -> RenderedJob:
-    """Return the script template of ad-hoc commands, for `command.fill`.
+def render_command_template(*, given: Given, root: Path, job_file: JobFile | None, inputs: RenderInputs) -> RenderedJob:
+    """Return the script template of ad-hoc commands, for `command.fill`; `given` precedes the defaults.
 
     Raises:
         UsageError: a template or an env file of the defaults is invalid.
     """
     settings = job_file.defaults if job_file else Settings()
+    if given.retry:
+        settings = settings._replace(retry=given.retry)
     values = {"env": inputs.env, "job": ""}
-    rendered = render_settings(settings, root, values, "defaults: ", inputs, working_dir)
+    rendered = render_settings(settings, root, values, "defaults: ", inputs, given)
     words = f"exec {rendered.env_words}{ad_hoc.OPERANDS}" if rendered.env_words else ad_hoc.WORDS
     line = script.run_program(words, settings)
     text = script.job_script(rendered, ad_hoc.LABEL, line, [ad_hoc.SHOWN])
-    made = _with_settings(rendered, ad_hoc.LABEL, text, ad_hoc.SHOWN)
+    made = _with_settings(rendered, ad_hoc.LABEL, text, ad_hoc.SHOWN)._replace(shell=settings.shell)
     _keep_secrets_out(made)
     return made
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 from bgrun.errors import UsageError
-from bgrun.jobfile.specs import DEFAULT_SHELL
 from bgrun.render import command as ad_hoc
-from bgrun.render import script
-from bgrun.templating import extra_args, quoting, template
+from bgrun.render import script, shell_text
+from bgrun.templating import extra_args, template
 from bgrun.templating.shell_check import check_syntax
 
 TYPE_CHECKING = False
@@ -72,20 +70,11 @@ def _shell_command(
     job: JobSpec, command: str, values: Mapping[str, Any], extra: Sequence[str], env_words: str
 ) -> tuple[str, str]:
     where = _where(job, values)
-    shell = _shell_words(job)
-    posix = Path(shell[0]).name in quoting.POSIX_SHELLS
+    shell = shell_text.words_of(job.settings.shell, job.name)
+    posix = shell_text.is_posix(shell)
     text = (template.render_shell if posix else template.render_raw)(command, values, where)
     text = _checked(text, extra, shell, where) if posix else " ".join([text.rstrip(), *map(shlex.quote, extra)])
     return script.run_shell(f"{env_words}{shlex.join([*shell, '-c', text])}", job.settings), text
-
-
-def _shell_words(job: JobSpec) -> list[str]:
-    try:
-        words = shlex.split(job.settings.shell)
-    except ValueError as error:
-        message = f"{job.name}: invalid shell {job.settings.shell!r}: {str(error).lower()}"
-        raise UsageError(message, "close the quote") from error
-    return words or shlex.split(DEFAULT_SHELL)
 
 
 def _checked(text: str, extra: Sequence[str], shell: Sequence[str], where: str) -> str:

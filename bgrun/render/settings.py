@@ -18,9 +18,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bgrun.jobfile.specs import Settings
+    from bgrun.jobfile.specs import Retry, Settings
     from bgrun.model import Concurrency, Hook
     from bgrun.templating.inputs import RenderInputs
+
+
+class Given(NamedTuple):
+    """What the command line gives an ad-hoc command; it precedes the defaults of the job file.
+
+    working_dir: where it runs; None leaves that to the defaults.
+    env: variables, as they are.
+    env_files: absolute paths.
+    retry: None leaves it to the defaults.
+    """
+
+    working_dir: Path | None = None
+    env: Mapping[str, str] = {}
+    env_files: tuple[str, ...] = ()
+    retry: Retry | None = None
+
+
+NOTHING = Given()
 
 
 class RenderedSettings(NamedTuple):
@@ -48,14 +66,14 @@ def render_settings(
     values: Mapping[str, Any],
     where: str,
     inputs: RenderInputs,
-    working_dir: Path | None = None,
+    given: Given = NOTHING,
 ) -> RenderedSettings:
-    """Render settings; a given `working_dir` replaces theirs.
+    """Render settings; what is given replaces theirs.
 
     Raises:
         UsageError: a template is invalid, or a directory or file does not exist; the message begins with `where`.
     """
-    working_dir = working_dir or root / template.render(settings.working_dir, values, f"{where}working_dir")
+    working_dir = given.working_dir or root / template.render(settings.working_dir, values, f"{where}working_dir")
     if not inputs.is_dir(working_dir):
         hint = f"create it, or fix working_dir, which is relative to {root}"
         raise UsageError(f"{where}working_dir {working_dir} is not a directory", hint)
@@ -64,6 +82,8 @@ def render_settings(
         **environment.read_env_files(root, settings.env_file, inputs),
         **_env(settings, values, where),
     }
+    variables |= environment.read_env_files(root, given.env_files, inputs)
+    variables |= given.env
     venv = environment.find_venv(settings.venv, working_dir, root, inputs)
     secrets = _secrets(settings.secrets, variables, inputs)
     env_names.check_names(variables, settings.secrets, f"{where}env.")

@@ -9,6 +9,7 @@ import pytest
 
 from bgrun.cli import format
 from tests.cli.test_live import Screen
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,7 @@ def test_what_runs_comes_first_and_several_of_a_label_have_their_ids(project: Cl
     first = project("start", "slow", "-q").out.strip()
     second = project("start", "slow", "-q").out.strip()
     project("run", "own", "--wait", "--", "true")
+    wait_until(lambda: project.state(second)["reason"], "it waits for its turn")
     shown = project("status").out
     assert table(shown) == [
         ["running", "-", first],

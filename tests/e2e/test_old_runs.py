@@ -94,7 +94,7 @@ def test_the_result_of_an_old_run_is_its_exit_code(bg: Cli, old: OldScript, code
     assert lines[:2] == [f"NOT RUNNING label=X pid={run['pid']}", f"EXITCODE {code} (file: .logs/{run_id}.exit)"]
     assert bg("wait", "X", code=1 if code else 0).out.startswith(f"{state} {run_id} exit={code}")
     assert bg("wait", run_id, "--exit-code", code=code).out
-    assert bg("latest", "X").out.strip() == f".logs/{run_id}.log"
+    assert bg("latest", "X").out.strip() == f"{bg.logs}/{run_id}.log"
     assert bg("logs", "X").out == bg("follow", "X", code=1 if code else 0).out == "hello\n"
     assert bg("report", "X").out.startswith(f"{state} {run_id}")
     assert [one["run_id"] for one in bg.json("list", "--state", state)["runs"]] == [run_id]

@@ -21,6 +21,7 @@ from bgrun.jobfile.loader import load
 from bgrun.local.supervision import job as job_scripts
 from bgrun.render import command
 from bgrun.render.job import Request, render_command_template, render_job
+from bgrun.render.settings import Given
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.templating.inputs import RenderInputs
 from tests.conftest import wait_until
@@ -96,8 +97,8 @@ def run(rendered: RenderedJob, folder: Path, **env: str) -> Ran:
 
 def adhoc(folder: Path, *argv: str, job_file: JobFile | None = None) -> RenderedJob:
     inputs = RenderInputs(os.environ)
-    template = render_command_template(working_dir=folder, root=folder, job_file=job_file, inputs=inputs)
-    return command.fill(template, "job", argv)
+    template = render_command_template(given=Given(folder), root=folder, job_file=job_file, inputs=inputs)
+    return command.fill(template, "job", command.AdHoc(tuple(argv)))
 
 
 def declared(folder: Path, text: str, *given: str, extra: tuple[str, ...] = (), name: str = "job") -> RenderedJob:

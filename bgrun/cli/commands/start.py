@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, OutputError, UsageError
+from bgrun.wording import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +28,22 @@ def run(project: Project, args: Args) -> int:
     """Handle `bgrun run`."""
     if not args.extra_args:
         raise UsageError("missing command", f"put it after '--': bgrun run {args.label} -- make test")
+    # With --file alone a command runs where the jobs of that file do.
+    directory = args.here if args.directory or not args.file else project.root
+    command = api.start.parse_command(args.extra_args, directory)
+    settings = api.start.RunSettings(
+        directory,
+        bool(args.directory),
+        args.env,
+        tuple(os.path.normpath(os.path.join(args.here, path)) for path in args.env_file),
+        args.tag,
+        args.job_timeout,
+        args.retry,
+    )
     _warn(project)
-    return _report_start(project, args, api.start.run_command(project, args.label, args.extra_args, args.here))
+    if command.is_text and not args.quiet:
+        output.note(f"running shell text: {short(command.argv[0])}")
+    return _report_start(project, args, api.start.run_command(project, args.label, command, settings))
 
 
 def group(project: Project, args: Args) -> int:
@@ -83,8 +100,16 @@ def _print_start(project: Project, args: Args, started: Run, *, joined: bool | N
 
 
 def _members(project: Project, run: Run) -> list[Run]:
-    """Return the runs of a group run. Any other run has none, and needs no import to find out."""
-    return api.runs.members(project, run) if run.members else []
+    """Return the runs of a group run, or the others of the plan that a run belongs to.
+
+    A run that was started alone has none, and needs no import to find out.
+    """
+    if run.members:
+        return api.runs.members(project, run)
+    if not run.group_run:
+        return []
+    plan = api.runs.read(project, run.group_run)
+    return [one for one in api.runs.members(project, plan) if one.run_id != run.run_id]
 
 
 def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> int:
