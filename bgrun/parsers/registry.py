@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 _PARSERS = {
     "pytest": "test_runners.pytest:Pytest",
     "unittest": "test_runners.unittest:Unittest",
-    "jest": "test_runners.jest:Jest",
-    "vitest": "test_runners.vitest:Vitest",
-    "mocha": "test_runners.mocha:Mocha",
-    "node": "test_runners.node:Node",
-    "playwright": "test_runners.playwright:Playwright",
+    "jest": "test_runners.javascript.jest:Jest",
+    "vitest": "test_runners.javascript.vitest:Vitest",
+    "mocha": "test_runners.javascript.mocha:Mocha",
+    "node": "test_runners.javascript.node:Node",
+    "playwright": "test_runners.javascript.playwright:Playwright",
     "tap": "test_runners.tap:Tap",
     "go": "test_runners.go:Go",
     "cargo-test": "test_runners.cargo:CargoTest",
     "nextest": "test_runners.nextest:Nextest",
+    "rspec": "test_runners.rspec:Rspec",
+    "minitest": "test_runners.minitest:Minitest",
+    "prove": "test_runners.prove:Prove",
+    "ctest": "test_runners.ctest:Ctest",
 }
 """Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
-ALIASES: dict[str, tuple[str, ...]] = {"cargo": ("cargo-test", "nextest"), "node": ("tap",)}
+ALIASES: dict[str, tuple[str, ...]] = {"bats": ("tap",), "cargo": ("cargo-test", "nextest"), "node": ("tap",)}
 """Names that stand for several parsers."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import Problem, number
-from bgrun.parsers.test_runners.javascript import Section, headline, is_foreign, is_same
+from bgrun.parsers.test_runners.javascript.sections import Section, headline, is_foreign, is_same
 
 _KEY = re.compile(r"^( *)(error|name|message|at|location|operator|expected|actual|stack|failureType): *(.*)$")
 _PLACE = re.compile(r"(?:^|[\s(])(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?$")
-_BATS = re.compile(r"^\(.*?\bfile (\S.*?), line (\d+)[,)]?$")
+_BATS = re.compile(r"^\(?(?:from .* )?in (?:test )?file (\S.*?), line (\d+)[,)]?$")
 _PERL = re.compile(r"^at (\S.*) line (\d+)\.$")
 _SOURCE = re.compile(r"^(\S.*\.[cm]?[jt]sx?) > (.+)$")
 _MOST_LINES = 80
@@ -107,6 +107,7 @@ def _commented(one: Failed) -> Problem:
     places = [found for text in one.comments if (found := _BATS.match(text) or _PERL.match(text))]
     said = [text for text in one.comments if text and not (_BATS.match(text) or _PERL.match(text))]
     said = [text for text in said if not text.startswith("Failed test")]
+    # The last one is that of the test, after those of the functions that it called.
     file, line = (places[-1][1], number(places[-1][2])) if places else (None, None)
     return Problem(file, line, " > ".join(one.path), " ".join(said[:2]), test=True)
 
