@@ -181,9 +181,14 @@ def rendered(job: RenderedJob) -> dict[str, Any]:
     }
 
 
-def validation(path: object, faults: Sequence[Any] = ()) -> dict[str, Any]:
-    """Return whether a job file is valid, and every error in it."""
-    return {"file": str(path), "valid": not faults, "problems": [fault._asdict() for fault in faults]}
+def validation(path: object, faults: Sequence[Any] = (), warnings: Sequence[Any] = ()) -> dict[str, Any]:
+    """Return whether a job file is valid, and every error in it or warning about it."""
+    return {
+        "file": str(path),
+        "valid": not faults,
+        "problems": [fault._asdict() for fault in faults],
+        "warnings": [fault._asdict() for fault in warnings],
+    }
 
 
 # --- brief documents --------------------------------------------------------------------------

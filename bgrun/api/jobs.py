@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from bgrun import codec
 from bgrun.errors import UnknownNameError
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
@@ -13,18 +12,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bgrun.jobfile.include import Source
     from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import GroupSpec as GroupSpec
     from bgrun.jobfile.specs import JobFile as JobFile
     from bgrun.jobfile.specs import JobSpec as JobSpec
     from bgrun.jobfile.specs import Param as Param
+    from bgrun.jobfile.yaml_source import Fault
     from bgrun.model import RenderedJob
+    from bgrun.templating.inputs import RenderInputs
 
 
 _CHECKED = "checked"
 
 
-def load(project: Project, *, recheck: bool = False, raw: bytes | None = None) -> JobFile:
+def load(project: Project, *, raw: bytes | None = None, recorded: RenderInputs | None = None) -> JobFile:
     """Return the job file of a project.
 
     A cache entry records that these bytes were checked and have no errors; checking takes some 40 ms. It is invalid
@@ -32,8 +34,8 @@ def load(project: Project, *, recheck: bool = False, raw: bytes | None = None) -
 
     Args:
         project: where.
-        recheck: check the job file even if the cache says that it has no errors.
         raw: its bytes, if they were read before.
+        recorded: records each included file before it is read.
 
     Raises:
         NoJobFileError: there is none.
@@ -41,30 +43,55 @@ def load(project: Project, *, recheck: bool = False, raw: bytes | None = None) -
     """
     from bgrun.jobfile import loader  # imports yaml, which quick commands never load
 
-    path = projects.declared_in(project)
-    text = projects.read_job_file(path) if raw is None else raw
-    checked = not recheck and project.store.cache.read(_CHECKED) == _mark(text)
-    found = loader.parse(path, text, checked=checked)
+    source = _read(project, raw, recorded)
+    checked = project.store.cache.read(_CHECKED) == _mark(loader.digest_of(source))
     if not checked:
-        record_checked(project, found, text)
+        loader.check(source)
+    found = loader.specs_of(source)
+    if not checked:
+        record_checked(project, found)
     return found
 
 
-def record_checked(project: Project, found: JobFile, raw: bytes) -> None:
-    """Record in the cache, if there is a log directory, that these bytes have no errors."""
+def validate(project: Project) -> tuple[JobFile, list[Fault]]:
+    """Return the job file of a project, and the warnings about it.
+
+    Raises:
+        NoJobFileError: there is none.
+        JobFileError: it has errors.
+    """
+    from bgrun.jobfile import loader
+
+    source = _read(project)
+    warnings = loader.check(source)
+    found = loader.specs_of(source)
+    record_checked(project, found)
+    return found, warnings
+
+
+def _read(project: Project, raw: bytes | None = None, recorded: RenderInputs | None = None) -> Source:
+    from bgrun.jobfile import loader
+
+    path = projects.declared_in(project)
+    reads = recorded.reads if recorded else lambda _: None
+    return loader.read(path, projects.read_job_file(path) if raw is None else raw, reads)
+
+
+def record_checked(project: Project, found: JobFile) -> None:
+    """Record in the cache, if there is a log directory, that a job file has no errors."""
     if not matcher_files(found):
-        project.store.cache.write(_CHECKED, _mark(raw))
+        project.store.cache.write(_CHECKED, _mark(found.digest))
 
 
-def _mark(raw: bytes) -> bytes:
-    """Return a mark of these bytes and this code; not the text, which may contain a secret."""
-    return code_mark().encode() + codec.digest(raw)
+def _mark(digest: bytes) -> bytes:
+    """Return a mark of a job file and this code; not the text, which may contain a secret."""
+    return code_mark().encode() + digest
 
 
 def matcher_files(found: JobFile) -> list[str]:
     """Return the matcher files of a job file: they may change while it does not."""
-    named = (one for job in found.jobs.values() for one in job.problems)
-    return [one for one in named if isinstance(one, str) and one.endswith(".json")]
+    named = ((job.root, one) for job in found.jobs.values() for one in job.problems)
+    return [str(root / one) for root, one in named if isinstance(one, str) and one.endswith(".json")]
 
 
 def find(project: Project, name: str) -> JobSpec:

@@ -99,14 +99,14 @@ def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: 
 
     recorded = inputs.RenderInputs(os.environ)
     undeclared = request.kind == "run" and not project.job_file
-    job_file = None if undeclared else jobs.load(project, raw=raw)
+    job_file = None if undeclared else jobs.load(project, raw=raw, recorded=recorded)
     made = _make(project, job_file, request, recorded)
     for one in jobs.matcher_files(job_file) if job_file else ():
-        recorded.reads(f"{project.root}/{one}")
+        recorded.reads(one)
     if recorded.repeatable and not _may_be_random(raw):
         project.store.make()
         if job_file:
-            jobs.record_checked(project, job_file, raw)
+            jobs.record_checked(project, job_file)
         _write(project, entry, codec.pack((source, recorded.recorded(), made)))
     return made
 

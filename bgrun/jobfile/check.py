@@ -7,9 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bgrun.errors import UsageError, nearest_names
-from bgrun.jobfile import dependencies, env_names, matrix, params, problem_matchers, specs
-from bgrun.jobfile.dependencies import dependencies_in
+from bgrun.errors import UsageError
+from bgrun.jobfile import advice, env_names, loader, matrix, params, problem_matchers, references, specs
+from bgrun.jobfile.references import Around
 from bgrun.jobfile.schema_errors import schema_faults
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
@@ -20,23 +20,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from bgrun.jobfile.specs import JobFile, JobSpec
+    from bgrun.jobfile.include import Source
+    from bgrun.jobfile.specs import JobSpec
     from bgrun.jobfile.yaml_source import Path as DocumentPath
 
 MOST_FAULTS = 100
 """How many errors of each kind are collected: finding the nearest names for thousands would take minutes."""
+_NOTHING = Around()
 _ALWAYS_DEFINED = {"env", "job"}
 _FAILED, _EXTRA = {"failed"}, {"extra"}
 """What the templates of a `rerun` and of a command know besides: see `render.job_command`."""
 
 
-def faults(file: str, document: Document) -> list[Fault]:
+def all_faults(source: Source, around: Source | None = None) -> list[Fault]:
+    """Return all errors of a job file, and of those that it includes; `around` is the file that includes it."""
+    inner = [all_faults(one.source, source) for one in source.included]
+    pairs = list(zip(source.included, inner, strict=True))
+    known = Around(
+        tuple((one.name, loader.specs_of(one.source)) for one, found in pairs if not found),
+        frozenset(name for one, found in pairs if found for name in one.names()),
+    )
+    own = [*faults(source.file, source.document, known), *source.faults]
+    if around and isinstance(source.document.data, dict) and "log_dir" in source.document.data:
+        message = f"the runs are kept in the log_dir of {around.file}, which includes this file"
+        own.append(source.document.fault(source.file, ("log_dir",), message, "remove it"))
+    return list(dict.fromkeys([*in_order(own), *(fault for found in inner for fault in found)]))
+
+
+def warnings(source: Source) -> list[Fault]:
+    """Return the warnings about a job file without errors."""
+    return list(advice.warnings(source))
+
+
+def faults(file: str, document: Document, around: Around = _NOTHING) -> list[Fault]:
     """Return all errors of a document, in the order of the file."""
     found = list(document.faults)
     if isinstance(document.data, dict):
         found += islice(schema_faults(file, document), MOST_FAULTS)
         if len(found) < MOST_FAULTS:
-            found += islice(_beyond_schema(file, document, _valid_part(document.data, found)), MOST_FAULTS)
+            found += islice(_beyond_schema(file, document, _valid_part(document.data, found), around), MOST_FAULTS)
     return in_order(found)
 
 
@@ -61,21 +83,20 @@ def _has_fault(path: str, paths: list[str]) -> bool:
 # --- beyond the schema ------------------------------------------------------------------------
 
 
-def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any]) -> Iterator[Fault]:
+def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any], around: Around) -> Iterator[Fault]:
     broken = {path[1]: found for path, found in _matrices(file, document, valid)}
     yield from broken.values()
     jobs = {name: raw for name, raw in valid["jobs"].items() if name not in broken}
-    job_file = specs.of_document(Path(file), {**valid, "jobs": jobs})
-    yield from _variables(file, document, ("defaults",), job_file.defaults)
-    for job in job_file.jobs.values():
+    own = specs.of_document(Path(file), {**valid, "jobs": jobs})
+    yield from _variables(file, document, ("defaults",), own.defaults)
+    for job in own.jobs.values():
         yield from _variables(file, document, ("jobs", job.name), job.settings)
-    yield from _groups(file, document, job_file)
-    yield from _dependencies(file, document, job_file)
-    for job in job_file.jobs.values():
+    yield from references.faults(file, document, own, around)
+    for job in own.jobs.values():
         yield from _params(file, document, job)
         yield from _condition(file, document, job)
         yield from _progress(file, document, job)
-        yield from _matchers(file, document, job, job_file.root)
+        yield from _matchers(file, document, job)
         found = list(_templates(file, document, job))
         shell = (_shell(file, document, job, *one) for one in (("command", job.command), ("rerun", job.rerun)))
         yield from found or dict.fromkeys(fault for faults in shell for fault in faults)
@@ -106,57 +127,6 @@ def _variables(file: str, document: Document, path: DocumentPath, settings: spec
             message, hint = refusal(name)
             if message and where in document.places:
                 yield document.fault(file, where, message, hint)
-
-
-def _groups(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
-    declared = document.data.get("jobs") or {}
-    for group in job_file.groups.values():
-        path: DocumentPath = ("groups", group.name)
-        if group.name in declared:
-            yield document.fault(file, path, f"{group.name!r} is also the name of a job", "rename one of them")
-        yield from _named_jobs(file, document, job_file, (*path, "jobs"), group.jobs)
-        yield from _named_jobs(file, document, job_file, (*path, "depends_on"), group.before)
-        for name, before in group.edges.items():
-            where: DocumentPath = (*path, "depends_on", name)
-            if name not in group.jobs:
-                yield document.fault(file, where, f"{name!r} is not a job of this group", "add it to `jobs:`")
-            yield from _named_jobs(file, document, job_file, where, before)
-
-
-def _dependencies(file: str, document: Document, job_file: JobFile) -> Iterator[Fault]:
-    """Find unknown names and cycles in dependencies.
-
-    The cycle of a group is reported only if its jobs alone have none.
-    """
-    for job in job_file.jobs.values():
-        yield from _named_jobs(file, document, job_file, ("jobs", job.name, "depends_on"), job.depends_on)
-    before = {name: job.depends_on for name, job in job_file.jobs.items()}
-    if cycle := dependencies.cycle(before):
-        yield _cycle(file, document, ("jobs", cycle[0], "depends_on"), cycle)
-        return
-    for group in job_file.groups.values():
-        if cycle := dependencies.cycle(dependencies_in(job_file, group)):
-            yield _cycle(file, document, ("groups", group.name, "depends_on"), cycle)
-
-
-def _cycle(file: str, document: Document, path: DocumentPath, cycle: tuple[str, ...]) -> Fault:
-    return document.fault(file, path, f"dependency cycle: {' -> '.join(cycle)}", "remove one of these dependencies")
-
-
-def _named_jobs(
-    file: str, document: Document, job_file: JobFile, path: DocumentPath, names: tuple[str, ...]
-) -> Iterator[Fault]:
-    """Find errors in names of jobs that start without parameters of their own."""
-    declared = document.data.get("jobs") or {}
-    for place, name in enumerate(names):
-        params_of = job_file.jobs[name].params if name in job_file.jobs else ()
-        if name not in declared:
-            near = nearest_names(name, declared)
-            hint = f"did you mean {near[0]!r}?" if near else "declare it under `jobs:`"
-            yield document.fault(file, (*path, place), f"no job named {name!r}", hint)
-        elif missing := [param.name for param in params_of if param.required]:
-            message = f"job {name!r} requires parameter {missing[0]!r}, which cannot be given here"
-            yield document.fault(file, (*path, place), message, "give the parameter a default")
 
 
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
@@ -210,9 +180,9 @@ def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
             yield document.fault(file, path, error.message, error.hint or "fix the expression")
 
 
-def _matchers(file: str, document: Document, job: JobSpec, root: Path) -> Iterator[Fault]:
+def _matchers(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for place, named in enumerate(job.problems):
-        if error := _error_of(problem_matchers.resolve, root, named, RenderInputs({})):
+        if error := _error_of(problem_matchers.resolve, job.root, named, RenderInputs({})):
             path: DocumentPath = ("jobs", job.name, "problems", place)
             yield document.fault(file, path, error.message, error.hint or "fix the matcher")
 

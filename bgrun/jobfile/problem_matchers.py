@@ -45,6 +45,12 @@ def resolve(root: Path, named: Any, inputs: RenderInputs) -> list[Any]:
     return documents
 
 
+def stray_groups(root: Path, named: Any, inputs: RenderInputs) -> list[str]:
+    """Return the groups that matchers name and their regular expressions do not have; arguments as above."""
+    documents = resolve(root, named, inputs)
+    return [text for one in documents if not isinstance(one, str) for text in problem_matchers.stray_groups(one)]
+
+
 def _read(path: Path, named: str) -> list[Any]:
     try:
         raw = read_bounded(str(path), _MOST_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from typing import Any
 
@@ -12,16 +13,34 @@ from jsonschema.exceptions import relevance
 from bgrun.errors import nearest_names
 from bgrun.jobfile.schema import schema
 from bgrun.jobfile.yaml_source import Document, Fault
-from bgrun.wording import either
+from bgrun.model import as_text
+from bgrun.wording import either, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _TYPES = {"object": "an object", "array": "an array", "string": "a string", "integer": "an integer",
           "number": "a number", "boolean": "a boolean", "null": "null"}  # fmt: skip
 _EXAMPLES = {"object": "write it as `KEY: VALUE`", "array": "write it as `[A, B]`", "boolean": "write true or false"}
 _LONGEST_VALUE = 60
+_ELSEWHERE = {
+    "working_dir": "cwd dir directory workdir working_directory chdir",
+    "command": "cmd cmds run script exec",
+    "depends_on": "needs deps dependencies requires after",
+    "env": "environment envs",
+    "env_file": "dotenv envfile env_files",
+    "params": "args arguments inputs parameters vars",
+    "description": "desc summary help",
+    "if": "when condition",
+    "retry": "retries attempts",
+    "outputs": "artifacts",
+    "max_parallel": "parallel jobs_at_once",
+    "jobs": "tasks",
+    "include": "includes imports",
+}
+"""What other tools call a key."""
+_OURS = {word: key for key, words in _ELSEWHERE.items() for word in words.split()}
 
 
 def schema_faults(file: str, document: Document) -> Iterator[Fault]:
@@ -35,10 +54,7 @@ def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
     path = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         for key in _unknown_keys(error):
-            near = nearest_names(key, error.schema.get("properties", ()))
-            known = ", ".join(error.schema.get("properties", ()))
-            hint = f"did you mean {either(near)}?" if near else f"available keys: {known}"
-            yield document.fault(file, (*path, key), "unknown key", hint)
+            yield document.fault(file, (*path, key), "unknown key", _key_hint(key, error.schema.get("properties", {})))
     elif "propertyNames" in error.absolute_schema_path:
         yield document.fault(file, (*path, str(error.instance)), *_invalid_name(error))
     elif error.validator == "anyOf" and error.context:
@@ -59,6 +75,23 @@ def _unknown_keys(error: Any) -> list[str]:
         for key in error.instance
         if key not in error.schema.get("properties", ()) and not any(re.search(pattern, key) for pattern in patterns)
     ]
+
+
+def _key_hint(key: str, known: Mapping[str, Any]) -> str:
+    """Return the key that is meant, or the first of all."""
+    ours = _OURS.get(key, "")
+    if ours in known:
+        example = _example(known[ours])
+        return f"did you mean {ours!r}?" + (f" For example `{ours}: {example}`" if example else "")
+    near = nearest_names(key, known)
+    return f"did you mean {either(near)}?" if near else f"available keys: {names(known)}; see 'bgrun schema'"
+
+
+def _example(one: Mapping[str, Any]) -> str:
+    while "$ref" in one:
+        one = schema("bgjobs")["definitions"][one["$ref"].rpartition("/")[2]]
+    examples = one.get("examples", ())
+    return next((text if isinstance(text, str) else json.dumps(text) for text in examples), "")
 
 
 def _message(error: Any) -> tuple[str, str]:
@@ -100,6 +133,8 @@ def _type_hint(kinds: list[str], found: Any) -> str:
         return "write a value after the colon"
     if "string" in kinds:
         return "write a single value" if isinstance(found, (dict, list)) else "quote the value"
+    if kinds[0] == "array" and not isinstance(found, (dict, list)) and len(as_text(found)) <= _LONGEST_VALUE:
+        return f"write it as `[{as_text(found)}]`"
     return _EXAMPLES.get(kinds[0], "write it without quotes")
 
 

@@ -87,6 +87,7 @@ class JobSpec(NamedTuple):
     junit: a glob of the JUnit reports that it writes, or ''.
     outputs: what to keep of the files that it writes; their paths are templates.
     rerun: the command that runs the tests in `failed` alone, or ''.
+    root: the directory of the job file that declares it, which paths are relative to.
     """
 
     name: str
@@ -103,6 +104,7 @@ class JobSpec(NamedTuple):
     junit: str = ""
     outputs: tuple[Output, ...] = ()
     rerun: str | tuple[str, ...] = ""
+    root: Path = Path()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -128,24 +130,60 @@ class GroupSpec(NamedTuple):
 
 
 class JobFile(NamedTuple):
-    """A valid job file; `root` is its directory, which paths in it are relative to."""
+    """A valid job file, with the jobs and groups of those that it includes.
+
+    root: its directory, which paths in it are relative to.
+    defaults: its own, which ad-hoc commands use.
+    digest: a hash of the bytes of all files.
+    """
 
     path: Path
     root: Path
     jobs: Mapping[str, JobSpec]
     groups: Mapping[str, GroupSpec]
     defaults: Settings
+    digest: bytes = b""
 
 
 def of_document(path: Path, data: Mapping[str, Any]) -> JobFile:
     """Return the specs of a document that is valid by the schema."""
     defaults = data.get("defaults") or {}
-    jobs = {name: _job(name, raw, defaults) for name, raw in (data.get("jobs") or {}).items()}
+    jobs = {name: _job(name, raw, defaults, path.parent) for name, raw in (data.get("jobs") or {}).items()}
     groups = {name: _group(name, raw) for name, raw in (data.get("groups") or {}).items()}
     return JobFile(path, path.parent, jobs, groups, _settings(defaults))
 
 
-def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobSpec:
+def with_included(job_file: JobFile, prefix: str, other: JobFile) -> JobFile:
+    """Return a job file with the jobs and groups of another one, as `PREFIX.NAME` unless the prefix is empty."""
+
+    def full(name: str) -> str:
+        return full_name(prefix, name)
+
+    def all_full(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(full, names))
+
+    jobs = {
+        full(name): job._replace(name=full(name), depends_on=all_full(job.depends_on))
+        for name, job in other.jobs.items()
+    }
+    groups = {
+        full(name): group._replace(
+            name=full(name),
+            jobs=all_full(group.jobs),
+            before=all_full(group.before),
+            edges={full(job): all_full(before) for job, before in group.edges.items()},
+        )
+        for name, group in other.groups.items()
+    }
+    return job_file._replace(jobs={**job_file.jobs, **jobs}, groups={**job_file.groups, **groups})
+
+
+def full_name(prefix: str, name: str) -> str:
+    """Return the name of an included job or group in the job file that includes it."""
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any], root: Path) -> JobSpec:
     return JobSpec(
         name,
         _command(raw["command"]),
@@ -153,7 +191,7 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         raw.get("description", ""),
         tuple(_param(key, value or {}) for key, value in raw.get("params", {}).items()),
         raw.get("label", ""),
-        tuple(raw.get("depends_on", ())),
+        _one_or_more(raw.get("depends_on", ())),
         str(raw.get("if", "")),
         matrix.combinations(raw["matrix"]) if "matrix" in raw else (),
         _one_or_more(raw.get("progress", ())),
@@ -161,6 +199,7 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> JobS
         raw.get("reports", {}).get("junit", ""),
         tuple(_output(key, value) for key, value in raw.get("outputs", {}).items()),
         _command(raw.get("rerun", "")),
+        root,
     )
 
 
@@ -214,8 +253,9 @@ def _share(value: Any) -> float | None:
     return float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else None
 
 
-def retry_of(raw: Mapping[str, Any]) -> Retry:
+def retry_of(raw: int | Mapping[str, Any]) -> Retry:
     """Return the retries of a `retry:` that is valid by the schema."""
+    raw = {"max": raw} if isinstance(raw, int) else raw
     first = DEFAULT_BACKOFF_S if "backoff" not in raw else duration(raw["backoff"])
     pauses = tuple(min(first * 2**place, MOST_BACKOFF_S) for place in range(raw.get("max", 0)))
     return Retry(pauses, tuple(raw.get("exit_codes", ())))
@@ -267,6 +307,6 @@ def _group(name: str, raw: Mapping[str, Any]) -> GroupSpec:
         raw.get("description", ""),
         raw.get("max_parallel"),
         raw.get("fail_fast", False),
-        () if by_job else tuple(before),
-        {job: tuple(others) for job, others in before.items()} if by_job else {},
+        () if by_job else _one_or_more(before),
+        {job: _one_or_more(others) for job, others in before.items()} if by_job else {},
     )

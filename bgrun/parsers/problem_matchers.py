@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _GROUPS = ("file", "line", "column", "severity", "code", "message")
+_WHOLE_LINE = {"message": 0}
 
 
 class Step(NamedTuple):
@@ -70,12 +71,30 @@ def _matcher(document: Any) -> Matcher:
 
 
 def _step(step: Mapping[str, Any]) -> Step:
+    """Return a pattern; a group that its regular expression lacks counts as not named, as for GitHub's own matchers."""
     pattern = bounded_regex.compiled(step["regexp"])
+    groups = _groups(step)
+    known = {name: number for name, number in groups.items() if number <= pattern.groups}
+    return Step(pattern, {**_WHOLE_LINE, **known} if "message" in groups else known, bool(step.get("loop")))
+
+
+def _groups(step: Mapping[str, Any]) -> dict[str, int]:
     groups = {name: int(step[name]) for name in _GROUPS if step.get(name) is not None}
-    for name, number in groups.items():
-        if not 0 <= number <= pattern.groups:
-            raise ValueError(f"{name} is group {number}, and the regexp has {pattern.groups}")
-    return Step(pattern, groups, bool(step.get("loop")))
+    if negative := next((name for name, number in groups.items() if number < 0), ""):
+        raise ValueError(f"{negative} is group {groups[negative]}")
+    return groups
+
+
+def stray_groups(document: Mapping[str, Any]) -> list[str]:
+    """Return the groups that a valid matcher names and its regular expressions do not have."""
+    steps = document["pattern"]
+    return [
+        f"{name} is group {number}, and the regexp has {count}"
+        for step in (steps if isinstance(steps, list) else [steps])
+        for count in [bounded_regex.compiled(step["regexp"]).groups]
+        for name, number in _groups(step).items()
+        if number > count
+    ]
 
 
 def find(lines: Iterable[str], matchers: Sequence[Matcher], clock: bounded_regex.Clock) -> Iterator[Problem]:

@@ -62,7 +62,7 @@ def render_job(
     params = bind(job, one.given)
     values: dict[str, Any] = {"env": inputs.env, "job": name, **_matrix(combination), **params}
     label = _label(job, values, combination)
-    rendered = render_settings(job.settings, job_file.root, values, f"{name}: ", inputs)
+    rendered = render_settings(job.settings, job.root, values, f"{name}: ", inputs)
     if one.failed is not None:
         job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
     command, shown = render_command(job, values, one.extra, rendered)
@@ -75,9 +75,7 @@ def render_job(
         # without a `#!` line, which each shell runs itself.
         any_shell=isinstance(job.command, str),
         progress=job.progress,
-        problems=tuple(
-            found for named in job.problems for found in problem_matchers.resolve(job_file.root, named, inputs)
-        ),
+        problems=tuple(found for named in job.problems for found in problem_matchers.resolve(job.root, named, inputs)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
         outputs=tuple(_output(declared, values, name) for declared in job.outputs),
     )

@@ -323,3 +323,19 @@ def test_who_starts_a_run_comes_from_the_system_where_no_variable_does(project: 
         project.env.pop(name, None)
     assert project.meta(project.json("run", "x", "--wait", "--", "true"))["user"] == own
     assert project.meta(project.json("run", "x", "--wait", "--", "true", USER="named"))["user"] == "named"
+
+
+def test_a_kept_plan_is_made_anew_when_an_included_file_changes(bg: Cli) -> None:
+    bg.jobs("include: {web: web.yaml}\njobs: {}")
+    web = bg.folder / "web.yaml"
+    for word in ("one", "two"):
+        before = web.stat() if web.exists() else None
+        web.write_text(f"jobs: {{say: {{command: echo {word}}}}}")
+        if before:  # as `cp -p` does: only the time of change tells
+            os.utime(web, ns=(before.st_atime_ns, before.st_mtime_ns))
+        age(web)
+        for _ in range(2):
+            bg("start", "web.say", "--wait")
+            assert bg("logs", "web.say").out.strip() == word
+    web.write_text("jobs: {other: {command: ls}}")
+    assert "no job named 'web.say'" in bg("start", "web.say", code=2).err

@@ -28,6 +28,7 @@ def test_env_and_retention_are_merged_key_by_key_and_all_else_is_replaced() -> N
     [
         ({}, ()),
         ({"retry": {"max": 3}}, (1.0, 2.0, 4.0)),
+        ({"retry": 3}, (1.0, 2.0, 4.0)),
         ({"retry": {"max": 2, "backoff": "40m"}}, (2400.0, MOST_BACKOFF_S)),
     ],
 )
@@ -60,7 +61,14 @@ def test_a_string_is_the_name_of_a_concurrency_group() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "before", "edges"), [(["a"], ("a",), {}), ({"b": ["a"]}, (), {"b": ("a",)}), ((), (), {})]
+    ("raw", "before", "edges"),
+    [
+        (["a"], ("a",), {}),
+        ("a", ("a",), {}),
+        ({"b": ["a"]}, (), {"b": ("a",)}),
+        ({"b": "a"}, (), {"b": ("a",)}),
+        ((), (), {}),
+    ],
 )
 def test_dependencies_of_a_group_are_for_all_its_jobs_or_for_single_ones(
     raw: Any, before: tuple[str, ...], edges: dict[str, tuple[str, ...]]
@@ -68,6 +76,10 @@ def test_dependencies_of_a_group_are_for_all_its_jobs_or_for_single_ones(
     data = {"jobs": {}, "groups": {"g": {"jobs": ["b"], "depends_on": raw}}}
     group = of_document(Path("/p/f"), data).groups["g"]
     assert (group.before, group.edges) == (before, edges)
+
+
+def test_a_single_dependency_needs_no_list() -> None:
+    assert job({"depends_on": "build"}).depends_on == ("build",)
 
 
 def test_a_parameter_without_a_default_is_required() -> None:

@@ -97,7 +97,7 @@ def test_a_real_gcc(tmp_path: Path) -> None:
         {"owner": "x"},
         {"owner": "x", "pattern": []},
         {"owner": "x", "pattern": [{"message": 1}]},
-        {"owner": "x", "pattern": [{"regexp": "a", "message": 1}]},
+        {"owner": "x", "pattern": [{"regexp": "a", "message": -1}]},
         {"owner": "x", "pattern": [{"regexp": "(", "message": 1}]},
         {"owner": "x", "pattern": ["a"]},
         {"owner": "x", "pattern": 3},
@@ -108,6 +108,17 @@ def test_a_real_gcc(tmp_path: Path) -> None:
 def test_what_is_no_matcher_is_told(document: object) -> None:
     with pytest.raises(UsageError):
         problem_matchers.parse([document])  # type: ignore[list-item]
+
+
+def test_a_group_that_the_regexp_lacks_is_as_if_it_were_not_named() -> None:
+    document = {"owner": "x", "pattern": [{"regexp": "^raise (.*)$", "file": 7, "code": 1, "message": 2}]}
+    assert problem_matchers.stray_groups(document) == [
+        "file is group 7, and the regexp has 1",
+        "message is group 2, and the regexp has 1",
+    ]
+    clock = bounded_regex.Clock(5)
+    (found,) = problem_matchers.find(["raise Oops"], problem_matchers.parse([document]), clock)
+    assert (found.file, found.id, found.message) == (None, "Oops", "raise Oops")
 
 
 def test_a_matcher_that_never_ends_is_given_up() -> None:

@@ -54,15 +54,18 @@ def render(project: Project, args: Args) -> int:
 def validate(project: Project, args: Args) -> int:
     """Handle `bgrun validate`."""
     try:
-        job_file = api.jobs.load(project, recheck=True)
+        job_file, warnings = api.jobs.validate(project)
     except JobFileError as error:
         if not args.json:
             raise
         output.document(api.documents.validation(error.path, error.problems))
         return EXIT_USAGE
     if args.json:
-        output.document(api.documents.validation(job_file.path))
-    elif not args.quiet:
+        output.document(api.documents.validation(job_file.path, warnings=warnings))
+        return EXIT_OK
+    for warning in warnings:
+        output.note(f"warning: {warning}")
+    if not args.quiet:
         counted = f"{count(len(job_file.jobs), 'job')}, {count(len(job_file.groups), 'group')}"
         output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
     return EXIT_OK

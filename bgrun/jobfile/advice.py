@@ -1,0 +1,45 @@
+"""Warn about what a job file allows, and nobody means."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from bgrun.jobfile import problem_matchers, specs
+from bgrun.templating.inputs import RenderInputs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bgrun.jobfile.include import Source
+    from bgrun.jobfile.specs import JobSpec
+    from bgrun.jobfile.yaml_source import Fault
+
+
+def warnings(source: Source) -> Iterator[Fault]:
+    """Yield the warnings about a job file without errors, and about all that it includes."""
+    for one in source.every():
+        for job in specs.of_document(Path(one.file), one.document.data).jobs.values():
+            yield from _command(one, job)
+            yield from _matchers(one, job)
+
+
+def _command(source: Source, job: JobSpec) -> Iterator[Fault]:
+    """Warn about `[make build]`: the name of a program is seldom several words."""
+    first = job.command[0]
+    if isinstance(job.command, str) or len(first.split()) < 2 or "{{" in first + job.settings.working_dir:
+        return
+    if not (job.root / job.settings.working_dir / first).exists() and not shutil.which(first):
+        hint = f"write each word as an item: `[{', '.join(first.split())}]`; for several commands write a string"
+        path = ("jobs", job.name, "command", 0)
+        yield source.document.fault(source.file, path, f"no program is named {first!r}", hint)
+
+
+def _matchers(source: Source, job: JobSpec) -> Iterator[Fault]:
+    for place, named in enumerate(job.problems):
+        for stray in problem_matchers.stray_groups(job.root, named, RenderInputs({})):
+            message = f"{stray}, which the whole line or nothing stands for"
+            yield source.document.fault(
+                source.file, ("jobs", job.name, "problems", place), message, "fix the number of the group"
+            )
