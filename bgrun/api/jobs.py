@@ -41,13 +41,13 @@ def load(project: Project, *, raw: bytes | None = None, recorded: RenderInputs |
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
-    from bgrun.jobfile import loader  # imports yaml, which quick commands never load
+    from bgrun.jobfile import include, loader  # they import yaml, which quick commands never load
 
     source = _read(project, raw, recorded)
-    checked = project.store.cache.read(_CHECKED) == _mark(loader.digest_of(source))
+    checked = project.store.cache.read(_CHECKED) == _mark(include.digest_of(source))
     if not checked:
         loader.check(source)
-    found = loader.specs_of(source)
+    found = include.specs_of(source)
     if not checked:
         record_checked(project, found)
     return found
@@ -60,21 +60,21 @@ def validate(project: Project) -> tuple[JobFile, list[Fault]]:
         NoJobFileError: there is none.
         JobFileError: it has errors.
     """
-    from bgrun.jobfile import loader
+    from bgrun.jobfile import include, loader
 
     source = _read(project)
     warnings = loader.check(source)
-    found = loader.specs_of(source)
+    found = include.specs_of(source)
     record_checked(project, found)
     return found, warnings
 
 
 def _read(project: Project, raw: bytes | None = None, recorded: RenderInputs | None = None) -> Source:
-    from bgrun.jobfile import loader
+    from bgrun.jobfile import include
 
     path = projects.declared_in(project)
     reads = recorded.reads if recorded else lambda _: None
-    return loader.read(path, projects.read_job_file(path) if raw is None else raw, reads)
+    return include.read(path, projects.read_job_file(path) if raw is None else raw, reads)
 
 
 def record_checked(project: Project, found: JobFile) -> None:

@@ -6,8 +6,9 @@ from os.path import realpath
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bgrun import codec
 from bgrun.errors import JobFileError
-from bgrun.jobfile import label, yaml_source
+from bgrun.jobfile import label, specs, yaml_source
 from bgrun.jobfile.project import display_path, read_job_file
 from bgrun.jobfile.specs import full_name
 from bgrun.jobfile.yaml_source import Document, Fault
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
+    from bgrun.jobfile.specs import JobFile
     from bgrun.jobfile.yaml_source import Path as DocumentPath
 
     Names: TypeAlias = dict[str, str]
@@ -78,9 +80,23 @@ class _Entry(NamedTuple):
     path: str
 
 
-def read(path: str, raw: bytes, reads: Callable[[str], object]) -> Source:
+def read(path: str, raw: bytes, reads: Callable[[str], object] = lambda _: None) -> Source:
     """Return a job file with all that it includes; `reads` is called with each of these before it is read."""
     return _Reader(reads).read(path, raw, ())
+
+
+def specs_of(source: Source) -> JobFile:
+    """Return the specs of a job file without errors."""
+    found = specs.of_document(Path(source.path), source.document.data)
+    for one in source.included:
+        found = specs.with_included(found, one.name, specs_of(one.source))
+    return found._replace(digest=digest_of(source))
+
+
+def digest_of(source: Source) -> bytes:
+    """Return a hash of the bytes of a job file and of all that it includes."""
+    parts = [codec.digest(one.raw) for one in source.every()]
+    return parts[0] if len(parts) == 1 else codec.digest(b"".join(parts))
 
 
 class _Reader:

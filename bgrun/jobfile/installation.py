@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SCHEMA = "bgjobs.schema.json"
 _ROOMS = ("jobfile", "templating", "render", "parsers")
+_INNER = ("jobfile/checks", "render/templates")
 
 
 def schema_dir() -> str:
@@ -54,6 +55,6 @@ def _code() -> Iterator[str]:
     if schemas.startswith(f"{_PACKAGE}/"):
         yield from (f"{_PACKAGE}/{room}" for room in _ROOMS)
         return
-    for part in (*_ROOMS, "render/templates"):
+    for part in (*_ROOMS, *_INNER):
         names = sorted(os.listdir(f"{_PACKAGE}/{part}"))
         yield from (f"{_PACKAGE}/{part}/{name}" for name in names if name.endswith((".py", ".j2", ".json")))

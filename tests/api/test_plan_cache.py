@@ -217,7 +217,7 @@ def test_code_of_the_same_size_and_time_is_other_code(tmp_path: Path) -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.jobfile import installation as i; print(i.code_mark())"
     )
     marks = set()
-    changes = ("schemas/bgjobs.schema.json", "bgrun/render/templates/job.sh.j2", "bgrun/jobfile/check.py")
+    changes = ("schemas/bgjobs.schema.json", "bgrun/render/templates/job.sh.j2", "bgrun/jobfile/checks/check.py")
     for name in ("", *changes):
         if name:
             (tmp_path / "other").write_bytes((tmp_path / name).read_bytes()[::-1])

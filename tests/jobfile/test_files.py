@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import JobFileError
-from bgrun.jobfile import check, yaml_source
+from bgrun.jobfile import yaml_source
+from bgrun.jobfile.checks import check
 from bgrun.jobfile.loader import load
 
 HERE = Path(__file__).parent

@@ -8,7 +8,8 @@ import pytest
 
 from bgrun.errors import JobFileError
 from bgrun.jobfile import include
-from bgrun.jobfile.loader import load, read
+from bgrun.jobfile.include import read
+from bgrun.jobfile.loader import load
 from bgrun.jobfile.specs import JobFile
 
 WEB = "defaults: {env: {WEB: 1}}\njobs: {test: {command: ls, depends_on: build}, build: {command: ls}}\n"

@@ -12,8 +12,9 @@ import pytest
 
 from bgrun import api
 from bgrun.errors import BgrunError, UsageError
-from bgrun.jobfile import check, yaml_source
 from bgrun.jobfile import project as projects
+from bgrun.jobfile import yaml_source
+from bgrun.jobfile.checks import check
 from bgrun.parsers import bounded_regex
 from bgrun.render.environment import read_env_files
 from bgrun.templating.inputs import RenderInputs

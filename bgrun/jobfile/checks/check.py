@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError
-from bgrun.jobfile import advice, env_names, loader, matrix, params, problem_matchers, references, specs
-from bgrun.jobfile.references import Around
-from bgrun.jobfile.schema_errors import schema_faults
+from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
+from bgrun.jobfile.checks import advice, references
+from bgrun.jobfile.checks.references import Around
+from bgrun.jobfile.checks.schema_errors import schema_faults
+from bgrun.jobfile.include import specs_of
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
 from bgrun.templating import quoting, shell_syntax, template
@@ -37,7 +39,7 @@ def all_faults(source: Source, around: Source | None = None) -> list[Fault]:
     inner = [all_faults(one.source, source) for one in source.included]
     pairs = list(zip(source.included, inner, strict=True))
     known = Around(
-        tuple((one.name, loader.specs_of(one.source)) for one, found in pairs if not found),
+        tuple((one.name, specs_of(one.source)) for one, found in pairs if not found),
         frozenset(name for one, found in pairs if found for name in one.names()),
     )
     own = [*faults(source.file, source.document, known), *source.faults]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bgrun.jobfile.loader import check, read
+from bgrun.jobfile.include import read
+from bgrun.jobfile.loader import check
 
 
 def warnings(folder: Path, jobs: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:

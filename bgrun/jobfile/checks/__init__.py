@@ -1,0 +1,1 @@
+"""Check job files: against the schema, and by the rules beyond it."""
