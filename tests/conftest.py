@@ -238,6 +238,6 @@ def clients() -> Path:
     folder = surroundings.setting("BGRUN_CLIENTS") or TOP / ".ci" / "clients"
     programs = Path(folder).resolve() / "node_modules" / ".bin"
     if not (programs / "mcp-inspector").exists():
-        told = f"no clients in {programs}: bash scripts/install_clients.sh .ci/clients"
-        pytest.fail(told) if surroundings.setting("BGRUN_REQUIRE_CLIENTS") else pytest.skip(told)
+        reported = f"no clients in {programs}: bash scripts/install_clients.sh .ci/clients"
+        pytest.fail(reported) if surroundings.setting("BGRUN_REQUIRE_CLIENTS") else pytest.skip(reported)
     return programs

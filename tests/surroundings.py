@@ -41,11 +41,11 @@ UTF8 = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 def explicit(environ: Mapping[str, str], home: str) -> dict[str, str]:
     """Return the environment that tests have in one with these variables; doing so again changes nothing; pure."""
     kept = {name: value for name, value in environ.items() if name in KEPT or name.startswith(KEPT_BEGINNINGS)}
-    told = {_told(name): environ[name] for name in SETTINGS if name in environ}
+    reported = {_told(name): environ[name] for name in SETTINGS if name in environ}
     real = {"BGRUN_TEST_HOME": environ.get("BGRUN_TEST_HOME", home)}
     root = os.path.join(real["BGRUN_TEST_HOME"], ".pyenv")
     shims = {"PYENV_ROOT": root} if os.path.isdir(root) and "PYENV_ROOT" not in kept else {}
-    return {"PATH": os.defpath, **kept, **told, **real, **shims, "LANG": UTF8, "TZ": "UTC", "HOME": home}
+    return {"PATH": os.defpath, **kept, **reported, **real, **shims, "LANG": UTF8, "TZ": "UTC", "HOME": home}
 
 
 def reachable(path: str) -> str:
@@ -87,8 +87,8 @@ def move_in(home: Path, shared: Path) -> None:
     real = real_home()
     caches = (real / ".cache" / "pip", real / "Library" / "Caches" / "pip")
     os.environ.setdefault("PIP_CACHE_DIR", str(next(filter(_is_ours, caches), shared / "pip-cache")))
-    if (told := next((path for path in _pip_files(real) if path.is_file()), None)) is not None:
-        os.environ.setdefault("PIP_CONFIG_FILE", str(told))
+    if (reported := next((path for path in _pip_files(real) if path.is_file()), None)) is not None:
+        os.environ.setdefault("PIP_CONFIG_FILE", str(reported))
     os.environ["HOME"] = str(home)
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         os.environ.pop(name, None)  # this pytest has read them: they are not for those that tests start

@@ -92,15 +92,15 @@ ERRORS = [None, ValueError("x"), FileNotFoundError("y"), KeyboardInterrupt()]
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_blocks_end_like_those_of_contextlib(error: BaseException | None) -> None:
-    def steps(told: list[str], catches: type[BaseException], says: type[Exception] | None) -> Any:
-        told.append("begun")
+    def steps(reported: list[str], catches: type[BaseException], says: type[Exception] | None) -> Any:
+        reported.append("begun")
         try:
             yield "value"
         except catches:
             if says:
                 raise says("instead") from None
         finally:
-            told.append("closed")
+            reported.append("closed")
 
     for catches, says in ((OSError, None), (OSError, LookupError), (ValueError, KeyError), (SystemError, None)):
         ours: list[str] = []

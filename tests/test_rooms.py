@@ -118,7 +118,7 @@ def loaded(statement: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
-def test_the_supervisor_is_slim() -> None:
+def test_the_supervisor_loads_nothing_heavy() -> None:
     assert not loaded("import bgrun.local.supervision.main") & HEAVY
 
 

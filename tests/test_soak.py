@@ -62,7 +62,7 @@ def test_too_many_at_once_are_seen(trial: Any, spans: list[tuple[float, float]],
         ("lost", None, ["begin a 0 1.0 5", "end a 0 2.0 5"], "lost with a witness"),
     ],
 )
-def test_a_verdict_that_the_job_contradicts_is_seen(
+def test_a_result_that_the_job_contradicts_is_seen(
     trial: Any, runs_of: Callable[..., Any], state: str, code: int | None, notes: list[str], kind: str
 ) -> None:
     noted(trial, *notes)
@@ -103,7 +103,7 @@ def test_the_same_seed_is_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None
     assert {name for _, name in soak.drawn(5, 5000, "", None)} == set(soak.ACTS)
 
 
-def test_a_wrong_verdict_ends_the_soak_with_1(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_a_wrong_result_ends_the_soak_with_1(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     import soak
 

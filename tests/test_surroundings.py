@@ -26,7 +26,7 @@ print(os.environ["TZ"], oct(mask), signal.getsignal(signal.SIGINT) is signal.def
 """
 
 
-def test_what_is_told_to_others_is_dropped_and_what_leads_to_the_network_stays() -> None:
+def test_what_is_meant_for_others_is_dropped_and_what_leads_to_the_network_stays() -> None:
     theirs = {
         "VIRTUAL_ENV": "/v",
         "BGRUN_RUN_ID": "x",
@@ -46,7 +46,7 @@ def test_settling_twice_is_settling_once_and_the_real_home_is_remembered() -> No
     assert surroundings.explicit(once, "/moved") == {**once, "HOME": "/moved"}
 
 
-def test_folders_that_cannot_be_searched_are_no_part_of_the_path(tmp_path: Path) -> None:
+def test_directories_that_cannot_be_searched_are_no_part_of_the_path(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o000)
     (tmp_path / "open").mkdir()
     path = f"{tmp_path}/closed:{tmp_path}/open:/nowhere"
@@ -63,6 +63,6 @@ def test_umask_signals_and_time_zone_are_set_too() -> None:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    names, told = done.stdout.splitlines()
+    names, reported = done.stdout.splitlines()
     assert set(names.split()) <= {"PATH", "PYENV_ROOT", "LANG", "TZ", "HOME"}, done
-    assert told == "UTC 0o22 True True set()"
+    assert reported == "UTC 0o22 True True set()"

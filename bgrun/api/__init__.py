@@ -1,8 +1,8 @@
-"""What bgrun can do, as functions that neither print nor exit; errors are raised.
+"""Offer what bgrun can do as functions that neither print nor exit; errors are raised.
 
-Each function takes the `Project` it works in, which `api.locate(folder)` finds. A module is imported when it is first
-used (PEP 562), as in `api.runs.status(project)`: the status of a run does not pay for the imports of a start, which
-take three times as long.
+Each function takes the `Project` it works in, which `api.locate(directory)` finds. A module is imported when it is
+first used (PEP 562), as in `api.runs.status(project)`: the status of a run does not pay for the imports of a start,
+which take three times as long.
 """
 
 from __future__ import annotations

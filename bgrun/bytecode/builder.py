@@ -179,11 +179,11 @@ def _bytecode(path: str) -> bytes:
         OSError: the source is gone.
     """
     header = _header(os.stat(path))
-    folder, _, name = path.rpartition("/")
+    directory, _, name = path.rpartition("/")
     if sys.pycache_prefix is not None or sys.flags.optimize:
         return b""
     try:
-        data = _read(f"{folder}/__pycache__/{name[:-3]}.{sys.implementation.cache_tag}.pyc")
+        data = _read(f"{directory}/__pycache__/{name[:-3]}.{sys.implementation.cache_tag}.pyc")
     except OSError:
         return b""
     return data[16:] if data[:16] == header else b""

@@ -105,9 +105,9 @@ def other_writer(
     return None
 
 
-def place_of(folder: str, path: str) -> str:
+def place_of(directory: str, path: str) -> str:
     """Return a declared path or glob as an absolute one, so that two jobs can be compared."""
-    return os.path.normpath(os.path.join(folder, path))
+    return os.path.normpath(os.path.join(directory, path))
 
 
 def _may_have_written(other: Run, run: Run, times: Sequence[float]) -> bool:

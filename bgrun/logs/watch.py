@@ -18,14 +18,14 @@ SOONEST_S = 0.002
 
 
 @contextmanager
-def writes(folder: str) -> Iterator[Callable[[float], None]]:
+def writes(directory: str) -> Iterator[Callable[[float], None]]:
     """Yield a function that sleeps for some seconds at most, and less if a file in the directory is written to.
 
     The kernel sends SIGIO at each write of this machine (fcntl(2), F_NOTIFY), for which the function waits while it is
     blocked. Not every file system reports them (network file systems do not), so the time is not to be long. Where
     the kernel cannot, or other threads run that might get the signal, the function sleeps for the whole time.
     """
-    fd = _open(folder)
+    fd = _open(directory)
     if fd < 0:
         yield time.sleep
         return
@@ -40,12 +40,12 @@ def writes(folder: str) -> Iterator[Callable[[float], None]]:
         signal.signal(signal.SIGIO, before)
 
 
-def _open(folder: str) -> int:
+def _open(directory: str) -> int:
     """Return a descriptor of the directory, or -1 where this process is not to be told of writes."""
     if _thread._count() or not hasattr(fcntl, "F_NOTIFY") or not hasattr(signal, "sigtimedwait"):
         return -1
     try:
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return -1
 

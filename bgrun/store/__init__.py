@@ -1,1 +1,1 @@
-"""The log folder: runs as plain files. Names, reading, derived state, retention. Standard library only."""
+"""The log directory: runs as plain files. Names, reading, derived state, retention. Standard library only."""

@@ -24,14 +24,14 @@ class Cache:
         self._log_dir = log_dir
 
     @property
-    def folder(self) -> str:
+    def directory(self) -> str:
         """The directory of the cache."""
         return f"{self._log_dir}/.cache"
 
     def read(self, name: str) -> bytes | None:
         """Return an entry, or None if there is none that can be trusted."""
         with suppress(OSError, StorageError):
-            fd = files.open_regular(f"{self.folder}/{name}")
+            fd = files.open_regular(f"{self.directory}/{name}")
             try:
                 found = os.fstat(fd)
                 if found.st_uid == os.geteuid() and not found.st_mode & 0o022 and found.st_size <= _MOST:
@@ -56,12 +56,12 @@ class Cache:
             return ""
         if os.stat(self._log_dir).st_uid != os.geteuid():
             return ""  # root reads the runs of a user
-        files.ensure_folder(self.folder)
-        return f"{self.folder}/{name}"
+        files.ensure_directory(self.directory)
+        return f"{self.directory}/{name}"
 
     def read_link(self, name: str) -> str:
         """Return a short text stored as the target of a symbolic link, or '' if there is none that can be trusted."""
-        path = f"{self.folder}/{name}"
+        path = f"{self.directory}/{name}"
         with suppress(OSError):
             return os.readlink(path) if os.lstat(path).st_uid == os.geteuid() else ""
         return ""
@@ -90,15 +90,15 @@ class Cache:
     def is_open(self, name: str, fd: int) -> bool:
         """Return whether an open file still has this name: a user may have deleted it."""
         with suppress(OSError):
-            return os.path.samestat(os.fstat(fd), os.lstat(f"{self.folder}/{name}"))
+            return os.path.samestat(os.fstat(fd), os.lstat(f"{self.directory}/{name}"))
         return False
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of the entries with this prefix."""
         with suppress(OSError):
-            return [name for name in os.listdir(self.folder) if name.startswith(prefix)]
+            return [name for name in os.listdir(self.directory) if name.startswith(prefix)]
         return []
 
     def remove(self, name: str) -> None:
         """Delete an entry."""
-        files.remove(f"{self.folder}/{name}")
+        files.remove(f"{self.directory}/{name}")

@@ -225,16 +225,16 @@ def list_claimed(store: Store, label: str) -> Iterator[str]:
     return _list_label(store, label, jobs, ".sh") if os.path.isdir(jobs) else list_label(store, label)
 
 
-def _list_label(store: Store, label: str, folder: str, suffix: str) -> Iterator[str]:
+def _list_label(store: Store, label: str, directory: str, suffix: str) -> Iterator[str]:
     if not store.exists() or _is_quiet(store):
         yield from list_names(store).newest_first(label)
     else:
-        yield from map(str, newest_first(label, _listed(folder), suffix))
+        yield from map(str, newest_first(label, _listed(directory), suffix))
 
 
-def _listed(folder: str) -> list[str]:
-    with files.storage(folder, "list"):
-        return os.listdir(folder)
+def _listed(directory: str) -> list[str]:
+    with files.storage(directory, "list"):
+        return os.listdir(directory)
 
 
 def stamp_of(run_id: str) -> str:
@@ -272,7 +272,7 @@ def _is_latest(store: Store, claimed: RunId) -> bool:
     """Return whether no job script of its label is newer: an older bgrun claims without an entry."""
     jobs = f"{store.log_dir}/jobs"
     try:
-        entry = os.lstat(f"{store.cache.folder}/{LAST}{claimed.label}")
+        entry = os.lstat(f"{store.cache.directory}/{LAST}{claimed.label}")
         if entry.st_mtime_ns >= os.stat(jobs).st_mtime_ns:
             return True
         return next(newest_first(claimed.label, os.listdir(jobs), ".sh"), None) == claimed

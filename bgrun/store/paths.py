@@ -93,7 +93,7 @@ class RunPaths(NamedTuple):
         return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log, self.digest)
 
     @property
-    def all_folders(self) -> tuple[str, ...]:
+    def all_directories(self) -> tuple[str, ...]:
         """Its directories, including hidden ones."""
         return (self.reports, self.hidden_reports)
 

@@ -139,8 +139,8 @@ def remove_run(store: Store, run_id: str) -> bool:
         return False
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
-    for path in at.all_folders:
-        files.remove_folder(path)
+    for path in at.all_directories:
+        files.remove_directory(path)
     return True
 
 
@@ -157,12 +157,12 @@ def sweep(store: Store) -> None:
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
         if run_id and files.modified(path) < old and _is_stray(store, run_id, path):
-            files.remove_folder(path) if path.endswith(".reports") else files.remove(path)
+            files.remove_directory(path) if path.endswith(".reports") else files.remove(path)
 
 
-def _names(folder: str) -> list[str]:
+def _names(directory: str) -> list[str]:
     try:
-        return os.listdir(folder)
+        return os.listdir(directory)
     except OSError:
         return []
 

@@ -50,8 +50,8 @@ def ensure_log_dir(log_dir: str) -> None:
     Raises:
         StorageError: it or its `jobs/` is a symbolic link, no directory, writable by others, or not writable.
     """
-    made = ensure_folder(log_dir)
-    ensure_folder(f"{log_dir}/jobs")
+    made = ensure_directory(log_dir)
+    ensure_directory(f"{log_dir}/jobs")
     with storage(log_dir, "write in"):
         if not os.access(log_dir, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -67,13 +67,13 @@ def check_log_dir(log_dir: str) -> bool:
     Raises:
         StorageError: it or its `jobs/` is a symbolic link, no directory, or writable by others.
     """
-    exists = _is_folder(log_dir)
+    exists = _is_directory(log_dir)
     if exists:
-        _is_folder(f"{log_dir}/jobs")
+        _is_directory(f"{log_dir}/jobs")
     return exists
 
 
-def _is_folder(path: str, *, to_write: bool = False) -> bool:
+def _is_directory(path: str, *, to_write: bool = False) -> bool:
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -129,13 +129,13 @@ def _is_private(gid: int, uid: int) -> bool:
     return gid == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
-def ensure_folder(path: str) -> bool:
+def ensure_directory(path: str) -> bool:
     """Create a directory that only its owner can read, or accept one that exists; return whether it was created.
 
     Raises:
         StorageError: it is a symbolic link, no directory or writable by others, or cannot be created.
     """
-    if _is_folder(path, to_write=True):
+    if _is_directory(path, to_write=True):
         return False
     made = False
     with storage(path, "create the directory"):
@@ -144,7 +144,7 @@ def ensure_folder(path: str) -> bool:
             os.mkdir(path, FOLDER_MODE)
             os.chmod(path, FOLDER_MODE)  # whatever the umask
             made = True
-    _is_folder(path, to_write=True)
+    _is_directory(path, to_write=True)
     return made
 
 
@@ -166,9 +166,9 @@ def create(path: str, flags: int = os.O_WRONLY) -> int:
 def _give_to_owner(fd: int, path: str) -> None:
     """Give a file that root creates to the owner of its directory, whose supervisor has to read it."""
     with suppress(OSError):
-        folder = os.stat(os.path.dirname(path) or ".")
-        if folder.st_uid:
-            os.fchown(fd, folder.st_uid, folder.st_gid)
+        directory = os.stat(os.path.dirname(path) or ".")
+        if directory.st_uid:
+            os.fchown(fd, directory.st_uid, directory.st_gid)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -438,7 +438,7 @@ def remove(path: str) -> bool:
     return True
 
 
-def remove_folder(path: str) -> bool:
+def remove_directory(path: str) -> bool:
     """Delete a directory of files and return whether it existed; a symbolic link to one is left alone."""
     with suppress(OSError):
         if stat.S_ISDIR(os.lstat(path).st_mode):

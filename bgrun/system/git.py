@@ -22,34 +22,34 @@ class GitFacts(NamedTuple):
     branch: str = ""
 
 
-def facts(folder: str) -> GitFacts:
-    """Return commit and branch of the work tree that contains `folder`."""
-    git_dir = _git_dir(folder)
+def facts(directory: str) -> GitFacts:
+    """Return commit and branch of the work tree that contains `directory`."""
+    git_dir = _git_dir(directory)
     if not git_dir:
         return GitFacts()
     head = _line(f"{git_dir}/HEAD")
     if not head:
         return GitFacts()  # git itself would block on a pipe in its place
     if not head.startswith("ref: refs/heads/"):
-        return GitFacts(head) if _is_sha(head) else _ask(folder)
+        return GitFacts(head) if _is_sha(head) else _ask(directory)
     branch = head.removeprefix("ref: refs/heads/")
     sha = _ref(git_dir, f"refs/heads/{branch}")
-    return GitFacts(sha, branch) if sha else _ask(folder)
+    return GitFacts(sha, branch) if sha else _ask(directory)
 
 
-def state_of(folder: str) -> bytes:
+def state_of(directory: str) -> bytes:
     """Return bytes that identify the state of a work tree: commit, changed files, their sizes, times and inodes.
 
     Empty outside a repository. If git fails they are random: equal to no other state.
     """
-    top = _top(folder)
+    top = _top(directory)
     if not top:
         return b""
     listed = _git_bytes(top, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
     if listed is None:
         return os.urandom(16)
     stamps = [_stamp(os.path.join(top, os.fsdecode(entry[3:]))) for entry in listed.split(b"\0") if entry]
-    return "\0".join([facts(folder).sha, *stamps]).encode() + b"\0" + listed
+    return "\0".join([facts(directory).sha, *stamps]).encode() + b"\0" + listed
 
 
 def _stamp(path: str) -> str:
@@ -60,18 +60,18 @@ def _stamp(path: str) -> str:
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
-def _top(folder: str) -> str:
-    """Return the directory at or above `folder` that contains `.git`, or ''."""
-    while not os.path.lexists(f"{folder}/.git"):
-        above = os.path.dirname(folder)
-        if above == folder:
+def _top(directory: str) -> str:
+    """Return the directory at or above `directory` that contains `.git`, or ''."""
+    while not os.path.lexists(f"{directory}/.git"):
+        above = os.path.dirname(directory)
+        if above == directory:
             return ""
-        folder = above
-    return folder
+        directory = above
+    return directory
 
 
-def _git_dir(folder: str) -> str:
-    root = _top(folder)
+def _git_dir(directory: str) -> str:
+    root = _top(directory)
     dot_git = f"{root}/.git"
     if not root or os.path.isdir(dot_git):
         return dot_git if root else ""
@@ -115,25 +115,25 @@ def _is_sha(text: str) -> bool:
     return len(text) in (40, 64) and all(character in "0123456789abcdef" for character in text)
 
 
-def _ask(folder: str) -> GitFacts:
+def _ask(directory: str) -> GitFacts:
     sha, branch = (
-        _git(folder, "rev-parse", "--verify", "-q", "HEAD"),
-        _git(folder, "branch", "--show-current"),
+        _git(directory, "rev-parse", "--verify", "-q", "HEAD"),
+        _git(directory, "branch", "--show-current"),
     )
     return GitFacts(sha, branch)
 
 
-def _git(folder: str, *words: str) -> str:
-    return (_git_bytes(folder, *words) or b"").decode("utf-8", "replace").strip()
+def _git(directory: str, *words: str) -> str:
+    return (_git_bytes(directory, *words) or b"").decode("utf-8", "replace").strip()
 
 
-def _git_bytes(folder: str, *words: str) -> bytes | None:
+def _git_bytes(directory: str, *words: str) -> bytes | None:
     """Return the output of git, or None if it fails or takes too long."""
     import subprocess
 
     try:
         # No locks: this must not make the user's own git fail.
-        command = ["git", "--no-optional-locks", "-C", folder, *words]
+        command = ["git", "--no-optional-locks", "-C", directory, *words]
         done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -33,6 +33,8 @@ def find(name: str) -> str | None:
     known = _found.get(name, "")
     if known == "" or (known and not os.access(known, os.X_OK)):
         # Like os.get_exec_path(), which imports `warnings`.
-        paths = (f"{folder}/{name}" for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder)
+        paths = (
+            f"{directory}/{name}" for directory in os.environ.get("PATH", os.defpath).split(os.pathsep) if directory
+        )
         _found[name] = next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
     return _found[name]

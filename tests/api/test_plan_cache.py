@@ -142,7 +142,7 @@ def test_other_words_are_another_plan(project: Cli) -> None:
     assert project("logs", "say").out.split() == ["hi", "one", "red", "none", "--", "more"]
 
 
-def test_a_folder_that_is_gone_is_reported_though_the_plan_was_kept(project: Cli) -> None:
+def test_a_directory_that_is_gone_is_reported_though_the_plan_was_kept(project: Cli) -> None:
     project.jobs("jobs: {x: {command: pwd, working_dir: sub}}\n")
     (project.folder / "sub").mkdir()
     for _ in range(2):
@@ -238,7 +238,7 @@ def test_code_of_the_same_size_and_time_is_other_code(tmp_path: Path) -> None:
     ],
     ids=["secret", "chance", "whole environment"],
 )
-def test_what_cannot_be_looked_at_again_is_not_kept(bg: Cli, job: str) -> None:
+def test_what_cannot_be_checked_again_is_not_kept(bg: Cli, job: str) -> None:
     bg.jobs(f"jobs: {{x: {job}}}\n")
     bg("start", "x", "--wait", TOKEN="tok-4711")
     assert not list((bg.logs / ".cache").glob("plan.*"))
@@ -296,7 +296,7 @@ def test_a_quick_command_loads_nothing_heavy(project: Cli, words: tuple[str, ...
     project("wait", "say")
 
 
-def test_a_slim_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) -> None:
+def test_a_re_executed_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) -> None:
     allowed = {"fcntl", "errno", "marshal", "time", "posix", "os", "os.path", "stat", "posixpath", "genericpath"}
     look = (
         "import sys; before = set(sys.modules); import bgrun.local.supervision.main; print(*set(sys.modules) - before)"

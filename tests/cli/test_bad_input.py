@@ -37,7 +37,7 @@ def nothing_ran(bg: Cli) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (("start", "pytest_ful"), "did you mean 'pytest_full'?"),
         (("start", "checks"), "bgrun group checks"),
@@ -66,16 +66,16 @@ def nothing_ran(bg: Cli) -> bool:
         (("--file", "gone.yaml", "jobs"), "job file gone.yaml does not exist"),
     ],
 )
-def test_it_is_told_and_nothing_runs(project: Cli, words: tuple[str, ...], told: str) -> None:
+def test_it_is_reported_and_nothing_runs(project: Cli, words: tuple[str, ...], reported: str) -> None:
     done = project(*words, code=2)
-    assert told.lower() in done.err.lower(), done
+    assert reported.lower() in done.err.lower(), done
     assert done.err.startswith("error: ")
     assert done.out == ""
     assert nothing_ran(project)
 
 
 @pytest.mark.parametrize("broken", ["x=(", "echo 'a", "if true; then", "echo $(", "}", "echo hi )"])
-def test_a_command_that_the_shell_cannot_read_is_told_before_anything_runs(bg: Cli, broken: str) -> None:
+def test_a_command_that_the_shell_cannot_read_is_reported_before_anything_runs(bg: Cli, broken: str) -> None:
     bg.jobs(
         "jobs:\n  x:\n    params: {v: {default: ''}}\n    command: |\n      " + broken + "\n      : {{ v | raw }}\n"
     )
@@ -107,7 +107,7 @@ def test_an_unreadable_env_file(project: Cli) -> None:
 
 
 @pytest.mark.parametrize("log_dir", [".", "..", "src/.."])
-def test_a_log_folder_that_is_something_else(bg: Cli, log_dir: str) -> None:
+def test_a_log_directory_that_is_something_else(bg: Cli, log_dir: str) -> None:
     (bg.folder / "src").mkdir(mode=0o755)
     (bg.folder / "src" / "main.c").touch()
     bg.jobs(f"log_dir: {log_dir}\njobs: {{}}\n")
@@ -130,7 +130,7 @@ def test_logs_where_nothing_can_be_made(project: Cli) -> None:
     assert "log_dir" in project("run", "x", "--", "true", code=2).err
 
 
-def test_a_job_file_with_errors_ends_no_look_at_runs(project: Cli) -> None:
+def test_a_job_file_with_errors_does_not_prevent_status(project: Cli) -> None:
     project("start", "pytest_full", "--wait")
     project.jobs("log_dir: .logs\njobs: {pytest_full: {comand: x}\n  broken")
     assert "bgjobs.yaml:" in project("start", "pytest_full", code=2).err
@@ -140,7 +140,7 @@ def test_a_job_file_with_errors_ends_no_look_at_runs(project: Cli) -> None:
         project(*command)
 
 
-def test_a_job_file_in_a_parent_folder(project: Cli) -> None:
+def test_a_job_file_in_a_parent_directory(project: Cli) -> None:
     inner = project.folder / "a" / "b"
     inner.mkdir(parents=True)
     project("start", "pytest_full", "--wait", cwd=inner)
@@ -164,7 +164,7 @@ def test_without_a_job_file_run_works_and_start_explains(bg: Cli) -> None:
     assert "bgrun run LABEL" in done.err
 
 
-def test_a_folder_that_is_gone(bg: Cli) -> None:
+def test_a_directory_that_is_gone(bg: Cli) -> None:
     bg.jobs("jobs: {}")
     gone = bg.folder / "gone"
     gone.mkdir()

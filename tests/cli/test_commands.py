@@ -158,7 +158,7 @@ def test_exit_codes_of_bgrun(project: Cli) -> None:
 # --- groups -----------------------------------------------------------------------------------
 
 
-def test_a_group_runs_to_its_verdict(project: Cli) -> None:
+def test_a_group_runs_to_its_result(project: Cli) -> None:
     run = project.json("group", "all", "--wait", code=1)
     assert (run["state"], run["exit_code"], run["label"], run["group"]) == ("failed", 1, "all", "all")
     assert {one["label"]: one["state"] for one in run["runs"]} == {
@@ -215,7 +215,7 @@ def test_a_group_can_be_run_again_by_bgrun_and_by_hand(project: Cli) -> None:
 # --- looking ----------------------------------------------------------------------------------
 
 
-def test_follow_shows_the_log_as_it_grows_and_ends_with_the_verdict(project: Cli) -> None:
+def test_follow_shows_the_log_as_it_grows_and_ends_with_the_result(project: Cli) -> None:
     project("start", "many")
     done = project("follow", "many")
     assert done.out == "line 1\nline 2\nline 3\n"
@@ -283,8 +283,8 @@ def test_ctrl_c_while_waiting(project: Cli) -> None:
         assert waiting.wait(20) == 130
     finally:
         waiting.kill()
-        _, told = waiting.communicate()
-    assert b"runs continue" in told
+        _, reported = waiting.communicate()
+    assert b"runs continue" in reported
     project("stop", "slow")
 
 
@@ -390,7 +390,7 @@ def _kept(bg: Cli, count: int) -> list[str]:
     return found if len(found) == count else []
 
 
-def test_prune_tells_first_and_never_takes_a_live_run(bg: Cli) -> None:
+def test_prune_reports_first_and_never_deletes_an_active_run(bg: Cli) -> None:
     bg.jobs("jobs: {x: {command: 'true'}}")
     ended = {bg.json("start", "x", "--wait")["run_id"] for _ in range(2)}
     bg.jobs("jobs: {x: {command: sleep 300, retention: {max_runs: 1, max_age: 0}}}")

@@ -56,7 +56,7 @@ def test_a_test_report_comes_first(project: Cli) -> None:
 
 
 @pytest.mark.parametrize("odd", ["stale", "missing", "link", "fifo", "folder", "broken", "bomb"])
-def test_a_report_that_cannot_be_used_is_told(project: Cli, odd: str) -> None:
+def test_a_report_that_cannot_be_used_is_reported(project: Cli, odd: str) -> None:
     out = project.folder / "out.xml"
     if odd == "stale":
         out.write_text(JUNIT)
@@ -69,14 +69,14 @@ def test_a_report_that_cannot_be_used_is_told(project: Cli, odd: str) -> None:
     make = {"link": ["ln -s in.xml out.xml"], "fifo": ["mkfifo out.xml"], "folder": ["mkdir out.xml"]}.get(odd, [])
     project("start", job, *make, "--wait", code=1)
     note = project.json("report", job)["digest"]["note"]
-    told = {
+    reported = {
         "stale": "older",
         "missing": "not written",
         "link": "symbolic",
         "broken": "invalid test report",
         "bomb": "invalid test report",
     }
-    assert told.get(odd, "not a regular file") in note
+    assert reported.get(odd, "not a regular file") in note
 
 
 def test_matchers_of_ones_own_and_from_a_file(project: Cli) -> None:
@@ -108,7 +108,7 @@ def test_secrets_stay_masked(project: Cli) -> None:
         assert "***" in done.out, done
 
 
-def test_a_group_tells_of_those_that_failed(project: Cli) -> None:
+def test_a_group_reports_those_that_failed(project: Cli) -> None:
     done = project.json("group", "all", "--wait", code=1)
     assert [one["state"] for one in done["digest"]["runs"]] == ["failed", "failed"]
     assert sum(len(one["problems"]) for one in done["digest"]["runs"]) == 10
@@ -118,13 +118,13 @@ def test_a_group_tells_of_those_that_failed(project: Cli) -> None:
     assert "1 failed, 1 passed" in project("report", "good").out
 
 
-def test_a_run_that_asks_is_told(project: Cli) -> None:
+def test_a_run_that_asks_is_reported(project: Cli) -> None:
     run = project.json("start", "asks")
     try:
         wait_until(lambda: project.json("report", "asks")["digest"]["stall"], "it is noticed")
-        told = "STALLED waiting for input (standard input is /dev/null): Overwrite? [y/N]"
-        assert told in project("status", "asks").out
-        assert told in project("wait", "asks", "-t", "10ms", code=124).out
+        reported = "STALLED waiting for input (standard input is /dev/null): Overwrite? [y/N]"
+        assert reported in project("status", "asks").out
+        assert reported in project("wait", "asks", "-t", "10ms", code=124).out
     finally:
         project("stop", run["run_id"])
 

@@ -32,15 +32,15 @@ def test_a_job_whose_label_is_another_is_found_by_its_name(project: Cli) -> None
 
 def test_what_was_skipped_for_want_of_another_is_not_run_alone(project: Cli) -> None:
     project("start", "deploy", "--wait", code=1)
-    told = project("rerun", "deploy", code=2).err
-    assert "it was skipped (dependency test_" in told
-    assert "'bgrun rerun plan_deploy_" in told
+    reported = project("rerun", "deploy", code=2).err
+    assert "it was skipped (dependency test_" in reported
+    assert "'bgrun rerun plan_deploy_" in reported
     project("start", "maybe", "--wait", code=1)
     project("rerun", "maybe", "--wait", code=1)  # its own condition still rules it out
     assert project.state("maybe")["state"] == "skipped"
 
 
-def test_the_cause_is_told_with_what_was_skipped_for_it(project: Cli) -> None:
+def test_the_cause_is_reported_with_what_was_skipped_for_it(project: Cli) -> None:
     assert "  the cause\n" in project("start", "deploy", "--wait", code=1).out
     assert "  the cause\n" in project("report", "deploy").out
     (part,) = project.json("report", "deploy")["digest"]["runs"]
@@ -56,7 +56,7 @@ def test_the_oldest_and_the_longest_are_those_of_all(project: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "told"),
+    ("job", "reported"),
     [
         ("{command: 'echo {{ env.NOPE }}'}", ("environment variable NOPE is not set", "env.get('NAME'")),
         ("{command: 'echo {{ matrix.y }}', matrix: {x: [1]}}", ("no 'y' here, only 'x'",)),
@@ -64,13 +64,13 @@ def test_the_oldest_and_the_longest_are_those_of_all(project: Cli) -> None:
         ("{command: ls, timeout: 0}", ("timeout", "more than 0")),
     ],
 )
-def test_what_is_not_there_is_named_in_the_words_of_the_job_file(bg: Cli, job: str, told: tuple[str, ...]) -> None:
+def test_what_is_not_there_is_named_in_the_words_of_the_job_file(bg: Cli, job: str, reported: tuple[str, ...]) -> None:
     bg.jobs(f"jobs: {{x: {job}}}")
     said = bg("start", "x", code=2).err
-    assert all(one in said for one in told), said
+    assert all(one in said for one in reported), said
 
 
-def test_a_forgotten_double_dash_is_told(bg: Cli) -> None:
+def test_a_forgotten_double_dash_is_reported(bg: Cli) -> None:
     assert "put the command after '--'" in bg("run", "x", "echo", "hi", code=2).err
 
 

@@ -32,9 +32,9 @@ def gone(bg: Cli) -> Path:
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--raw"], ["--since", "start"], ["--grep", "x"]], ids=" ".join)
 def test_logs_names_the_path_of_the_log_that_is_gone(bg: Cli, gone: Path, words: list[str]) -> None:
-    told = bg("logs", "x", *words, code=2)
-    assert told.err.splitlines()[0] == f"error: the log of {gone.stem} does not exist: {gone}"
-    assert told.out == ""
+    reported = bg("logs", "x", *words, code=2)
+    assert reported.err.splitlines()[0] == f"error: the log of {gone.stem} does not exist: {gone}"
+    assert reported.out == ""
 
 
 def test_a_packed_log_is_pointed_to(bg: Cli, gone: Path) -> None:
@@ -43,16 +43,16 @@ def test_a_packed_log_is_pointed_to(bg: Cli, gone: Path) -> None:
     assert f"{gone}.gz" in bg("logs", "x", code=2).err
 
 
-def test_a_look_says_that_the_log_is_gone_and_keeps_the_verdict(bg: Cli, gone: Path) -> None:
+def test_status_says_that_the_log_is_gone_and_keeps_the_result(bg: Cli, gone: Path) -> None:
     line = f"LOG .logs/{gone.name} (does not exist)"
     for command in ("status", "report"):
-        told = bg(command, "x")
-        assert line in told.out.splitlines()
-        assert "exit=3" in told.out
+        reported = bg(command, "x")
+        assert line in reported.out.splitlines()
+        assert "exit=3" in reported.out
     assert line in bg("wait", "x", code=1).out.splitlines()
-    told = bg("follow", "x", code=1)
-    assert told.out == ""
-    assert told.err.splitlines()[0] == f"the log of {gone.stem} does not exist: .logs/{gone.name}"
+    reported = bg("follow", "x", code=1)
+    assert reported.out == ""
+    assert reported.err.splitlines()[0] == f"the log of {gone.stem} does not exist: .logs/{gone.name}"
     assert bg.json("report", "x")["run"]["exit_code"] == 3
 
 
@@ -63,8 +63,8 @@ def test_latest_is_the_newest_log_that_exists(bg: Cli, gone: Path) -> None:
     assert str(gone) in bg("latest", gone.stem, code=2).err
     for log in bg.logs.glob("*.log"):
         log.unlink()
-    told = bg("latest", "x", code=2)
-    assert (told.out, str(gone) in told.err) == ("", True)
+    reported = bg("latest", "x", code=2)
+    assert (reported.out, str(gone) in reported.err) == ("", True)
 
 
 def test_a_run_that_never_ran_has_no_log(bg: Cli) -> None:
@@ -72,18 +72,18 @@ def test_a_run_that_never_ran_has_no_log(bg: Cli) -> None:
     bg("start", "after", "--wait", code=1)
     run = bg.state("after")
     assert run["state"] == "skipped"
-    told = bg("latest", "after", code=2)
-    assert told.out == ""
-    assert told.err.startswith(f"error: {run['run_id']} has no log: it never started (skipped: ")
-    assert bg("logs", "after", code=2).err == told.err
+    reported = bg("latest", "after", code=2)
+    assert reported.out == ""
+    assert reported.err.startswith(f"error: {run['run_id']} has no log: it never started (skipped: ")
+    assert bg("logs", "after", code=2).err == reported.err
     assert "LOG none: the run never started" in bg("status", "after").out.splitlines()
     bg.jobs(JOBS.replace("exit 3", "exit 0"))
     bg("start", "after", "--wait")
     bg.jobs(JOBS)
     bg("start", "after", "--wait", code=1)
-    told = bg("latest", "after")
-    assert (bg.folder / told.out.strip()).read_text() == "ran\n", "that of the run before"
-    assert told.err == f"a newer run has no log: {bg.state('after')['run_id']} (skipped)\n"
+    reported = bg("latest", "after")
+    assert (bg.folder / reported.out.strip()).read_text() == "ran\n", "that of the run before"
+    assert reported.err == f"a newer run has no log: {bg.state('after')['run_id']} (skipped)\n"
 
 
 def test_a_run_that_waits_has_no_log_yet(bg: Cli) -> None:
@@ -91,14 +91,14 @@ def test_a_run_that_waits_has_no_log_yet(bg: Cli) -> None:
     first, waiting = bg.json("start", "one"), bg.json("start", "one")
     assert "LOG none yet" in bg("status", waiting["run_id"]).out.splitlines()
     assert "has not started yet (queued" in bg("logs", waiting["run_id"], code=2).err
-    told = bg("latest", "one")
-    assert told.out.strip() == first["log"]
-    assert waiting["run_id"] in told.err
+    reported = bg("latest", "one")
+    assert reported.out.strip() == first["log"]
+    assert waiting["run_id"] in reported.err
     (bg.folder / "go").touch()
     bg("wait", "one")
 
 
-def test_the_whole_folder_of_logs_is_gone(bg: Cli, gone: Path) -> None:
+def test_the_whole_directory_of_logs_is_gone(bg: Cli, gone: Path) -> None:
     shutil.rmtree(bg.logs)
     for command in ("logs", "latest", "report", "status", "follow"):
         assert "no run" in bg(command, "x", code=2).err

@@ -110,7 +110,7 @@ def loaded(*words: str) -> set[str]:
 @pytest.mark.parametrize(
     "words", [("status",), ("list",), ("wait", "x"), ("stop", "x"), ("latest", "x"), ("logs", "x")]
 )
-def test_a_look_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+def test_status_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     heavy = {
         "click",
         "jinja2",

@@ -47,8 +47,8 @@ def test_runs_are_in_the_order_of_time_whatever_zone_they_began_in(bg: Cli) -> N
     runs = [bg.json("start", "w", str(n), "--wait", TZ=zone)["run_id"] for n, zone in enumerate(zones)]
     assert sorted(runs, key=lambda run: run[4:]) == runs[::-1], "so their names say"
     for zone in zones:
-        told = bg.json("list", TZ=zone)["runs"]
-        assert [run["run_id"] for run in told] == runs[::-1]
+        reported = bg.json("list", TZ=zone)["runs"]
+        assert [run["run_id"] for run in reported] == runs[::-1]
         assert bg("list", "-n", "1", "-q", TZ=zone).out.split() == runs[-1:]
         assert bg("list", "-n", "2", "-q", TZ=zone).out.split() == runs[:-3:-1]
         assert [run["run_id"] for run in bg.json("status", TZ=zone)["runs"]] == runs[::-1]
@@ -56,7 +56,7 @@ def test_runs_are_in_the_order_of_time_whatever_zone_they_began_in(bg: Cli) -> N
         shown = [line.split("  ")[-2].strip() for line in bg("list", TZ=zone).out.splitlines()[1:]]
         assert shown == sorted(shown, reverse=True), "all times are local ones of whoever reads"
         hours = {"EAST-14": 14, "HERE-2": 2, "HERE-1": 1, "UTC0": 0, "WEST+12": -12}[zone]
-        began = datetime.fromisoformat(told[0]["started_at"]).astimezone(timezone(timedelta(hours=hours)))
+        began = datetime.fromisoformat(reported[0]["started_at"]).astimezone(timezone(timedelta(hours=hours)))
         assert shown[0] == began.strftime("%Y-%m-%d %H:%M:%S")
 
 

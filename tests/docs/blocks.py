@@ -179,8 +179,8 @@ def _verdict(stem: Path, where: str, command: Command, ended: str) -> list[Failu
     code = _read(stem.with_suffix(".code")).strip()
     found = _read(stem.with_suffix(".out"))
     if code != str(command.code):
-        told = f"exit code {code}" if code else ended
-        return [Failure(where, command.text, f"exit code {command.code}", f"{told}\n{found}")]
+        reported = f"exit code {code}" if code else ended
+        return [Failure(where, command.text, f"exit code {command.code}", f"{reported}\n{found}")]
     if command.output is not None and not matches(command.output, found):
         return [Failure(where, command.text, command.output, found)]
     return []

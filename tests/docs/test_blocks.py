@@ -21,14 +21,14 @@ def failures(tmp_path: Path, text: str, timeout_s: float = 20.0) -> list[str]:
     return [f"{one.where} {one.found.splitlines()[0]}" for one in found]
 
 
-def test_blocks_are_run_in_order_and_share_a_folder(tmp_path: Path) -> None:
+def test_blocks_are_run_in_order_and_share_a_directory(tmp_path: Path) -> None:
     assert (
         failures(tmp_path, "```bash\necho hi > f\n```\ntext\n```console\n$ cat f\nhi\n$ x=1\n$ echo $x\n1\n```\n") == []
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("```console\n$ echo no\nyes\n```\n", "page.md:2 no"),
         ("```bash\nfalse\ntrue\n```\n", "page.md:2 exit code 1, and the end of the page's shell"),
@@ -41,8 +41,8 @@ def test_blocks_are_run_in_order_and_share_a_folder(tmp_path: Path) -> None:
         ("<!-- exits: 3 -->\n```console\n$ true\n```\n", "page.md:3 exit code 0"),
     ],
 )
-def test_what_a_page_claims_wrongly_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
-    assert failures(tmp_path, text) == [told]
+def test_what_a_page_claims_wrongly_is_reported_with_its_line(tmp_path: Path, text: str, reported: str) -> None:
+    assert failures(tmp_path, text) == [reported]
 
 
 def test_a_page_has_a_deadline(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_an_expected_exit_code_is_accepted(tmp_path: Path, block: str) -> None:
     assert failures(tmp_path, f"<!-- exits: 3 -->\n{block}\n```console\n$ echo on\non\n```\n") == []
 
 
-def test_folders_and_variables_carry_over(tmp_path: Path) -> None:
+def test_directories_and_variables_carry_over(tmp_path: Path) -> None:
     text = "```bash\nmkdir d\ncd d\nexport X=1\n```\n\n```console\n$ echo $X $(basename $PWD)\n1 d\n```\n"
     assert failures(tmp_path, text) == []
 
@@ -90,6 +90,6 @@ def test_an_ellipsis_stands_for_what_differs() -> None:
     assert not matches("a … c\n", "a b d\n")
 
 
-def test_an_open_quote_is_told_where_it_stands(tmp_path: Path) -> None:
-    (told,) = failures(tmp_path, '```console\n$ echo "a\n```\n```bash\ntrue\n```\n')
-    assert told.startswith("page.md:2 exit code")
+def test_an_open_quote_is_reported_where_it_stands(tmp_path: Path) -> None:
+    (reported,) = failures(tmp_path, '```console\n$ echo "a\n```\n```bash\ntrue\n```\n')
+    assert reported.startswith("page.md:2 exit code")

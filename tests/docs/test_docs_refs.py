@@ -34,7 +34,7 @@ def test_what_resolves_is_counted(site: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("[x](docs/b.md)", "README.md:3: no such file (nearest: docs/a.md): docs/b.md"),
         ("text\n[x](docs/a.md#one)", "README.md:4: no such heading (nearest: #one-two): docs/a.md#one"),
@@ -59,18 +59,18 @@ def test_what_resolves_is_counted(site: Path) -> None:
         ("run `./docs/none.md`", "README.md:3: no such file"),
     ],
 )
-def test_what_is_broken_is_told_with_its_place(site: Path, text: str, told: str) -> None:
+def test_what_is_broken_is_reported_with_its_place(site: Path, text: str, reported: str) -> None:
     (site / "README.md").write_text(f"# Top\n\n{text}\n")
     code, out = checked(site)
     assert code == 1
-    assert told in out
+    assert reported in out
 
 
 @pytest.mark.parametrize(
     "text",
     ["`/usr/lib/docs/x.md`", "`src/tests/x.py`", "`a[0][1]`", "`./docs/a.md`", "[x](docs/)", "[x](docs/a%2Emd)"],
 )
-def test_what_is_no_reference_or_a_good_one_is_not_told(site: Path, text: str) -> None:
+def test_what_is_no_reference_or_a_good_one_is_not_reported(site: Path, text: str) -> None:
     (site / "README.md").write_text(f"# Top\n\n{text}\n")
     assert checked(site)[0] == 0
 
@@ -93,7 +93,7 @@ def test_code_blocks_hold_no_references(site: Path) -> None:
     assert checked(site)[0] == 0
 
 
-def test_a_folder_without_pages_is_a_fault(tmp_path: Path) -> None:
-    code, told = checked(tmp_path)
+def test_a_directory_without_pages_is_a_fault(tmp_path: Path) -> None:
+    code, reported = checked(tmp_path)
     assert code == 2
-    assert "no page to check in" in told
+    assert "no page to check in" in reported

@@ -194,13 +194,13 @@ def test_a_plan_goes_on_while_one_of_its_runs_waits(line: Cli) -> None:
     assert line.ended(plan["run_id"])["state"] == "succeeded"
 
 
-def test_what_is_in_the_way_of_the_locks_is_told(line: Cli) -> None:
+def test_what_is_in_the_way_of_the_locks_is_reported(line: Cli) -> None:
     (line.folder / ".logs").mkdir(mode=0o700)
     (line.folder / ".logs" / "jobs").mkdir()
     (line.folder / ".logs" / ".concurrency").write_text("not a folder")
-    told = line("start", "one", code=None)
-    assert told.code == 2
-    assert told.err.startswith(f"error: {line.folder}/.logs/.concurrency is not a directory\n")
+    reported = line("start", "one", code=None)
+    assert reported.code == 2
+    assert reported.err.startswith(f"error: {line.folder}/.logs/.concurrency is not a directory\n")
     assert line.json("list", "--all")["runs"] == []
     (line.folder / ".logs" / ".concurrency").unlink()
 

@@ -116,7 +116,7 @@ jobs:
 
 
 @pytest.mark.parametrize("how", ["emptied", "emptied and longer than before", "replaced"])
-def test_a_log_that_is_truncated_is_told_once_and_read_on(bg: Cli, followed: list[Followed], how: str) -> None:
+def test_a_log_that_is_truncated_is_reported_once_and_read_on(bg: Cli, followed: list[Followed], how: str) -> None:
     run = bg.start("x", STEPS + "echo first; echo second; step a; echo third; step b")
     log = bg.logs / f"{run['run_id']}.log"
     seen = Followed(bg, run["run_id"])

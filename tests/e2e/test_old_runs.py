@@ -219,9 +219,9 @@ def test_a_run_of_another_host_is_lost_and_says_so(bg: Cli, old: OldScript) -> N
     run_id = old("X", "bash", "-c", "exec >/dev/null 2>&1; sleep 300")
     wait_until(lambda: psutil.Process(old.pid(run_id)).children(), "it to run")
     text = old.file(run_id, "meta").read_text()
-    told = [f"host=not-{line[5:]}" if line.startswith("host=") else line for line in text.splitlines()]
+    lines = [f"host=not-{line[5:]}" if line.startswith("host=") else line for line in text.splitlines()]
     kill(old.pid(run_id))
-    old.file(run_id, "meta").write_text("\n".join(told))
+    old.file(run_id, "meta").write_text("\n".join(lines))
     assert "exit code unknown, started on host not-" in bg.state("X")["reason"]
 
 
@@ -377,7 +377,7 @@ def test_the_start_of_an_old_run_is_an_instant(stamped: float | None, recorded: 
 def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
     bg: Cli, old: OldScript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told() -> tuple[str, int | None, str | None]:
+    def reported() -> tuple[str, int | None, str | None]:
         run = Store(str(bg.logs)).read(run_id)
         assert run
         return run.state, run.exit_code, run.reason
@@ -387,13 +387,13 @@ def test_between_its_meta_and_its_pid_an_old_run_is_not_lost(
     for kind, path in late.items():
         path.rename(bg.folder / kind)
     monkeypatch.setattr(foreign, "SLACK_S", 600.0)  # on however slow a machine
-    assert told() == ("queued", None, "waiting for the process ID to be recorded")
+    assert reported() == ("queued", None, "waiting for the process ID to be recorded")
     monkeypatch.undo()
     os.utime(old.file(run_id, "meta"), (0, 1_700_000_000))
-    assert told() == ("lost", None, "exit code unknown, the job ended without recording it")
+    assert reported() == ("lost", None, "exit code unknown, the job ended without recording it")
     for kind, path in late.items():
         (bg.folder / kind).rename(path)
-    assert told() == ("failed", 4, None)
+    assert reported() == ("failed", 4, None)
 
 
 def test_copies_of_an_old_run_do_not_tell_how_long_it_took(bg: Cli, old: OldScript) -> None:

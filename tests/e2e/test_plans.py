@@ -173,19 +173,19 @@ jobs:
 """
 
 
-def test_hooks_are_told_of_the_end(bg: Cli) -> None:
+def test_hooks_are_called_at_the_end(bg: Cli) -> None:
     bg.jobs(HOOKS)
-    told = bg.folder / "told"
+    reported = bg.folder / "told"
     bg("start", "good", "--wait")
-    wait_until(lambda: told.exists() and len(told.read_text().splitlines()) == 2, "both hooks wrote")
-    assert sorted(told.read_text().splitlines()) == ["good good", "good succeeded 0"]
-    told.unlink()
+    wait_until(lambda: reported.exists() and len(reported.read_text().splitlines()) == 2, "both hooks wrote")
+    assert sorted(reported.read_text().splitlines()) == ["good good", "good succeeded 0"]
+    reported.unlink()
     bg("start", "bad", "--wait", code=1)
-    wait_until(lambda: told.exists() and len(told.read_text().splitlines()) == 2, "both hooks wrote")
-    assert sorted(told.read_text().splitlines()) == ["bad failed 4", "it's"]
+    wait_until(lambda: reported.exists() and len(reported.read_text().splitlines()) == 2, "both hooks wrote")
+    assert sorted(reported.read_text().splitlines()) == ["bad failed 4", "it's"]
 
 
-def test_a_hook_that_fails_or_hangs_changes_no_verdict_and_ends(bg: Cli) -> None:
+def test_a_hook_that_fails_or_hangs_changes_no_result_and_ends(bg: Cli) -> None:
     bg.jobs(HOOKS)
     run = bg.json("start", "hangs", "--wait")
     assert run["state"] == "succeeded"

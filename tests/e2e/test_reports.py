@@ -48,8 +48,8 @@ def run(cli: Cli, job: str, what: str, *more: str) -> dict[str, Any]:
 
 def digest(cli: Cli, run: dict[str, Any]) -> dict[str, Any]:
     """Return the digest of a run as `report` tells it."""
-    told: dict[str, Any] = cli.json("report", run["run_id"])["digest"]
-    return told
+    reported: dict[str, Any] = cli.json("report", run["run_id"])["digest"]
+    return reported
 
 
 def test_two_runs_one_after_the_other_keep_their_own(project: Cli) -> None:
@@ -64,16 +64,16 @@ def test_two_runs_one_after_the_other_keep_their_own(project: Cli) -> None:
 def test_a_crash_right_after_a_good_report_does_not_get_its_counts(project: Cli) -> None:
     run(project, "unit", GOOD)
     for crash in ("exit 3", "touch other.xml; kill -9 $$", "chmod 600 out.xml; exit 3", "cat out.xml; exit 3"):
-        told = digest(project, run(project, "unit", crash))
-        assert told["counts"] is None, crash
-        assert told["note"] == "out.xml is older than the run"
+        reported = digest(project, run(project, "unit", crash))
+        assert reported["counts"] is None, crash
+        assert reported["note"] == "out.xml is older than the run"
 
 
 def test_an_old_report_that_is_put_back_is_no_result(project: Cli) -> None:
     run(project, "unit", GOOD)
     os.utime(project.folder / "out.xml", (1_000_000_000, 1_000_000_000))
-    told = digest(project, run(project, "unit", "mv out.xml x; cp -p x out.xml; exit 1"))
-    assert (told["counts"], told["note"]) == (None, "out.xml is older than the run")
+    reported = digest(project, run(project, "unit", "mv out.xml x; cp -p x out.xml; exit 1"))
+    assert (reported["counts"], reported["note"]) == (None, "out.xml is older than the run")
 
 
 def test_a_run_that_was_stopped_in_the_queue_has_none(project: Cli) -> None:
@@ -81,8 +81,8 @@ def test_a_run_that_was_stopped_in_the_queue_has_none(project: Cli) -> None:
     first = project.json("start", "queued", "what=sleep 60")
     second = project.json("start", "queued")
     project("stop", second["run_id"])
-    told = digest(project, second)
-    assert (told["counts"], told["problems"], told["note"]) == (None, [], None)
+    reported = digest(project, second)
+    assert (reported["counts"], reported["problems"], reported["note"]) == (None, [], None)
     project("stop", first["run_id"])
     assert digest(project, first)["counts"] is None
 
@@ -92,9 +92,9 @@ def test_where_nobody_saw_the_end_only_the_log_speaks_and_it_says_so(project: Cl
     os.kill(int(project.meta(ran)["supervisor_pid"]), signal.SIGKILL)
     (project.folder / "go").touch()
     assert project.ended(ran["run_id"])["exit_code"] == 4
-    told = digest(project, ran)
-    assert (told["counts"], told["tail"]) == (None, ["over"])
-    assert told["note"].startswith("out.xml was not copied when the run finished")
+    reported = digest(project, ran)
+    assert (reported["counts"], reported["tail"]) == (None, ["over"])
+    assert reported["note"].startswith("out.xml was not copied when the run finished")
 
 
 def test_a_stopped_run_keeps_what_it_wrote(project: Cli) -> None:
@@ -125,8 +125,8 @@ def test_runs_at_the_same_time_that_write_one_file_are_not_mixed_up(project: Cli
     other = run(project, "also", BAD)
     (project.folder / "go").touch()
     project.ended(one["run_id"])
-    told = digest(project, other)
-    assert (told["counts"], one["run_id"] in told["note"]) == (None, True)
+    reported = digest(project, other)
+    assert (reported["counts"], one["run_id"] in reported["note"]) == (None, True)
     assert digest(project, one)["counts"] == {"passed": 2}, "the other one was over by then"
 
 
@@ -160,7 +160,7 @@ def test_a_member_of_a_group_and_a_rerun(project: Cli) -> None:
     assert digest(project, again)["counts"] == {"passed": 2}
 
 
-def test_a_glob_below_the_folder_of_the_job(project: Cli) -> None:
+def test_a_glob_below_the_directory_of_the_job(project: Cli) -> None:
     one = GOOD.replace("out.xml", "a/b/r1.xml")
     ran = run(
         project, "many", f"mkdir -p a/b .hidden; {one}; cp a/b/r1.xml rr.xml; cp rr.xml .hidden/r.xml; cp rr.xml x.xml"
@@ -168,16 +168,18 @@ def test_a_glob_below_the_folder_of_the_job(project: Cli) -> None:
     assert digest(project, ran)["counts"] == {"passed": 4}
 
 
-def test_of_several_reports_those_that_can_be_taken_count_and_the_rest_is_told(project: Cli) -> None:
+def test_of_several_reports_those_that_can_be_taken_count_and_the_rest_is_reported(project: Cli) -> None:
     ran = run(project, "many", f"{GOOD.replace('out', 'r1')}; truncate -s 70M r2.xml; mkfifo r3.xml")
-    told = digest(project, ran)
-    assert told["counts"] == {"passed": 2}
-    assert "r3.xml is not a regular file" in told["note"] or "r2.xml exceeds the limit of 64 MiB" in told["note"]
+    reported = digest(project, ran)
+    assert reported["counts"] == {"passed": 2}
+    assert (
+        "r3.xml is not a regular file" in reported["note"] or "r2.xml exceeds the limit of 64 MiB" in reported["note"]
+    )
 
 
 def test_a_huge_report_is_not_taken(project: Cli) -> None:
-    told = digest(project, run(project, "unit", "truncate -s 70M out.xml; exit 1"))
-    assert (told["counts"], "exceeds the limit of 64 MiB" in told["note"]) == (None, True)
+    reported = digest(project, run(project, "unit", "truncate -s 70M out.xml; exit 1"))
+    assert (reported["counts"], "exceeds the limit of 64 MiB" in reported["note"]) == (None, True)
 
 
 def test_it_is_made_once_and_kept_with_its_run(project: Cli) -> None:

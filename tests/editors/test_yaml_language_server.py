@@ -85,12 +85,12 @@ def test_diagnostics_hover_and_completion(server: Server, tmp_path: Path) -> Non
     settings = {"yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}}
     server.send("workspace/didChangeConfiguration", {"settings": settings})
     server.send("textDocument/didOpen", {"textDocument": document})
-    told = next(
+    reported = next(
         message["params"]["diagnostics"]
         for message in server.messages()
         if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["diagnostics"]
     )
-    assert told[0]["range"]["start"]["line"] == 4, told
+    assert reported[0]["range"]["start"]["line"] == 4, reported
     at = {"textDocument": {"uri": uri}}
     hover = server.ask("textDocument/hover", {**at, "position": {"line": 5, "character": 6}})
     assert "Retry a failed command" in json.dumps(hover)

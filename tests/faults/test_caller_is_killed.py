@@ -195,7 +195,7 @@ def test_a_mutex_that_somebody_holds_is_waited_for_only_so_long(bg: Cli, mutex: 
 
 
 @pytest.mark.parametrize("released", [True, False])
-def test_other_runs_of_the_plan_are_minded_meanwhile(bg: Cli, mutex: int, released: bool) -> None:
+def test_other_runs_of_the_plan_are_supervised_meanwhile(bg: Cli, mutex: int, released: bool) -> None:
     hasty(bg, 30, 20 if released else 1.0)("group", "g")
     assert bg.ended("free")["state"] == "timed_out"
     if released:

@@ -73,11 +73,11 @@ def test_a_job_that_fills_the_disk_with_its_own_log(small: Cli) -> None:
     assert (ended["state"], ended["exit_code"]) == ("failed", 7)
 
 
-def test_a_disk_that_is_almost_full_is_told(small: Cli) -> None:
+def test_a_disk_that_is_almost_full_is_reported(small: Cli) -> None:
     assert "MiB are free" in small("run", "x", "--wait", "--", "true").err
 
 
-def test_there_is_room_for_the_last_words_however_long_the_path_of_the_logs(bg: Cli, tmp_path: Path) -> None:
+def test_there_is_room_for_the_result_however_long_the_path_of_the_logs(bg: Cli, tmp_path: Path) -> None:
     logs = tmp_path.joinpath(*["d" * 200] * 10)
     bg.jobs(f"log_dir: {logs}\njobs: {{}}\n")
     run = bg.start("x", "sleep 300")

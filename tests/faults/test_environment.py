@@ -51,7 +51,7 @@ BY_BASH = {"a.b": "a name that no shell can give a variable, which only bash han
 
 @pytest.mark.parametrize("more", [{}, BY_BASH], ids=["dash", "bash"])
 @pytest.mark.parametrize("name", OF_THE_CALLER)
-def test_a_variable_of_the_caller_changes_no_verdict(bg: Cli, name: str, more: dict[str, str]) -> None:
+def test_a_variable_of_the_caller_changes_no_result(bg: Cli, name: str, more: dict[str, str]) -> None:
     """A function that is exported is one of the command's own shell: it reaches that, and not the job script's."""
     bg.jobs(JOBS)
     for job in ("bad", "argv"):
@@ -62,7 +62,7 @@ def test_a_variable_of_the_caller_changes_no_verdict(bg: Cli, name: str, more: d
 
 
 @pytest.mark.parametrize("more", [{}, BY_BASH], ids=["dash", "bash"])
-def test_all_of_them_at_once_change_no_verdict(bg: Cli, more: dict[str, str]) -> None:
+def test_all_of_them_at_once_change_no_result(bg: Cli, more: dict[str, str]) -> None:
     bg.jobs(JOBS)
     some = {name: OF_THE_CALLER[name] for name in NO_EFFECT_ON_THE_COMMAND if not name.startswith("BASH_FUNC")}
     bg("start", "again", "--exit-code", code=3, **some, **more)

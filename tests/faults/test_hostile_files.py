@@ -40,7 +40,7 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", [".logs", ".logs/jobs"])
-def test_a_log_folder_that_is_a_link_is_refused(bg: Cli, name: str, tmp_path: Path) -> None:
+def test_a_log_directory_that_is_a_link_is_refused(bg: Cli, name: str, tmp_path: Path) -> None:
     bg("run", "x", "--wait", "--", "true")
     away = link_away(bg, name, tmp_path)
     before = contents(away)
@@ -90,7 +90,7 @@ def test_a_fifo_in_the_place_of_a_log_hangs_nobody(bg: Cli) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
-def test_files_are_0600_folders_and_scripts_0700_whatever_the_umask(bg: Cli, umask: int) -> None:
+def test_files_are_0600_directories_and_scripts_0700_whatever_the_umask(bg: Cli, umask: int) -> None:
     before = os.umask(umask)
     try:
         bg.jobs("jobs: {a: {command: 'true'}, b: {command: sleep 0.05}}\ngroups: {g: {jobs: [a, b]}}")
@@ -108,7 +108,7 @@ def test_files_are_0600_folders_and_scripts_0700_whatever_the_umask(bg: Cli, uma
     assert len(modes) > 10
 
 
-def test_a_folder_whose_programs_may_not_be_run(bg: Cli) -> None:
+def test_a_directory_whose_programs_may_not_be_run(bg: Cli) -> None:
     """A job script is launched as `sh FILE`: it needs no right to be run."""
     mount = f"mount -t tmpfs -o noexec tmpfs {bg.folder}"
     if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
@@ -117,9 +117,11 @@ def test_a_folder_whose_programs_may_not_be_run(bg: Cli) -> None:
     line = (
         f"{mount} && cd {bg.folder} && {words} run x --wait -- sh -c 'exit 3'; echo $?; {words} rerun x --wait; echo $?"
     )
-    told = subprocess.run(["unshare", "-m", "sh", "-c", line], env=bg.env, capture_output=True, text=True, check=True)
-    assert [word for word in told.stdout.split() if word.isdigit()] == ["1", "1"], told
-    assert told.stdout.count(" exit=3 ") >= 2
+    reported = subprocess.run(
+        ["unshare", "-m", "sh", "-c", line], env=bg.env, capture_output=True, text=True, check=True
+    )
+    assert [word for word in reported.stdout.split() if word.isdigit()] == ["1", "1"], reported
+    assert reported.stdout.count(" exit=3 ") >= 2
 
 
 def test_the_job_has_the_callers_umask(bg: Cli) -> None:

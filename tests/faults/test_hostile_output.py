@@ -44,7 +44,7 @@ def test_any_arguments(bg: Cli, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "it's", 'say "hi"', "$HOME `id`", "ünï", "%s -n", "-x", "a\nb", ".hidden"])
-def test_a_project_folder_of_any_name(bg: Cli, name: str) -> None:
+def test_a_project_directory_of_any_name(bg: Cli, name: str) -> None:
     folder = bg.folder / name
     folder.mkdir()
     (folder / "bgjobs.yaml").write_text("jobs: {x: {command: 'pwd; exit 3'}}\ngroups: {g: {jobs: [x]}}")
@@ -66,7 +66,7 @@ def test_a_project_folder_of_any_name(bg: Cli, name: str) -> None:
     ids=lambda odd: next(iter(odd)),
 )  # fmt: skip
 @pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
-def test_the_callers_shell_settings_change_no_verdict(bg: Cli, odd: dict[str, str], supervised: bool) -> None:
+def test_the_callers_shell_settings_change_no_result(bg: Cli, odd: dict[str, str], supervised: bool) -> None:
     (bg.folder / "trap.sh").write_text("trap 'exit 0' EXIT\nset -e\n")
     python = sys.executable
     wait = "import os, sys, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nsys.exit(3)"
@@ -108,7 +108,7 @@ def test_a_declared_variable_that_means_something_to_a_shell_ends_no_job(bg: Cli
     bg("start", "x", "--exit-code", code=7)
 
 
-def test_a_folder_whose_name_looks_like_a_template(bg: Cli) -> None:
+def test_a_directory_whose_name_looks_like_a_template(bg: Cli) -> None:
     bg.jobs("jobs: {}")
     for name in ("{{ 7*7 }}", "{% raw %}"):
         (bg.folder / name).mkdir()

@@ -55,7 +55,7 @@ def test_killed_between_the_words_of_the_script_and_its_own(bg: Cli, supervisor_
     assert Path(run["log"].removesuffix(".log") + ".exit").read_text() == "4\n", "whoever looks brings it into view"
 
 
-def test_once_it_is_slim_it_is_still_the_first_witness(bg: Cli, slimmed: SupervisorOf) -> None:
+def test_once_it_is_re_executed_it_still_records_the_exit_code(bg: Cli, slimmed: SupervisorOf) -> None:
     run = bg.start("x", "sleep 300")
     pid = slimmed(run)
     assert pid == int(bg.meta(run)["supervisor_pid"])
@@ -64,7 +64,7 @@ def test_once_it_is_slim_it_is_still_the_first_witness(bg: Cli, slimmed: Supervi
     assert (ended["state"], ended["exit_code"], ended["signal"]) == ("failed", 137, "SIGKILL")
 
 
-def test_once_it_is_slim_it_can_be_stopped_and_killed(bg: Cli, slimmed: SupervisorOf) -> None:
+def test_once_it_is_re_executed_it_can_be_stopped_and_killed(bg: Cli, slimmed: SupervisorOf) -> None:
     run = bg.start("x", "trap '' TERM; setsid sleep 300 & sleep 301")
     slimmed(run)
     other = bg.start("y", "sleep 300")
@@ -84,7 +84,7 @@ def test_stop_still_works(bg: Cli, supervisor_of: SupervisorOf) -> None:
     assert bg.state("x")["state"] == "stopped"
 
 
-def test_a_timeout_that_nobody_keeps_any_more_is_no_verdict(bg: Cli, supervisor_of: SupervisorOf) -> None:
+def test_a_timeout_that_nobody_keeps_any_more_is_no_result(bg: Cli, supervisor_of: SupervisorOf) -> None:
     bg.jobs("jobs: {x: {command: 'until [ -e go ]; do sleep 0.02; done', timeout: 3s}}")
     run = bg.json("start", "x")
     kill(supervisor_of(run))

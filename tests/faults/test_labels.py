@@ -49,9 +49,9 @@ def two(bg: Cli) -> list[dict[str, Any]]:
 
 def test_stop_ends_all_live_runs_of_a_label_and_none_of_another(bg: Cli, two: list[dict[str, Any]]) -> None:
     other = bg.start("x_y", "exec sleep 302")
-    told = bg.json("stop", "x")["runs"]
-    assert ids(told) == ids(two)[::-1], "the newest first"
-    assert {run["state"] for run in told} == states(bg, two) == {"stopped"}
+    reported = bg.json("stop", "x")["runs"]
+    assert ids(reported) == ids(two)[::-1], "the newest first"
+    assert {run["state"] for run in reported} == states(bg, two) == {"stopped"}
     assert bg.state("x_y")["state"] == "running"
     bg("stop", other["run_id"])
 
@@ -125,10 +125,10 @@ def test_wait_ends_with_the_last_of_them(bg: Cli) -> None:
     waiter = psutil.Process(waiting.pid)
     wait_until(lambda: any(file.path.endswith(".pid") for file in waiter.open_files()), "it waits for a lock")
     go.touch()
-    told, _ = waiting.communicate(timeout=20)
+    reported, _ = waiting.communicate(timeout=20)
     assert waiting.returncode == 1
-    assert older["run_id"] in told.decode()
-    assert newer["run_id"] in told.decode()
+    assert older["run_id"] in reported.decode()
+    assert newer["run_id"] in reported.decode()
 
 
 def test_none_is_waited_for_that_was_asked_to_end_unless_by_its_run_id(bg: Cli) -> None:
@@ -140,8 +140,8 @@ def test_none_is_waited_for_that_was_asked_to_end_unless_by_its_run_id(bg: Cli) 
     assert bg("wait", "x", "-t", "0.1s", code=None).code == 124, "no other is live"
     new = bg.start("x", f"{WAITS.format(bg.folder / 'new')}")
     (bg.folder / "new").touch()
-    told = bg.json("wait", "x", "-t", "20s")["runs"]
-    assert [(run["run_id"], run["state"]) for run in told] == [(new["run_id"], "succeeded")]
+    reported = bg.json("wait", "x", "-t", "20s")["runs"]
+    assert [(run["run_id"], run["state"]) for run in reported] == [(new["run_id"], "succeeded")]
     assert bg.state(old["run_id"])["state"] == "running"
     assert new["run_id"] in bg("follow", "x").err
     assert bg("wait", old["run_id"], "-t", "0.1s", code=None).code == 124
@@ -178,9 +178,9 @@ def test_the_first_line_of_one_that_waits(bg: Cli) -> None:
 def test_the_exit_code_of_several_is_refused_before_any_waiting(
     bg: Cli, two: list[dict[str, Any]], command: str
 ) -> None:
-    told = bg(command, "x", "--exit-code", code=2)
-    assert all(run_id in told.err for run_id in ids(two))
-    assert told.out == ""
+    reported = bg(command, "x", "--exit-code", code=2)
+    assert all(run_id in reported.err for run_id in ids(two))
+    assert reported.out == ""
     bg("stop", "--all")
 
 
@@ -189,9 +189,9 @@ def test_what_is_about_one_run_takes_the_newest_and_names_the_others(bg: Cli) ->
     for run in runs:
         wait_until(lambda run=run: bg("logs", run["run_id"]).out, "it has written")
     for command in ("logs", "report", "latest"):
-        told = bg(command, "x")
-        assert f"also active: {runs[0]['run_id']}\n" in told.err, told
-        assert ("newer" if command == "logs" else runs[1]["run_id"]) in told.out
+        reported = bg(command, "x")
+        assert f"also active: {runs[0]['run_id']}\n" in reported.err, reported
+        assert ("newer" if command == "logs" else runs[1]["run_id"]) in reported.out
         assert "also active" not in bg(command, runs[1]["run_id"]).err
     again = bg("rerun", "x")
     assert runs[0]["run_id"] in again.err
@@ -223,9 +223,9 @@ def test_stop_without_a_name_ends_nothing(bg: Cli, two: list[dict[str, Any]]) ->
     bg("stop", "--all", "x", code=2)
     assert states(bg, two) == {"running"}
     bg.start("y", "exec sleep 300")
-    told = bg.json("stop", "--all")["runs"]
-    assert {run["state"] for run in told} == {"stopped"}
-    assert {run["label"] for run in told} == {"x", "y"}
+    reported = bg.json("stop", "--all")["runs"]
+    assert {run["state"] for run in reported} == {"stopped"}
+    assert {run["label"] for run in reported} == {"x", "y"}
     assert bg.json("stop", "--all")["runs"] == []
 
 
@@ -233,8 +233,8 @@ def test_stop_all_takes_groups_and_what_waits(bg: Cli) -> None:
     bg.jobs(JOBS)
     group, single = bg.json("group", "both"), bg.json("start", "watch", "1")
     waiting = bg.json("start", "one")
-    told = bg.json("stop", "--all")["runs"]
-    assert sorted(ids(told)) == sorted(ids([group, single, waiting]))
+    reported = bg.json("stop", "--all")["runs"]
+    assert sorted(ids(reported)) == sorted(ids([group, single, waiting]))
     assert states(bg, [group, *group["runs"], single, waiting]) == {"stopped"}
     assert not (bg.folder / f"{waiting['run_id']}.ran").exists()
 
@@ -262,9 +262,9 @@ def test_a_run_that_asks_for_the_end_of_its_own_label_ends_nothing(bg: Cli) -> N
 
 def test_what_cannot_be_ended_does_not_keep_the_others_alive(bg: Cli, two: list[dict[str, Any]]) -> None:
     (bg.logs / f".{two[1]['run_id']}.stop").mkdir()
-    told = bg("stop", "x", code=None)
-    assert told.code != 0
-    assert ".stop" in told.err
+    reported = bg("stop", "x", code=None)
+    assert reported.code != 0
+    assert ".stop" in reported.err
     (bg.logs / f".{two[1]['run_id']}.stop").rmdir()
     kill(command_of(two[1]))
     bg("stop", "--all")
@@ -287,8 +287,8 @@ def test_now_skips_the_grace_period(bg: Cli, how: str, supervisor_of: Callable[[
     if how == "after a stop":
         asking = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)
         wait_until(lambda: "asked" in bg("logs", "x").out, "it was asked")
-    told = bg.json("stop", "g" if group else "x", "--now")["runs"]
-    assert [one["state"] for one in told] == ["stopped"]
+    reported = bg.json("stop", "g" if group else "x", "--now")["runs"]
+    assert [one["state"] for one in reported] == ["stopped"]
     ended = bg.state(run["run_id"])
     # Without the supervisor nobody saw how it ended, only that it was stopped.
     code = None if how == "orphaned" else 137

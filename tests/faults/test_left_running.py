@@ -44,14 +44,14 @@ def left(bg: Cli, script: str = LEAVE["in its session"], code: int = 0) -> tuple
 
 @pytest.mark.parametrize("how", LEAVE)
 @pytest.mark.parametrize("code", [0, 3])
-def test_it_is_told_and_stop_ends_it(bg: Cli, how: str, code: int) -> None:
+def test_it_is_reported_and_stop_ends_it(bg: Cli, how: str, code: int) -> None:
     run, pid = left(bg, LEAVE[how], code)
     before = (run["state"], run["exit_code"])
     assert before == ("succeeded" if code == 0 else "failed", code)
     assert run["left_running"] == [pid]
-    told = f"left 1 process running (pid {pid}): bgrun stop {run['run_id']}"
+    reported = f"left 1 process running (pid {pid}): bgrun stop {run['run_id']}"
     for command, expected in (("status", 0), ("report", 0), ("wait", min(code, 1))):
-        assert told in bg(command, "x", code=expected).out, command
+        assert reported in bg(command, "x", code=expected).out, command
     assert bg.json("status", "x")["runs"][0]["left_running"] == [pid]
     assert "stopped 1 process it had left running" in bg("stop", "x").out
     assert is_gone(pid)
@@ -74,7 +74,7 @@ def test_what_ignores_the_signal_is_killed_after_the_grace_period(bg: Cli) -> No
     assert is_gone(pid)
 
 
-def test_nothing_is_told_where_nothing_is_left(bg: Cli) -> None:
+def test_nothing_is_reported_where_nothing_is_left(bg: Cli) -> None:
     bg.start("x", "sleep 0.1 & wait; echo hi | cat")
     run = bg.ended("x")
     assert run["left_running"] == []
@@ -101,7 +101,7 @@ def test_what_is_about_to_end_is_given_a_moment(tmp_path: Path, monkeypatch: pyt
 
 def test_of_a_killed_job_nothing_is_left(bg: Cli) -> None:
     run = bg.start("x", "setsid sleep 777 & echo $! > pid; sleep 778; true")
-    pid = int(wait_until(written(bg.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(bg.folder / "pid"), "the process has written its PID"))
     kill(run["pid"])
     assert bg.ended("x")["state"] == "failed"
     wait_until(lambda: is_gone(pid), "it is gone")
@@ -131,7 +131,7 @@ def test_in_a_group_each_run_has_its_own(bg: Cli) -> None:
 
 def test_after_an_end_that_only_the_script_saw_stop_still_ends_it(bg: Cli) -> None:
     run = bg.start("x", "(setsid sleep 777 & echo $! > pid); until [ -e go ]; do sleep 0.02; done; exit 4")
-    pid = int(wait_until(written(bg.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(bg.folder / "pid"), "the process has written its PID"))
     kill(int(bg.meta(run)["supervisor_pid"]))
     (bg.folder / "go").touch()
     assert bg.ended("x")["exit_code"] == 4
@@ -139,7 +139,7 @@ def test_after_an_end_that_only_the_script_saw_stop_still_ends_it(bg: Cli) -> No
     assert is_gone(pid)
 
 
-def test_a_stranger_with_the_same_pid_is_neither_told_nor_ended(bg: Cli) -> None:
+def test_a_stranger_with_the_same_pid_is_neither_reported_nor_stopped(bg: Cli) -> None:
     run, pid = left(bg)
     kill(pid)
     stranger = subprocess.Popen(["sleep", "300"], env={}, start_new_session=True, executable="/bin/sleep")

@@ -35,12 +35,12 @@ def test_a_command_line_of_more_than_a_mebibyte_is_a_run_like_any_other(bg: Cli,
     assert run["cmd"].endswith(f"… ({length} characters; the job script has all of them)")
     assert Path(run["meta"]).stat().st_size < 200_000
     count = "import sys; print(sum(map(len, sys.argv[1:])))"
-    told = f"{sum(map(len, long))}\n"
+    reported = f"{sum(map(len, long))}\n"
     for _ in range(2):
         bg("run", "y", "--wait", "--", bg.command[0], "-c", count, *long)
-    assert bg("logs", "y").out == told
+    assert bg("logs", "y").out == reported
     bg("rerun", "y", "--wait")
-    assert bg("logs", "y").out == told
+    assert bg("logs", "y").out == reported
     wait_until(lambda: len(list(bg.logs.glob("y_*.meta"))) == 1, "retention")
 
 

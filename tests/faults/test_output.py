@@ -67,12 +67,12 @@ def test_whose_reader_left_ends_quietly(ran: Cli, words: list[str], unbuffered: 
 @pytest.mark.skipif(not os.path.exists(FULL), reason="no /dev/full here")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", BOTH, ids=" ".join)
-def test_a_full_disk_is_told_in_one_line(ran: Cli, words: list[str], unbuffered: str) -> None:
+def test_a_full_disk_is_reported_in_one_line(ran: Cli, words: list[str], unbuffered: str) -> None:
     with open(FULL, "wb") as full:
         done = written(ran, full.fileno(), *words, unbuffered=unbuffered)
     assert done.returncode == 2
-    told = [line for line in done.stderr.splitlines() if not line.startswith("succeeded x_")]
-    assert told == ["error: cannot write the output: No space left on device"]
+    reported = [line for line in done.stderr.splitlines() if not line.startswith("succeeded x_")]
+    assert reported == ["error: cannot write the output: No space left on device"]
 
 
 @pytest.mark.parametrize("more", [[], ["-q"], ["--json"], ["--wait"], ["--wait", "--json"]], ids=" ".join)

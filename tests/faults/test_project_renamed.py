@@ -68,8 +68,8 @@ def test_a_hook_finds_it(moving: Cli) -> None:
     (moving.folder / "go").touch()
     assert moving.ended("one")["exit_code"] == 3
     hooked = moving.folder / "hooked"
-    told = f"{moving.folder}\n{moving.logs}/{run['run_id']}.log\n"
-    wait_until(lambda: hooked.exists() and hooked.read_text() == told, "the hook knows the new name")
+    reported = f"{moving.folder}\n{moving.logs}/{run['run_id']}.log\n"
+    wait_until(lambda: hooked.exists() and hooked.read_text() == reported, "the hook knows the new name")
 
 
 def test_a_timeout_and_a_stop(moving: Cli, slimmed: Callable[[dict[str, Any]], int]) -> None:
@@ -167,7 +167,7 @@ def test_retention(moving: Cli) -> None:
     wait_until(lambda: not (moving.logs / f"{older['run_id']}.meta").exists(), "the older one goes")
 
 
-def test_the_script_tells_its_code_when_the_supervisor_is_gone(
+def test_the_script_records_its_code_when_the_supervisor_is_gone(
     bg: Cli, supervisor_of: Callable[[dict[str, Any]], int]
 ) -> None:
     run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 4")
@@ -179,7 +179,7 @@ def test_the_script_tells_its_code_when_the_supervisor_is_gone(
     assert (ended["state"], ended["exit_code"]) == ("failed", 4)
 
 
-def test_the_log_folder_is_removed_and_made_anew(bg: Cli) -> None:
+def test_the_log_directory_is_removed_and_made_anew(bg: Cli) -> None:
     run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
     supervisor = int(bg.meta(run)["supervisor_pid"])
     kill(supervisor, signal.SIGSTOP)  # or it writes its meta again as soon as the folder is there
@@ -243,7 +243,7 @@ def test_where_a_path_leads_after_a_rename(path: str, leads_to: str) -> None:
     assert workdir.moved(path, "/home/u/p", "/var/log/p", "/var/log/q") == path, "only its runs were moved"
 
 
-def test_how_a_folder_is_named_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_a_directory_is_named_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     monkeypatch.chdir(tmp_path / "a")

@@ -121,7 +121,7 @@ def test_stop_of_what_is_suspended(bg: Cli) -> None:
     assert bg("logs", "x").out.count("asked") == 1
 
 
-def test_the_log_folder_is_removed_while_a_job_runs(bg: Cli) -> None:
+def test_the_log_directory_is_removed_while_a_job_runs(bg: Cli) -> None:
     run = bg.start("x", "until [ -e go ]; do sleep 0.02; done")
     shutil.rmtree(bg.logs)
     for command in ("status", "wait", "follow", "logs", "stop"):

@@ -141,8 +141,8 @@ def test_mcp_masks_with_a_cursor_as_well(showing: Cli) -> None:
     run = showing.json("start", "grep", "--wait", code=1)
     project = projects.locate(str(showing.folder))
     for offset in (0, 6, 12, 18, 24):
-        told = tools.log(project, run["run_id"], f"{run['run_id']}@{offset}", None, None)
-        assert not any(part in repr(told) for part in ("4711", "ecret"))
+        reported = tools.log(project, run["run_id"], f"{run['run_id']}@{offset}", None, None)
+        assert not any(part in repr(reported) for part in ("4711", "ecret"))
 
 
 def test_each_line_of_a_key_is_masked(showing: Cli) -> None:
@@ -181,7 +181,7 @@ def test_a_parameter_that_no_command_uses_is_no_way_into_the_meta(bg: Cli) -> No
     assert "would contain" in bg("start", "x", f"v=a {TOKEN} b", code=2, TOKEN=TOKEN).err
 
 
-def test_a_question_with_a_secret_is_told_without_it(showing: Cli) -> None:
+def test_a_question_with_a_secret_is_reported_without_it(showing: Cli) -> None:
     run = showing.json("start", "asks")
     try:
         stall = wait_until(lambda: showing.json("report", "asks")["digest"]["stall"], "it is noticed")
@@ -191,7 +191,7 @@ def test_a_question_with_a_secret_is_told_without_it(showing: Cli) -> None:
         showing("stop", run["run_id"])
 
 
-def test_a_hook_is_told_nothing_that_the_files_were_made_to_hold(showing: Cli) -> None:
+def test_a_hook_is_given_nothing_that_the_files_were_made_to_hold(showing: Cli) -> None:
     """How a secret got into the record is not the point: what is told of a run is masked."""
     from bgrun.local.supervision import hooks
 

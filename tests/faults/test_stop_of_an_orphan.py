@@ -72,7 +72,7 @@ def test_processes_that_fork_and_end_all_the_time(bg: Cli, pause: float, supervi
     assert not left, left
 
 
-def test_in_a_folder_that_was_renamed(bg: Cli, tmp_path: Path) -> None:
+def test_in_a_directory_that_was_renamed(bg: Cli, tmp_path: Path) -> None:
     run = bg.start("x", "setsid sleep 300 & sleep 301; true")
     pids = [command_of(run), run["pid"]]
     orphan(bg, run)
@@ -84,7 +84,7 @@ def test_in_a_folder_that_was_renamed(bg: Cli, tmp_path: Path) -> None:
 
 def test_a_daemon_with_only_its_stderr_on_the_log(bg: Cli) -> None:
     run = bg.start("x", "(env -i setsid sleep 300 > /dev/null & echo $! > pid); sleep 301; true")
-    pid = int(wait_until(written(bg.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(bg.folder / "pid"), "the process has written its PID"))
     wait_until(lambda: psutil.Process(pid).name() == "sleep", "it is what it is to be")
     orphan(bg, run)
     assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"

@@ -85,7 +85,7 @@ def test_nothing_is_left_within_grace_and_two_seconds(bg: Cli, kind: str, superv
         pytest.skip("without its supervisor nothing tells this process apart; docs/promises.md says so")
     (bg.folder / "hard.py").write_text(HARD[kind])
     run = bg.json("start", "hard")
-    pid = int(wait_until(written(bg.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(bg.folder / "pid"), "the process has written its PID"))
     if not supervised:
         kill(int(bg.meta(run)["supervisor_pid"]))
     ended = bg.json("stop", "hard")["runs"][0]

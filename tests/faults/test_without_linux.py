@@ -67,7 +67,7 @@ LEFT_THE_SESSION = {
 @pytest.mark.parametrize("how", LEFT_THE_SESSION)
 def test_stop_finds_what_left_the_session(elsewhere: Cli, how: str, supervised: bool) -> None:
     run = elsewhere.start("x", LEFT_THE_SESSION[how])
-    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has written its PID"))
     wait_until(lambda: psutil.Process(pid).name() != "setsid", "it is what it is to be")
     if not supervised:
         orphan(elsewhere, run)
@@ -94,7 +94,7 @@ def test_what_outlives_the_job_script_while_it_is_stopped(elsewhere: Cli, superv
     )
     run = elsewhere.json("start", "x")
     wait_until((elsewhere.folder / "ready").exists, "it ignores the signal")
-    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has written its PID"))
     if not supervised:
         orphan(elsewhere, run)
     assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
@@ -119,9 +119,9 @@ def test_whoever_only_looks_at_the_log_is_left_alone(elsewhere: Cli, supervised:
             one.wait()
 
 
-def test_what_a_run_leaves_running_is_told_and_ended(elsewhere: Cli) -> None:
+def test_what_a_run_leaves_running_is_reported_and_ended(elsewhere: Cli) -> None:
     elsewhere.start("x", "sleep 300 > /dev/null 2>&1 & echo $! > pid")
-    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has told its pid"))
+    pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has written its PID"))
     assert elsewhere.ended("x")["left_running"] == [pid]
     elsewhere("stop", "x")
     assert is_gone(pid)

@@ -40,7 +40,7 @@ HEAVY = {"yaml", "jsonschema", "jinja2", "click", "dotenv"}
         ("{log_dir: out, jobs: {", LOG_DIR),
     ],
 )
-def test_the_log_folder_is_peeked(text: str, log_dir: str) -> None:
+def test_the_log_directory_is_peeked(text: str, log_dir: str) -> None:
     assert peek_log_dir(text) == log_dir
 
 
@@ -50,7 +50,7 @@ def places(start: str) -> tuple[str, str | None, str]:
     return project.root, project.job_file, project.store.log_dir
 
 
-def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
+def test_the_nearest_job_file_and_its_directory(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     (tmp_path / "bgjobs.yaml").write_text("log_dir: out\n")
@@ -62,7 +62,7 @@ def test_the_nearest_job_file_and_its_folder(tmp_path: Path) -> None:
     assert locate(str(below), f"{top}/bgjobs.yaml").root == top
 
 
-def test_without_a_job_file_the_git_top_or_the_folder_itself(tmp_path: Path) -> None:
+def test_without_a_job_file_the_git_top_or_the_directory_itself(tmp_path: Path) -> None:
     below = tmp_path / "a"
     below.mkdir()
     assert places(str(below)) == (str(below), None, f"{below}/{LOG_DIR}")

@@ -109,12 +109,12 @@ def test_a_ticket_that_cannot_be_made(tmp_path: Path, all_closed: Callable[[], N
 
 
 def test_who_waited_may_be_gone_already(tmp_path: Path, all_closed: Callable[[], None]) -> None:
-    turnstile = AdmissionQueue(str(tmp_path), str(tmp_path), (), set())
+    queue = AdmissionQueue(str(tmp_path), str(tmp_path), (), set())
     path = tmp_path / "ticket.1"
     ticket = Ticket(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), str(path), (), ())
-    turnstile.waiting["g"] = Waiting("x_1", ticket, reaped())
-    turnstile.tidy(())
-    assert turnstile.waiting == {}
+    queue.waiting["g"] = Waiting("x_1", ticket, reaped())
+    queue.tidy(())
+    assert queue.waiting == {}
     assert not path.exists()
     all_closed()
 
@@ -125,7 +125,7 @@ def test_what_kept_the_machine_awake_may_be_gone_already(tmp_path: Path) -> None
     host.end_helper(pid)
 
 
-def test_last_words_that_cannot_be_written(tmp_path: Path, all_closed: Callable[[], None]) -> None:
+def test_a_result_that_cannot_be_written(tmp_path: Path, all_closed: Callable[[], None]) -> None:
     """As on a full disk: the run is over all the same, and its lock falls."""
     at = RunPaths(str(tmp_path), "x_20260101_000000")
     os.makedirs(f"{at.meta}/in the way")

@@ -107,7 +107,7 @@ def test_head_and_tail_keep_their_indentation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("lines", "head", "tail"), [(12, 0, 12), (13, 3, 12), (40, 3, 12), (1, 0, 1), (0, 0, 0)])
-def test_where_no_tool_is_known_the_first_and_last_lines_are_told(
+def test_where_no_tool_is_known_the_first_and_last_lines_are_reported(
     tmp_path: Path, lines: int, head: int, tail: int
 ) -> None:
     written = [f"line {number}" for number in range(lines)]
@@ -118,12 +118,12 @@ def test_where_no_tool_is_known_the_first_and_last_lines_are_told(
     assert (documents.digest_fields(found)["counts"], documents.digest_fields(found)["source"]) == (None, None)
 
 
-def test_of_a_run_that_succeeded_only_its_last_lines_are_told(tmp_path: Path) -> None:
+def test_of_a_run_that_succeeded_only_its_last_lines_are_reported(tmp_path: Path) -> None:
     found = digest_of(tmp_path, "a\n" * 50 + PROBLEM, "succeeded")
     assert (found.problems, found.more, found.head, len(found.tail)) == ((), 0, (), 3)
 
 
-def test_errors_are_told_before_warnings_and_each_is_counted(tmp_path: Path) -> None:
+def test_errors_are_reported_before_warnings_and_each_is_counted(tmp_path: Path) -> None:
     pattern = {"regexp": "^(warning|error): (.*)$", "severity": 1, "message": 2}
     matcher = {"owner": "o", "pattern": pattern}  # one object, as well as a list of them
     found = digest_of(tmp_path, "warning: a\nerror: b\nwarning: c\n", problems=(matcher,))
@@ -134,13 +134,13 @@ def test_errors_are_told_before_warnings_and_each_is_counted(tmp_path: Path) -> 
     assert documents.digest_fields(only)["counts"] == {"warnings": 2}
 
 
-def test_what_pytest_counted_is_told_and_not_how_many_lines_were_found(tmp_path: Path) -> None:
+def test_what_pytest_counted_is_reported_and_not_how_many_lines_were_found(tmp_path: Path) -> None:
     log = "FAILED t.py::a - boom\n=== 1 failed, 7 passed in 0.1s ===\n"
     found = digest_of(tmp_path, log, problems=("pytest",))
     assert (found.counts, found.source) == ({"failed": 1, "passed": 7}, "log")
 
 
-def test_at_most_so_many_problems_are_told_of_one_and_of_a_group(tmp_path: Path) -> None:
+def test_at_most_so_many_problems_are_reported_of_one_and_of_a_group(tmp_path: Path) -> None:
     log = "".join(PROBLEM.replace("3:1", f"{number}:1") for number in range(1, 15))
     one = digest_of(tmp_path, log)
     assert (len(one.problems), one.more) == (14, 0)

@@ -112,7 +112,7 @@ def test_a_search_without_end_says_where_it_stopped() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "x@", "@3", "x@-1", "x@1.5", "x@" + "9" * 30, "y@3"])
-def test_what_is_no_cursor_is_told(text: str) -> None:
+def test_what_is_no_cursor_is_reported(text: str) -> None:
     with pytest.raises(UsageError):
         log_pages.unpack(text, "x")
 

@@ -118,7 +118,7 @@ def test_a_copy_that_is_no_report_is_noted(project: Project) -> None:
         (5, 11, 20, False),  # it began once this one had finished
     ],
 )
-def test_overlapping_runs_are_told_apart_by_time_or_not_at_all(
+def test_overlapping_runs_are_distinguished_by_time_or_not_at_all(
     project: Project, written: float, began: float, ended: float, is_anothers: bool
 ) -> None:
     project.run("y_20270115_080000", began, ended)

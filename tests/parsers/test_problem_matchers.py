@@ -105,7 +105,7 @@ def test_a_real_gcc(tmp_path: Path) -> None:
         None,
     ],
 )
-def test_what_is_no_matcher_is_told(document: object) -> None:
+def test_what_is_no_matcher_is_reported(document: object) -> None:
     with pytest.raises(UsageError):
         problem_matchers.parse([document])  # type: ignore[list-item]
 

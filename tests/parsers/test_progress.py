@@ -57,6 +57,6 @@ def test_a_clock_that_is_up_searches_no_more() -> None:
     assert clock.search(bounded_regex.compiled("x"), "x") is None
 
 
-def test_what_is_no_expression_is_told() -> None:
+def test_what_is_no_expression_is_reported() -> None:
     with pytest.raises(UsageError, match="pytest, ninja, cargo, tqdm"):
         progress.patterns(["(half"])

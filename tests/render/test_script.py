@@ -184,7 +184,7 @@ def test_what_a_shell_sets_itself_reaches_the_command_as_it_was_declared(tmp_pat
 @pytest.mark.parametrize(
     "name", ["bgrun_code", "bgrun_anything", "BGRUN_GATE", "BGRUN_RUN_ID", "SHELLOPTS", "BASHOPTS"]
 )
-def test_a_variable_that_would_change_the_verdict_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_variable_that_would_change_the_result_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "a.env").write_text(f"A=1\n\n{name}=0\n")
     for job, where in (
         (f"env: {{A: 1, {name}: x}}", f"bgjobs.yaml:1:45: jobs.job.env.{name}: "),
@@ -242,7 +242,7 @@ def test_a_failure_in_a_pipe_is_not_hidden(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mark", "left"), [(RUN_ID, [f".{RUN_ID}.exit"]), ("other_run", []), ("", [])])
-def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp_path: Path) -> None:
+def test_the_script_records_a_code_only_for_its_own_run(mark: str, left: list[str], tmp_path: Path) -> None:
     """While its parent lives it leaves it to that to bring the code into view."""
     ran = run(adhoc(tmp_path, "bash", "-c", "exit 3"), tmp_path, BGRUN_RUN_ID=mark)
     assert (ran.code, ran.left) == (3, left)
@@ -252,7 +252,7 @@ def test_the_witness_speaks_only_for_its_own_run(mark: str, left: list[str], tmp
         assert exit_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_witness_brings_the_code_into_view_where_its_parent_is_gone(shell: str, tmp_path: Path) -> None:
+def test_the_script_publishes_its_code_where_its_parent_is_gone(shell: str, tmp_path: Path) -> None:
     parent, up, code = tmp_path / "parent", tmp_path / "up", tmp_path / ".logs" / f"{RUN_ID}.exit"
     wait = f"touch {up}; until [ ! -d /proc/$(cat {parent}) ]; do sleep 0.01; done; exit 3"
     script = write(adhoc(tmp_path, "bash", "-c", wait), tmp_path)

@@ -73,9 +73,9 @@ def test_each_client_is_answered_in_its_form(bg: Cli, client: str, event: dict[s
         )
         return done.stdout
 
-    told = ask(json.dumps(event))
-    assert "bgrun start suite --wait" in told
-    said = json.loads(told)
+    reported = ask(json.dumps(event))
+    assert "bgrun start suite --wait" in reported
+    said = json.loads(reported)
     refused = said["permission"] if client == "cursor" else said["hookSpecificOutput"]["permissionDecision"]
     assert refused == "deny"
     for odd in (

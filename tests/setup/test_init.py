@@ -59,7 +59,7 @@ def test_a_first_job_file_is_sound(bg: Cli) -> None:
     assert "unchanged" in bg("init").err
 
 
-def test_an_empty_folder_gets_an_example(bg: Cli) -> None:
+def test_an_empty_directory_gets_an_example(bg: Cli) -> None:
     bg("init", "-q")
     assert bg("jobs", "-q").out == "example\n"
 
@@ -107,14 +107,14 @@ def test_what_is_there_is_kept(bg: Cli) -> None:
 @pytest.mark.parametrize(
     "text", ['{"mcpServers": {} // ours\n}', "[]", '{"mcpServers": []}', "not json", "\x00", '{"mcpServers": "x"}']
 )
-def test_what_cannot_be_merged_is_left_alone_and_told(bg: Cli, text: str) -> None:
+def test_what_cannot_be_merged_is_left_alone_and_reported(bg: Cli, text: str) -> None:
     (bg.folder / ".mcp.json").write_text(text)
     before = snapshot(bg)
     assert "edit the file by hand" in bg("init", "--agents", "--mcp", "claude", code=2).err
     assert snapshot(bg) == before, "nothing is written before all of it is worked out"
 
 
-def test_odd_files_are_told(bg: Cli) -> None:
+def test_odd_files_are_reported(bg: Cli) -> None:
     (bg.folder / "AGENTS.md").symlink_to("elsewhere")
     assert "symbolic link" in bg("init", "--agents", code=2).err
     (bg.folder / "AGENTS.md").unlink()

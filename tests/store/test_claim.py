@@ -89,7 +89,9 @@ def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: 
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
-def test_nobody_is_held_up_by_who_was_suspended_in_a_claim(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_blocked_by_a_process_that_was_suspended_in_a_claim(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(claim, "LOCK_WAIT_S", 0.05)
     with Store(str(logs)).claims() as suspended:
         suspended.add(RunId("a", "20260101_000000"))
@@ -132,7 +134,7 @@ def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(
     assert Store(str(logs)).cache.read_link("last.a") == ""
 
 
-def test_a_second_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_second_that_is_full_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     jobs = tmp_path / ".logs" / "jobs"
     jobs.mkdir(parents=True)
     (jobs / f"a_{FUTURE}.sh").touch()

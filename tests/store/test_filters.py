@@ -30,7 +30,7 @@ def test_a_filter_takes_what_is_all_of_it() -> None:
     assert not wanted.takes(run("lost", tags=("ci",), started_at="2027-01-15T05:30:00+00:00"))
 
 
-def test_a_state_that_is_none_is_told_with_those_there_are() -> None:
+def test_a_state_that_is_none_is_reported_with_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         filters.parse(["fialed"], [], None)
     assert "succeeded" in caught.value.hint

@@ -65,13 +65,13 @@ def test_names_are_kept_and_used_while_nothing_changes(logs: Path) -> None:
     index.list_names(Store(str(logs)))
     assert kept(logs) is not None
     assert index.list_names(Store(str(logs))) == fresh
-    told = Store(str(logs)).cache.read("names").split(b"\0")[0]  # type: ignore[union-attr]
-    Store(str(logs)).cache.write("names", b"\0".join([told, b"\n", b"\n", b"\n"]))
+    reported = Store(str(logs)).cache.read("names").split(b"\0")[0]  # type: ignore[union-attr]
+    Store(str(logs)).cache.write("names", b"\0".join([reported, b"\n", b"\n", b"\n"]))
     assert index.list_names(Store(str(logs))) == index.RunNames()  # so it is read indeed
 
 
 @pytest.mark.parametrize("change", ["new", "gone", "exit", "renamed"])
-def test_a_changed_folder_is_read_anew(logs: Path, change: str) -> None:
+def test_a_changed_directory_is_read_anew(logs: Path, change: str) -> None:
     for _ in range(2):
         index.list_names(Store(str(logs)))
         calm(logs)
@@ -88,7 +88,7 @@ def test_a_changed_folder_is_read_anew(logs: Path, change: str) -> None:
     assert index.list_names(Store(str(logs))) == index.sort(os.listdir(logs))
 
 
-def test_a_folder_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
+def test_a_directory_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
     for _ in range(2):
         index.list_names(Store(str(logs)))
         calm(logs)
@@ -101,7 +101,7 @@ def test_a_folder_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
     assert index.find_label(Store(str(logs)), "b").unfinished == ("b_20260102_000000",)
 
 
-def test_a_folder_that_has_just_changed_is_not_kept(logs: Path) -> None:
+def test_a_directory_that_has_just_changed_is_not_kept(logs: Path) -> None:
     os.utime(logs)
     index.list_names(Store(str(logs)))
     assert kept(logs) is None
@@ -139,7 +139,7 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
     assert found == index.LabelRuns(newest, tuple(index.list_names(Store(str(logs))).newest_first("a"))[1:])
 
 
-def test_there_are_none_where_there_is_no_folder(tmp_path: Path) -> None:
+def test_there_are_none_where_there_is_no_directory(tmp_path: Path) -> None:
     nowhere = Store(str(tmp_path / ".logs"))
     assert list(index.list_label(nowhere, "a")) == list(index.list_claimed(nowhere, "a")) == []
     assert index.resolve(nowhere, "a") is None

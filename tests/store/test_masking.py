@@ -203,7 +203,7 @@ def test_a_secret_over_the_edge_of_a_part_of_a_long_line(tmp_path: Path) -> None
         assert not any(part in "".join(found) for part in ("tok-4", "4711", "ecret"))
 
 
-def test_a_mark_tells_where_no_secret_begins_and_finds_those_of_before() -> None:
+def test_a_mark_shows_where_no_secret_begins_and_finds_those_of_before() -> None:
     new = masking.marks([("T", "tok-4711-secret")])
     assert masking.parse(new)[0].traits is not None
     old = masking.parse(new.rpartition(":")[0])

@@ -70,8 +70,8 @@ def test_a_later_run_never_sorts_before_an_earlier_one(clock: list[int]) -> None
 
 
 def locales() -> list[str]:
-    told = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
-    return sorted({"C", *told})
+    reported = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
+    return sorted({"C", *reported})
 
 
 @pytest.mark.parametrize("lister", ["bash -c 'printf \"%s\\n\" X_*.{}'", "sh -c 'printf \"%s\\n\" X_*.{}'", "ls"])

@@ -69,8 +69,8 @@ def recorded_by_bgrun(request: pytest.FixtureRequest, bg: Cli) -> Recorded:
 def test_each_run_has_the_state_and_the_exit_code_that_it_was_recorded_with(recorded: Recorded) -> None:
     listed = recorded.bg.json("list", "-n", "100")["runs"]
     assert {run["run_id"]: (run["state"], run["exit_code"]) for run in listed} == recorded.runs
-    told = recorded.bg.json("status", *recorded.runs, code=None)["runs"]
-    assert {run["run_id"]: (run["state"], run["exit_code"]) for run in told} == recorded.runs
+    reported = recorded.bg.json("status", *recorded.runs, code=None)["runs"]
+    assert {run["run_id"]: (run["state"], run["exit_code"]) for run in reported} == recorded.runs
     text = recorded.bg("status", *recorded.runs, code=None).out
     assert text.count("NOT RUNNING ") == len(recorded.runs)
     for run_id, (state, code) in recorded.runs.items():

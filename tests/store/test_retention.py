@@ -133,7 +133,7 @@ def test_what_may_live_elsewhere_goes_a_week_after_it_last_wrote(
     assert not retention.remove_run(Store(str(tmp_path)), "gone_20260101_000000")
 
 
-def test_a_run_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_deleted_while_it_is_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = [run_of(name, "succeeded", 2.0) for name in ("x_20260101_000002", "x_20260101_000001")]
     monkeypatch.setattr(retention, "runs_of", lambda *_: gone)
     assert retention.apply(Store(str(tmp_path)), {"x": Retention(max_runs=0)}) == []

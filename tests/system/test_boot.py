@@ -72,7 +72,7 @@ def test_a_time_of_boot_from_an_older_version_may_have_moved(mac: Libc, uuid: by
     assert process.is_this_boot(recorded) == same
 
 
-def test_where_the_kernel_has_no_such_uuid_the_time_of_boot_tells(mac: Libc) -> None:
+def test_where_the_kernel_has_no_such_uuid_the_time_of_boot_decides(mac: Libc) -> None:
     mac.uuid = b""
     assert process.boot_id() == str(BOOTED)
 

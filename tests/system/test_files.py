@@ -144,11 +144,11 @@ def test_what_is_removed_is_never_behind_a_link(tmp_path: Path) -> None:
     kept.mkdir()
     (kept / "x").touch()
     link.symlink_to(kept)
-    assert not files.remove_folder(str(link))
+    assert not files.remove_directory(str(link))
     assert (kept / "x").exists()
     assert not files.remove(str(kept)), "a directory is no file"
     assert files.remove(str(link))
-    assert files.remove_folder(str(kept))
+    assert files.remove_directory(str(kept))
     assert not kept.exists()
     assert not files.remove(str(kept))
 

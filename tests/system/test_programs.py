@@ -35,7 +35,7 @@ def test_the_first_program_on_the_path_is_found(tmp_path: Path, monkeypatch: pyt
     assert programs.find("./x") == "./x"
 
 
-def test_a_program_that_was_removed_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_was_removed_is_searched_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = program(tmp_path / "a"), program(tmp_path / "b")
     monkeypatch.setenv("PATH", f"{first.parent}:{second.parent}")
     assert programs.find("tool") == str(first)

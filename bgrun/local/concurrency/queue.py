@@ -70,7 +70,7 @@ class AdmissionQueue:
         if place is None or run_id in self.slots:
             return False
         _, again = self.stuck.get(run_id, (0.0, 0.0))
-        return place.folder in self.waiting or clock.steady_clock() < again
+        return place.directory in self.waiting or clock.steady_clock() < again
 
     def slot_fd(self, run_id: str) -> int:
         """Return the descriptor that holds the slot of a run, or -1."""
@@ -98,7 +98,7 @@ class AdmissionQueue:
                 self.slots[run_id] = Slot(descriptors.out_of_reach(got.fd))
             except OSError as error:
                 slots.release(got)
-                raise ScarceError(f"cannot keep a slot of {place.folder}: {error.strerror}") from error
+                raise ScarceError(f"cannot keep a slot of {place.directory}: {error.strerror}") from error
             return ""
         replaced = self._others_ahead(got) if wanted.when_busy == "replace" else []
         if wanted.scope == "project":
@@ -108,14 +108,14 @@ class AdmissionQueue:
             pid = _fork_waiter(got, replaced, run_id)
         except OSError as error:
             slots.drop(got)
-            raise ScarceError(f"cannot wait for {place.folder}: {error.strerror}") from error
+            raise ScarceError(f"cannot wait for {place.directory}: {error.strerror}") from error
         self.helpers.add(pid)
-        self.waiting[place.folder] = Waiting(run_id, got, pid)
+        self.waiting[place.directory] = Waiting(run_id, got, pid)
         return f"waiting for concurrency group '{wanted.group}' (limit {wanted.limit})"
 
     def _take(self, run_id: str, place: Place, *, may_wait: bool) -> Slot | Ticket:
         if run_id in self.broken:
-            raise LaunchError(f"cannot wait for {place.folder}: the waiting process failed")
+            raise LaunchError(f"cannot wait for {place.directory}: the waiting process failed")
         try:
             within_s = slots.MUTEX_S if len(self.places) == 1 and not self.stuck else _AT_ONCE_S
             return slots.take(place, Owner(run_id, self.log_dir), may_wait=may_wait, within_s=within_s)
@@ -146,10 +146,10 @@ class AdmissionQueue:
 
     def ended(self, pid: int, status: int) -> None:
         """Handle the exit of a child: if it waited for a run, that run has its slot now."""
-        for folder, one in list(self.waiting.items()):
+        for directory, one in list(self.waiting.items()):
             if one.pid != pid:
                 continue
-            del self.waiting[folder]
+            del self.waiting[directory]
             code = os.waitstatus_to_exitcode(status)
             if 0 <= code < len(one.ticket.slots):
                 self.slots[one.run_id] = slots.claim(one.ticket, code, Owner(one.run_id, self.log_dir))
@@ -171,8 +171,8 @@ class AdmissionQueue:
         self.stuck = {run_id: times for run_id, times in self.stuck.items() if run_id in needed}
         for run_id in [run_id for run_id in self.slots if run_id not in needed]:
             slots.release(self.slots.pop(run_id))
-        for folder, one in [(folder, one) for folder, one in self.waiting.items() if one.run_id not in needed]:
-            del self.waiting[folder]
+        for directory, one in [(directory, one) for directory, one in self.waiting.items() if one.run_id not in needed]:
+            del self.waiting[directory]
             with suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGKILL)
             slots.drop(one.ticket)

@@ -48,7 +48,7 @@ class Owner(NamedTuple):
 class Place(NamedTuple):
     """The directory of a concurrency group, and how many of its slots a run may choose from."""
 
-    folder: str
+    directory: str
     limit: int
 
 
@@ -96,14 +96,14 @@ def take(place: Place, owner: Owner, *, may_wait: bool, within_s: float = MUTEX_
         StuckError: another process has held the mutex for `within_s` seconds.
         StorageError: the directory cannot be used.
     """
-    _make(place.folder)
-    with files.storage(place.folder, "lock files in"), _held(f"{place.folder}/mutex", within_s):
-        before = _tickets(place.folder)
+    _make(place.directory)
+    with files.storage(place.directory, "lock files in"), _held(f"{place.directory}/mutex", within_s):
+        before = _tickets(place.directory)
         slot = None if before else _free_slot(place)
         if slot is not None:
             _write_owner(slot, owner)
             return Slot(slot)
-        running = tuple(_owners([f"{place.folder}/slot.{one}" for one in _numbers(place)]))
+        running = tuple(_owners([f"{place.directory}/slot.{one}" for one in _numbers(place)]))
         queued = tuple(_owners(before.values()))
         if not may_wait:
             raise _full(place, running, queued)
@@ -113,16 +113,16 @@ def take(place: Place, owner: Owner, *, may_wait: bool, within_s: float = MUTEX_
 def _full(place: Place, running: tuple[Owner, ...], queued: tuple[Owner, ...]) -> BusyError:
     ahead, state = (queued, "queued") if queued and not running else (running, "running")
     who = wording.names((one.run_id for one in ahead), 3) or "another run"
-    group = os.path.basename(place.folder)
+    group = os.path.basename(place.directory)
     hint = f"bgrun wait {ahead[0].run_id}" if ahead else ""
     verb = "are" if len(ahead) > 1 else "is"
     return BusyError(f"concurrency group '{group}' is full (limit {place.limit}): {who} {verb} {state}", hint)
 
 
-def _make(folder: str) -> None:
-    above = os.path.dirname(folder)
-    for one in (os.path.dirname(above), above, folder):
-        files.ensure_folder(one)
+def _make(directory: str) -> None:
+    above = os.path.dirname(directory)
+    for one in (os.path.dirname(above), above, directory):
+        files.ensure_directory(one)
 
 
 def _numbers(place: Place) -> range:
@@ -131,7 +131,7 @@ def _numbers(place: Place) -> range:
 
 def _free_slot(place: Place) -> int | None:
     for number in _numbers(place):
-        fd = _open(f"{place.folder}/slot.{number}")
+        fd = _open(f"{place.directory}/slot.{number}")
         if _try(fd):
             return fd
         os.close(fd)
@@ -139,11 +139,11 @@ def _free_slot(place: Place) -> int | None:
 
 
 def _ticket(place: Place, owner: Owner, number: int, ahead: tuple[Owner, ...]) -> Ticket:
-    path = f"{place.folder}/ticket.{number}"
+    path = f"{place.directory}/ticket.{number}"
     fds: list[int] = []
     try:
         fds.append(_open(path))
-        fds.extend(_open(f"{place.folder}/slot.{one}") for one in _numbers(place))
+        fds.extend(_open(f"{place.directory}/slot.{one}") for one in _numbers(place))
         lock.hold(fds[0])
     except OSError:
         for fd in fds:
@@ -153,11 +153,11 @@ def _ticket(place: Place, owner: Owner, number: int, ahead: tuple[Owner, ...]) -
     return Ticket(fds[0], path, tuple(fds[1:]), ahead)
 
 
-def _tickets(folder: str) -> dict[int, str]:
+def _tickets(directory: str) -> dict[int, str]:
     """Return the paths of the tickets that are held, by number, and remove the others."""
     found: dict[int, str] = {}
-    for number in _ticket_numbers(folder):
-        path = f"{folder}/ticket.{number}"
+    for number in _ticket_numbers(directory):
+        path = f"{directory}/ticket.{number}"
         if lock.is_held(path):
             found[number] = path
         else:
@@ -165,8 +165,8 @@ def _tickets(folder: str) -> dict[int, str]:
     return found
 
 
-def _ticket_numbers(folder: str) -> list[int]:
-    tails = [name[7:] for name in os.listdir(folder) if name.startswith("ticket.")]
+def _ticket_numbers(directory: str) -> list[int]:
+    tails = [name[7:] for name in os.listdir(directory) if name.startswith("ticket.")]
     return sorted(int(tail) for tail in tails if tail.isascii() and tail.isdigit() and len(tail) < 10)
 
 
@@ -195,10 +195,12 @@ def release(slot: Slot) -> None:
 
 def sleep_until_next(ticket: Ticket) -> None:
     """Sleep in the kernel until no lower ticket is held."""
-    folder, name = os.path.split(ticket.path)
+    directory, name = os.path.split(ticket.path)
     own = int(name[7:])
-    while lower := [one for one in _ticket_numbers(folder) if one < own and lock.is_held(f"{folder}/ticket.{one}")]:
-        lock.wait_free(f"{folder}/ticket.{lower[-1]}")
+    while lower := [
+        one for one in _ticket_numbers(directory) if one < own and lock.is_held(f"{directory}/ticket.{one}")
+    ]:
+        lock.wait_free(f"{directory}/ticket.{lower[-1]}")
 
 
 def sleep_until_free(ticket: Ticket) -> int:
@@ -226,8 +228,8 @@ def single_flight(place: Place) -> Iterator[None]:
         BusyError: another start takes too long.
         StorageError: the directory cannot be used.
     """
-    _make(place.folder)
-    path = f"{place.folder}/single"
+    _make(place.directory)
+    path = f"{place.directory}/single"
     with files.storage(path, "lock"):
         fd = _open(path)
         try:

@@ -42,47 +42,47 @@ class Before(NamedTuple):
     complete: bool
     place: tuple[int, ...] = ()
 
-    def is_older(self, folder: str, path: str) -> bool:
+    def is_older(self, directory: str, path: str) -> bool:
         """Return whether a file was not written by the run: it has not changed since, or was written before that."""
         try:
             found = os.lstat(path)
         except OSError:
             return True
-        if self.seen.get(name(folder, path)) == signature(found):
+        if self.seen.get(name(directory, path)) == signature(found):
             return True
         slack_s = CLOCK_SLACK_S if self.complete else _TICK_S
         return found.st_mtime < self.began - slack_s
 
 
-def note(folder: str, patterns: Iterable[str]) -> Before:
+def note(directory: str, patterns: Iterable[str]) -> Before:
     """Note which files in a directory match before a run begins."""
     began = time.time()
     until = time.monotonic() + FIND_S
     seen: dict[str, tuple[int, ...]] = {}
-    where = place(folder)
-    for path in _matching(folder, patterns, until):
+    where = place(directory)
+    for path in _matching(directory, patterns, until):
         if len(seen) >= MOST_FILES:
             return Before(time.time(), seen, False, where)
         with suppress(OSError):
-            seen[name(folder, path)] = signature(os.lstat(path))
+            seen[name(directory, path)] = signature(os.lstat(path))
     complete = time.monotonic() < until
     return Before(began if complete else time.time(), seen, complete, where)
 
 
-def _matching(folder: str, patterns: Iterable[str], until: float) -> Iterator[str]:
+def _matching(directory: str, patterns: Iterable[str], until: float) -> Iterator[str]:
     for pattern in patterns:
-        yield from globs.matching(folder, pattern, until)
+        yield from globs.matching(directory, pattern, until)
 
 
-def name(folder: str, path: str) -> str:
+def name(directory: str, path: str) -> str:
     """Return the path of a file relative to the job's directory, which may have been renamed."""
-    return path.removeprefix(f"{folder}/")
+    return path.removeprefix(f"{directory}/")
 
 
-def place(folder: str) -> tuple[int, ...]:
+def place(directory: str) -> tuple[int, ...]:
     """Return the device and inode of a directory, empty if it does not exist."""
     try:
-        found = os.stat(folder)
+        found = os.stat(directory)
     except OSError:
         return ()
     return (found.st_dev, found.st_ino)

@@ -14,59 +14,59 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-def matching(folder: str, pattern: str, until: float) -> Iterator[str]:
+def matching(directory: str, pattern: str, until: float) -> Iterator[str]:
     """Yield the paths that a glob matches from a directory, until the monotonic clock reaches `until`."""
     segments = [segment for segment in pattern.split("/") if segment]
     if not segments or pattern.endswith("/"):
         return
-    top = "/" if pattern.startswith("/") else folder
+    top = "/" if pattern.startswith("/") else directory
     yield from _below(top, segments, until)
 
 
-def _below(folder: str, segments: Sequence[str], until: float) -> Iterator[str]:
+def _below(directory: str, segments: Sequence[str], until: float) -> Iterator[str]:
     if time.monotonic() >= until:
         return
     first, *rest = segments
     if first == "**":
-        yield from _anywhere(folder, rest, until)
+        yield from _anywhere(directory, rest, until)
     elif not _has_magic(first):
-        path = os.path.join(folder, first)
+        path = os.path.join(directory, first)
         if rest:
             yield from _below(path, rest, until)
         elif os.path.lexists(path):
             yield path
     else:
-        for name in _names(folder):
+        for name in _names(directory):
             if name.startswith(".") <= first.startswith(".") and fits(name, first):
-                path = os.path.join(folder, name)
+                path = os.path.join(directory, name)
                 yield from _below(path, rest, until) if rest else (path,)
 
 
-def _anywhere(folder: str, rest: Sequence[str], until: float) -> Iterator[str]:
+def _anywhere(directory: str, rest: Sequence[str], until: float) -> Iterator[str]:
     """Yield what matches in a directory and in all below it except hidden ones. Without recursion, at any depth."""
-    folders = [folder]
-    while folders and time.monotonic() < until:
-        here = folders.pop()
+    directories = [directory]
+    while directories and time.monotonic() < until:
+        here = directories.pop()
         if rest:
             yield from _below(here, rest, until)
         for name in _names(here):
             path = os.path.join(here, name)
             if name.startswith("."):
                 continue
-            if _is_folder(path):
-                folders.append(path)
+            if _is_directory(path):
+                directories.append(path)
             elif not rest:
                 yield path
 
 
-def _names(folder: str) -> list[str]:
+def _names(directory: str) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
+        return sorted(os.listdir(directory))
     except OSError:
         return []
 
 
-def _is_folder(path: str) -> bool:
+def _is_directory(path: str) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError:

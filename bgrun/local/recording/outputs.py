@@ -30,20 +30,20 @@ MOST_PATHS = 20
 """How many paths of a glob are kept; the others are counted."""
 
 
-def take(target: str, folder: str, wanted: Sequence[Output], before: Before) -> None:
+def take(target: str, directory: str, wanted: Sequence[Output], before: Before) -> None:
     """Write what a run left of its outputs to a directory, with an index of it.
 
     Raises:
         OSError: that cannot be written.
     """
     lines: dict[str, str] = {}
-    copies = _Copies(target, folder, before)
+    copies = _Copies(target, directory, before)
     until = time.monotonic() + fresh.TAKE_S
     for one in wanted:
-        if fresh.place(folder) != before.place:
-            lines[f"{one.name}.note"] = f"the directory {folder} was removed or replaced"
+        if fresh.place(directory) != before.place:
+            lines[f"{one.name}.note"] = f"the directory {directory} was removed or replaced"
         elif one.kind == "glob":
-            lines |= _listed(folder, one, before, until)
+            lines |= _listed(directory, one, before, until)
         else:
             key, text = copies.of(one.path, until)
             lines[f"{one.name}.{key}"] = text
@@ -53,9 +53,9 @@ def take(target: str, folder: str, wanted: Sequence[Output], before: Before) -> 
 class _Copies:
     """The JSON files that were copied so far; several outputs may be values of one file."""
 
-    def __init__(self, target: str, folder: str, before: Before) -> None:
+    def __init__(self, target: str, directory: str, before: Before) -> None:
         self.target = target
-        self.folder = folder
+        self.directory = directory
         self.before = before
         self.room = MOST_BYTES
         self.known: dict[str, tuple[str, str]] = {}
@@ -67,10 +67,10 @@ class _Copies:
         return self.known[path]
 
     def _copied(self, path: str, until: float) -> tuple[str, str]:
-        full = os.path.join(self.folder, path)
+        full = os.path.join(self.directory, path)
         if not os.path.lexists(full):
             return "note", f"{path} was not written"
-        if self.before.is_older(self.folder, full):
+        if self.before.is_older(self.directory, full):
             return "note", f"{path} is older than the run"
         copy = f"output{len(self.known)}"
         try:
@@ -80,15 +80,15 @@ class _Copies:
         return "copy", copy
 
 
-def _listed(folder: str, one: Output, before: Before, until: float) -> dict[str, str]:
+def _listed(directory: str, one: Output, before: Before, until: float) -> dict[str, str]:
     """Return the lines for a glob: the time and the path of each file that the run wrote."""
     lines: dict[str, str] = {}
     old = more = 0
-    for path, found in _files(folder, one.path, until):
-        if before.is_older(folder, path):
+    for path, found in _files(directory, one.path, until):
+        if before.is_older(directory, path):
             old += 1
         elif len(lines) < MOST_PATHS:
-            lines[f"{one.name}.{len(lines)}"] = f"{found.st_mtime_ns} {fresh.name(folder, path)}"
+            lines[f"{one.name}.{len(lines)}"] = f"{found.st_mtime_ns} {fresh.name(directory, path)}"
         else:
             more += 1
     if more:
@@ -100,10 +100,10 @@ def _listed(folder: str, one: Output, before: Before, until: float) -> dict[str,
     return lines
 
 
-def _files(folder: str, pattern: str, until: float) -> Iterator[tuple[str, os.stat_result]]:
+def _files(directory: str, pattern: str, until: float) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the regular files that a glob matches, each once."""
     met: set[str] = set()
-    for path in globs.matching(folder, pattern, until):
+    for path in globs.matching(directory, pattern, until):
         if path in met:
             continue
         met.add(path)

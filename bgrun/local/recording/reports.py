@@ -35,7 +35,7 @@ NOTE = "note"
 class ReportRequest(NamedTuple):
     """What a job declares to be kept: a glob of reports, or '', and outputs, relative to its working directory."""
 
-    folder: str
+    directory: str
     pattern: str
     outputs: tuple[Output, ...] = ()
 
@@ -61,7 +61,7 @@ def note(wanted: ReportRequest) -> Before:
     """Note which files match before a run begins."""
     reports = (wanted.pattern,) if wanted.pattern else ()
     outputs = (one.path if one.kind == "glob" else globs.escaped(one.path) for one in wanted.outputs)
-    return fresh.note(wanted.folder, (*reports, *outputs))
+    return fresh.note(wanted.directory, (*reports, *outputs))
 
 
 def take(at: RunPaths, wanted: ReportRequest, before: Before) -> None:
@@ -74,30 +74,30 @@ def take(at: RunPaths, wanted: ReportRequest, before: Before) -> None:
         if wanted.outputs:
             from bgrun.local.recording import outputs
 
-            outputs.take(hidden, wanted.folder, wanted.outputs, before)
+            outputs.take(hidden, wanted.directory, wanted.outputs, before)
         os.rename(hidden, at.reports)
     except OSError:  # a full disk, for example: then the summary is based on the log alone
-        files.remove_folder(hidden)
+        files.remove_directory(hidden)
 
 
-def _fill(folder: str, wanted: ReportRequest, before: Before) -> None:
-    if fresh.place(wanted.folder) != before.place:
-        _write_index(folder, {}, f"{wanted.pattern}: the directory {wanted.folder} was removed or replaced")
+def _fill(directory: str, wanted: ReportRequest, before: Before) -> None:
+    if fresh.place(wanted.directory) != before.place:
+        _write_index(directory, {}, f"{wanted.pattern}: the directory {wanted.directory} was removed or replaced")
         return
     until = time.monotonic() + fresh.TAKE_S
     index: dict[str, str] = {}
     left_out, room = "", MOST_BYTES
     met: set[str] = set()  # a glob with two `**` finds a file more than once
-    for path in globs.matching(wanted.folder, wanted.pattern, until):
+    for path in globs.matching(wanted.directory, wanted.pattern, until):
         if len(index) >= MOST_FILES:
             left_out = f"{wanted.pattern}: only {MOST_FILES} of the files were copied"
             break
-        if path in met or before.is_older(wanted.folder, path):
+        if path in met or before.is_older(wanted.directory, path):
             met.add(path)
             continue
         met.add(path)
         try:
-            size = fresh.copy(path, f"{folder}/{len(index)}", room, MOST_BYTES, until)
+            size = fresh.copy(path, f"{directory}/{len(index)}", room, MOST_BYTES, until)
         except StorageError as error:
             left_out = f"{wanted.pattern}: {error.message}"
             continue
@@ -108,8 +108,8 @@ def _fill(folder: str, wanted: ReportRequest, before: Before) -> None:
             left_out = f"{wanted.pattern}: not all files were found within {fresh.TAKE_S:g} s"
     if not index and not left_out:
         left_out = f"{wanted.pattern} {'is older than the run' if met else 'was not written'}"
-    _write_index(folder, index, left_out)
+    _write_index(directory, index, left_out)
 
 
-def _write_index(folder: str, index: Mapping[str, str], left_out: str) -> None:
-    files.replace(f"{folder}/{INDEX}", f"{folder}/.{INDEX}", meta.pack({**index, NOTE: left_out}))
+def _write_index(directory: str, index: Mapping[str, str], left_out: str) -> None:
+    files.replace(f"{directory}/{INDEX}", f"{directory}/.{INDEX}", meta.pack({**index, NOTE: left_out}))

@@ -82,11 +82,11 @@ def is_same_mark(found: str, mine: str, log_dir: str) -> bool:
     """
     if found == mine:
         return True
-    run_id, _, folder = found.partition("\n")
-    if not folder or run_id != mine.partition("\n")[0]:
+    run_id, _, directory = found.partition("\n")
+    if not directory or run_id != mine.partition("\n")[0]:
         return False
     try:
-        return os.path.samefile(folder, log_dir)
+        return os.path.samefile(directory, log_dir)
     except OSError:
         return False
 
@@ -188,13 +188,13 @@ def find(claim: Ownership, view: View | None = None, on_found: OnFound | None = 
     suspend it before it forks.
     """
     seen = view or View()
-    log, folder = process.open_file(claim.log), os.path.dirname(claim.log)
+    log, directory = process.open_file(claim.log), os.path.dirname(claim.log)
 
     writers: dict[int, bool] = {}
 
     def mark(pid: int) -> str:
         found = seen.mark(pid)
-        return claim.mark if found and is_same_mark(found, claim.mark, folder) else found
+        return claim.mark if found and is_same_mark(found, claim.mark, directory) else found
 
     def writes(pid: int) -> bool:
         if pid not in writers:

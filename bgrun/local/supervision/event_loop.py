@@ -56,7 +56,7 @@ REQUEST_CHECK_S = 30.0
 CAN_WATCH = hasattr(fcntl, "F_NOTIFY")
 
 
-def watch_touches(folder: str) -> int:
+def watch_touches(directory: str) -> int:
     """Have SIGIO sent to this process each time a file of a directory is touched (fcntl(2), F_NOTIFY, DN_ATTRIB).
 
     A caller that cannot signal this process, from another PID namespace for example, requests a stop this way.
@@ -64,7 +64,7 @@ def watch_touches(folder: str) -> int:
     system cannot do this. SIGIO must be blocked (see `Alarm`).
     """
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return -1
     # By name: macOS has none of these.

@@ -83,7 +83,7 @@ class _Pending(NamedTuple):
 
     hook: Hook
     run: Run
-    folder: str
+    directory: str
     environment: Mapping[str, str]
     until: float
 
@@ -97,15 +97,15 @@ class Hooks:
         self.waiting: list[_Pending] = []
         self.again_at = math.inf
 
-    def start_due(self, hooks: Iterable[Hook], run: Run, folder: str, environment: Mapping[str, str]) -> None:
+    def start_due(self, hooks: Iterable[Hook], run: Run, directory: str, environment: Mapping[str, str]) -> None:
         """Start the hooks for the final state of a run."""
         for hook in due(hooks, run.state):
-            self.start_or_retry(_Pending(hook, run, folder, environment, steady_clock() + RETRY_FOR_S))
+            self.start_or_retry(_Pending(hook, run, directory, environment, steady_clock() + RETRY_FOR_S))
 
     def start_or_retry(self, one: _Pending) -> None:
         """Start a hook, or retry later if descriptors or processes are scarce; drop it if it cannot run at all."""
         try:
-            self.start(one.hook, one.run, one.folder, one.environment)
+            self.start(one.hook, one.run, one.directory, one.environment)
         except OSError as error:
             if error.errno in SCARCE and steady_clock() < one.until:
                 self.waiting.append(one)
@@ -134,7 +134,7 @@ class Hooks:
             for one in waiting:
                 self.start_or_retry(one)
 
-    def start(self, hook: Hook, run: Run, folder: str, environment: Mapping[str, str]) -> None:
+    def start(self, hook: Hook, run: Run, directory: str, environment: Mapping[str, str]) -> None:
         """Start a hook in a directory. Its output, or why it could not run, goes to a log of its own.
 
         Raises:
@@ -152,7 +152,7 @@ class Hooks:
             os.close(fd)
             raise
         if pid == 0:
-            _execute(argv, fd, folder, {**environment, **variables(run), MARK_DIR: os.path.dirname(run.meta)})
+            _execute(argv, fd, directory, {**environment, **variables(run), MARK_DIR: os.path.dirname(run.meta)})
         os.close(fd)
         self.helpers.add(pid)
         self.until[pid] = steady_clock() + hook.timeout_s
@@ -193,14 +193,14 @@ def _open_log(run: Run) -> int:
         return os.open(RunPaths(HERE, run.run_id).hooks_log, flags, files.FILE_MODE)
 
 
-def _execute(argv: list[str], log_fd: int, folder: str, environment: Mapping[str, str]) -> None:
+def _execute(argv: list[str], log_fd: int, directory: str, environment: Mapping[str, str]) -> None:
     """In the child: execute the hook, which inherits nothing from the supervisor but its environment."""
     try:
         os.setsid()
         _reset(log_fd)
         os.chdir("/")
         with suppress(OSError):
-            os.chdir(folder)
+            os.chdir(directory)
         with descriptors.callers_limit():
             os.execve(argv[0], argv, {**programs.job_environment(os.environ), **environment})
     except OSError as error:

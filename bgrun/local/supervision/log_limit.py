@@ -78,8 +78,8 @@ class LogLimiter:
 class LogWatch:
     """Reports of writes in one directory; see the module."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
         self._fd = -1
 
     def arm(self) -> bool:
@@ -92,7 +92,7 @@ class LogWatch:
             return False
         try:
             if self._fd < 0:
-                self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+                self._fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.fcntl(self._fd, notify, getattr(fcntl, "DN_MODIFY", 0))
         except OSError:
             return False

@@ -249,8 +249,8 @@ def declared_reports(task: RunTask) -> ReportRequest:
     from bgrun.local.recording import reports
 
     facts = task.plan.facts
-    folder = task.moved(facts.get("working_dir", "/"))
-    return reports.ReportRequest(folder, facts.get("junit", ""), task.plan.job.outputs)
+    directory = task.moved(facts.get("working_dir", "/"))
+    return reports.ReportRequest(directory, facts.get("junit", ""), task.plan.job.outputs)
 
 
 def _close(

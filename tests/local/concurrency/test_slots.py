@@ -159,8 +159,8 @@ def test_whichever_slot_is_free_first_is_taken(take: Callable[..., Slot | Ticket
 
 def test_a_mutex_that_another_process_holds_is_named(tmp_path: Path) -> None:
     place = Place(f"{tmp_path}/.concurrency/g", 1)
-    os.makedirs(place.folder)
-    with open(f"{place.folder}/mutex", "w") as mutex:
+    os.makedirs(place.directory)
+    with open(f"{place.directory}/mutex", "w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)
         with pytest.raises(StuckError, match=r"another process holds the lock .*/mutex"):
             slots.take(place, A, may_wait=True, within_s=0.0)

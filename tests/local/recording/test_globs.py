@@ -56,7 +56,7 @@ def test_a_pattern_that_names_no_file_finds_none(tmp_path: Path, pattern: str) -
     assert list(globs.matching(str(tmp_path), pattern, time.monotonic() + 60)) == []
 
 
-def test_an_absolute_pattern_is_not_relative_to_the_folder(tmp_path: Path) -> None:
+def test_an_absolute_pattern_is_not_relative_to_the_directory(tmp_path: Path) -> None:
     (tmp_path / "a.xml").touch()
     found = globs.matching("/nowhere", f"{tmp_path}/*.xml", time.monotonic() + 60)
     assert list(found) == [f"{tmp_path}/a.xml"]

@@ -38,7 +38,7 @@ def test_what_was_there_before_is_no_result_however_coarse_the_clock(tmp_path: P
     assert (tmp_path / "jobs" / "x_20260101_000000.reports" / "0").read_text() == "<b/>"
 
 
-def test_of_too_many_only_so_many_are_taken_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_only_so_many_are_taken_and_it_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "MOST_FILES", 3)
     monkeypatch.setattr(fresh, "MOST_FILES", 3)
     before = reports.note(reports.ReportRequest(str(tmp_path), "*.xml"))
@@ -50,7 +50,7 @@ def test_of_too_many_only_so_many_are_taken_and_it_is_told(tmp_path: Path, monke
     assert not reports.note(reports.ReportRequest(str(tmp_path), "*.xml")).complete
 
 
-def test_a_folder_that_was_renamed_is_known_and_another_in_its_place_is_not(tmp_path: Path) -> None:
+def test_a_directory_that_was_renamed_is_known_and_another_in_its_place_is_not(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "old.xml").write_text("<a/>")
@@ -62,7 +62,7 @@ def test_a_folder_that_was_renamed_is_known_and_another_in_its_place_is_not(tmp_
     (tmp_path / "moved" / "new.xml").write_text("<b/>")
     (tmp_path / "jobs").mkdir()
     at = RunPaths(str(tmp_path), "x_20260101_000000")
-    reports.take(at, wanted._replace(folder=str(tmp_path / "moved")), before)
+    reports.take(at, wanted._replace(directory=str(tmp_path / "moved")), before)
     assert (tmp_path / "jobs" / "x_20260101_000000.reports" / "0").read_text() == "<b/>"
     reports.take(at._replace(run_id="y_20260101_000000"), wanted, before)
     index = meta.unpack((tmp_path / "jobs" / "y_20260101_000000.reports" / "index").read_bytes())

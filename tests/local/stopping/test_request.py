@@ -33,7 +33,7 @@ def test_the_longest_grace_period_of_a_group_bounds_its_stop(tmp_path: Path) -> 
     assert request._bound_s(Store(own.log_dir), run, facts) >= 60 + policy.SUSPEND_S + policy.KILL_S
 
 
-def test_a_run_whose_meta_goes_as_it_is_looked_at_is_not_stopped(
+def test_a_run_whose_meta_is_deleted_as_it_is_read_is_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = RunPaths(str(tmp_path), "x_20260101_000000")

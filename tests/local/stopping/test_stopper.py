@@ -109,7 +109,7 @@ def test_a_stop_that_reached_nobody_is_not_recorded_as_carried_out(
 
 
 @pytest.mark.parametrize("recorded", ["/somewhere/else/.logs", ""], ids=["recorded", "as an earlier bgrun had it"])
-def test_a_log_folder_is_the_same_by_whatever_path(tmp_path: Path, recorded: str) -> None:
+def test_a_log_directory_is_the_same_by_whatever_path(tmp_path: Path, recorded: str) -> None:
     """That of the caller, that of the job, and that of whoever looks: a bind mount, a firmlink, a folder renamed."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

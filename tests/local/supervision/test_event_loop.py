@@ -101,7 +101,7 @@ print("heard")
     assert heard == "heard"
 
 
-def test_a_folder_that_does_not_exist_is_not_watched(tmp_path: Path) -> None:
+def test_a_directory_that_does_not_exist_is_not_watched(tmp_path: Path) -> None:
     assert event_loop.watch_touches(str(tmp_path / "none")) == -1
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_word_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_report_of_writes_that_another_program_asked_for_is_not_waited_for(tmp_path: Path) -> None:
     """It asked on a descriptor that is closed by now: this one has to look, and ask, itself."""
     lock_fd = os.open(tmp_path / "x.pid", os.O_RDWR | os.O_CREAT, 0o600)
     task = RunTask(
