@@ -130,7 +130,7 @@ class Sieve:
         """Feed a line to the parsers that want it; return where the next one begins."""
         end = data.index(b"\n", start)
         raw = data[start:end]
-        readers = {one for one in wanted if self._needed[one].match(raw)}
+        readers = {one for one in wanted if one not in self._inside and self._needed[one].match(raw)}
         readers |= self._inside
         if readers:
             text = self._text(raw)

@@ -37,16 +37,22 @@ class Go(Parser):
         if line.startswith("{") and _EVENT in line:
             self._event(line)
             return False
-        if run := _RUN.match(line):
+        first = line[:1]
+        if first == "=" and (run := _RUN.match(line)):
             self._opened().run(run[1])
-        elif (result := _RESULT.match(line)) and (self._package or line.startswith("---")):
+        elif (
+            first in ("-", " ")
+            and "--- " in line
+            and (result := _RESULT.match(line))
+            and (self._package or first == "-")
+        ):
             self._opened().result(result[2], result[1].lower(), self.at)
-        elif package := _PACKAGE.match(line):
+        elif first in ("o", "F", "?") and (package := _PACKAGE.match(line)):
             self._end(package[2], package[1].strip(), package[3])
-        elif not self._package and (error := _COMPILER.match(line)):
-            self._compile(error)
         elif self._package or line.startswith(("panic: ", "fatal error: ", "exit status ")):
             self._opened().text(line)
+        elif error := _COMPILER.match(line):
+            self._compile(error)
         return self._package is not None
 
     def findings(self) -> tuple[Findings, ...]:

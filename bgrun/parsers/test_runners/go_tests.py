@@ -55,6 +55,8 @@ class _Test:
         self.logged: list[_Logged] = []
 
     def feed(self, line: str) -> None:
+        if not line.startswith("    "):
+            return
         if found := _LOG.match(line):
             if len(self.logged) < _MOST_LOGGED:
                 self.logged.append(_Logged(found[1], number(found[2]), [found[3]]))
@@ -125,9 +127,10 @@ class Package:
 
     def text(self, line: str, test: str = "") -> None:
         """Read a line that the current test printed, or the one that is named."""
-        if self._panic and (self._panic.is_real or not _PANIC.match(line)):
+        panic = _PANIC.match(line) if line.startswith(("panic: ", "fatal error: ")) else None
+        if self._panic and (self._panic.is_real or not panic):
             self._panic.feed(line)
-        elif panic := _PANIC.match(line):
+        elif panic:
             self._panic = _Panic(f"{panic[1]}: {panic[2]}".partition(" [recovered")[0])
         if line.startswith("exit status "):
             self.exit = line

@@ -66,8 +66,16 @@ class _Stream:
 
     def feed(self, line: str, at: int) -> bool:
         """Read a line; return whether the next one may be of this stream."""
-        if plan := _PLAN.match(line):
+        start = line.lstrip(" ")[:1]
+        if start == "1" and (plan := _PLAN.match(line)):
             self.plan = self.plan if plan[1] else int(plan[2])
+        elif start in ("o", "n") and (result := _RESULT.match(line)):
+            self._result(result, at)
+        elif start != "#":
+            if start == "}" and self._names and line.strip() == "}":
+                self._leave(len(line) - 1)
+            else:
+                return self._other(line)
         elif total := _TOTAL.match(line):
             if total[1] in _COUNTED:
                 self._totals[_COUNTED[total[1]]] = int(total[2])
@@ -76,16 +84,15 @@ class _Stream:
             self._leave(len(subtest[1]))
             self._names.append((len(subtest[1]), subtest[2]))
             self._is_failed = False
-        elif result := _RESULT.match(line):
-            self._result(result, at)
-        elif line.strip() == "}" and self._names:
-            self._leave(len(line) - 1)
         else:
-            self._detail(line)
-            if self.is_complete and not line.startswith(("#", " ")):
-                return not self._is_failed and not line
+            return self._other(line)
         self.end = at
         return True
+
+    def _other(self, line: str) -> bool:
+        """Read a line that says nothing of results; return whether the next one may."""
+        self._detail(line)
+        return not self.is_complete or line.startswith(("#", " ")) or (not line and not self._is_failed)
 
     def _leave(self, indent: int) -> None:
         while self._names and self._names[-1][0] >= indent:
@@ -93,7 +100,7 @@ class _Stream:
 
     def _detail(self, line: str) -> None:
         """Read a line between results: what is known of a failure, or what a test printed."""
-        comment = _COMMENT.match(line)
+        comment = _COMMENT.match(line) if line.startswith("#") else None
         if self._is_failed:
             self.failed[-1].feed(line, None if not comment else comment[1])
         if comment:
@@ -138,7 +145,7 @@ class Tap(Parser):
         self._stream: _Stream | None = None
 
     def feed(self, line: str) -> bool:
-        has_version = bool(_VERSION.match(line))
+        has_version = line.startswith("TAP version ") and bool(_VERSION.match(line))
         if has_version or self._is_first(line):
             self._end()
             self._stream = _Stream(self.at, has_version=has_version)
@@ -152,12 +159,14 @@ class Tap(Parser):
 
     def _is_first(self, line: str) -> bool:
         """Return whether a stream begins that says no version."""
-        plan, result = _PLAN.match(line), _RESULT.match(line)
-        if plan and not plan[1]:
-            return not self._stream or (self._stream.plan is not None and not self._stream.has_version)
-        if not result or result[1]:
-            return False
-        return not self._stream or (result[3] == "1" and self._stream.is_complete and not self._stream.has_version)
+        if line.startswith("1.."):
+            has_plan = not self._stream or (self._stream.plan is not None and not self._stream.has_version)
+            return has_plan and bool(_PLAN.match(line))
+        result = _RESULT.match(line) if line.startswith(("ok ", "not ok ")) else None
+        return result is not None and self._may_begin(result[3])
+
+    def _may_begin(self, number: str) -> bool:
+        return not self._stream or (number == "1" and self._stream.is_complete and not self._stream.has_version)
 
     def _end(self) -> None:
         """Report what is known of a stream, if it is one."""
