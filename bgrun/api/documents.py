@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from bgrun.api.insight import Digest, Estimate, OutputValue, Stats
+    from bgrun.api.insight import Comparison, Digest, Estimate, OutputValue, SinceSuccess, Stats
     from bgrun.api.jobs import GroupSpec, JobFile, JobSpec, Param
     from bgrun.api.logs import LogPage
     from bgrun.api.runs import Newest
@@ -90,9 +90,10 @@ def _estimate_fields(estimate: Estimate) -> dict[str, Any]:
 # --- digests and logs -------------------------------------------------------------------------
 
 
-def report(project: Project, run: Run) -> dict[str, Any]:
-    """Return a run and its digest."""
-    return {"run": run_fields(run), **_digest_of(project, run)}
+def report(project: Project, run: Run, since: SinceSuccess | None = None) -> dict[str, Any]:
+    """Return a run and its digest, on request with what was committed since the last success."""
+    more = {"since_success": since_success(since)} if since else {}
+    return {"run": run_fields(run), **_digest_of(project, run), **more}
 
 
 def _digest_of(project: Project, run: Run) -> dict[str, Any]:
@@ -101,10 +102,19 @@ def _digest_of(project: Project, run: Run) -> dict[str, Any]:
 
 def digest_fields(digest: Digest) -> dict[str, Any]:
     """Return a digest as a JSON object, without its run."""
-    shown = ("file", "line", "id", "message")
+    new = set(digest.comparison.new) if digest.comparison else None
+    flaky = dict(digest.flaky)
     return {
         "counts": None if digest.counts is None else dict(digest.counts),
-        "problems": [{key: getattr(one, key) for key in shown} for one in digest.problems],
+        "problems": [
+            {
+                **{key: getattr(one, key) for key in _SHOWN},
+                "new": None if new is None else place in new,
+                "passed_in": flaky.get(place),
+            }
+            for place, one in enumerate(digest.problems)
+        ],
+        "comparison": _comparison_fields(digest.comparison),
         "more": digest.more,
         "unrecognized": digest.unrecognized,
         "head": list(digest.head),
@@ -114,6 +124,25 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
         "stall": digest.stall,
         "outputs": output_fields(digest.outputs),
         "runs": [{"run_id": one.run.run_id, "state": one.run.state, **digest_fields(one)} for one in digest.parts],
+    }
+
+
+_SHOWN = ("file", "line", "id", "message")
+
+
+def _comparison_fields(found: Comparison | None) -> dict[str, Any] | None:
+    return found and {"run_id": found.run_id, "new": len(found.new), "fixed": found.fixed}
+
+
+def since_success(found: SinceSuccess) -> dict[str, Any]:
+    """Return what was committed since the last success."""
+    return {
+        "run_id": found.run and found.run.run_id,
+        "git_sha": found.run and found.run.git_sha,
+        "ended_at": found.run and found.run.ended_at,
+        "commits": [one._asdict() for one in found.commits],
+        "more": found.more,
+        "note": found.note or None,
     }
 
 
@@ -264,11 +293,14 @@ def _brief_digest(digest: Digest) -> dict[str, Any]:
         _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_brief_digest(one)})
         for one in digest.parts
     ]
-    problems = [_present(problem) for problem in found["problems"]]
+    problems = [_present({**one, "new": one["new"] or None}) for one in found["problems"]]
+    compared = {
+        "compared_with" if key == "run_id" else key: value for key, value in (found["comparison"] or {}).items()
+    }
     left = {"more": digest.more or None, "unrecognized": digest.unrecognized or None}
     outputs = _brief_outputs(digest.outputs)
     more = {**left, "lines": lines, "note": digest.note, **outputs, "runs": parts}
-    return {"counts": found["counts"], "problems": problems, **more}
+    return {"counts": found["counts"], **compared, "problems": problems, **more}
 
 
 def _brief_outputs(found: Iterable[OutputValue]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.logs.digest import Digest as Digest
+    from bgrun.logs.history.comparison import Comparison as Comparison
     from bgrun.logs.outputs import OutputValue as OutputValue
     from bgrun.model import Run
     from bgrun.parsers.progress import Progress
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
     from bgrun.store import masking
     from bgrun.store.history import Stats as Stats
     from bgrun.store.paths import RunPaths
+    from bgrun.system.git import Commit as Commit
 
 
 MOST_PROBLEMS = 10
 """How many problems a summary lists."""
 
 
+MOST_SEARCHED = 500
+"""How many runs of a label are searched for the last one that succeeded."""
+MOST_COMMITS = 20
+"""How many commits are listed."""
 LAST_LINE_BYTES = 4096
 """How many bytes of the end of a last line are read."""
 
@@ -135,8 +141,50 @@ def whole_digest(project: Project, run: Run) -> Digest:
         made = made._replace(outputs=_outputs(at, run, known))
     if "only_failed" in known:
         made = made._replace(note="; ".join(filter(None, (known["only_failed"], made.note))))
+    if digest_store.is_kept(run):
+        from bgrun.logs.history import earlier
+
+        made = earlier.compared(project.store, made, known)
     digest_store.write(at, made)
     return made
+
+
+class SinceSuccess(NamedTuple):
+    """What was committed since a run's job last succeeded.
+
+    run: the newest comparable run that succeeded before, or None.
+    commits: the newest commits since that one's, at most `MOST_COMMITS`.
+    more: whether there are more.
+    note: why there are no commits, or ''.
+    """
+
+    run: Run | None = None
+    commits: tuple[Commit, ...] = ()
+    more: bool = False
+    note: str = ""
+
+
+def since_success(project: Project, run: Run) -> SinceSuccess:
+    """Return the commits since the last successful run with the same script and parameters as a run."""
+    from bgrun.logs.history import earlier
+    from bgrun.parsers import terminal
+    from bgrun.system import git
+
+    known = facts_of(project, run.run_id)
+    every = earlier.comparable(project.store, run, known, MOST_SEARCHED)
+    good = next((one.run for one in every if one.run.succeeded), None)
+    if good is None:
+        return SinceSuccess(note="no earlier run with the same script and parameters succeeded")
+    if not (good.git_sha and run.git_sha):
+        return SinceSuccess(good, note="the commit of a run is not known")
+    if good.git_sha == run.git_sha:
+        return SinceSuccess(good, note="no commit since: both ran at the same one")
+    found = git.commits(project.root, good.git_sha, run.git_sha, MOST_COMMITS + 1)
+    if found is None:
+        return SinceSuccess(good, note="git does not know both commits")
+    note = "" if found else f"{run.git_sha[:10]} has no commit that {good.git_sha[:10]} has not"
+    shown = tuple(one._replace(subject=terminal.without_controls(one.subject)) for one in found[:MOST_COMMITS])
+    return SinceSuccess(good, shown, len(found) > MOST_COMMITS, note)
 
 
 def outputs(project: Project, run: Run) -> tuple[OutputValue, ...]:

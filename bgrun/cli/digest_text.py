@@ -27,11 +27,11 @@ def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
 
 def lines(digest: api.insight.Digest) -> Iterator[str]:
     """Return a summary as lines, without the result. Short: agents pay by the word."""
-    if digest.counts:
-        yield tally(digest.counts)
+    if counts := "; ".join(filter(None, (tally(digest.counts or {}), _compared(digest)))):
+        yield counts
     if digest.stall:
         yield f"STALLED {digest.stall}"
-    yield from map(_problem_line, digest.problems)
+    yield from (_marks(digest, place) + _problem_line(one) for place, one in enumerate(digest.problems))
     if digest.more:
         yield f"… and {count(digest.more, 'more problem')}"
     if digest.unrecognized:
@@ -45,6 +45,35 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
         yield from lines(part)
     if not digest.parts:
         yield format.log_line(digest.run)
+
+
+def _compared(digest: api.insight.Digest) -> str:
+    """Return how many problems are new and fixed, '' if nothing is known about it."""
+    found = digest.comparison
+    if found is None:
+        return ""
+    fixed = "" if found.fixed is None else f"{found.fixed} fixed"
+    if digest.run.succeeded:
+        return fixed if found.fixed else ""
+    return ", ".join(filter(None, (f"{len(found.new)} new", fixed)))
+
+
+def _marks(digest: api.insight.Digest, place: int) -> str:
+    """Return the words before a problem: NEW, or FLAKY if it passed at the same commit."""
+    is_new = digest.comparison is not None and place in digest.comparison.new
+    return ("NEW " if is_new else "") + ("FLAKY " if any(place == one for one, _ in digest.flaky) else "")
+
+
+def since_lines(found: api.insight.SinceSuccess) -> Iterator[str]:
+    """Return lines about what was committed since the last success."""
+    if found.run is None:
+        yield f"LAST SUCCESS none: {found.note}"
+        return
+    at = f" at {found.run.git_sha[:10]}" if found.run.git_sha else ""
+    yield f"LAST SUCCESS {found.run.run_id}{at}{f' ({found.note})' if found.note else ''}"
+    yield from (f"  {one.sha[:10]} {short(one.subject)}" for one in found.commits)
+    if found.more:
+        yield "  … and more commits"
 
 
 def output_line(one: api.insight.OutputValue) -> str:

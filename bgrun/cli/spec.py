@@ -293,8 +293,10 @@ COMMANDS = (
         "Results",
         "Summarize a run: result, counts and what failed",
         "Summarize a run: its result, test or error counts, up to ten problems with file and line, or the first "
-        "and last lines of the log if no tool was recognized. " + WITHOUT_REF.format("summarize"),
-        ("bgrun report tests", "bgrun report tests --format github"),
+        "and last lines of the log if no tool was recognized. NEW marks problems that the last complete run with the "
+        "same script and parameters did not have, FLAKY tests that passed at the same commit. "
+        + WITHOUT_REF.format("summarize"),
+        ("bgrun report tests", "bgrun report tests --since-success", "bgrun report tests --format github"),
         "bgrun.cli.commands.logs:report",
         (REF._replace(many="maybe"),),
         (
@@ -305,6 +307,7 @@ COMMANDS = (
                 "text",
                 "FORMAT",
             ),
+            Option("since_success", ("--since-success",), "Add the commits since it last succeeded."),
             EXIT_CODE,
             JSON,
         ),

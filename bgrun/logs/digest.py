@@ -10,6 +10,7 @@ import time
 from bgrun.light import NamedTuple
 from bgrun.logs import combine, excerpt, reports, stall
 from bgrun.logs import search as log_search
+from bgrun.logs.history.comparison import tools_of
 from bgrun.logs.places import Places
 from bgrun.parsers.shape import Problem
 from bgrun.store import masking, state
@@ -19,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bgrun.logs.history.comparison import Comparison, ToolRun
     from bgrun.logs.outputs import OutputValue
     from bgrun.model import RenderedJob, Run
     from bgrun.store.paths import RunPaths
@@ -42,6 +44,13 @@ class Digest(NamedTuple):
     unrecognized: how many problems the tools counted beyond those that were recognized.
     wrapped: whether the only problem is that a command failed, such as make's own error: the log lines tell more.
     outputs: what the run left of its declared outputs.
+    tools: the tools that were recognized, with the number of their tests.
+    silent: the problems of a run that succeeded, which are kept only for comparisons.
+    complete: whether all of the log was searched, and each problem recognized and kept.
+    clean: whether the work tree is known to have been clean during the run.
+    made_by: a mark of the code that made this: another one may recognize other problems.
+    comparison: how the problems differ from those of an earlier run, or None.
+    flaky: the places of problems that are flaky, each with a run in which the test passed.
     """
 
     run: Run
@@ -57,6 +66,13 @@ class Digest(NamedTuple):
     unrecognized: int = 0
     wrapped: bool = False
     outputs: tuple[OutputValue, ...] = ()
+    tools: tuple[ToolRun, ...] = ()
+    silent: tuple[Problem, ...] = ()
+    complete: bool = False
+    clean: bool = False
+    made_by: str = ""
+    comparison: Comparison | None = None
+    flaky: tuple[tuple[int, str], ...] = ()
 
     @property
     def needs_lines(self) -> bool:
@@ -93,6 +109,9 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
         stall=stall.reason(at.log, time.time(), known) if run.state == "running" else None,
         unrecognized=0 if run.succeeded else found.missing,
         wrapped=found.wrapped and not run.succeeded,
+        tools=tools_of(seen, report.counts if report else {}),
+        silent=found.problems[:MOST_KEPT] if run.succeeded else (),
+        complete=not (note or unsearched or found.missing or len(found.problems) > MOST_KEPT),
     )
     lines = excerpt.tail(at.log, known)
     most = _TAIL if made.needs_lines else _SHORT_TAIL

@@ -12,6 +12,7 @@ import os
 from bgrun.errors import StorageError
 from bgrun.light import suppress
 from bgrun.logs.digest import Digest
+from bgrun.logs.history.comparison import Comparison, ToolRun
 from bgrun.logs.outputs import OutputValue
 from bgrun.parsers.shape import Problem
 from bgrun.system import files
@@ -27,6 +28,7 @@ VERSION = 2
 """The version of the format; a digest of another version is ignored."""
 _KEPT = (
     "counts", "problems", "more", "head", "tail", "source", "note", "unrecognized", "wrapped", "outputs",
+    "tools", "silent", "complete", "clean", "made_by", "comparison", "flaky",
 )  # fmt: skip
 
 
@@ -46,7 +48,8 @@ def write(at: RunPaths, digest: Digest) -> None:
     """Cache the digest of a run unless its run may still change; a failure to write is ignored."""
     if is_kept(digest.run) and files.owner(at.meta) == os.geteuid():
         kept = {key: getattr(digest, key) for key in _KEPT}
-        kept["problems"] = [tuple(one) for one in digest.problems]
+        for key in ("problems", "silent", "tools"):
+            kept[key] = [tuple(one) for one in kept[key]]
         text = json.dumps({"version": VERSION, "of": _end(digest.run), "digest": kept}, indent=1)
         with suppress(OSError, StorageError):
             files.replace(at.digest, files.unique(at.hidden("digest")), text.encode())
@@ -68,7 +71,21 @@ def _digest(run: Run, raw: dict[str, Any]) -> Digest:
     more, unrecognized = int(raw["more"]), int(raw["unrecognized"])
     found = Digest(run, counts, problems, more, head, tail, source=str(raw["source"]), note=raw["note"])
     outputs = tuple(_output(*one) for one in raw.get("outputs", ()))
-    return found._replace(unrecognized=unrecognized, wrapped=bool(raw["wrapped"]), outputs=outputs)
+    found = found._replace(unrecognized=unrecognized, wrapped=bool(raw["wrapped"]), outputs=outputs)
+    return _with_comparison(found, raw) if "tools" in raw else found
+
+
+def _with_comparison(found: Digest, raw: dict[str, Any]) -> Digest:
+    compared = raw["comparison"]
+    return found._replace(
+        tools=tuple(ToolRun(*one) for one in raw["tools"]),
+        silent=tuple(Problem(*one) for one in raw["silent"]),
+        complete=bool(raw["complete"]),
+        clean=bool(raw["clean"]),
+        made_by=str(raw["made_by"]),
+        comparison=compared and Comparison(str(compared[0]), tuple(map(int, compared[1])), compared[2]),
+        flaky=tuple((int(place), str(run_id)) for place, run_id in raw["flaky"]),
+    )
 
 
 def _output(name: str, value: Any, more: int, note: str) -> OutputValue:

@@ -12,6 +12,7 @@ import stat
 from bgrun.light import NamedTuple
 
 _ASK_S = 2.0
+_MOST_TRACKED = 50_000
 _MOST_LINE, _MOST_PACKED = 1 << 16, 32 << 20
 
 
@@ -50,6 +51,65 @@ def state_of(directory: str) -> bytes:
         return os.urandom(16)
     stamps = [_stamp(os.path.join(top, os.fsdecode(entry[3:]))) for entry in listed.split(b"\0") if entry]
     return "\0".join([facts(directory).sha, *stamps]).encode() + b"\0" + listed
+
+
+class Tree(NamedTuple):
+    """A work tree without changes and untracked files.
+
+    sha: the commit that is checked out.
+    changed: when one of its files was changed last, in epoch seconds.
+    moved: when something was last added to one of its directories or removed from it.
+    """
+
+    sha: str
+    changed: float
+    moved: float
+
+
+def clean_tree(folder: str) -> Tree | None:
+    """Return the work tree that contains `folder` if it is clean; None if it is not, or that cannot be told."""
+    top = _top(folder)
+    before = facts(folder) if top else GitFacts()
+    if not before.sha:
+        return None
+    plain = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
+    changes = _git_bytes(top, *plain, "status", "--porcelain=v1", "-z", "--untracked-files=normal")
+    listed = _git_bytes(top, *plain, "ls-files", "-z") if changes == b"" else None
+    if listed is None or (count := listed.count(b"\0")) > _MOST_TRACKED or not count:
+        return None
+    paths = [os.fsdecode(path) for path in listed.split(b"\0") if path]
+    folders = {above for path in paths for above in _above(path)}
+    try:
+        changed = max(os.lstat(f"{top}/{path}").st_ctime for path in paths)
+        moved = max(os.lstat(f"{top}/{path}").st_mtime for path in folders)
+    except OSError:
+        return None
+    return Tree(before.sha, changed, moved) if facts(folder) == before else None
+
+
+def _above(path: str) -> list[str]:
+    """Return the directories above a relative path, with the top one as ''."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(len(parts))]
+
+
+class Commit(NamedTuple):
+    """A commit: its ID and the first line of its message."""
+
+    sha: str
+    subject: str
+
+
+def commits(folder: str, since: str, until: str, most: int) -> list[Commit] | None:
+    """Return the newest commits that are in `until` and not in `since`, at most so many; None if git cannot tell."""
+    if not (_is_sha(since) and _is_sha(until)):
+        return None
+    form = ("--no-show-signature", "--format=%H %s%x00")
+    listed = _git_bytes(folder, "log", f"--max-count={most}", *form, f"{since}..{until}")
+    if listed is None:
+        return None
+    lines = (line.strip("\n") for line in listed.decode("utf-8", "replace").split("\0"))
+    return [Commit(*line.split(" ", 1)) for line in lines if " " in line]
 
 
 def _stamp(path: str) -> str:

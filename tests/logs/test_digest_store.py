@@ -9,6 +9,8 @@ import pytest
 
 from bgrun.logs import digest_store
 from bgrun.logs.digest import Digest
+from bgrun.logs.history.comparison import Comparison, ToolRun
+from bgrun.logs.outputs import OutputValue
 from bgrun.model import Run
 from bgrun.parsers.shape import Problem
 from bgrun.store.paths import RunPaths
@@ -36,7 +38,9 @@ def at(tmp_path: Path) -> RunPaths:
 def made(run: Run, **more: object) -> Digest:
     problems = (Problem("a.py", 3, "E1", "bad"), Problem(None, None, None, "worse", "warning"))
     known = {"counts": {"failed": 1}, "problems": problems, "more": 2, "tail": ("last",), "source": "log", "note": "n"}
-    known |= {"unrecognized": 3, "wrapped": True}
+    known |= {"unrecognized": 3, "wrapped": True, "outputs": (OutputValue("w", ("a", "b"), 3), OutputValue("c", 1.5))}
+    known |= {"tools": (ToolRun("pytest", True, 60, 59), ToolRun("make")), "silent": problems[:1], "made_by": "code"}
+    known |= {"complete": True, "clean": True, "comparison": Comparison("x_1", (0, 1), None), "flaky": ((1, "x_2"),)}
     return Digest(run, **(known | more))  # type: ignore[arg-type]
 
 

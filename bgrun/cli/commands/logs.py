@@ -24,11 +24,12 @@ def report(project: Project, args: Args) -> int:
     if args.format not in (None, *FORMATS):
         raise UsageError(f"unknown format {args.format!r}", f"choose {' or '.join(FORMATS)}")
     run = one_run(project, args.ref)
+    since = api.insight.since_success(project, run) if args.since_success else None
     if args.json:
-        output.document(api.documents.report(project, run))
+        output.document(api.documents.report(project, run, since))
     else:
         found = api.insight.digest(project, run)
-        text = (format.result_line(found.run), *reports.lines(found))
+        text = [format.result_line(found.run), *reports.lines(found), *(reports.since_lines(since) if since else ())]
         for line in reports.github_lines(found) if args.format == "github" else text:
             output.out(line)
     return exit_code(run, own=True, waited=False) if args.exit_code else EXIT_OK

@@ -1,0 +1,1 @@
+"""Compare the digest of a run with those of earlier runs."""
