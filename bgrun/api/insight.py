@@ -39,7 +39,7 @@ LAST_LINE_BYTES = 4096
 
 
 class Estimate(NamedTuple):
-    """The progress of a running run, the usual duration of its label, and its estimated seconds left.
+    """The progress of a running run, the usual duration of runs like it, and its estimated seconds left.
 
     `last_line` is read only on request.
     """
@@ -64,20 +64,20 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     return [history.summarize(name, list_runs(project, name, wanted=wanted)) for name in every]
 
 
-def usual_s(project: Project, label: str) -> float | None:
-    """Return the median duration of the successful runs of a label, in seconds, or None."""
+def usual_s(project: Project, run: Run) -> float | None:
+    """Return the median duration of successful runs of the label with equal arguments, in seconds, or None."""
     from bgrun.store import history
 
-    return history.usual_s(project.store, label)
+    return history.usual_s(project.store, run.label, run.run_id)
 
 
 def estimate_of(project: Project, run: Run) -> Estimate:
     """Return the progress of a run and its estimated time left; empty unless it is running."""
-    return _estimate(project, run, usual_s(project, run.label)) if run.state == "running" else Estimate()
+    return _estimate(project, run, usual_s(project, run)) if run.state == "running" else Estimate()
 
 
 def estimate_with(project: Project, run: Run, median_s: float | None) -> Estimate:
-    """Return the estimate of a running run, given the usual duration of its label, with the last line of its log."""
+    """Return the estimate of a running run, given the usual duration of runs like it, with the last line of its log."""
     from bgrun.logs import stream
 
     last = stream.last_line(run.log, _marks(project, run), LAST_LINE_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bgrun import engine
-from bgrun.api.runs import live, meant, read, top_level
+from bgrun.api.runs import meant, read
 from bgrun.errors import JobFileError, NoJobFileError
 from bgrun.store import index
 
@@ -50,9 +50,23 @@ def stop_runs(project: Project, refs: Iterable[str], *, now: bool = False) -> li
     return _stop(project, meant(project, refs), now=now)
 
 
-def stop_all(project: Project, *, now: bool = False) -> list[Run]:
-    """Stop every active run of the project as `stop_runs` does; return group runs without their jobs."""
-    return _stop(project, top_level(live(project)), now=now)
+def grace_s(project: Project, runs: Iterable[Run]) -> float:
+    """Return the longest grace period of runs and of the jobs of group runs, in seconds."""
+    from bgrun.store import facts
+
+    run_ids = [run_id for run in runs for run_id in (run.run_id, *run.members)]
+    metas = (project.store.facts(run_id) or {} for run_id in run_ids)
+    return max(facts.job_of(known, "").limits.stop_grace_s for known in metas)
+
+
+def continues(project: Project, run_id: str) -> bool:
+    """Return whether a stop that was requested goes its way without this process: the supervisor carries it out."""
+    from bgrun.store import record
+    from bgrun.system import lock
+
+    run = read(project, run_id)
+    at = project.store.run(run_id)
+    return record.is_asked_to_end(at, run) and lock.is_held(at.pid)
 
 
 def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:

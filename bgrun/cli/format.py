@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from bgrun.wording import count, names, short, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bgrun.model import Run
 
@@ -24,9 +23,10 @@ _COLORS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", 
 
 def progress_text(estimate: api.insight.Estimate) -> str:
     """Return the progress of a run and the estimated time left as text, or ''."""
-    seen, left = estimate.progress, estimate.eta_s
+    seen, left, usual = estimate.progress, estimate.eta_s, estimate.median_s
     share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")
-    return ", ".join(filter(None, (share, "" if left is None else f"about {span(left)} left")))
+    ends = f"about {span(left)} left" if left is not None else f"usually {span(usual)}" if usual is not None else ""
+    return ", ".join(filter(None, (share, ends)))
 
 
 def colored_state(state: str) -> str:
@@ -158,9 +158,10 @@ def clipped(line: str, columns: int) -> str:
     """Return a line cut to so many columns of a terminal, or as it is for 0."""
     if not columns or (line.isascii() and len(line) <= columns):
         return line
+    from itertools import accumulate
     from unicodedata import east_asian_width
 
-    ends = list(itertools.accumulate(2 if east_asian_width(char) in "WF" else 1 for char in line))
+    ends = list(accumulate(2 if east_asian_width(char) in "WF" else 1 for char in line))
     if ends[-1] <= columns:
         return line
     return line[: sum(end < columns for end in ends)] + "…"
@@ -169,13 +170,18 @@ def clipped(line: str, columns: int) -> str:
 # --- runs as tables -------------------------------------------------------------------------------
 
 
-def nested(runs: Sequence[Run]) -> Iterator[tuple[str, Run]]:
-    """Yield the runs, each with its indentation: below a group run come those of its jobs that are among them."""
-    top = api.runs.top_level(runs)
+def is_over(run: Run) -> bool:
+    """Return whether a run has finished: the sort key that puts active runs first."""
+    return not run.live
+
+
+def nested(runs: Sequence[Run], order: Callable[[Run], int] = is_over) -> Iterator[tuple[str, Run]]:
+    """Yield the runs, each with its indentation: below a group run those of its jobs that are among them, in order."""
     known = {run.run_id: run for run in runs}
-    for run in top:
+    for run in api.runs.top_level(runs):
         yield "", run
-        yield from (("  ", known[one]) for one in run.members if one in known and known[one].group_run == run.run_id)
+        jobs = [known[one] for one in run.members if one in known and known[one].group_run == run.run_id]
+        yield from (("  ", one) for one in sorted(jobs, key=order))
 
 
 def list_lines(runs: Sequence[Run], columns: int, outputs: Mapping[str, str] | None = None) -> list[str]:

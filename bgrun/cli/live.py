@@ -6,16 +6,17 @@ import os
 import time
 
 from bgrun import api
-from bgrun.errors import OutputError
+from bgrun.cli import format
+from bgrun.errors import BgrunError, OutputError
 from bgrun.light import NamedTuple, contextmanager
 from bgrun.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
-    from rich.table import Table
+    from rich.text import Text
 
     from bgrun.api import Project
     from bgrun.model import Run
@@ -23,55 +24,72 @@ if TYPE_CHECKING:
 PER_SECOND = 4
 _STYLES = {"succeeded": "green", "running": "cyan", "queued": "blue", "skipped": "yellow", "stopped": "yellow"}
 _BAR = 20
-_LEAST_WIDTH = 60
+_LEAST_LAST = 10
+"""How many columns the last line of a log gets at least; with fewer it is left out."""
+_LEAST_LABEL = 4
 
 
 class Line(NamedTuple):
-    """A run with its estimate, as the view shows it."""
+    """A run with its estimate, as the view shows it; `indent` if it is below its group run."""
 
     run: Run
     estimate: api.insight.Estimate
+    indent: str = ""
+
+    @property
+    def label(self) -> str:
+        """The label with its indentation."""
+        return self.indent + self.run.label
+
+    @property
+    def progress(self) -> str:
+        """The progress as a share, or ''."""
+        return "" if self.estimate.progress is None else f"{self.estimate.progress.fraction:.0%}"
+
+    @property
+    def left(self) -> str:
+        """The estimated time left, or ''."""
+        return "" if self.estimate.eta_s is None else f"~{span(self.estimate.eta_s)} left"
+
+    @property
+    def last(self) -> str:
+        """The last line of the log of an active run, or why another is in its state."""
+        return self.estimate.last_line or self.run.reason or ""
 
 
 class View:
-    """The current state of runs; the usual durations of their labels are read once."""
+    """The current state of runs; the usual durations are read once."""
 
     def __init__(self, project: Project, run_ids: Sequence[str]) -> None:
         self.project = project
         self.run_ids = run_ids
         self.usual: dict[str, float | None] = {}
 
-    def __rich__(self) -> RenderableType:
-        """Draw the current state; show an error of reading it, and read again the next time."""
-        from bgrun.errors import BgrunError
-
-        try:
-            return draw(self.lines(), _size())
-        except BgrunError as error:
-            from rich.text import Text
-
-            return Text(error.message)
+    def __call__(self) -> RenderableType:
+        """Draw the current state."""
+        return draw(self.lines(), _size())
 
     def lines(self) -> list[Line]:
-        """Return the runs to show, for a group run its jobs. Only those that fit get an estimate."""
-        found = {run.run_id: run for run_id in self.run_ids for run in self._expanded(run_id)}
-        runs = in_view(list(found.values()))
+        """Return the runs to show, a group run above its jobs. Only those that fit get an estimate."""
+        found = {run.run_id: run for run_id in self.run_ids for run in self._with_jobs(run_id)}
+        runs = list(format.nested(sorted(found.values(), key=in_view), in_view))
         height = _height(_size())
         return [
-            Line(run, self._estimate(run) if place < height else api.insight.Estimate())
-            for place, run in enumerate(runs)
+            Line(run, self._estimate(run) if place < height else api.insight.Estimate(), indent)
+            for place, (indent, run) in enumerate(runs)
         ]
 
-    def _expanded(self, run_id: str) -> list[Run]:
-        run = api.runs.latest(self.project, run_id)
-        return api.runs.members(self.project, run) or [run]
+    def _with_jobs(self, run_id: str) -> list[Run]:
+        run = api.runs.read(self.project, run_id)
+        return [run, *api.runs.members(self.project, run)]
 
     def _estimate(self, run: Run) -> api.insight.Estimate:
         if run.state != "running":
             return api.insight.Estimate()
-        if run.label not in self.usual:
-            self.usual[run.label] = api.insight.usual_s(self.project, run.label)
-        return api.insight.estimate_with(self.project, run, self.usual[run.label])
+        if run.run_id not in self.usual:
+            self.usual[run.run_id] = api.insight.usual_s(self.project, run)
+        estimate = api.insight.estimate_with(self.project, run, self.usual[run.run_id])
+        return estimate._replace(last_line="") if run.members else estimate
 
 
 def _size() -> os.terminal_size:
@@ -84,73 +102,115 @@ def _height(size: os.terminal_size) -> int:
     return max(1, size.lines - 3)
 
 
-def in_view(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs, active ones first, then those that did not succeed."""
-    order = {"running": 0, "queued": 2, "succeeded": 3}
-    return sorted(runs, key=lambda run: order.get(run.state, 1))
+def in_view(run: Run) -> int:
+    """Return the place of a run in the view: running ones first, then those that did not succeed."""
+    return {"running": 0, "queued": 2, "succeeded": 3}.get(run.state, 1)
 
 
-def draw(lines: Sequence[Line], size: os.terminal_size) -> Table:
-    """Return the lines as a table that fits a terminal of this size, with the number of those left out."""
+def draw(lines: Sequence[Line], size: os.terminal_size) -> Text:
+    """Return the lines as text that fits a terminal of this size, with the number of those left out."""
     from collections import Counter
 
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 1), expand=False)
     height = _height(size)
-    wide = size.columns >= _LEAST_WIDTH
-    bars = any(line.estimate.progress for line in lines[:height])
-    rows = [_cells(line, size.columns, bars=bars) for line in lines[:height]]
-    long = max((len(line.run.label) for line in lines[:height]), default=0) > size.columns // 3
-    for place in range(len(rows[0]) if rows and wide else 2):
-        # Rich shortens columns that may wrap first: the last one, whose texts do not wrap, and long labels.
-        flexible = wide and ((place == 1 and long) or place == len(rows[0]) - 1)
-        table.add_column(no_wrap=not flexible, overflow="ellipsis")
-    for cells in rows:
-        table.add_row(*(cells if wide else cells[:2]))
-    if rest := lines[height:]:
+    shown, rest = lines[:height], lines[height:]
+    columns = _Columns(shown, size.columns)
+    drawn = [columns.row(line) for line in shown]
+    if rest:
         counts = Counter(line.run.state for line in rest)
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
-        table.add_row(Text("…"), Text(f"{len(rest)} more: {states}", no_wrap=True, overflow="ellipsis"))
-    return table
+        drawn.append(_cut(f"… {len(rest)} more: {states}", size.columns))
+    return Text("\n").join(drawn)
 
 
-def _cells(line: Line, columns: int, *, bars: bool) -> list[RenderableType]:
+class _Columns:
+    """The widths of the columns. State, label and time come first; the last line of the log gets what is left.
+
+    In a narrow terminal a percentage replaces the bar, then the last line and the time left go. A label is cut only
+    where it would not fit even so.
+    """
+
+    def __init__(self, lines: Sequence[Line], columns: int) -> None:
+        from rich.cells import cell_len
+
+        self.columns = columns
+        self.state = max((len(line.run.state) for line in lines), default=0)
+        self.time = max((len(span(line.run.duration_s)) for line in lines), default=0)
+        longest = max((cell_len(line.label) for line in lines), default=0)
+        self.label = max(_LEAST_LABEL, min(longest, columns - self.state - self.time - 2))
+        left = columns - self.state - self.label - self.time - 2
+        self.left, left = _taken(max((len(line.left) for line in lines), default=0), left)
+        bars = any(line.progress for line in lines)
+        self.bar, left = _taken(_BAR if bars and left > _BAR + _LEAST_LAST else 4 * bars, left)
+        self.last = left - 1 if left > _LEAST_LAST else 0
+
+    def row(self, line: Line) -> Text:
+        """Return a run as a line."""
+        from rich.text import Text
+
+        state = Text(line.run.state.ljust(self.state), style=_STYLES.get(line.run.state, "red"))
+        cells = [state, _cut(line.label, self.label, fill=True)]
+        if self.bar:
+            cells.append(_bar(line) if self.bar == _BAR else Text(line.progress.rjust(self.bar)))
+        cells.append(Text(span(line.run.duration_s).rjust(self.time)))
+        if self.left:
+            cells.append(Text(line.left.ljust(self.left), style="dim"))
+        if self.last:
+            cells.append(_cut(line.last, self.last, style="dim"))
+        text = Text(" ").join(cells)
+        text.rstrip()
+        text.truncate(self.columns)
+        return text
+
+
+def _taken(width: int, left: int) -> tuple[int, int]:
+    """Return the width of a column, 0 if it does not fit with its blank, and how many columns are left then."""
+    return (width, left - width - 1) if 0 < width < left else (0, left)
+
+
+def _cut(text: str, width: int, *, fill: bool = False, style: str = "") -> Text:
+    """Return text cut to so many columns of the terminal, or filled up to them."""
     from rich.text import Text
 
-    run, estimate = line
-    left = "" if estimate.eta_s is None else f"~{span(estimate.eta_s)} left"
-    remark = estimate.last_line if run.live else (run.reason or "")
-    return [
-        Text(run.state, style=_STYLES.get(run.state, "red")),
-        Text(run.label, no_wrap=True, overflow="ellipsis"),
-        *([_bar(estimate)] if bars else []),
-        Text(span(run.duration_s), justify="right"),
-        Text(left, style="dim"),
-        Text(remark[:columns], style="dim", no_wrap=True, overflow="ellipsis"),
-    ]
+    cut = Text(text, style=style, no_wrap=True)
+    cut.truncate(width, overflow="ellipsis", pad=fill)
+    return cut
 
 
-def _bar(estimate: api.insight.Estimate) -> RenderableType:
-    from rich.progress_bar import ProgressBar
+def _bar(line: Line) -> Text:
+    """Return the progress as a bar; blanks if it is unknown."""
     from rich.text import Text
 
-    if not estimate.progress:
+    if line.estimate.progress is None:
         return Text(" " * _BAR)
-    return ProgressBar(total=1.0, completed=estimate.progress.fraction, width=_BAR)
+    done = round(min(1.0, line.estimate.progress.fraction) * _BAR)
+    return Text("━" * done, style="cyan") + Text("─" * (_BAR - done), style="dim")
 
 
 @contextmanager
 def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
     """Show runs live until the block ends; lines printed on the console appear above the view."""
+    with _shown(View(project, run_ids)) as console:
+        yield console
+
+
+@contextmanager
+def _shown(draw: Callable[[], RenderableType]) -> Iterator[Console]:
+    """Show what a function returns, again and again; an error of reading is shown until the next time."""
     from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
+
+    def drawn() -> RenderableType:
+        try:
+            return draw()
+        except BgrunError as error:
+            return Text(error.message)
 
     _ignore_output_errors()
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    seen = View(project, run_ids)
-    with Live(get_renderable=seen.__rich__, console=console, refresh_per_second=PER_SECOND, transient=True):
+    with Live(get_renderable=drawn, console=console, refresh_per_second=PER_SECOND, transient=True):
         yield console
 
 
@@ -170,7 +230,16 @@ def _ignore_output_errors() -> None:
 def watch(project: Project, run_ids: Sequence[str]) -> None:
     """Show runs live until all of them have finished."""
     with view(project, run_ids):
-        while any(api.runs.latest(project, run_id).live for run_id in run_ids):
+        while any(api.runs.read(project, run_id).live for run_id in run_ids):
+            time.sleep(1 / PER_SECOND)
+
+
+def watch_list(lines: Callable[[], Sequence[str]], is_over: Callable[[], bool]) -> None:
+    """Show lines live, with their colors, until it is over."""
+    from rich.text import Text
+
+    with _shown(lambda: Text.from_ansi("\n".join(lines()), no_wrap=True)):
+        while not is_over():
             time.sleep(1 / PER_SECOND)
 
 
@@ -179,4 +248,4 @@ def snapshot(project: Project, run_ids: Sequence[str]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(View(project, run_ids))
+    console.print(View(project, run_ids)())

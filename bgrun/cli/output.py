@@ -6,11 +6,11 @@ import os
 import sys
 
 from bgrun import api
-from bgrun.light import suppress
+from bgrun.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
 _CONTROLS = "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;]*m)"
@@ -78,6 +78,23 @@ def columns() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
     except OSError:
         return 0
+
+
+@contextmanager
+def note_later(text: Callable[[], str], after_s: float = 0.5) -> Iterator[None]:
+    """Print a line to standard error if the block takes so many seconds and standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from threading import Timer
+
+    timer = Timer(after_s, lambda: note(text()))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def wants_live(*, quiet: bool = False, json: bool = False) -> bool:

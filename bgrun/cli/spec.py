@@ -323,6 +323,7 @@ COMMANDS = (
         (
             LINES._replace(help="List at most N runs [default: 20]."),
             Option("all", ("-a", "--all"), "List all runs."),
+            Option("watch", ("-w", "--watch"), "Refresh until the listed runs have finished."),
             Option("state", ("--state",), "Only runs in this state; repeatable.", "texts", "STATE"),
             Option("tag", ("--tag",), "Only runs with this tag; repeatable.", "texts", "TAG"),
             SINCE,

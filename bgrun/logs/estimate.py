@@ -43,4 +43,5 @@ def left_s(run: Run, progress: Progress | None, usual_s: float | None) -> float 
         return None
     if progress and progress.fraction >= _SURE:
         return elapsed * (1 - progress.fraction) / progress.fraction
-    return None if usual_s is None else max(0.0, usual_s - elapsed)
+    # A run that takes longer than usual may take any time.
+    return None if usual_s is None or usual_s <= elapsed else usual_s - elapsed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 
-from bgrun.light import NamedTuple
+from bgrun.errors import StorageError
+from bgrun.light import NamedTuple, suppress
 from bgrun.store import index
 
 TYPE_CHECKING = False
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 30
 """How many of the newest runs count for the usual duration."""
+MOST_COMPARED = 100
+"""How many of the newest runs are compared with a run to find those with its arguments."""
 _UNCOUNTED = ("queued", "running", "skipped")
 
 
@@ -67,7 +70,21 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def usual_s(store: Store, label: str) -> float | None:
-    """Return the median duration of the label's newest successful runs, in seconds; None if there are none."""
-    runs = itertools.islice(store.readable(index.list_claimed(store, label)), ENOUGH)
-    return summarize(label, list(runs)).median_s
+def usual_s(store: Store, label: str, like: str = "") -> float | None:
+    """Return the median duration of the label's newest successful runs, in seconds; None if there are none.
+
+    like: the run ID of a run; only those with its command and its parameters count.
+    """
+    run_ids = index.list_claimed(store, label)
+    if like:
+        wanted = _arguments(store, like)
+        run_ids = (one for one in itertools.islice(run_ids, MOST_COMPARED) if _arguments(store, one) == wanted)
+    return summarize(label, list(itertools.islice(store.readable(run_ids), ENOUGH))).median_s
+
+
+def _arguments(store: Store, run_id: str) -> tuple[str | None, str | None]:
+    """Return what runs have in common that do the same: the command and the parameters."""
+    with suppress(StorageError):
+        known = store.facts(run_id) or {}
+        return known.get("cmd"), known.get("params")
+    return None, None

@@ -148,7 +148,7 @@ def test_a_stop_goes_to_the_engine_of_the_run(cluster: Cluster, project: Project
 
 def test_several_runs_are_all_asked_to_stop_before_one_is_waited_for(cluster: Cluster, project: Project) -> None:
     runs = [api.start.start(project, ["plain"]).run.run_id for _ in range(2)]
-    api.stop.stop_all(project)
+    api.stop.stop_runs(project, runs)
     assert {one for what, one in cluster.asked if what == "request_stop"} == set(runs)
     places = {what: [place for place, one in enumerate(cluster.asked) if one[0] == what] for what, _ in cluster.asked}
     assert max(places["request_stop"]) < min(places["stop"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyte
@@ -38,11 +40,12 @@ groups: {both: {jobs: [count, idle]}}
 class Screen:
     """A command on a terminal of its own, and what stands on its screen."""
 
-    def __init__(self, bg: Cli, *words: str, rows: int = 24, columns: int = 100) -> None:
+    def __init__(self, bg: Cli, *words: str, rows: int = 24, columns: int = 100, **more: str) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         env = {key: value for key, value in bg.env.items() if key not in ("LINES", "COLUMNS")}
-        env["TERM"] = "xterm-256color"
+        env |= {"TERM": "xterm-256color", **more}
+        self.seen = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -58,7 +61,9 @@ class Screen:
 
     def _read(self) -> None:
         try:
-            self.stream.feed(os.read(self.fd, 65536))
+            data = os.read(self.fd, 65536)
+            self.seen += data
+            self.stream.feed(data)
         except OSError:  # the other side was closed
             self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
@@ -86,7 +91,7 @@ def project(bg: Cli) -> Iterator[Cli]:
 
 def test_a_group_that_is_waited_for(project: Cli) -> None:
     screen = Screen(project, "group", "both", "--wait")
-    text = screen.shows("running count ━", "running idle", "[4/8] on")
+    text = screen.shows("running both", "running   count ━", "running   idle", "[4/8] on")
     assert "STARTED both_" in text
     (project.folder / "go").touch()
     assert screen.ended() == 0
@@ -120,10 +125,10 @@ def test_status_returns_and_watch_stays(project: Cli) -> None:
 def test_a_tiny_terminal_shows_what_fits(project: Cli) -> None:
     project("start", "many")
     screen = Screen(project, "status", "many", "--watch", rows=6, columns=40)
-    text = screen.shows("running many_1", "9 more: 9 running")
+    text = screen.shows("running many ", "running   many_1", "10 more: 10 running")
     assert len(text.splitlines()) == 4
     screen_2 = Screen(project, "status", "many", "--watch", rows=3, columns=10)
-    screen_2.shows("many_1", "11")
+    screen_2.shows("running ma", "… 12")
     os.kill(screen_2.pid, signal.SIGINT)
     assert screen_2.ended() == 130
     (project.folder / "go").touch()
@@ -143,12 +148,14 @@ def test_no_live_view_where_nobody_looks(project: Cli) -> None:
 
 def test_what_past_runs_took_gives_the_end(project: Cli) -> None:
     (project.folder / "go").touch()
-    project("start", "idle", "--wait")
+    past = project.json("start", "idle", "--wait")
+    meta = Path(past["meta"])
+    meta.write_text(re.sub("duration_s=.*", "duration_s=1000", meta.read_text()))
     (project.folder / "go").unlink()
     project("start", "idle")
     seen = project.state("idle")
-    assert seen["eta_s"] is not None
-    assert seen["median_s"] > 0
+    assert 900 < seen["eta_s"] <= 1000
+    assert seen["median_s"] == 1000
     assert "left" in project("status", "idle").out
 
 
@@ -164,7 +171,110 @@ def test_at_80_columns_only_the_last_line_of_a_log_is_shortened(bg: Cli) -> None
     screen = Screen(bg, "status", "--watch", columns=80)
     screen.shows("[1/2] xxx")
     (line,) = [line for line in screen.text().splitlines() if "━" in line]
-    assert line.startswith("running a_long_name_of_a_job ━")
+    assert line.startswith("running   a_long_name_of_a_job ━")
     assert line.endswith("…")
     (bg.folder / "go").touch()
     assert screen.ended() == 0
+
+
+LONG = """
+jobs:
+  tests: {command: "printf '%0400d' 7; until [ -e go ]; do sleep 0.02; done"}
+  lint: {command: "echo [1/2] step; until [ -e go ]; do sleep 0.02; done", progress: ninja}
+groups: {both: {jobs: [tests, lint]}}
+"""
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+def test_state_label_and_time_never_shrink(bg: Cli, columns: int) -> None:
+    bg.jobs(LONG)
+    bg("group", "both")
+    bg("run", "own", "--", "sh", "-c", "yes x | head -c 4000 | tr -d '\\n'; until [ -e go ]; do sleep 0.02; done")
+    screen = Screen(bg, "status", "--watch", columns=columns)
+    text = screen.shows(
+        "running own", "running both", "running   tests", "running   lint", "50%" if columns < 60 else "━"
+    )
+    lines = [line for line in text.splitlines() if line.startswith("running")]
+    assert [line.split()[1] for line in lines] == ["own", "both", "tests", "lint"], "each once, below its group"
+    assert all(re.search(r"\d+(\.\d)?s", line) for line in lines)
+    assert all(len(line) <= columns for line in lines)
+    (tests,) = [line for line in lines if " tests " in line]
+    assert tests.endswith("0…") or columns == 40, "what is left of a narrow terminal is for the time left"
+    os.kill(screen.pid, signal.SIGINT)
+    assert screen.ended() == 130
+    (bg.folder / "go").touch()
+    bg("wait", code=None)
+    bg("wait", "both", "own")
+
+
+def test_wait_shows_what_it_waits_for(project: Cli) -> None:
+    project("start", "count")
+    screen = Screen(project, "wait")
+    screen.shows("running count ━", "[4/8] on")
+    (project.folder / "go").touch()
+    assert screen.ended() == 0
+    assert screen.text().splitlines()[0].startswith("succeeded count_")
+
+
+def test_a_dumb_terminal_gets_a_line(project: Cli) -> None:
+    run_id = project("start", "idle", "-q").out.strip()
+    screen = Screen(project, "wait", TERM="dumb")
+    assert screen.shows("waiting") == f"waiting for {run_id}"
+    (project.folder / "go").touch()
+    assert screen.ended() == 0
+
+
+def test_no_color_is_respected(project: Cli) -> None:
+    project("start", "count")
+    for words in (("status",), ("list",), ("status", "count"), ("status", "--watch")):
+        plain, colored = (Screen(project, *words, **env) for env in ({"NO_COLOR": "1"}, {}))
+        for screen, is_colored in ((plain, False), (colored, True)):
+            screen.shows("count")
+            if "--watch" in words:
+                screen.shows("━")
+                os.kill(screen.pid, signal.SIGINT)
+            screen.ended()
+            assert (b"\x1b[3" in screen.seen) == is_colored, words
+
+
+def test_list_is_watched_until_all_have_finished(project: Cli) -> None:
+    project("run", "old", "--wait", "--", "true")
+    first = project("start", "idle", "-q").out.strip()
+    screen = Screen(project, "list", "--watch")
+    screen.shows(f"{first}  while", "succeeded  0     0.")
+    project("start", "count", "-q")
+    screen.shows("count_", first)
+    (project.folder / "go").touch()
+    assert screen.ended() == 0
+    assert screen.text().count("succeeded") == 3
+    assert project("list", "--watch").out == project("list").out
+
+
+def test_a_stop_that_takes_a_moment_says_what_it_does(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: \"trap '' TERM; echo begun; while [ ! -e go ]; do sleep 0.05; done\"}}\n")
+    run_id = bg("start", "x", "-q").out.strip()
+    wait_until(lambda: bg("logs", "x").out, "it has begun")
+    screen = Screen(bg, "stop", "x")
+    assert screen.shows("(skip: --now)") == f"stopping {run_id}; SIGKILL follows after 10s (skip: --now)"
+    os.kill(screen.pid, signal.SIGINT)
+    screen.shows(f"interrupted; the stop of {run_id} continues in the background")
+    assert screen.ended() == 130
+    (bg.folder / "go").touch()
+    assert bg.ended("x")["state"] == "stopped"
+
+
+def test_the_end_is_estimated_from_runs_with_equal_arguments(bg: Cli) -> None:
+    bg.jobs("jobs: {x: {command: 'sleep {{ n }}; until [ -e go ]; do sleep 0.02; done', params: {n: {}}}}\n")
+    (bg.folder / "go").touch()
+    bg("start", "x", "0.5", "--wait")
+    (bg.folder / "go").unlink()
+    bg("start", "x", "0.4")
+    seen = bg.state("x")
+    assert (seen["median_s"], seen["eta_s"]) == (None, None)
+    bg("stop", "x")
+    bg("start", "x", "0.5")
+    assert 0.5 <= bg.state("x")["median_s"] < 20
+    wait_until(lambda: "PROGRESS usually 0." in bg("status", "x").out, "it takes longer than usual")
+    assert bg.state("x")["eta_s"] is None
+    (bg.folder / "go").touch()
+    bg("wait", "x")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 FULL = "/dev/full"
 PLAIN = [["list"], ["list", "--all", "--json"], ["status", "x"], ["logs", "x"], ["logs", "x", "--raw"], ["wait", "x"]]
 MORE = [["report", "x", "--json"], ["latest", "x"], ["follow", "x"], ["--help"], ["--version"], ["schema"], ["jobs"]]
-BOTH = [*PLAIN, *MORE, ["list", "--lines=1"]]
+NAMELESS = [["status"], ["wait"], ["logs", "-f"], ["list", "--watch"], ["help"], ["-V"]]
+BOTH = [*PLAIN, *MORE, *NAMELESS, ["list", "--lines=1"]]
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,

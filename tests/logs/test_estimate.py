@@ -31,7 +31,7 @@ def run(state: State = "running", elapsed: float | None = 60.0) -> Run:
         (0.04, 100.0, 40.0),  # too early for a pace
         (0.04, None, None),
         (None, 100.0, 40.0),
-        (None, 10.0, 0.0),  # longer than ever
+        (None, 10.0, None),  # longer than ever
         (None, None, None),
     ],
 )

@@ -44,7 +44,7 @@ def logs(project: Project, args: Args) -> int:
     """Handle `bgrun logs`."""
     if args.follow:
         return _follow(project, args)
-    runs = [one_to_read(project, ref) for ref in args.refs or (None,)]
+    runs = list({run.run_id: run for ref in args.refs or (None,) for run in [one_to_read(project, ref)]}.values())
     if len(runs) > 1 and (args.json or args.since):
         raise UsageError(f"{'--json' if args.json else '--since'} needs exactly one run, got {len(runs)}")
     for run in runs:

@@ -114,9 +114,10 @@ def _members(project: Project, run: Run) -> list[Run]:
 
 def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> int:
     from bgrun.cli import digest_text
+    from bgrun.cli.commands.wait import wait_for
     from bgrun.cli.exit_codes import exit_code
 
-    finished = _finished(project, args, started)
+    (finished,) = wait_for(project, [started.run_id], args)
     if args.json:
         output.document(api.documents.started(project, finished, joined=joined, ended=True))
     if not args.json and not args.quiet:
@@ -125,12 +126,3 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
         for line in digest_text.lines_of_failure(project, finished):
             output.out(line)
     return exit_code(finished, own=args.exit_code)
-
-
-def _finished(project: Project, args: Args, started: Run) -> Run:
-    if not output.wants_live(quiet=args.quiet, json=args.json):
-        return api.stop.wait_for(project, [started.run_id], args.timeout)[0]
-    from bgrun.cli import live
-
-    with live.view(project, [started.run_id]):
-        return api.stop.wait_for(project, [started.run_id], args.timeout)[0]

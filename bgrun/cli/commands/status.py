@@ -11,7 +11,7 @@ from bgrun.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bgrun.api import Project
     from bgrun.cli.dispatch import Args
@@ -25,9 +25,9 @@ def status(project: Project, args: Args) -> int:
     runs, unknown = _meant(project, args.refs)
     if args.exit_code:
         require_one(runs)
-    if args.watch and (live_ids := [run.run_id for run in runs if run.live]):
+    if args.watch and (live_ids := [run.run_id for run in api.runs.top_level(runs) if run.live]):
         _watch(project, live_ids)
-        runs = api.runs.status(project, [run.run_id for run in runs])
+        runs = api.runs.status(project, [run.run_id for run in runs]) if args.refs else api.runs.status(project)
     if args.json:
         # Without REF there may be many runs, and each digest takes a moment.
         output.document(api.documents.status(project, runs, with_digest=bool(args.refs)))
@@ -109,6 +109,8 @@ def list_runs(project: Project, args: Args) -> int:
     since = api.runs.moment(args.since)
     wanted = api.runs.Selection(args.state, args.tag, since, args.sort or "newest")
     limit = None if args.all else args.lines or DEFAULT_RUNS
+    if args.watch:
+        _watch_list(project, args, lambda: api.runs.list_runs(project, args.label, limit, wanted))
     runs = api.runs.list_runs(project, args.label, limit, wanted)
     if args.json:
         found = api.documents.list_with_outputs(project, runs) if args.outputs else api.documents.list_of(runs)
@@ -118,13 +120,27 @@ def list_runs(project: Project, args: Args) -> int:
         for run in runs:
             output.out(run.run_id)
         return EXIT_OK
-    found = {run.run_id: reports.outputs_cell(api.insight.outputs(project, run)) for run in runs if args.outputs}
-    for line in format.list_lines(runs, output.columns(), found if args.outputs else None) if runs else ():
+    for line in _list_lines(project, args, runs):
         output.out(line)
     if not runs:
         label = f" with label {args.label!r}" if args.label else ""
         output.note("no matching runs" if wanted.is_narrow else f"no runs{label} yet")
     return EXIT_OK
+
+
+def _list_lines(project: Project, args: Args, runs: Sequence[Run]) -> list[str]:
+    found = {run.run_id: reports.outputs_cell(api.insight.outputs(project, run)) for run in runs if args.outputs}
+    return format.list_lines(runs, output.columns(), found if args.outputs else None) if runs else []
+
+
+def _watch_list(project: Project, args: Args, read: Callable[[], list[Run]]) -> None:
+    """Show the list until none of its runs is active."""
+    if output.wants_live(quiet=args.quiet, json=args.json):
+        from bgrun.cli import live
+
+        live.watch_list(lambda: _list_lines(project, args, read()), lambda: not any(run.live for run in read()))
+    else:
+        api.stop.wait_for(project, [run.run_id for run in read() if run.live])
 
 
 def latest(project: Project, args: Args) -> int:

@@ -8,6 +8,7 @@ from bgrun.cli import format, output
 from bgrun.cli.choice import require_one, several
 from bgrun.cli.exit_codes import exit_code
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK, EXIT_TIMEOUT, UsageError
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def wait(project: Project, args: Args) -> int:
     wanted = several(project, args.refs, without_stopping=True)
     if args.exit_code:
         require_one(wanted)
-    runs = api.stop.wait_for(project, [run.run_id for run in wanted], args.timeout)
+    runs = wait_for(project, [run.run_id for run in wanted], args)
     if args.json:
         output.document(api.documents.waited(project, runs))
     elif not args.quiet:
@@ -40,6 +41,19 @@ def wait(project: Project, args: Args) -> int:
     if any(run.live for run in runs):
         return EXIT_TIMEOUT
     return EXIT_OK if api.runs.all_succeeded(runs) else EXIT_JOB_FAILED
+
+
+def wait_for(project: Project, run_ids: Sequence[str], args: Args) -> list[Run]:
+    """Return the runs once they have finished or the timeout has expired; on a terminal, show them live meanwhile."""
+    if output.wants_live(quiet=args.quiet, json=args.json):
+        from bgrun.cli import live
+
+        with live.view(project, run_ids):
+            return api.stop.wait_for(project, run_ids, args.timeout)
+    if args.quiet:
+        return api.stop.wait_for(project, run_ids, args.timeout)
+    with output.note_later(lambda: f"waiting for {names(run_ids)}"):
+        return api.stop.wait_for(project, run_ids, args.timeout)
 
 
 def follow(project: Project, args: Args) -> int:
