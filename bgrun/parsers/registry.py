@@ -29,9 +29,15 @@ _PARSERS = {
     "minitest": "test_runners.minitest:Minitest",
     "prove": "test_runners.prove:Prove",
     "ctest": "test_runners.ctest:Ctest",
+    "dotnet-test": "test_runners.dotnet:DotnetTest",
 }
 """Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
-ALIASES: dict[str, tuple[str, ...]] = {"bats": ("tap",), "cargo": ("cargo-test", "nextest"), "node": ("tap",)}
+ALIASES: dict[str, tuple[str, ...]] = {
+    "bats": ("tap",),
+    "cargo": ("cargo-test", "nextest"),
+    "dotnet": ("dotnet-test",),
+    "node": ("tap",),
+}
 """Names that stand for several parsers."""
 
 
