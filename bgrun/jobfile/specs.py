@@ -44,6 +44,13 @@ class Param(NamedTuple):
     required: bool = True
 
 
+class EnvFile(NamedTuple):
+    """A dotenv file; its path is a template. One that is not required may be absent."""
+
+    path: str
+    required: bool = True
+
+
 class Retry(NamedTuple):
     """How a failed command is retried.
 
@@ -58,11 +65,12 @@ class Retry(NamedTuple):
 class Settings(NamedTuple):
     """The settings that jobs and `defaults` have in common; ad-hoc commands use the latter.
 
+    env: templates; None is a variable that the job must not have.
     concurrency: its group is a template; an empty one means the name of the job.
     """
 
-    env: Mapping[str, Scalar] = {}
-    env_file: tuple[str, ...] = ()
+    env: Mapping[str, Scalar | None] = {}
+    env_file: tuple[EnvFile, ...] = ()
     working_dir: str = "."
     shell: str = DEFAULT_SHELL
     venv: str | bool = "auto"
@@ -215,6 +223,11 @@ def _output(name: str, raw: Mapping[str, Any]) -> Output:
     return Output(name, "json", raw["json"], tuple(str(key) for key in keys))
 
 
+def _env_files(raw: Any) -> tuple[EnvFile, ...]:
+    every = raw if isinstance(raw, (list, tuple)) else (raw,)
+    return tuple(EnvFile(one) if isinstance(one, str) else EnvFile(**one) for one in every)
+
+
 def _one_or_more(raw: Any) -> tuple[str, ...]:
     return (raw,) if isinstance(raw, str) else tuple(raw)
 
@@ -228,7 +241,7 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
     retention = raw.get("retention", {})
     return Settings(
         env=raw.get("env", {}),
-        env_file=_one_or_more(raw.get("env_file", ())),
+        env_file=_env_files(raw.get("env_file", ())),
         working_dir=raw.get("working_dir", "."),
         shell=raw.get("shell", DEFAULT_SHELL),
         venv=raw.get("venv", "auto"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from bgrun.jobfile.specs import EnvFile
     from bgrun.templating.inputs import RenderInputs
 
 MOST_BYTES = 1 << 18
@@ -26,8 +27,10 @@ CONSTANTS = {"PYTHONUNBUFFERED": "1", "GH_PAGER": "cat", "GIT_PAGER": "cat"}
 """Variables of every job: output is not buffered, and no pager waits for input."""
 
 
-def read_env_files(root: Path, names: Iterable[str], inputs: RenderInputs) -> dict[str, str]:
+def read_env_files(root: Path, files: Iterable[EnvFile], inputs: RenderInputs) -> dict[str, str]:
     """Return the variables of dotenv files, relative to `root`; later files win.
+
+    A file that is not required may be absent, or have an empty path.
 
     `${NAME}` in a value is expanded from earlier lines and files, or else from the environment.
 
@@ -35,9 +38,17 @@ def read_env_files(root: Path, names: Iterable[str], inputs: RenderInputs) -> di
         UsageError: a file does not exist or cannot be read, or a line of it is not an assignment.
     """
     found: dict[str, str] = {}
-    for name in names:
-        found.update(_read_env_file(root / name, name, inputs, found))
+    for one in files:
+        path = root / one.path
+        if one.required or (one.path and _exists(path, inputs)):
+            found.update(_read_env_file(path, one.path, inputs, found))
     return found
+
+
+def _exists(path: Path, inputs: RenderInputs) -> bool:
+    """Return whether a file exists, and record the answer: a plan without it is valid only while it is absent."""
+    inputs.reads(path)
+    return path.exists()
 
 
 def _read_env_file(path: Path, name: str, inputs: RenderInputs, before: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from bgrun.render import command as ad_hoc
 from bgrun.render import script
 from bgrun.render.job_command import FAILED, render_command
 from bgrun.render.settings import Given, render_settings
+from bgrun.render.variables import Layers
 from bgrun.templating import template
 
 TYPE_CHECKING = False
@@ -60,9 +61,10 @@ def render_job(
     name = one.name
     job = find_job(job_file, name)
     params = bind(job, one.given)
-    values: dict[str, Any] = {"env": inputs.env, "job": name, **_matrix(combination), **params}
+    layers = Layers(job.settings, job.root, {"job": name, **_matrix(combination), **params}, f"{name}: ", inputs)
+    values = layers.values
     label = _label(job, values, combination)
-    rendered = render_settings(job.settings, job.root, values, f"{name}: ", inputs)
+    rendered = render_settings(layers)
     if one.failed is not None:
         job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
     command, shown = render_command(job, values, one.extra, rendered)
@@ -97,8 +99,7 @@ def render_command_template(*, given: Given, root: Path, job_file: JobFile | Non
     settings = job_file.defaults if job_file else Settings()
     if given.retry:
         settings = settings._replace(retry=given.retry)
-    values = {"env": inputs.env, "job": ""}
-    rendered = render_settings(settings, root, values, "defaults: ", inputs, given)
+    rendered = render_settings(Layers(settings, root, {"job": ""}, "defaults: ", inputs), given)
     words = f"exec {rendered.env_words}{ad_hoc.OPERANDS}" if rendered.env_words else ad_hoc.WORDS
     line = script.run_program(words, settings)
     text = script.job_script(rendered, ad_hoc.LABEL, line, [ad_hoc.SHOWN])
@@ -131,8 +132,9 @@ def skip_reason(
     """
     if not job.condition:
         return ""
-    values = {"env": inputs.env, "job": job.name, "os": system(), **_matrix(combination), **bind(job, given)}
-    holds = template.evaluate(job.condition, values, f"{job.name}: if")
+    values = {"job": job.name, "os": system(), **_matrix(combination), **bind(job, given)}
+    layers = Layers(job.settings, job.root, values, f"{job.name}: ", inputs, lenient=True)
+    holds = template.evaluate(job.condition, layers.values, f"{job.name}: if")
     return "" if holds else f"`if` is false: {job.condition}"
 
 

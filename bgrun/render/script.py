@@ -32,6 +32,7 @@ def job_script(rendered: RenderedSettings, label: str, command: str, comments: S
             working_dir=shlex.quote(str(rendered.working_dir)),
             venv=shlex.quote(rendered.venv) if rendered.venv else "",
             exports=[(key, shlex.quote(value)) for key, value in rendered.exports.items()],
+            unset=rendered.unset,
             command=command,
             holds_slot=bool(settings.concurrency),
             pauses=[f"{pause:g}" for pause in settings.retry.pauses_s],

@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 from bgrun.errors import UsageError
 from bgrun.jobfile import env_names
 from bgrun.jobfile.label import check_label
-from bgrun.model import as_text
+from bgrun.jobfile.specs import EnvFile
 from bgrun.render import environment
 from bgrun.templating import template
 from bgrun.templating.shell_check import check_syntax
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.jobfile.specs import Retry, Settings
     from bgrun.model import Concurrency, Hook
+    from bgrun.render.variables import Layers
     from bgrun.templating.inputs import RenderInputs
 
 
@@ -45,6 +46,7 @@ class RenderedSettings(NamedTuple):
     """Settings with their templates rendered.
 
     exports: the variables that the job script exports.
+    unset: those that it removes.
     env_words: the words of an env(1), with a space after them, for variables that a shell would not pass on; or ''.
     secrets: variables with values that must not be in the script.
     settings: the settings that these were rendered from.
@@ -53,6 +55,7 @@ class RenderedSettings(NamedTuple):
     working_dir: Path
     venv: str
     exports: Mapping[str, str]
+    unset: tuple[str, ...]
     env_words: str
     secrets: Mapping[str, str]
     settings: Settings
@@ -60,40 +63,31 @@ class RenderedSettings(NamedTuple):
     concurrency: Concurrency | None
 
 
-def render_settings(
-    settings: Settings,
-    root: Path,
-    values: Mapping[str, Any],
-    where: str,
-    inputs: RenderInputs,
-    given: Given = NOTHING,
-) -> RenderedSettings:
+def render_settings(layers: Layers, given: Given = NOTHING) -> RenderedSettings:
     """Render settings; what is given replaces theirs.
 
     Raises:
         UsageError: a template is invalid, or a directory or file does not exist; the message begins with `where`.
     """
+    settings, root, where, inputs, values = layers.settings, layers.root, layers.where, layers.inputs, layers.values
     working_dir = given.working_dir or root / template.render(settings.working_dir, values, f"{where}working_dir")
     if not inputs.is_dir(working_dir):
         hint = f"create it, or fix working_dir, which is relative to {root}"
         raise UsageError(f"{where}working_dir {working_dir} is not a directory", hint)
-    variables = {
-        **environment.CONSTANTS,
-        **environment.read_env_files(root, settings.env_file, inputs),
-        **_env(settings, values, where),
-    }
-    variables |= environment.read_env_files(root, given.env_files, inputs)
+    variables: dict[str, str | None] = {**environment.CONSTANTS, **layers.declared()}
+    variables |= environment.read_env_files(root, map(EnvFile, given.env_files), inputs)
     variables |= given.env
     venv = environment.find_venv(settings.venv, working_dir, root, inputs)
     secrets = _secrets(settings.secrets, variables, inputs)
     env_names.check_names(variables, settings.secrets, f"{where}env.")
-    exports = {name: value for name, value in variables.items() if name not in secrets}
-    of_a_shell = [f"{name}={shlex.quote(exports.pop(name))} " for name in variables if env_names.is_of_a_shell(name)]
+    exports = {name: value for name, value in variables.items() if name not in secrets and value is not None}
+    unset = [name for name, value in variables.items() if value is None]
     return RenderedSettings(
         Path(inputs.real(working_dir)),
         venv,
-        exports,
-        f"env -- {''.join(of_a_shell)}" if of_a_shell else "",
+        {name: value for name, value in exports.items() if not env_names.is_of_a_shell(name)},
+        tuple(name for name in unset if not env_names.is_of_a_shell(name)),
+        _env_words(exports, unset),
         secrets,
         settings,
         tuple(_hook(hook, values, where) for hook in settings.hooks),
@@ -101,14 +95,14 @@ def render_settings(
     )
 
 
-def _env(settings: Settings, values: Mapping[str, Any], where: str) -> dict[str, str]:
-    return {
-        key: template.render(value, values, f"{where}env.{key}") if isinstance(value, str) else as_text(value)
-        for key, value in settings.env.items()
-    }
+def _env_words(exports: Mapping[str, str], unset: Iterable[str]) -> str:
+    """Return the words of an env(1) for the variables that a shell would set itself, or ''."""
+    removed = [f"-u {name} " for name in unset if env_names.is_of_a_shell(name)]
+    set_here = [f"{name}={shlex.quote(value)} " for name, value in exports.items() if env_names.is_of_a_shell(name)]
+    return f"env {''.join(removed)}-- {''.join(set_here)}" if removed or set_here else ""
 
 
-def _secrets(names: Sequence[str], variables: Mapping[str, str], inputs: RenderInputs) -> dict[str, str]:
+def _secrets(names: Sequence[str], variables: Mapping[str, str | None], inputs: RenderInputs) -> dict[str, str]:
     """Return the values of the secrets that are set. Marks the plan as not cacheable."""
     inputs.repeatable = inputs.repeatable and not names
     values = {name: variables.get(name, inputs.env.get(name)) for name in names}

@@ -47,12 +47,14 @@ _now = _local()
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Apply the limits of one template to this thread, inside the block."""
-    _now.end, _now.left = time.thread_time() + SECONDS, MOST_MADE
+    """Apply the limits of one template to this thread, inside the block; one within another shares its limits."""
+    outer = getattr(_now, "end", None)
+    if outer is None:
+        _now.end, _now.left = time.thread_time() + SECONDS, MOST_MADE
     try:
         yield
     finally:
-        _now.end = None
+        _now.end = outer
 
 
 def _spend(made: object = None) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bgrun.errors import UsageError
 from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import convert
-from bgrun.jobfile.specs import Param
+from bgrun.jobfile.specs import EnvFile, Param
 from bgrun.render.environment import read_env_files
 from bgrun.store.paths import RunPaths, next_run_id
 from bgrun.templating.inputs import RenderInputs
@@ -44,7 +44,7 @@ def test_a_label_is_a_plain_file_name_or_refused(text: str) -> None:
 def test_an_env_file_is_read_or_refused(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / ".env").write_bytes(raw)
     try:
-        values = read_env_files(tmp_path, [".env"], RenderInputs({}))
+        values = read_env_files(tmp_path, [EnvFile(".env")], RenderInputs({}))
     except UsageError as error:
         assert ".env" in error.message
         return
@@ -55,7 +55,7 @@ def test_an_env_file_is_read_or_refused(tmp_path: Path, raw: bytes) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="'$\\"), max_size=40))
 def test_a_quoted_value_of_an_env_file_arrives_exactly(tmp_path: Path, value: str) -> None:
     (tmp_path / ".env").write_text(f"A='{value}'\n", encoding="utf-8")
-    assert read_env_files(tmp_path, [".env"], RenderInputs({})) == {"A": value}
+    assert read_env_files(tmp_path, [EnvFile(".env")], RenderInputs({})) == {"A": value}
 
 
 @given(st.sampled_from(["string", "integer", "number", "boolean", "choice", "path"]), st.text(max_size=30))
@@ -75,4 +75,4 @@ def test_a_parameter_is_of_its_type_or_refused(kind: str, text: str) -> None:
 def test_what_is_no_file_is_reported_and_hangs_nobody(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / ".env")
     with pytest.raises(UsageError, match=r"env_file \.env is not a regular file"):
-        read_env_files(tmp_path, [".env"], RenderInputs({}))
+        read_env_files(tmp_path, [EnvFile(".env")], RenderInputs({}))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import UsageError
+from bgrun.jobfile.specs import EnvFile
 from bgrun.render.environment import find_venv, read_env_files
 from bgrun.templating.inputs import RenderInputs
 
@@ -18,7 +19,12 @@ def test_later_files_win_and_references_are_expanded_from_the_nearest(tmp_path: 
     (tmp_path / "a").write_text("A=1\nB=${A}${OUTER}\nC=${NONE:-default}\n")
     (tmp_path / "b").write_text("A=2\nD=${A}${B}\n")
     inputs = RenderInputs({"OUTER": "o", "A": "outer"})
-    assert read_env_files(tmp_path, ["a", "b"], inputs) == {"A": "2", "B": "1o", "C": "default", "D": "21o"}
+    assert read_env_files(tmp_path, [EnvFile("a"), EnvFile("b")], inputs) == {
+        "A": "2",
+        "B": "1o",
+        "C": "default",
+        "D": "21o",
+    }
     assert {subject for kind, subject, _ in inputs.recorded() if kind == "stamp"} == {
         str(tmp_path / "a"),
         str(tmp_path / "b"),
@@ -43,7 +49,7 @@ def test_a_broken_env_file(content: bytes | None, message: str, tmp_path: Path) 
     if content is not None:
         (tmp_path / "x.env").write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        read_env_files(tmp_path, ["x.env"], RenderInputs({}))
+        read_env_files(tmp_path, [EnvFile("x.env")], RenderInputs({}))
     assert caught.value.message == message
     assert caught.value.hint
 

@@ -15,6 +15,7 @@ from bgrun.errors import BgrunError, UsageError
 from bgrun.jobfile import project as projects
 from bgrun.jobfile import yaml_source
 from bgrun.jobfile.checks import check
+from bgrun.jobfile.specs import EnvFile
 from bgrun.parsers import bounded_regex
 from bgrun.render.environment import read_env_files
 from bgrun.templating.inputs import RenderInputs
@@ -189,7 +190,7 @@ def test_thousands_of_errors_are_reported_soon(more: str) -> None:
 def test_an_env_file_that_takes_long_is_refused(raw: str, tmp_path: Path) -> None:
     (tmp_path / "a.env").write_text(raw)
     with pytest.raises(UsageError, match=r"a\.env"):
-        read_env_files(tmp_path, ["a.env"], RenderInputs({}))
+        read_env_files(tmp_path, [EnvFile("a.env")], RenderInputs({}))
 
 
 def fifo(path: Path) -> None:

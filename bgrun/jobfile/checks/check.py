@@ -216,6 +216,7 @@ def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Doc
     for name, value in raw.get("env", {}).items():
         if isinstance(value, str):
             yield (*base, "env", name), value
+    yield from _env_file_texts((*base, "env_file"), raw.get("env_file", ()))
     if job.junit:
         yield (*base, "reports", "junit"), job.junit
     yield from (((*base, "outputs", one.name, one.kind), one.path) for one in job.outputs)
@@ -232,6 +233,16 @@ def _rerun(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     if job.rerun and not used & _FAILED:
         message = "does not use {{ failed }}, so that it would run every test"
         yield document.fault(file, ("jobs", job.name, "rerun"), message, "add {{ failed }} where the test IDs go")
+
+
+def _env_file_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
+    if isinstance(raw, str):
+        yield path, raw
+    elif isinstance(raw, dict):
+        yield (*path, "path"), raw["path"]
+    else:
+        for place, one in enumerate(raw):
+            yield from _env_file_texts((*path, place), one)
 
 
 def _hook_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
