@@ -10,7 +10,7 @@ import os
 
 from bgrun.errors import StorageError
 from bgrun.light import suppress
-from bgrun.system import files
+from bgrun.system import directories, files
 
 _MOST = 64 << 20
 
@@ -52,11 +52,11 @@ class Cache:
         Raises:
             StorageError: the directory of the cache cannot be used.
         """
-        if not os.path.isdir(f"{self._log_dir}/jobs") or not files.check_log_dir(self._log_dir):
+        if not os.path.isdir(f"{self._log_dir}/jobs") or not directories.check_log_dir(self._log_dir):
             return ""
         if os.stat(self._log_dir).st_uid != os.geteuid():
             return ""  # root reads the runs of a user
-        files.ensure_directory(self.directory)
+        directories.ensure(self.directory)
         return f"{self.directory}/{name}"
 
     def read_link(self, name: str) -> str:

@@ -11,7 +11,7 @@ from bgrun.light import NamedTuple, suppress
 from bgrun.store import record
 from bgrun.store.index import RunNames, stamp_of
 from bgrun.store.paths import parse_run_id
-from bgrun.system import clock, files
+from bgrun.system import clock, directories, files
 from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
@@ -140,7 +140,7 @@ def remove_run(store: Store, run_id: str) -> bool:
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
     for path in at.all_directories:
-        files.remove_directory(path)
+        directories.remove(path)
     return True
 
 
@@ -157,7 +157,7 @@ def sweep(store: Store) -> None:
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
         if run_id and files.modified(path) < old and _is_stray(store, run_id, path):
-            files.remove_directory(path) if path.endswith(".reports") else files.remove(path)
+            directories.remove(path) if path.endswith(".reports") else files.remove(path)
 
 
 def _names(directory: str) -> list[str]:

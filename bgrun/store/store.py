@@ -31,9 +31,9 @@ class Store:
         Raises:
             StorageError: it cannot be used, or others may write in it.
         """
-        from bgrun.system import files
+        from bgrun.system import directories
 
-        files.ensure_log_dir(self.log_dir)
+        directories.ensure_log_dir(self.log_dir)
 
     def exists(self) -> bool:
         """Return whether the directory exists.
@@ -41,9 +41,9 @@ class Store:
         Raises:
             StorageError: it must not be read: it is a symbolic link, or others may write in it.
         """
-        from bgrun.system import files
+        from bgrun.system import directories
 
-        return files.check_log_dir(self.log_dir)
+        return directories.check_log_dir(self.log_dir)
 
     def run(self, run_id: str) -> RunPaths:
         """Return the paths of a run, which need not exist."""

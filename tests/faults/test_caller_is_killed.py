@@ -20,7 +20,7 @@ from bgrun.local.launch import interpreter
 from bgrun.local.launch import manifest as plans
 from bgrun.local.launch.manifest import Plan
 from bgrun.model import RenderedJob, RunPlan
-from bgrun.system import files
+from bgrun.system import directories
 from tests.conftest import Cli, wait_until
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_the_supervisor_is_killed_in_the_middle_of_its_launches(project: Cli) ->
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_half_a_plan_launches_nothing(bg: Cli, tmp_path: Path, share: float) -> None:
     """As a supervisor reads it whose caller was killed while it wrote the plan to a pipe."""
-    files.ensure_log_dir(str(bg.logs))
+    directories.ensure_log_dir(str(bg.logs))
     script = bg.logs / "jobs" / "x_20260101_000000.sh"
     script.write_text(f"read -r _ <&8; touch {tmp_path}/ran")
     plan = Plan(

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bgrun.errors import StorageError
-from bgrun.system import files
+from bgrun.system import directories
 from tests.conftest import TOP, Cli, wait_until
 from tests.faults.conftest import is_gone
 
@@ -80,15 +80,15 @@ def test_a_directory_that_others_may_write_in_is_refused_with_the_remedy(bg: Cli
 def test_a_directory_that_the_own_private_group_may_write_in_is_used(bg: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     bg.logs.mkdir()
     bg.logs.chmod(0o775)
-    assert files._is_private(os.stat(bg.logs).st_gid, os.geteuid()) == _own_group_is_private()
+    assert directories._is_private(os.stat(bg.logs).st_gid, os.geteuid()) == _own_group_is_private()
     if _own_group_is_private():
         bg("run", "x", "--wait", "--", "true")
         assert bg.logs.stat().st_mode & 0o777 == 0o775
-    monkeypatch.setattr(files, "_is_private", lambda *_: False)
+    monkeypatch.setattr(directories, "_is_private", lambda *_: False)
     with pytest.raises(StorageError, match="writable by the group with gid"):
-        files.check_log_dir(str(bg.logs))
+        directories.check_log_dir(str(bg.logs))
     with pytest.raises(StorageError, match="writable by the group with gid"):
-        files.ensure_log_dir(str(bg.logs))
+        directories.ensure_log_dir(str(bg.logs))
 
 
 def _own_group_is_private() -> bool:
@@ -118,7 +118,7 @@ def test_a_private_group_has_the_name_of_its_only_member(
     ann = pwd.struct_passwd(("ann", "x", 1000, 1000, "", "/home/ann", "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwuid", lambda _: ann)
     monkeypatch.setattr(grp, "getgrgid", lambda asked: grp.struct_group((name, "x", asked, members)))
-    assert files._is_private(gid, 1000) == private
+    assert directories._is_private(gid, 1000) == private
 
 
 def test_a_user_without_an_account_has_the_group_of_the_same_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +128,8 @@ def test_a_user_without_an_account_has_the_group_of_the_same_number(monkeypatch:
         raise KeyError(uid)
 
     monkeypatch.setattr(pwd, "getpwuid", nobody)
-    assert files._is_private(4711, 4711)
-    assert not files._is_private(4712, 4711)
+    assert directories._is_private(4711, 4711)
+    assert not directories._is_private(4712, 4711)
 
 
 # --- two users ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bgrun.local.supervision import workdir
-from bgrun.system import files
+from bgrun.system import directories
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import command_of, is_gone, kill
 
@@ -195,7 +195,7 @@ def test_the_log_directory_is_removed_and_made_anew(bg: Cli) -> None:
 
 def empty(bg: Cli) -> None:
     """Make the log folder one in which the next run of x begins in a second that is long over."""
-    files.ensure_log_dir(str(bg.logs))
+    directories.ensure_log_dir(str(bg.logs))
     (bg.logs / "jobs" / "x_20990101_000000.sh").touch()
 
 

@@ -103,54 +103,14 @@ def test_a_file_that_others_may_write_to_is_not_ones_own(tmp_path: Path) -> None
     assert files.read_own(str(tmp_path / "none"), os.geteuid()) is None
 
 
-def test_a_log_directory_is_made_private_and_kept_out_of_git(tmp_path: Path) -> None:
-    logs = tmp_path / ".logs"
-    assert not files.check_log_dir(str(logs))
-    files.ensure_log_dir(str(logs))
-    assert files.check_log_dir(str(logs))
-    assert (mode(logs), mode(logs / "jobs")) == (0o700, 0o700)
-    assert (logs / ".gitignore").read_text() == "*\n"
-
-
-def test_a_directory_that_exists_is_kept_as_it_is(tmp_path: Path) -> None:
-    logs = tmp_path / ".logs"
-    logs.mkdir(0o755)
-    logs.chmod(0o755)
-    files.ensure_log_dir(str(logs))
-    assert mode(logs) == 0o755
-    assert not (logs / ".gitignore").exists()
-
-
-@pytest.mark.parametrize("kind", ["link", "file", "others"])
-def test_a_log_directory_that_cannot_be_trusted_is_refused(tmp_path: Path, kind: str) -> None:
-    logs = tmp_path / ".logs"
-    if kind == "link":
-        (tmp_path / "other").mkdir()
-        logs.symlink_to(tmp_path / "other")
-    elif kind == "file":
-        logs.touch()
-    else:
-        logs.mkdir()
-        logs.chmod(0o777)
-    for act in (files.check_log_dir, files.ensure_log_dir):
-        with pytest.raises(StorageError) as caught:
-            act(str(logs))
-        assert str(logs) in caught.value.message
-        assert caught.value.hint
-
-
-def test_what_is_removed_is_never_behind_a_link(tmp_path: Path) -> None:
+def test_what_is_removed_is_a_file_or_a_link_and_never_what_that_leads_to(tmp_path: Path) -> None:
     kept, link = tmp_path / "kept", tmp_path / "link"
     kept.mkdir()
-    (kept / "x").touch()
     link.symlink_to(kept)
-    assert not files.remove_directory(str(link))
-    assert (kept / "x").exists()
     assert not files.remove(str(kept)), "a directory is no file"
     assert files.remove(str(link))
-    assert files.remove_directory(str(kept))
-    assert not kept.exists()
-    assert not files.remove(str(kept))
+    assert kept.exists()
+    assert not files.remove(str(link))
 
 
 def test_a_file_that_is_gone_is_older_than_nothing(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import time
 from bgrun import wording
 from bgrun.errors import BgrunError, BusyError
 from bgrun.light import NamedTuple, contextmanager, suppress
-from bgrun.system import files, lock
+from bgrun.system import directories, files, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _full(place: Place, running: tuple[Owner, ...], queued: tuple[Owner, ...]) -
 def _make(directory: str) -> None:
     above = os.path.dirname(directory)
     for one in (os.path.dirname(above), above, directory):
-        files.ensure_directory(one)
+        directories.ensure(one)
 
 
 def _numbers(place: Place) -> range:

@@ -13,7 +13,7 @@ from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
 from bgrun.local.recording import fresh, globs, journal
 from bgrun.store import meta
-from bgrun.system import files
+from bgrun.system import directories, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def take(at: RunPaths, wanted: ReportRequest, before: Before) -> None:
     """Copy what a run wrote to `jobs/<run_id>.reports/`, which is published complete or not at all."""
     hidden = at.hidden_reports
     try:
-        os.mkdir(hidden, files.FOLDER_MODE)
+        os.mkdir(hidden, directories.DIRECTORY_MODE)
         if wanted.pattern:
             _fill(hidden, wanted, before)
         if wanted.outputs:
@@ -77,7 +77,7 @@ def take(at: RunPaths, wanted: ReportRequest, before: Before) -> None:
             outputs.take(hidden, wanted.directory, wanted.outputs, before)
         os.rename(hidden, at.reports)
     except OSError:  # a full disk, for example: then the summary is based on the log alone
-        files.remove_directory(hidden)
+        directories.remove(hidden)
 
 
 def _fill(directory: str, wanted: ReportRequest, before: Before) -> None:

@@ -16,7 +16,6 @@ from bgrun.local.supervision.event_loop import Alarm, become_subreaper
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.supervisor import Supervisor
 from bgrun.local.supervision.workdir import HERE
-from bgrun.system import files
 from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
@@ -137,10 +136,11 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
         supervisor.machine.keep_code()
     except BgrunError as error:
         from bgrun.local.supervision.dispatcher import withdraw
+        from bgrun.system.directories import quoted
 
         withdraw(supervisor.plan)
         error.message = workdir.spelled(error.message, supervisor.plan.log_dir)
-        error.hint = workdir.spelled(error.hint, files.quoted(supervisor.plan.log_dir))
+        error.hint = workdir.spelled(error.hint, quoted(supervisor.plan.log_dir))
         _refuse(ready_fd, error)
         return
     _answer(ready_fd, launched(supervisor.known))
