@@ -1,14 +1,11 @@
 """Find problems in the output of tools, with problem matchers as GitHub Actions defines them.
 
 The format: https://github.com/actions/toolkit/blob/main/docs/problem-matchers.md. A matcher is a list of
-patterns for successive lines; the last one may loop. The built-in ones are in `matchers.json`.
+patterns for successive lines; the last one may loop.
 """
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
@@ -38,14 +35,6 @@ class Matcher(NamedTuple):
     owner: str
     steps: tuple[Step, ...]
     severity: str = "error"
-
-
-@cache
-def built_in() -> Mapping[str, list[dict[str, Any]]]:
-    """Return the documents of the built-in matchers, by name."""
-    text = Path(__file__).with_name("matchers.json").read_text(encoding="utf-8")
-    found: Mapping[str, list[dict[str, Any]]] = json.loads(text)
-    return found
 
 
 def parse(documents: Iterable[Mapping[str, Any]]) -> list[Matcher]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import import_module
-
-from bgrun.parsers import problem_matchers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,38 +27,64 @@ _PARSERS = {
     "prove": "test_runners.prove:Prove",
     "ctest": "test_runners.ctest:Ctest",
     "dotnet-test": "test_runners.dotnet:DotnetTest",
+    "surefire": "test_runners.surefire:Surefire",
+    "tsc": "compilers.tsc:Tsc",
+    "eslint": "linters.eslint:Eslint",
+    "mypy": "linters.mypy:Mypy",
+    "ruff": "linters.ruff:Ruff",
+    "flake8": "linters.flake8:Flake8",
+    "pylint": "linters.pylint:Pylint",
+    "pyright": "linters.pyright:Pyright",
+    "black": "linters.black:Black",
+    "isort": "linters.black:Isort",
+    "prettier": "linters.prettier:Prettier",
+    "shellcheck": "linters.shellcheck:Shellcheck",
+    "pre-commit": "linters.pre_commit:PreCommit",
+    "javac": "compilers.javac:Javac",
+    "maven": "compilers.maven:Maven",
+    "gradle": "compilers.gradle:Gradle",
+    "dotnet": "compilers.msbuild:Msbuild",
+    "rustc": "compilers.rustc:Rustc",
+    "ld": "compilers.ld:Ld",
+    "gcc": "compilers.gcc:Gcc",
+    "cmake": "compilers.cmake:Cmake",
+    "terraform": "infrastructure.terraform:Terraform",
+    "ansible": "infrastructure.ansible:Ansible",
+    "docker": "infrastructure.docker:Docker",
+    "annotations": "annotations:Annotations",
+    "python": "tracebacks.python:PythonTraceback",
+    "nodejs": "tracebacks.node:NodeTraceback",
+    "java": "tracebacks.java:JavaTraceback",
+    "rust-panic": "tracebacks.rust:RustPanic",
+    "make": "wrappers:Make",
+    "ninja": "wrappers:Ninja",
+    "npm": "wrappers:Npm",
+    "tox": "wrappers:Tox",
+    "nox": "wrappers:Nox",
+    "poe": "wrappers:Poe",
+    "shell": "wrappers:Shell",
 }
 """Where the class of each parser is. Of two that claim a line with equal certainty the first one gets it."""
 ALIASES: dict[str, tuple[str, ...]] = {
     "bats": ("tap",),
-    "cargo": ("cargo-test", "nextest"),
     "dotnet": ("dotnet-test",),
     "node": ("tap",),
+    "eslint-stylish": ("eslint",),
+    "gcc": ("ld",),
+    "cargo": ("cargo-test", "nextest", "rustc", "rust-panic"),
 }
 """Names that stand for several parsers."""
 
 
 def names() -> list[str]:
     """Return the names of all parsers, in the order of the documentation."""
-    return sorted({*_PARSERS, *ALIASES, *problem_matchers.built_in()})
+    return sorted({*_PARSERS, *ALIASES})
 
 
 def makers(wanted: Collection[str] = ()) -> list[Callable[[], Parser]]:
     """Return what makes the parsers with these names, or all; only these are imported."""
     every = {one for name in wanted for one in (name, *ALIASES.get(name, ()))}
-    found: list[Callable[[], Parser]] = [
-        _class(place) for name, place in _PARSERS.items() if not every or name in every
-    ]
-    if documents := [
-        (name, document)
-        for name, several in problem_matchers.built_in().items()
-        if not every or name in every
-        for document in several
-    ]:
-        from bgrun.parsers.matched import Matched
-
-        found += [partial(Matched, name, document) for name, document in documents]
-    return found
+    return [_class(place) for name, place in _PARSERS.items() if not every or name in every]
 
 
 def _class(place: str) -> Callable[[], Parser]:

@@ -8,10 +8,10 @@ To add a tool:
    character or `\d`, without repetition of it (`\d[0-9]*`, not `\d+`). They cost next to nothing, so prefer them.
    `stems` are texts anywhere in a line; each distinct one takes 0.05 s for 100 MB, but those with a part that many
    tools print (`sieve.COMMON`: `rror`, `FAIL`, `arning` ...) share its cost. Colors are removed before.
-3. Write `feed(line)`. A line is clean: no escapes, secrets masked, no line feed, at most 4,096 characters, indentation
-   kept. Use anchored, linear expressions: `(\S+)` and `[^:]+`, no nested repetition. Return True to get the next line
-   whatever is in it (within a section, a traceback, a block), False to get lines with a stem only. If lines before
-   such a line matter, set `context` to their number (the heading of a file above the first finding in it).
+3. Write `feed(line)`. A line is clean: no escapes, secrets masked, no line feed, at most `longest` characters; its
+   indentation is kept. Use anchored, linear expressions: `(\S+)` and `[^:]+`, no nested repetition. Return True to get
+   the next line whatever is in it (within a section, a traceback, a block), False to get lines with a stem only. If
+   lines before such a line matter, set `context` to their number (the heading of a file above its first finding).
 4. Call `begin` at the tool's own heading if it has one, `report` for each problem, and `finish` at its own total. What
    lies between belongs to one call of the tool; a log may hold several. Without heading or total, `report` is enough.
 5. Name the class in `registry.py`.
@@ -126,6 +126,11 @@ def number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) < 10 else None
 
 
+def finding(file: str | None, line: str | None, rule: str | None, message: str, severity: str = "error") -> Problem:
+    """Return a finding in a file; empty text stands for what is unknown."""
+    return Problem(file or None, number(line), rule or None, message, severity)
+
+
 class Parser:
     """The base of all parsers: collects problems into calls of the tool.
 
@@ -133,6 +138,7 @@ class Parser:
     stems: texts, one of which is in a line that it needs.
     starts: regular expressions, one of which such a line begins with. Without both it gets every line.
     context: how many lines before such a line it gets, too.
+    longest: how many characters of a line it gets.
     at: the position of the current line in the log; set before `feed`.
     """
 
@@ -140,6 +146,7 @@ class Parser:
     stems: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
     context: int = 0
+    longest: int = 4096
 
     def __init__(self) -> None:
         self.at = 0
@@ -176,7 +183,7 @@ class Parser:
         """
         place = self.at if at is None else at
         call = self._call or Findings(self.name, certainty, place, place)
-        self._call = call._replace(certainty=max(call.certainty, certainty), end=max(call.end, self.at))
+        self._call = call._replace(certainty=max(call.certainty, certainty), end=max(call.end, place))
         severity = problem.severity if problem.severity in MILD else "error"
         known = problem._replace(message=short(problem.message), severity=severity, tool=self.name)
         self._found.append(Found(known, place))
@@ -193,6 +200,11 @@ class Parser:
         best = max(call.certainty, certainty)
         self._call = call._replace(certainty=best, counts=dict(counts or {}), total=total)
         self._close(self.at)
+
+    def close(self) -> None:
+        """End the call at its last problem, for a tool without a total: what comes next belongs to another call."""
+        if self._call is not None:
+            self._close(self._call.end)
 
     def findings(self) -> tuple[Findings, ...]:
         """Return one result for each call of the tool."""

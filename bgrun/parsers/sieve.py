@@ -21,7 +21,7 @@ MOST_BYTES = 64 << 10
 COMMON = (b"rror", b"FAIL", b"ailed", b"ailing", b"assed", b"arning", b"irectory")
 """Stems that stand for many longer ones."""
 _CONTEXT = 4 << 10
-_ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\([0-9A-Z])")
 
 
 class Sieve:
@@ -133,7 +133,7 @@ class Sieve:
         readers = {one for one in wanted if one not in self._inside and self._needed[one].match(raw)}
         readers |= self._inside
         if readers:
-            text = self._text(raw)
+            text = self._show(raw)
             for number in sorted(readers):
                 self._context(number, data, start)
                 self._give(number, text, self._at + start, end + 1 - start)
@@ -143,7 +143,7 @@ class Sieve:
         parser = self.parsers[number]
         parser.at = at
         self._fed_to[number] = at + length
-        (self._inside.add if parser.feed(text) else self._inside.discard)(number)
+        (self._inside.add if parser.feed(text[: parser.longest]) else self._inside.discard)(number)
 
     def _context(self, number: int, data: bytes, start: int) -> None:
         """Feed the lines before a line to a parser that wants them and has not seen them."""
@@ -159,11 +159,8 @@ class Sieve:
         at = self._at + start - sum(len(line) + 1 for line in earlier)
         for line in earlier:
             if at >= self._fed_to[number]:
-                self._give(number, self._text(line), at, len(line) + 1)
+                self._give(number, self._show(line), at, len(line) + 1)
             at += len(line) + 1
-
-    def _text(self, raw: bytes) -> str:
-        return self._show(raw)[:LONGEST_LINE]
 
 
 class _Needed:

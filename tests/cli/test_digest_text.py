@@ -135,7 +135,7 @@ def test_a_format_that_is_none(project: Cli) -> None:
 
 
 def test_the_schema_names_the_built_ins() -> None:
-    from bgrun.parsers import problem_matchers, progress
+    from bgrun.parsers import progress, registry
 
     text = (TOP / "schemas" / "bgjobs.schema.json").read_text()
-    assert all(f"`{name}`" in text for name in (*problem_matchers.built_in(), *progress.BUILT_IN))
+    assert all(f"`{name}`" in text for name in (*registry.names(), *progress.BUILT_IN))

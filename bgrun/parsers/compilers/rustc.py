@@ -1,0 +1,96 @@
+"""Recognize rustc, cargo and Clippy: errors and warnings in the long and short form, the totals of crates."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from bgrun.parsers.shape import LIKELY, SURE, Parser, finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.parsers.shape import Findings
+
+_HEAD = re.compile(r"^(error|warning)(?:\[([\w:]+)\])?: (.*)$")
+_PLACE = re.compile(r"^ +--> (\S[^:]*):(\d+):\d+$")
+_SHORT = re.compile(r"^(\S[^:]*\.rs):(\d+):\d+: (error|warning)(?:\[([\w:]+)\])?: (.*)$")
+_LINT = re.compile(r"`(?:#\[(?:warn|deny|forbid)\(|-[DWF] )([\w:-]+)(?:\)\])?`")
+_CLIPPY = re.compile(r"rust-clippy/[^#]*index\.html#(\w+)$")
+_FAILED = re.compile(
+    r"^error: (?:could not compile `[^`]+`.* due to|aborting due to) (?:(\d+) )?previous errors?"
+    r"(?:; (\d+) warnings? emitted)?$"
+)
+_CARGO = re.compile(
+    r"^error: ((?:no matching package"
+    r"|failed to (?:select a version|parse|load|get|resolve|run custom|download|compile|read)"
+    r"|linking with|linker `|could not find `Cargo|no targets specified|package `|the lock file|couldn't read).*)$"
+)
+_PLACE_WITHIN = 2
+
+
+class _Open(NamedTuple):
+    """A finding whose lines are being read; its lint may follow its place."""
+
+    severity: str
+    rule: str | None
+    message: str
+    at: int
+    file: str = ""
+    line: str = ""
+
+
+class Rustc(Parser):
+    """rustc, alone or called by cargo, and Clippy."""
+
+    name = "rustc"
+    stems = (": error", ": warning")
+    starts = ("error", "warning")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: _Open | None = None
+        self._lines = 0
+        self._totals: list[tuple[int, int, int]] = []
+
+    def feed(self, line: str) -> bool:
+        """Read the heading of a finding, its place, or the note with its lint."""
+        if self._open and self._within(self._open, line):
+            return True
+        self._flush()
+        if match := _FAILED.match(line):
+            self._totals.append((int(match[1] or 1), int(match[2] or 0), self.at))
+        elif match := _SHORT.match(line):
+            file, number, severity, rule, message = match.groups()
+            self.report(finding(file, number, rule, message, severity), SURE)
+        elif match := _HEAD.match(line):
+            self._open, self._lines = _Open(match[1], match[2], match[3], self.at), 0
+        return self._open is not None
+
+    def _within(self, one: _Open, line: str) -> bool:
+        self._lines += 1
+        if not one.file:
+            if match := _PLACE.match(line):
+                self._open = one._replace(file=match[1], line=match[2])
+            return bool(match) or (self._lines < _PLACE_WITHIN and not _HEAD.match(line))
+        if not one.rule and (match := _LINT.search(line) or _CLIPPY.search(line)):
+            lint = match[1].replace("-", "_")
+            self._open = one._replace(rule=f"clippy::{lint}" if match.re is _CLIPPY else lint)
+        return bool(line.strip()) and not _HEAD.match(line)
+
+    def _flush(self) -> None:
+        """Report the finding that was read; without a place only if cargo itself prints such an error."""
+        one, self._open = self._open, None
+        if one and one.file:
+            self.report(finding(one.file, one.line, one.rule, one.message, one.severity), SURE, one.at)
+        elif one and (match := _CARGO.match(f"{one.severity}: {one.message}")):
+            self.report(finding(None, None, None, match[1]), LIKELY, one.at)
+
+    def findings(self) -> tuple[Findings, ...]:
+        """Return what was reported. Of several crates the totals do not add up: an error may count for two of them."""
+        self._flush()
+        if self._call and len(self._totals) == 1:
+            errors, warnings, self.at = self._totals[0]
+            mild = max(warnings, sum(one.problem.mild for one in self._found))
+            self.finish({"errors": errors, **({"warnings": mild} if mild else {})}, errors + mild)
+        self._totals = []
+        return super().findings()

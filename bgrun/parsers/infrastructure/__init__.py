@@ -1,0 +1,1 @@
+"""Parse the output of tools that build images and configure machines."""

@@ -1,0 +1,32 @@
+"""Recognize `docker build` with BuildKit: the instruction that failed, and its line in the Dockerfile."""
+
+from __future__ import annotations
+
+import re
+
+from bgrun.parsers.shape import LIKELY, Parser, finding
+
+_PLACE = re.compile(r"^(\S*(?:[Dd]ockerfile|[Cc]ontainerfile)\S*):(\d+)$")
+_SOLVE = re.compile(r"^(?:ERROR: |error: )?failed to solve: (.*)$")
+
+
+class Docker(Parser):
+    """docker build, docker buildx and docker compose build."""
+
+    name = "docker"
+    stems = ("failed to solve: ", "ockerfile:")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place: tuple[str, str] | None = None
+
+    def feed(self, line: str) -> bool:
+        """Read a line; the place comes before the reason."""
+        if match := _PLACE.match(line):
+            self._place = (match[1], match[2])
+        elif match := _SOLVE.match(line):
+            file, number = self._place or (None, None)
+            self.report(finding(file, number, None, match[1]), LIKELY)
+            self.close()
+            self._place = None
+        return False

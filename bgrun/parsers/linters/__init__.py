@@ -1,0 +1,1 @@
+"""Parse the output of linters, type checkers and formatters."""

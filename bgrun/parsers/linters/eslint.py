@@ -1,0 +1,98 @@
+"""Recognize ESLint: the default form (stylish), JSON, and the forms compact, unix and visualstudio of ESLint 8."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
+
+_FINDING = re.compile(r"^ +(\d+):(\d+) +(error|warning) +(\S.*)$")
+_TOTAL = re.compile(r"^[✖×] \d+ problems? \((\d+) errors?, (\d+) warnings?\)$")
+_COMPACT = re.compile(r"^(\S.*): line (\d+), col \d+, (Error|Warning) - (.*)$")
+_UNIX = re.compile(r"^(\S[^:]*):(\d+):\d+: (.*) \[(Error|Warning)(?:/([^\]\s]+))?\]$")
+_STUDIO = re.compile(r"^(\S[^(]*)\((\d+),\d+\): (error|warning) ((?![A-Z]+\d)[\w@/-]+) : (.*)$")
+_RULE = re.compile(r" \(([\w@/-]+)\)$")
+_CRASH = "Oops! Something went wrong!"
+
+
+class Eslint(Parser):
+    """ESLint. A file's findings follow its name; a blank line ends them."""
+
+    name = "eslint"
+    stems = (" error", "  warning  ", ", Error - ", ", Warning - ", "[Error", "[Warning", "): warning ")
+    starts = ("Oops! ", r'\[\{"filePath":')
+    context = 1
+    longest = 32 << 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._file = ""
+        self._crashed = False
+
+    def feed(self, line: str) -> bool:
+        """Read a line; the one before a finding names the file."""
+        if self._crashed:
+            return self._reason(line)
+        if match := _FINDING.match(line):
+            return self._finding(match)
+        if match := _TOTAL.match(line):
+            errors, warnings = int(match[1]), int(match[2])
+            self.finish({"errors": errors, "warnings": warnings}, errors + warnings)
+        elif line.startswith('[{"filePath":'):
+            self._json(line)
+        elif line.startswith(_CRASH):
+            self._crashed = True
+        elif line[:1].strip() and not self._on_one_line(line):
+            self._file = line
+            return False
+        return self._crashed
+
+    def _finding(self, match: re.Match[str]) -> bool:
+        _, _, severity, text = match.groups()
+        message, _, rule = text.rstrip().rpartition("  ")
+        if not message or " " in rule:
+            message, rule = text, ""
+        if self._file:
+            self.report(finding(self._file, match[1], rule, message.strip(), severity))
+        return bool(self._file)
+
+    def _on_one_line(self, line: str) -> bool:
+        if match := _COMPACT.match(line):
+            file, number, severity, message = match.groups()
+            rule = _RULE.search(message)
+            self._report(file, number, rule[1] if rule else "", _RULE.sub("", message), severity)
+        elif match := _UNIX.match(line):
+            file, number, message, severity, name = match.groups()
+            self._report(file, number, name, message, severity)
+        elif match := _STUDIO.match(line):
+            file, number, severity, name, message = match.groups()
+            self._report(file, number, name, message, severity)
+        return bool(match)
+
+    def _report(self, file: str, number: str, rule: str | None, message: str, severity: str) -> None:
+        self.report(finding(file, number, rule, message, severity.lower()), LIKELY if rule else WEAK)
+
+    def _json(self, line: str) -> None:
+        """Report the findings of a JSON report. Of one that is too long the files up to there count."""
+        decoder, at = json.JSONDecoder(), 0
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            while at < len(line) and line[at] in "[,":
+                file, at = decoder.raw_decode(line, at + 1)
+                for one in file["messages"]:
+                    self._message(file["filePath"], one)
+
+    def _message(self, file: str, one: dict[str, Any]) -> None:
+        severity = "error" if one["severity"] == 2 else "warning"
+        rule = one.get("ruleId")
+        self.report(finding(file, str(one.get("line", "")), rule, str(one["message"]), severity), SURE)
+
+    def _reason(self, line: str) -> bool:
+        """Report why ESLint itself failed: the first line after its version."""
+        if not line.strip() or line.startswith("ESLint: "):
+            return True
+        self._crashed = False
+        self.report(finding(None, None, None, line), SURE)
+        return False

@@ -1,0 +1,38 @@
+"""Recognize ShellCheck in its forms tty and gcc."""
+
+from __future__ import annotations
+
+import re
+
+from bgrun.parsers.shape import SURE, Parser, finding
+
+_PLACE = re.compile(r"^In (\S.*) line (\d+):$")
+_FINDING = re.compile(r"^ *\^-*[-^]+ (SC\d+)(?: \((error|warning|info|style)\))?: (.*)$")
+_GCC = re.compile(r"^(\S[^:]*):(\d+):\d+: (error|warning|note): (.*) \[(SC\d+)\]$")
+_LEVELS = {"style": "info"}
+
+
+class Shellcheck(Parser):
+    """ShellCheck. Several findings may follow the place and the source of one line."""
+
+    name = "shellcheck"
+    stems = ("[SC",)
+    starts = (r"\^-",)
+    context = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place: tuple[str, str] | None = None
+
+    def feed(self, line: str) -> bool:
+        """Read a line; the place is two lines above the first finding."""
+        if match := _PLACE.match(line):
+            self._place = (match[1], match[2])
+        elif self._place and (match := _FINDING.match(line)):
+            rule, level, message = match.groups()
+            severity = _LEVELS.get(level, level) if level else "error"
+            self.report(finding(*self._place, rule, message, severity), SURE)
+        elif match := _GCC.match(line):
+            file, number, level, message, rule = match.groups()
+            self.report(finding(file, number, rule, message, level), SURE)
+        return False

@@ -1,0 +1,1 @@
+"""Parse the reports of exceptions that ended a program."""
