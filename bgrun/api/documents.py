@@ -127,7 +127,7 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
     }
 
 
-_SHOWN = ("file", "line", "id", "message")
+_SHOWN = ("file", "line", "id", "message", "severity", "tool", "phase")
 
 
 def _comparison_fields(found: Comparison | None) -> dict[str, Any] | None:
@@ -293,7 +293,11 @@ def _brief_digest(digest: Digest) -> dict[str, Any]:
         _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_brief_digest(one)})
         for one in digest.parts
     ]
-    problems = [_present({**one, "new": one["new"] or None}) for one in found["problems"]]
+    hidden = ("severity", "tool")
+    problems = [
+        _present({**{key: value for key, value in one.items() if key not in hidden}, "new": one["new"] or None})
+        for one in found["problems"]
+    ]
     compared = {
         "compared_with" if key == "run_id" else key: value for key, value in (found["comparison"] or {}).items()
     }

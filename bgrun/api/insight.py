@@ -119,6 +119,17 @@ def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> Digest:
     return digests.of_group(run, [whole_digest(project, one) for one in bad], most)
 
 
+def in_repository(project: Project, file: str) -> str:
+    """Return a file of a problem relative to the repository that contains the project, for annotations of a commit."""
+    import os
+
+    from bgrun.system import git
+
+    path = os.path.join(project.root, file)
+    top = git.top_of(str(project.root))
+    return os.path.relpath(path, top) if top and path.startswith(f"{top}/") else file
+
+
 def _failed_group_of(project: Project, run: Run) -> Run | None:
     """Return the group run in which a run was skipped because a dependency did not succeed, or None."""
     if run.state != "skipped" or not run.group_run or record.is_waived(facts_of(project, run.run_id)):

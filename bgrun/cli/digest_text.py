@@ -108,21 +108,24 @@ def _problem_line(problem: api.insight.Problem) -> str:
     file, _, name = (problem.id or "").partition("::")
     # A tool may name the file relative to another directory than the project.
     rest = name if name and problem.file and f"/{problem.file}".endswith(f"/{file}") else problem.id or ""
-    return ": ".join(filter(None, (" ".join(filter(None, (place, rest if rest != place else ""))), problem.message)))
+    phase = f"({problem.phase})" if problem.phase else ""
+    where = " ".join(filter(None, (place, rest if rest != place else "", phase)))
+    return ": ".join(filter(None, (where, problem.message)))
 
 
-def github_lines(digest: api.insight.Digest) -> Iterator[str]:
+def github_lines(project: Project, digest: api.insight.Digest) -> Iterator[str]:
     """Return a summary as workflow commands, which GitHub Actions shows as annotations.
 
     The form: https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
     """
     for problem in digest.problems:
-        places = {"file": problem.file, "line": problem.line, "title": problem.id}
+        file = problem.file and api.insight.in_repository(project, problem.file)
+        places = {"file": file, "line": problem.line, "title": problem.id}
         properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items() if value is not None)
         kind = "warning" if problem.mild else "error"
         yield f"::{kind}{f' {properties}' if properties else ''}::{_data(problem.message or problem.id or 'failed')}"
     for part in digest.parts:
-        yield from github_lines(part)
+        yield from github_lines(project, part)
     if not digest.problems and not digest.parts and not digest.run.live and not digest.run.succeeded:
         yield f"::error title={_property(digest.run.label)}::{_data(format.result_line(digest.run))}"
 

@@ -39,7 +39,9 @@ def combined(report: Report | None, seen: Recognized, places: Places) -> Combine
     A report knows more about its tests than the log: what the log says of the same tests is left out.
     """
     reported = report.problems if report else ()
-    counted = report.counts if report else {}
+    counted: Mapping[str, int] = report.counts if report else {}
+    if report and report.note and any(call.is_of_tests for call in seen.calls):
+        counted = {}  # it is incomplete: the log has the totals
     calls = [call for call in seen.calls if not _is_covered(call, counted, reported)]
     logged = seen._replace(calls=tuple(call for call in calls if not (reported and call.certainty == WRAPPER)))
     ids = {_plain(one.id) for one in reported}

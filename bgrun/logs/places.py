@@ -48,14 +48,21 @@ class Places:
 
     def _found(self, file: str, base: str) -> str:
         if os.path.isabs(file):
-            return file
-        named = [os.path.join(self._working_dir, one) for one in _endings(base)]
+            return file if os.path.exists(file) else self._as_in_project(file)
+        # A container may name a directory that does not exist here.
+        named = [os.path.join(self._working_dir, base)] if base and os.path.isdir(base) else []
         bases = [*named, *self._bases]
         for directory in bases:
             if os.path.exists(path := os.path.join(directory, file)):
                 return path
         elsewhere = [path for one in self._every() if os.path.exists(path := os.path.join(one, file))]
-        return elsewhere[0] if len(elsewhere) == 1 else os.path.join(bases[0] if base else self._working_dir, file)
+        return elsewhere[0] if len(elsewhere) == 1 else os.path.join((named or [self._working_dir])[0], file)
+
+    def _as_in_project(self, file: str) -> str:
+        """Return the file of the project that a path of another machine may mean, by the most of its names."""
+        names = file.strip("/").split("/")
+        paths = ("/".join((self._roots[0], *names[at:])) for at in range(len(names)))
+        return next(filter(os.path.exists, paths), file)
 
     def _relative(self, path: str) -> str:
         path = os.path.normpath(path)

@@ -11,6 +11,7 @@ from bgrun.store import masking, meta
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store
 from bgrun.system import clock, files
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ INDEX, NOTE = "index", "note"
 MOST_COMPARED = 200
 """How many of the newest runs are checked for one that wrote to the same files."""
 _MOST_INDEX = 8 << 20
+_MOST_NOTES = 2
 _TICK_S, _ROUNDED_S = 0.011, 0.001
 """How far a file's time may be behind the clock (one kernel tick), and the rounding of times in a meta; seconds."""
 
@@ -52,25 +54,39 @@ def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> 
         note = index.pop(NOTE, "") or None
         if index and (other := _other_writer(at, run, job)):
             return Taken(note=f"{job.junit} may belong to {other}, which ran at the same time; use one file per run")
-        return Taken(_parsed([f"{at.reports}/{number}" for number in index], known), note)
+        report = _parsed(
+            [(os.path.relpath(path, job.working_dir), f"{at.reports}/{number}") for number, path in index.items()],
+            known,
+        )
+        notes = "; ".join(filter(None, (note, report and report.note))) or None
+        return Taken(report if report and report.counts else None, notes)
     except BgrunError as error:
         return Taken(note=f"{job.junit}: {error.message}")
     except OSError as error:
         return Taken(note=f"{job.junit}: cannot read {at.reports}: {error.strerror}")
 
 
-def _parsed(paths: Sequence[str], known: Sequence[Mark]) -> Report | None:
-    from bgrun.parsers import junit
-
-    found = []
-    for path in paths:
-        with os.fdopen(files.open_regular(path), "rb") as file:
-            found.append(junit.parse(file, lambda line: masking.shown(line, known)))
+def _parsed(copies: Sequence[tuple[str, str]], known: Sequence[Mark]) -> Report | None:
+    """Return the content of copies with the paths of what was copied; what one lacks does not affect the others."""
+    found = [(path, _parsed_one(copy, known)) for path, copy in copies]
     counts: dict[str, int] = {}
-    for one in found:
+    for _, one in found:
         for what, number in one.counts.items():
             counts[what] = counts.get(what, 0) + number
-    return junit.Report(counts, tuple(problem for one in found for problem in one.problems)) if found else None
+    problems = tuple(problem for _, one in found for problem in one.problems)
+    notes = [f"{path}: {one.note}" for path, one in found if one.note]
+    note = names(notes, _MOST_NOTES)
+    return next((one._replace(counts=counts, problems=problems, note=note) for _, one in found), None)
+
+
+def _parsed_one(copy: str, known: Sequence[Mark]) -> Report:
+    from bgrun.parsers import junit
+
+    try:
+        with os.fdopen(files.open_regular(copy), "rb") as file:
+            return junit.parse(file, lambda line: masking.shown(line, known))
+    except (OSError, BgrunError) as error:
+        return junit.Report({}, (), f"cannot be read: {error}")
 
 
 def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:

@@ -5,10 +5,10 @@ There is no standard; the variants are described at https://github.com/testmoapp
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from bgrun.errors import UsageError
 from bgrun.parsers.shape import Problem
 from bgrun.wording import short
 
@@ -21,40 +21,83 @@ _ANY = re.compile(r"([\w./\\-]+\.\w+):(\d+)")
 _BAD = ("failure", "error")
 
 
+_PHASE = re.compile(r"^failed on (setup|teardown) with ")
+_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*encoding=["']([\w.-]+)""")
+_UTF_8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
+_REFERENCE = re.compile(r"&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
+_LONGEST_REFERENCE = 16
+
+
 class Report(NamedTuple):
-    """The content of a test report: counts by outcome, and a problem for each test that failed."""
+    """The content of a test report: counts by outcome, and a problem for each test that failed.
+
+    note: why it was read only in part, or ''.
+    """
 
     counts: Mapping[str, int]
     problems: tuple[Problem, ...]
+    note: str = ""
 
 
 def parse(stream: IO[bytes], show: Callable[[str], str] = str) -> Report:
     """Parse a report, one test at a time; entities and DTDs are refused.
 
+    Control characters, which XML forbids and tests print, do not end it. Where it is cut off or broken, the tests
+    before that place count, and its note says so.
+
     Args:
         stream: the report.
         show: masks the secrets in a line of it; it is called before text is shortened.
-
-    Raises:
-        UsageError: it is not XML, or incomplete.
     """
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import ElementTree
     from defusedxml.common import DefusedXmlException
 
-    counts = dict.fromkeys(("passed", "failed", "errors", "skipped"), 0)
+    counts = dict.fromkeys(("failed", "errors", "passed", "skipped"), 0)
     problems: list[Problem] = []
+    note = ""
     try:
-        for _, element in ElementTree.iterparse(stream, forbid_dtd=True):
+        for _, element in ElementTree.iterparse(_Readable(stream), forbid_dtd=True):
             if element.tag.rpartition("}")[2] == "testcase":
                 outcome, problem = _test(element, show)
                 counts[outcome] += 1
                 problems += [problem] if problem else []
                 element.clear()
-    except (ParseError, DefusedXmlException) as error:
-        raise UsageError(f"invalid test report: {error}") from error
-    return Report({what: count for what, count in counts.items() if count}, tuple(problems))
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
+        note = f"invalid test report: {error}"
+    return Report({what: count for what, count in counts.items() if count}, tuple(problems), note)
+
+
+class _Readable:
+    """A report without the characters that XML forbids; each becomes U+FFFD."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._rest = ""
+        self._is_raw: bool | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        data = self._stream.read(size)
+        if self._is_raw is None:
+            named = _ENCODING.match(data.removeprefix(codecs.BOM_UTF8))
+            is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]
+            self._is_raw = is_wide or (named is not None and named[1].lower() not in _UTF_8)
+        if self._is_raw:
+            return data
+        self._decoder = self._decoder or codecs.getincrementaldecoder("utf-8")("replace")
+        text = self._rest + self._decoder.decode(data, final=not data).translate(_CONTROLS)
+        self._rest = ""
+        if data:
+            # A reference may continue in the next bytes.
+            cut = text.rfind("&", -_LONGEST_REFERENCE)
+            text, self._rest = (text[:cut], text[cut:]) if cut >= 0 and ";" not in text[cut:] else (text, "")
+            if not text:
+                return self.read(size)
+        return _REFERENCE.sub("\ufffd", text).encode()
 
 
 def _test(element: Element, show: Callable[[str], str]) -> tuple[str, Problem | None]:
@@ -91,7 +134,9 @@ class _Test(NamedTuple):
 
 def _problem(test: _Test) -> Problem:
     file, line = _place(test)
-    return Problem(file, line, _id(test, file), short(test.message), test=True)
+    phase = _PHASE.match(test.message)
+    message = test.message[phase.end() :].strip('"') if phase else test.message
+    return Problem(file, line, _id(test, file), short(message), phase=phase[1] if phase else "", test=True)
 
 
 def _place(test: _Test) -> tuple[str | None, int | None]:

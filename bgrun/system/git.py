@@ -43,13 +43,13 @@ def state_of(directory: str) -> bytes:
 
     Empty outside a repository. If git fails they are random: equal to no other state.
     """
-    top = _top(directory)
-    if not top:
+    root = top_of(directory)
+    if not root:
         return b""
-    listed = _git_bytes(top, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+    listed = _git_bytes(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
     if listed is None:
         return os.urandom(16)
-    stamps = [_stamp(os.path.join(top, os.fsdecode(entry[3:]))) for entry in listed.split(b"\0") if entry]
+    stamps = [_stamp(os.path.join(root, os.fsdecode(entry[3:]))) for entry in listed.split(b"\0") if entry]
     return "\0".join([facts(directory).sha, *stamps]).encode() + b"\0" + listed
 
 
@@ -68,7 +68,7 @@ class Tree(NamedTuple):
 
 def clean_tree(folder: str) -> Tree | None:
     """Return the work tree that contains `folder` if it is clean; None if it is not, or that cannot be told."""
-    top = _top(folder)
+    top = top_of(folder)
     before = facts(folder) if top else GitFacts()
     if not before.sha:
         return None
@@ -120,7 +120,7 @@ def _stamp(path: str) -> str:
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
-def _top(directory: str) -> str:
+def top_of(directory: str) -> str:
     """Return the directory at or above `directory` that contains `.git`, or ''."""
     while not os.path.lexists(f"{directory}/.git"):
         above = os.path.dirname(directory)
@@ -131,7 +131,7 @@ def _top(directory: str) -> str:
 
 
 def _git_dir(directory: str) -> str:
-    root = _top(directory)
+    root = top_of(directory)
     dot_git = f"{root}/.git"
     if not root or os.path.isdir(dot_git):
         return dot_git if root else ""

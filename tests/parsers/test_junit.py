@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.errors import UsageError
 from bgrun.parsers import junit
 from bgrun.parsers.shape import Problem
 
@@ -69,11 +68,54 @@ def test_a_real_pytest(tmp_path: Path, family: str) -> None:
     [
         "",
         "not xml",
-        SUREFIRE[:300],
         '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><testsuite><testcase name="&b;"/></testsuite>',
         '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><testsuite>&f;</testsuite>',
+        '<?xml version="1.0" encoding="nosuch"?><testsuite/>',
     ],
 )
-def test_broken_and_hostile_reports_are_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        parsed(text)
+def test_broken_and_hostile_reports_say_so_and_give_nothing(text: str) -> None:
+    report = parsed(text)
+    assert report.note.startswith("invalid test report: ")
+    assert report[:2] == ({}, ())
+
+
+TWO = '<testsuite><testcase name="a"><failure message="boom"/></testcase><testcase name="b"/><testcase name="c">'
+
+
+@pytest.mark.parametrize("rest", ["", "</wrong>", "<failure", "&nosuch;"])
+def test_of_a_report_that_is_cut_off_or_broken_what_came_before_counts(rest: str) -> None:
+    report = parsed(TWO + rest)
+    assert report.counts == {"failed": 1, "passed": 1}
+    assert [one.message for one in report.problems] == ["boom"]
+    assert report.note.startswith("invalid test report: ")
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\x1b[31m", "&#27;", "&#x1B;", "&#0;", "&#x08;", "\ufffe", "\x0b\x0c"])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_characters_that_xml_forbids_do_not_end_a_report(bad: str, offset: int) -> None:
+    text = f'<testsuite><testcase name="a"><failure message="red{bad}"/></testcase><testcase name="b"/></testsuite>'
+    # Wherever the pieces end in which it is read.
+    filler = " " * (16384 - text.index(bad) - len(bad) + offset)
+    for one in (text, f"<testsuite>{filler}{text.removeprefix('<testsuite>')}"):
+        report = parsed(one)
+        assert (report.counts, report.note) == ({"failed": 1, "passed": 1}, "")
+        assert report.problems[0].message.startswith("red")
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "utf-8", "utf-8-sig"])
+def test_a_report_is_read_in_its_own_encoding(encoding: str) -> None:
+    name = encoding.removesuffix("-sig")
+    text = f'<?xml version="1.0" encoding="{name}"?><testsuite><testcase name="ä"><failure message="Grüße"/></testcase></testsuite>'
+    report = junit.parse(io.BytesIO(text.encode(encoding)))
+    assert [(one.id, one.message) for one in report.problems] == [("ä", "Grüße")]
+
+
+def test_body_and_teardown_of_a_test_are_apart() -> None:
+    report = parsed(
+        '<testsuite><testcase name="a"><failure message="assert 0"/></testcase>'
+        '<testcase name="a"><error message="failed on teardown with &quot;RuntimeError: leak&quot;"/></testcase></testsuite>'
+    )
+    assert [(one.phase, one.message) for one in report.problems] == [
+        ("", "assert 0"),
+        ("teardown", "RuntimeError: leak"),
+    ]

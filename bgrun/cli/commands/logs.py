@@ -30,7 +30,7 @@ def report(project: Project, args: Args) -> int:
     else:
         found = api.insight.digest(project, run)
         text = [format.result_line(found.run), *reports.lines(found), *(reports.since_lines(since) if since else ())]
-        for line in reports.github_lines(found) if args.format == "github" else text:
+        for line in reports.github_lines(project, found) if args.format == "github" else text:
             output.out(line)
     return exit_code(run, own=True, waited=False) if args.exit_code else EXIT_OK
 
