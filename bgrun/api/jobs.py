@@ -121,7 +121,7 @@ def render(
     from bgrun.templating.inputs import RenderInputs
 
     request = Request(name, tuple(given), tuple(extra), failed)
-    return render_one(load(project), request, RenderInputs(os.environ))
+    return render_one(load(project), request, RenderInputs(os.environ, project.here))
 
 
 def schema_names() -> list[str]:

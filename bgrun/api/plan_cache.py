@@ -97,7 +97,7 @@ def _source(project: Project, raw: bytes, request: PlanRequest) -> tuple[Any, ..
 def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: bytes, request: PlanRequest) -> Made:
     from bgrun.api import jobs
 
-    recorded = inputs.RenderInputs(os.environ)
+    recorded = inputs.RenderInputs(os.environ, project.here)
     undeclared = request.kind == "run" and not project.job_file
     job_file = None if undeclared else jobs.load(project, raw=raw, recorded=recorded)
     made = _make(project, job_file, request, recorded)
@@ -170,7 +170,7 @@ def _cached(project: Project, entry: str, source: tuple[Any, ...]) -> Made | Non
     data = project.store.cache.read(entry)
     with suppress(ValueError, TypeError):
         made_from, recorded, made = codec.unpack(data or b"")
-        if made_from == source and inputs.unchanged(recorded, os.environ):
+        if made_from == source and inputs.unchanged(recorded, os.environ, project.here):
             return codec.restore(Made, made)
     return None
 

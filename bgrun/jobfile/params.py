@@ -11,7 +11,7 @@ from bgrun.parsers import bounded_regex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from bgrun.jobfile.specs import JobSpec, Param
@@ -31,14 +31,18 @@ _BOOLEANS = {
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
-def bind(job: JobSpec, given: Sequence[str]) -> dict[str, Scalar]:
+def bind(job: JobSpec, given: Sequence[str], resolve: Callable[[str], str] = str) -> dict[str, Scalar]:
     """Return the value of each parameter, given by name or in declared order, or its default.
+
+    `resolve` returns a path that was given, as the job has to name it: the caller may stand in another directory.
 
     Raises:
         UsageError: one is unknown, missing, given twice or of the wrong type.
     """
     texts = _assign(job, given)
-    return {param.name: _value(job, param, texts.get(param.name)) for param in job.params}
+    values = {param.name: _value(job, param, texts.get(param.name)) for param in job.params}
+    paths = [param.name for param in job.params if param.type == "path" and param.name in texts]
+    return values | {name: resolve(as_text(values[name])) for name in paths}
 
 
 def _assign(job: JobSpec, given: Sequence[str]) -> dict[str, str]:

@@ -28,11 +28,13 @@ class Project(NamedTuple):
     root: the directory that paths are relative to.
     job_file: the job file in it, or None.
     store: the runs in its log directory.
+    here: the directory that it was located from, or ''.
     """
 
     root: str
     job_file: str | None
     store: Store
+    here: str = ""
 
 
 def locate(start: str, job_file: str | None = None) -> Project:
@@ -50,8 +52,8 @@ def locate(start: str, job_file: str | None = None) -> Project:
     found = os.path.realpath(job_file) if job_file else find_job_file(start)
     if found is None:
         root = next((directory for directory in _upwards(start) if lexists(join(directory, ".git"))), start)
-        return Project(root, None, Store(join(root, LOG_DIR)))
-    return Project(dirname(found), found, Store(_log_dir(found)))
+        return Project(root, None, Store(join(root, LOG_DIR)), start)
+    return Project(dirname(found), found, Store(_log_dir(found)), start)
 
 
 def declared_in(project: Project) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from bgrun.templating import template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from bgrun.jobfile.specs import JobFile, JobSpec
@@ -60,10 +61,10 @@ def render_job(
     """
     name = one.name
     job = find_job(job_file, name)
-    params = bind(job, one.given)
+    params = bind(job, one.given, _from_caller(job, inputs))
     layers = Layers(job.settings, job.root, {"job": name, **_matrix(combination), **params}, f"{name}: ", inputs)
     values = layers.values
-    label = _label(job, values, combination)
+    label = matrix.label_of(job, combination, values)
     rendered = render_settings(layers)
     if one.failed is not None:
         job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
@@ -88,6 +89,24 @@ def render_job(
 def _output(declared: Output, values: Mapping[str, Any], job: str) -> Output:
     where = f"{job}: outputs.{declared.name}.{declared.kind}"
     return declared._replace(path=template.render(declared.path, values, where))
+
+
+def _from_caller(job: JobSpec, inputs: RenderInputs) -> Callable[[str], str]:
+    """Return how a job names a path that is relative to the caller's directory: as it is, or absolute.
+
+    It is as given if the job runs there; `-` and URLs are no paths.
+    """
+
+    def resolve(path: str) -> str:
+        if not path or path.startswith(("/", "-")) or "://" in path:
+            return path
+        here = inputs.here()
+        runs_there = job.settings.working_dir == "." and os.path.realpath(here) == os.path.realpath(job.root)
+        if not here or runs_there:
+            return path
+        return os.path.normpath(f"{here}/{path}") + ("/" if path.endswith("/") else "")
+
+    return resolve
 
 
 def render_command_template(*, given: Given, root: Path, job_file: JobFile | None, inputs: RenderInputs) -> RenderedJob:
@@ -132,7 +151,7 @@ def skip_reason(
     """
     if not job.condition:
         return ""
-    values = {"job": job.name, "os": system(), **_matrix(combination), **bind(job, given)}
+    values = {"job": job.name, "os": system(), **_matrix(combination), **bind(job, given, _from_caller(job, inputs))}
     layers = Layers(job.settings, job.root, values, f"{job.name}: ", inputs, lenient=True)
     holds = template.evaluate(job.condition, layers.values, f"{job.name}: if")
     return "" if holds else f"`if` is false: {job.condition}"
@@ -149,14 +168,6 @@ def render_skipped(job: JobSpec, combination: Mapping[str, Scalar] | None = None
     shown = job.command if isinstance(job.command, str) else shlex.join(job.command)
     label = job.name if combination is None else matrix.label(job.name, dict(combination))
     return RenderedJob(label, text, shown, "", "", job=job.name, tags=job.tags, retention=job.settings.retention)
-
-
-def _label(job: JobSpec, values: Mapping[str, Any], combination: Mapping[str, Scalar] | None) -> str:
-    """Return the label; matrix values are appended unless it already uses `matrix`."""
-    base = template.render(job.label, values, f"{job.name}: label") if job.label else job.name
-    if combination is None or "matrix" in job.label:
-        return base
-    return matrix.label(base, dict(combination))
 
 
 def _matrix(combination: Mapping[str, Scalar] | None) -> dict[str, Any]:

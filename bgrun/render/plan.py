@@ -139,10 +139,8 @@ def _nodes(job_file: JobFile, one: Request, inputs: RenderInputs) -> list[Node]:
     selected, rest = _selected(job, one.given)
     request = one._replace(given=rest)
     nodes = [_node(job_file, request, inputs, each) for each in matrix.narrowed(job.matrix, selected)]
-    labels = [node.job.label for node in nodes]
-    if twice := next((label for label in labels if labels.count(label) > 1), ""):
-        hint = "use the values that differ in `label:`, such as {{ matrix.NAME }}"
-        raise UsageError(f"two matrix combinations of job {job.name!r} have the label {twice!r}", hint)
+    if twice := matrix.label_twice([node.job.label for node in nodes]):
+        raise UsageError(f"{job.name}: {twice[0]}", twice[1])
     return nodes
 
 

@@ -39,10 +39,16 @@ class RenderInputs:
         just changed, or a secret, which must not be stored.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], here: str = "") -> None:
         self.env: Mapping[str, str] = Variables(environ, self)
+        self._here = here
         self.repeatable = True
         self._recorded: dict[tuple[str, str], Any] = {}
+
+    def here(self) -> str:
+        """Return the directory of the caller, or '' if it is not known."""
+        self._recorded["here", ""] = self._here
+        return self._here
 
     def is_dir(self, path: str | os.PathLike[str]) -> bool:
         """Return whether a path is a directory."""
@@ -108,12 +114,15 @@ class Variables(Mapping[str, str]):
         return repr(dict(self))
 
 
-def unchanged(recorded: list[Input], environ: Mapping[str, str]) -> bool:
+def unchanged(recorded: list[Input], environ: Mapping[str, str], here: str = "") -> bool:
     """Return whether each recorded check gives its recorded result again."""
-    return all(
-        _is_value(result, environ.get(subject)) if kind == "env" else _CHECKS[kind](subject) == result
-        for kind, subject, result in recorded
-    )
+
+    def is_same(kind: str, subject: str, result: Any) -> bool:
+        if kind == "env":
+            return _is_value(result, environ.get(subject))
+        return bool((here if kind == "here" else _CHECKS[kind](subject)) == result)
+
+    return all(is_same(*one) for one in recorded)
 
 
 def _is_settled(changed_ns: int, now_ns: int) -> bool:

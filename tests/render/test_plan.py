@@ -21,7 +21,7 @@ jobs:
   unit: {command: ["test", "{{ matrix.n }}"], depends_on: [build], matrix: {n: [1, 2]}, params: {level: {default: low}}}
   deploy: {command: [deploy], depends_on: [unit, lint]}
   never: {command: [x], if: "os.name == 'plan9'"}
-  same: {command: [x], matrix: {n: [1, 2]}, label: "{{ matrix | length }}"}
+  same: {command: [x], matrix: {n: [1, 2]}, label: "{{ p }}_{{ matrix | length }}", params: {p: {}}}
 groups:
   all: {jobs: [deploy, lint], max_parallel: 2, fail_fast: true, depends_on: {lint: [build]}}
 """
@@ -86,7 +86,7 @@ def test_a_single_job_is_rendered_without_dependencies_and_condition(job_file: J
         (["all"], "no job named 'all'", "'all' is a group: start it with 'bgrun group all'"),
         (["lint", "lint"], "job 'lint' is given twice", "to run it twice, run 'bgrun start' twice"),
         (["unit", "n=3"], "the matrix has no combination n=3", "available combinations: n=1, n=2"),
-        (["same"], "two matrix combinations of job 'same' have the label '1'", "{{ matrix.NAME }}"),
+        (["same", "a"], "same: two matrix combinations have the label 'a_1'", "{{ matrix.NAME }}"),
     ],
 )
 def test_a_start_that_makes_no_plan(job_file: JobFile, words: list[str], message: str, hint: str) -> None:
