@@ -149,15 +149,22 @@ def settle(calls: Sequence[Findings]) -> list[Findings]:
 
     A line within the output of a tool that is known from its heading to its total is that tool's. Another line that
     several tools claim belongs to the most certain one, else to the first. Uncertain findings, such as a traceback that
-    was perhaps only logged, count if no surer ones follow; a wrapper's only if there are no others.
+    was perhaps only logged, count if no surer ones follow; a wrapper's only if there are no others, or if it says where
+    the output of its command begins and no other tool is known in it.
     """
     kept = _claimed(_outside(calls))
     failed = [call for call in kept if call.certainty > WRAPPER and any(not one.problem.mild for one in call.found)]
     if failed:
-        kept = [call for call in kept if call.certainty > WRAPPER]
+        kept = [call for call in kept if call.certainty > WRAPPER or _is_apart(call, failed)]
     last = max((call.end for call in failed if call.certainty >= LIKELY), default=-1)
     kept = [call for call in kept if call.certainty >= LIKELY or call.certainty == WRAPPER or call.end > last]
     return sorted(kept, key=lambda call: call.start)
+
+
+def _is_apart(call: Findings, failed: Iterable[Findings]) -> bool:
+    """Return whether a wrapper says which lines are its command's, and no tool is known in them."""
+    known = (one.at for other in failed if other.certainty >= LIKELY for one in other.found)
+    return call.end > call.start and not any(call.start <= at <= call.end for at in known)
 
 
 def _outside(calls: Sequence[Findings]) -> Iterator[Findings]:

@@ -9,7 +9,7 @@ from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Parser, finding
 _WRONG = "* What went wrong:"
 _TASK = re.compile(r"^Execution failed for task '([^']+)'")
 _SCRIPT = re.compile(r"^(?:Build|Settings|Script|Initialization script)(?: file)? '([^']+)' line: (\d+)$")
-_REASON = re.compile(r"^> +(\S.*)$")
+_REASON = re.compile(r"^ *> +(\S.*)$")
 _LATER = (
     "Compilation failed; see the compiler",
     "There were failing tests",
@@ -60,7 +60,8 @@ class Gradle(Parser):
             return
         task = _TASK.match(self._texts[0])
         reasons = [match[1] for text in self._texts if (match := _REASON.match(text))]
-        message = reasons[0] if task and reasons else " ".join(text.strip() for text in self._texts)
+        what = [] if task and reasons else [self._texts[0].rstrip(".")]
+        message = ": ".join(text.rstrip(".") for text in dict.fromkeys([*what, *reasons[:1], *reasons[-1:]]))
         certainty = WRAPPER if message.startswith(_LATER) else LIKELY
         file, number = self._place or (None, None)
         self.report(finding(file, number, task[1] if task else None, message), certainty)

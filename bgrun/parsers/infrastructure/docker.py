@@ -7,7 +7,7 @@ import re
 from bgrun.parsers.shape import LIKELY, Parser, finding
 
 _PLACE = re.compile(r"^(\S*(?:[Dd]ockerfile|[Cc]ontainerfile)\S*):(\d+)$")
-_SOLVE = re.compile(r"^(?:ERROR: |error: )?failed to solve: (.*)$")
+_SOLVE = re.compile(r"^(?:ERROR: |error: )?(?:failed to build: )?failed to solve: (.*)$")
 
 
 class Docker(Parser):

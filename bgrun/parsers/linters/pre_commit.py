@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 _RESULT = re.compile(r"^(\S.*?)\.{3,}(?:\([^)]*\))?(Passed|Failed|Skipped)$")
 _ID = re.compile(r"^- hook id: (\S+)$")
 _EXIT = re.compile(r"^- exit code: (\d+)$")
-_DETAIL = re.compile(r"^- (?:duration: |files were modified)")
+_DETAIL = re.compile(r"^- duration: ")
 _MODIFIED = "- files were modified by this hook"
+_MOST_LINES = 10_000
 
 
 class PreCommit(Parser):
@@ -25,40 +26,49 @@ class PreCommit(Parser):
 
     def __init__(self) -> None:
         super().__init__()
-        self._hook = ""
         self._id = ""
         self._code = ""
+        self._first = ""
         self._modified = False
         self._at = 0
+        self._left = 0
 
     def feed(self, line: str) -> bool:
-        """Read a failed hook: its id, its exit code and whether it changed files; then the first line it printed."""
-        if self._hook:
-            if match := _ID.match(line):
-                self._id = match[1]
-            elif match := _EXIT.match(line):
-                self._code = match[1]
-            elif _DETAIL.match(line):
-                self._modified = self._modified or line == _MODIFIED
-            elif line.strip():
-                self._end(line)
-        if (match := _RESULT.match(line)) and match[2] == "Failed":
-            self._end("")
-            self._hook, self._id, self._code, self._modified, self._at = match[1], "", "", False, self.at
-        return bool(self._hook)
+        """Read a failed hook and what it printed, up to the next hook."""
+        result = _RESULT.match(line)
+        if self._left and not result:
+            self._inside(line)
+            self._left -= 1
+        else:
+            self._end()
+        if result and result[2] == "Failed":
+            self.begin(certainty=WRAPPER)
+            self._id = self._code = self._first = ""
+            self._modified, self._at, self._left = False, self.at, _MOST_LINES
+        return bool(self._left)
 
-    def _end(self, first: str) -> None:
-        if self._hook and self._id:
-            if self._modified:
-                message, certainty = "files were modified by this hook", LIKELY
-            else:
-                printed = "" if _RESULT.match(first) else first
-                message, certainty = printed or f"exit code {self._code}", WRAPPER
-            self.report(finding(None, None, self._id, message), certainty, self._at)
-            self.close()
-        self._hook = ""
+    def _inside(self, line: str) -> None:
+        if match := _ID.match(line):
+            self._id = match[1]
+        elif match := _EXIT.match(line):
+            self._code = match[1]
+        elif line == _MODIFIED:
+            self._modified = True
+        elif line.strip() and not _DETAIL.match(line):
+            self._first = self._first or line
+
+    def _end(self) -> None:
+        """Report the hook, over all of its lines: it counts if no other tool is known in them."""
+        if self._id and self._modified:
+            self.report(finding(None, None, self._id, "files were modified by this hook"), LIKELY, self._at)
+        elif self._id:
+            message = self._first or f"exit code {self._code}"
+            self.report(finding(None, None, self._id, message), WRAPPER, self._at)
+        if self._call:
+            self.finish(certainty=WRAPPER)
+        self._id, self._left = "", 0
 
     def findings(self) -> tuple[Findings, ...]:
         """Return one result for each failed hook."""
-        self._end("")
+        self._end()
         return super().findings()
