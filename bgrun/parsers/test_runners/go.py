@@ -9,6 +9,10 @@ from typing import Any
 from bgrun.parsers.shape import LIKELY, SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners.go_tests import Package
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _RUN = re.compile(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
 _RESULT = re.compile(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
 _PACKAGE = re.compile(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
@@ -32,6 +36,7 @@ class Go(Parser):
         self._packages: dict[str, Package] = {}
         self._compiled: list[tuple[Problem, int]] = []
         self._has_compiler_errors = False
+        self._has_types = False
 
     def feed(self, line: str) -> bool:
         if line.startswith("{") and _EVENT in line:
@@ -85,11 +90,16 @@ class Go(Parser):
             if action == "run":
                 package.run(test)
             elif action == "output":
-                package.text(text, test)
+                package.text(text, test, is_error=self._is_error(event))
             elif test:
                 package.result(test, action, self.at)
             elif action != "start":
                 self._end_of(self._packages.pop(name), name, action, "[build failed]" if "FailedBuild" in event else "")
+
+    def _is_error(self, event: Mapping[str, Any]) -> bool | None:
+        """Return whether an output is an error and not a log; None if this version of Go does not say."""
+        self._has_types = self._has_types or "OutputType" in event
+        return event.get("OutputType") == "error" if self._has_types else None
 
     def _end(self, name: str, word: str, rest: str) -> None:
         """End a package at the line that names it."""

@@ -27,11 +27,12 @@ _MOST_LOGGED = 200
 
 
 class _Logged(NamedTuple):
-    """What a test logged in one line of its source, or why it failed: Go prints both alike."""
+    """What a test logged in one line of its source, or why it failed: `is_error` says which, if Go does."""
 
     file: str
     line: int | None
     text: list[str]
+    is_error: bool | None = None
 
     @property
     def message(self) -> str:
@@ -54,18 +55,28 @@ class _Test:
         self.state = ""
         self.logged: list[_Logged] = []
 
-    def feed(self, line: str) -> None:
+    def feed(self, line: str, is_error: bool | None = None) -> None:
         if not line.startswith("    "):
             return
         if found := _LOG.match(line):
             if len(self.logged) < _MOST_LOGGED:
-                self.logged.append(_Logged(found[1], number(found[2]), [found[3]]))
+                self.logged.append(_Logged(found[1], number(found[2]), [found[3]], is_error))
         elif self.logged and line.startswith("        ") and len(self.logged[-1].text) < _MOST_LINES:
             self.logged[-1].text.append(line)
 
-    @property
-    def reason(self) -> _Logged | None:
-        """The first line that sounds like a failure, else the last one: a fatal one ends the test."""
+    def said(self) -> tuple[str | None, int | None, str]:
+        """Return where and why the test failed; of one that logged only, the file is known."""
+        if reason := self._reason():
+            return reason.file, reason.line, reason.message
+        return next((one.file for one in self.logged), None), None, ""
+
+    def _reason(self) -> _Logged | None:
+        """The first error, where Go tells it from a log (`-json` since 1.27).
+
+        Else the first line that sounds like one, else the last line: a fatal one ends the test.
+        """
+        if any(one.is_error is not None for one in self.logged):
+            return next((one for one in self.logged if one.is_error), None)
         spoken = [one for one in self.logged if _SAID.search(one.message)]
         return next(iter(spoken or self.logged[-1:]), None)
 
@@ -125,8 +136,8 @@ class Package:
         self._tests.setdefault(name, _Test()).state = state
         self._at.setdefault(name, at)
 
-    def text(self, line: str, test: str = "") -> None:
-        """Read a line that the current test printed, or the one that is named."""
+    def text(self, line: str, test: str = "", *, is_error: bool | None = None) -> None:
+        """Read a line that the current test printed, or the one that is named; `is_error` if Go says so."""
         panic = _PANIC.match(line) if line.startswith(("panic: ", "fatal error: ")) else None
         if self._panic and (self._panic.is_real or not panic):
             self._panic.feed(line)
@@ -135,7 +146,7 @@ class Package:
         if line.startswith("exit status "):
             self.exit = line
         elif running := self._tests.get(test or self._current):
-            running.feed(line)
+            running.feed(line, is_error)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -150,8 +161,7 @@ class Package:
         failed = [name for name in self._leaves() if self._tests[name].state == "fail"]
         culprit = self._culprit(panic, failed) if panic else ""
         for name in failed:
-            reason = self._tests[name].reason
-            file, line, message = (reason.file, reason.line, reason.message) if reason else (None, None, "")
+            file, line, message = self._tests[name].said()
             if panic and name == culprit:
                 (file, line), message = panic.place, panic.text
             yield Problem(file, line, name, message, test=True), self._at.get(name, at)

@@ -50,7 +50,8 @@ class _Section:
 
     def problem(self, file: str | None, line: int | None, id: str | None) -> Problem:
         """Return the failure as a problem; the list of failed examples may say better where it is."""
-        file = file or self.file or next((path for path, _ in self.frames), None)
+        specs = [path for path, _ in self.frames if "spec/" in path] or [path for path, _ in self.frames]
+        file = file or self.file or next(iter(specs), None)
         inner = next((at for path, at in self.frames if path == file), None)
         plain = file.removeprefix("./") if file else None
         test = not self.phase or bool(self.file)
@@ -98,7 +99,7 @@ class Rspec(Parser):
             self._current = _Section(loading[2] or "", self.at, phase=phase, file=loading[1])
             self._outside.append(self._current)
         elif self._part == "Failures:" and (head := _HEAD.match(line)) and int(head[1]) == len(self._sections) + 1:
-            self._current = _Section(head[2], self.at)
+            self._current = _Section(head[2].removesuffix(" FIXED"), self.at)
             self._sections.append(self._current)
         elif self._current:
             self._current.feed(line)

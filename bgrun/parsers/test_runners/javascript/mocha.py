@@ -108,7 +108,7 @@ def _problem(one: _Failed) -> Problem:
 
 def _crash(one: _Failed) -> Problem:
     lines = one.section.lines
-    if place := _SYNTAX.match(lines[0]):
+    if lines and (place := _SYNTAX.match(lines[0])):
         error = next((line for line in lines if "Error" in line.partition(":")[0]), lines[0])
         return Problem(place[1].removeprefix("file://"), int(place[2][:9]), None, error, phase="collection")
     frame = next(iter(one.section.own_frames), None)
