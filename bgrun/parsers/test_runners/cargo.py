@@ -22,7 +22,13 @@ class CargoTest(Parser):
     """cargo test, with its options --quiet, --nocapture and --show-output."""
 
     name = "cargo-test"
-    stems = ("running ", "Running ", "Doc-tests ", "test result: ", "process didn't exit successfully")
+    stems = ("process didn't exit successfully",)
+    starts = (
+        "running ",
+        "Running ",
+        "Doc-tests ",
+        "test result: ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

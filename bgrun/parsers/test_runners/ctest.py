@@ -25,7 +25,10 @@ class Ctest(Parser):
     """ctest from version 3.10 on; what a test printed is there with `--output-on-failure` or `-V`."""
 
     name = "ctest"
-    stems = ("Test project ", "% tests passed, ")
+    starts = (
+        "Test project ",
+        r"\d[0-9]*% tests passed, ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

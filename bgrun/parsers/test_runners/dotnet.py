@@ -52,10 +52,16 @@ class DotnetTest(Parser):
     """dotnet test with VSTest, for xUnit, NUnit and MSTest; the logger for terminals prints another form."""
 
     name = "dotnet-test"
-    stems = (
-        "Test run for ", "Starting test execution", "Running all tests in ", "Failed! ", "Passed! ", "Total tests: ",
+    starts = (
+        "Test run for ",
+        "Starting test execution",
+        "Running all tests in ",
+        "Failed! ",
+        "Passed! ",
+        "Skipped! ",
+        "Total tests: ",
         "The active test run was aborted",
-    )  # fmt: skip
+    )
 
     def __init__(self) -> None:
         super().__init__()

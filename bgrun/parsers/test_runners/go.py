@@ -25,10 +25,22 @@ class Go(Parser):
     """go test, go build and go vet from version 1.19 on; one call for each package."""
 
     name = "go"
-    stems = (
-        "--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN", "=== CONT", "=== NAME", "FAIL\t", "ok  \t", "?   \t",
-        "panic: ", "fatal error: ", "exit status ", ".go:", _EVENT,
-    )  # fmt: skip
+    stems = (".go:",)
+    starts = (
+        "--- FAIL: ",
+        "--- PASS: ",
+        "--- SKIP: ",
+        "=== RUN",
+        "=== CONT",
+        "=== NAME",
+        r"FAIL\t",
+        r"ok  \t",
+        r"\?   \t",
+        "panic: ",
+        "fatal error: ",
+        "exit status ",
+        r'\{"(?:Time|ImportPath|Action)":',
+    )
 
     def __init__(self) -> None:
         super().__init__()

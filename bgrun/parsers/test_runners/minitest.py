@@ -57,7 +57,11 @@ class Minitest(Parser):
     """minitest 5, with and without `--verbose`, also behind rake and Rails."""
 
     name = "minitest"
-    stems = ("# Running", "Run options: ", " assertions, ")
+    starts = (
+        "# Running",
+        "Run options: ",
+        r"\d[0-9]* (?:runs|tests), ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

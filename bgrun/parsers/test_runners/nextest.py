@@ -22,7 +22,12 @@ class Nextest(Parser):
     """cargo nextest run, with retries; what a test returned or panicked with is in its own output."""
 
     name = "nextest"
-    stems = (" Nextest run ID ", " tests across ", " test across ", " Summary [", " FAIL [", " tests run: ")
+    starts = (
+        "Nextest run ID ",
+        "Starting ",
+        r"Summary \[",
+        r"FAIL \[",
+    )
 
     def __init__(self) -> None:
         super().__init__()

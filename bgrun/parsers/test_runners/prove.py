@@ -43,7 +43,13 @@ class Prove(Parser):
     """prove, with and without `-v`, over Test::More."""
 
     name = "prove"
-    stems = ("#   Failed test", ".t ..", "Test Summary Report", "Files=", "Result: ")
+    stems = (".t ..",)
+    starts = (
+        "#   Failed test",
+        "Test Summary Report",
+        "Files=",
+        "Result: ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -65,7 +65,12 @@ class Rspec(Parser):
     """rspec 3, with the formatters `progress` and `documentation`, also behind rake."""
 
     name = "rspec"
-    stems = ("Failures:", "An error occurred ", "Finished in ", " examples, ", " example, ")
+    starts = (
+        "Failures:",
+        "An error occurred ",
+        "Finished in ",
+        r"\d[0-9]* examples?, ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -138,7 +138,13 @@ class Tap(Parser):
     """TAP, versions 12 to 14, with the subtests of node and those in braces."""
 
     name = "tap"
-    stems = ("TAP version 1", "not ok ", "1..", "# pass ", "# fail ")
+    starts = (
+        "TAP version 1",
+        "not ok ",
+        r"1\.\.",
+        "# pass ",
+        "# fail ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

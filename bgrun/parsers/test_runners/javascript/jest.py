@@ -35,10 +35,17 @@ class Jest(Parser):
     """jest from version 27 on, with the reporters `default`, `verbose` and `github-actions`."""
 
     name = "jest"
-    stems = (
-        "PASS ", "FAIL ", "  ● ", "Test Suites: ", "Tests: ", "::group::Errors thrown in ", "Jest: ",
-        "Validation Error:", "No tests found, exiting with code ",
-    )  # fmt: skip
+    stems = ("Validation Error:",)
+    starts = (
+        "PASS ",
+        "FAIL ",
+        "● ",
+        "Test Suites: ",
+        "Tests: ",
+        "::group::Errors thrown in ",
+        "Jest: ",
+        "No tests found, exiting with code ",
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -30,7 +30,8 @@ class Mocha(Parser):
     """mocha from version 8 on, with the reporters `spec`, `dot` and the like, which print the failures at the end."""
 
     name = "mocha"
-    stems = (" passing (", " Exception during run: ")
+    stems = (" Exception during run: ",)
+    starts = (r"\d[0-9]* passing \(",)
 
     def __init__(self) -> None:
         super().__init__()

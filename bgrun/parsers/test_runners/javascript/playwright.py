@@ -31,7 +31,11 @@ class Playwright(Parser):
     """Playwright Test, with the reporters `list`, `line`, `dot` and `github`."""
 
     name = "playwright"
-    stems = ("Running ", " › ", " passed (", " did not run", " errors were not a part of any test")
+    stems = (" › ",)
+    starts = (
+        "Running ",
+        r"\d[0-9]* (?:passed \(|did not run|errors? (?:was|were) not a part of any test)",
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -35,7 +35,15 @@ class Vitest(Parser):
     """vitest from version 1 on."""
 
     name = "vitest"
-    stems = ("RUN  v", "DEV  v", "RUN v", "⎯ ", " Test Files  ", "Startup Error")
+    stems = (
+        "⎯ ",
+        "Startup Error",
+    )
+    starts = (
+        r"RUN +v",
+        r"DEV +v",
+        "Test Files  ",
+    )
 
     def __init__(self) -> None:
         super().__init__()
