@@ -47,12 +47,14 @@ def list_with_outputs(project: Project, found: Iterable[Run]) -> dict[str, Any]:
 
 def status(project: Project, found: Iterable[Run], *, with_digest: bool) -> dict[str, Any]:
     """Return runs with their estimates. Digests take a moment and are None unless `with_digest`."""
+    every = list(found)
+    estimates = insight.estimates(project, every)
 
     def fields(run: Run) -> dict[str, Any]:
         digest = _digest_of(project, run) if with_digest else {"digest": None}
-        return {**run_fields(run), **_estimate_fields(insight.estimate_of(project, run)), **digest}
+        return {**run_fields(run), **_estimate_fields(estimates.get(run.run_id, insight.Estimate())), **digest}
 
-    return {"runs": [fields(run) for run in found]}
+    return {"runs": [fields(run) for run in every]}
 
 
 def waited(project: Project, found: Iterable[Run]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from bgrun.store.paths import parse_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
     from bgrun.logs.digest import Digest as Digest
@@ -64,16 +64,28 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     return [history.summarize(name, list_runs(project, name, wanted=wanted)) for name in every]
 
 
-def usual_s(project: Project, run: Run) -> float | None:
-    """Return the median duration of successful runs of the label with equal arguments, in seconds, or None."""
+def usual_of(project: Project, runs: Iterable[Run]) -> dict[str, float | None]:
+    """Return the median duration of successful runs with the label and the arguments of each run, by its run ID.
+
+    In seconds; None without such a run.
+    """
     from bgrun.store import history
 
-    return history.usual_s(project.store, run.label, run.run_id)
+    return history.usual_of(project.store, runs)
 
 
 def estimate_of(project: Project, run: Run) -> Estimate:
     """Return the progress of a run and its estimated time left; empty unless it is running."""
-    return _estimate(project, run, usual_s(project, run)) if run.state == "running" else Estimate()
+    return estimates(project, [run]).get(run.run_id, Estimate())
+
+
+def estimates(project: Project, runs: Iterable[Run]) -> dict[str, Estimate]:
+    """Return the estimates of the running ones of these runs, by their run IDs."""
+    running = [run for run in runs if run.state == "running"]
+    if not running:
+        return {}
+    usual = usual_of(project, running)
+    return {run.run_id: _estimate(project, run, usual[run.run_id]) for run in running}
 
 
 def estimate_with(project: Project, run: Run, median_s: float | None) -> Estimate:

@@ -25,7 +25,8 @@ def progress_text(estimate: api.insight.Estimate) -> str:
     """Return the progress of a run and the estimated time left as text, or ''."""
     seen, left, usual = estimate.progress, estimate.eta_s, estimate.median_s
     share = "" if seen is None else f"{seen.fraction:.0%}" + (f" ({seen.done}/{seen.total})" if seen.total else "")
-    ends = f"about {span(left)} left" if left is not None else f"usually {span(usual)}" if usual is not None else ""
+    usually = "" if usual is None else f"usually {span(usual)}"
+    ends = usually if left is None else "less than 1s left" if left < 1 else f"about {span(left)} left"
     return ", ".join(filter(None, (share, ends)))
 
 

@@ -49,7 +49,8 @@ class Line(NamedTuple):
     @property
     def left(self) -> str:
         """The estimated time left, or ''."""
-        return "" if self.estimate.eta_s is None else f"~{span(self.estimate.eta_s)} left"
+        eta_s = self.estimate.eta_s
+        return "" if eta_s is None else "<1s left" if eta_s < 1 else f"~{span(eta_s)} left"
 
     @property
     def last(self) -> str:
@@ -74,6 +75,8 @@ class View:
         found = {run.run_id: run for run_id in self.run_ids for run in self._with_jobs(run_id)}
         runs = list(format.nested(sorted(found.values(), key=in_view), in_view))
         height = _height(_size())
+        shown = [run for _, run in runs[:height] if run.state == "running"]
+        self.usual |= api.insight.usual_of(self.project, [run for run in shown if run.run_id not in self.usual])
         return [
             Line(run, self._estimate(run) if place < height else api.insight.Estimate(), indent)
             for place, (indent, run) in enumerate(runs)
@@ -86,8 +89,6 @@ class View:
     def _estimate(self, run: Run) -> api.insight.Estimate:
         if run.state != "running":
             return api.insight.Estimate()
-        if run.run_id not in self.usual:
-            self.usual[run.run_id] = api.insight.usual_s(self.project, run)
         estimate = api.insight.estimate_with(self.project, run, self.usual[run.run_id])
         return estimate._replace(last_line="") if run.members else estimate
 

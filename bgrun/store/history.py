@@ -11,7 +11,7 @@ from bgrun.store import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bgrun.model import Run
     from bgrun.store.store import Store
@@ -80,6 +80,14 @@ def usual_s(store: Store, label: str, like: str = "") -> float | None:
         wanted = _arguments(store, like)
         run_ids = (one for one in itertools.islice(run_ids, MOST_COMPARED) if _arguments(store, one) == wanted)
     return summarize(label, list(itertools.islice(store.readable(run_ids), ENOUGH))).median_s
+
+
+def usual_of(store: Store, runs: Iterable[Run]) -> dict[str, float | None]:
+    """Return the usual duration for each run, by its run ID; the past runs of equal ones are read once."""
+    keys = {run.run_id: (run.label, *_arguments(store, run.run_id)) for run in runs}
+    examples = {key: run_id for run_id, key in keys.items()}
+    usual = {key: usual_s(store, key[0], run_id) for key, run_id in examples.items()}
+    return {run_id: usual[key] for run_id, key in keys.items()}
 
 
 def _arguments(store: Store, run_id: str) -> tuple[str | None, str | None]:

@@ -67,7 +67,8 @@ def _print_overview(project: Project, runs: Sequence[Run]) -> None:
     if not runs:
         output.note("no runs yet")
         return
-    progress = {run.run_id: format.progress_text(api.insight.estimate_of(project, run)) for run in runs if run.live}
+    found = api.insight.estimates(project, runs)
+    progress = {run_id: format.progress_text(estimate) for run_id, estimate in found.items()}
     notes = {run.run_id: progress.get(run.run_id) or format.remark(run) for run in runs}
     for line in format.overview_lines(runs, notes, output.columns()):
         output.out(line)
@@ -95,12 +96,14 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
 
             live.snapshot(project, [run.run_id])
             continue
-        if words := format.progress_text(api.insight.estimate_of(project, run)):
+        found = api.insight.estimates(project, (run, *members))
+        progress = {run_id: format.progress_text(estimate) for run_id, estimate in found.items()}
+        if words := progress.get(run.run_id):
             output.out(f"PROGRESS {words}")
         for line in reports.lines_of_failure(project, run) if run.live else ():
             output.out(line)
         for one in members:
-            words = format.progress_text(api.insight.estimate_of(project, one))
+            words = progress.get(one.run_id)
             output.out(f"  {format.result_line(one)}" + (f", {words}" if words else ""))
 
 
