@@ -11,7 +11,7 @@ from bgrun.logs import masked, reader, watch
 from bgrun.logs import stream as streams
 from bgrun.store import masking, record
 from bgrun.store.paths import RunPaths
-from bgrun.system import files, lock
+from bgrun.system import lock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def read_page(project: Project, run: Run, since: str | None, wanted: LogRequest)
     # An unfinished line is left for the next page.
     lines = pages.lines_from(at.log, start, known, final=not since or not run.live, raw=wanted.raw)
     found = pages.page(lines, start, pages.PageRequest(pattern, *wanted[1:]))
-    size = files.size(at.log)
+    size = reading.size(at.log)
     return LogPage(
         lines=found.lines,
         cursor=pages.pack(pages.Cursor(run.run_id, found.next_offset)),

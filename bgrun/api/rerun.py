@@ -11,7 +11,7 @@ from bgrun.api.runs import facts_of, members, read, resolve
 from bgrun.errors import UsageError
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import facts, record
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _is_waived(project: Project, run_id: str) -> bool:
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:
     at = project.store.run(run_id)
-    script = files.read(at.script, _MOST_SCRIPT)
+    script = reading.read(at.script, _MOST_SCRIPT)
     _refuse_planted(at.script, at.meta)
     if script is None:
         raise UsageError(f"the job script of {run_id} no longer exists", "start the job again")
@@ -139,7 +139,7 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
 def _refuse_planted(*paths: str) -> None:
     """Refuse files that another user has made: a job script is run, and so are the hooks in a meta."""
     for path in paths:
-        if not files.is_trusted(path):
+        if not reading.is_trusted(path):
             raise UsageError(f"{path} belongs to another user", "start the job again")
 
 

@@ -8,7 +8,7 @@ import time
 from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
 from bgrun.light import NamedTuple, suppress
 from bgrun.store import index, record
-from bgrun.system import clock, files
+from bgrun.system import clock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> Iter
         if (clock.of_stamp(index.stamp_of(run_id)) or 0.0) < since:
             return
         # A meta is written when a run starts and when it finishes.
-        if files.modified(store.run(run_id).meta) >= oldest:
+        if reading.modified(store.run(run_id).meta) >= oldest:
             yield run_id
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.parsers import problem_matchers, registry
-from bgrun.system.files import read_bounded
+from bgrun.system.reading import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from os.path import dirname, isfile, join, lexists, normpath
 from bgrun.errors import JobFileError, NoJobFileError, UsageError
 from bgrun.light import NamedTuple
 from bgrun.store.store import Store
-from bgrun.system.files import read_bounded
+from bgrun.system.reading import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

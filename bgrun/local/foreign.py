@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun.store import record, state
 from bgrun.store.foreign import SLACK_S, is_here
-from bgrun.system import files, process
+from bgrun.system import process, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def start_of(at: RunPaths, facts: Mapping[str, str]) -> str:
     if process.writes_to(pid, process.open_file(at.log)):
         return found.start
     began = process.began_at(pid) if is_here(facts) else None
-    is_same = began is not None and fits(began, files.modified(at.meta), files.modified(at.pid))
+    is_same = began is not None and fits(began, reading.modified(at.meta), reading.modified(at.pid))
     return found.start if is_same else ""
 
 

@@ -15,7 +15,7 @@ from bgrun.logs.digest import Digest
 from bgrun.logs.history.comparison import Comparison, ToolRun
 from bgrun.logs.outputs import OutputValue
 from bgrun.parsers.shape import Problem
-from bgrun.system import files
+from bgrun.system import files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read(at: RunPaths, run: Run) -> Digest | None:
     if not is_kept(run):
         return None
     with suppress(StorageError, ValueError, TypeError, KeyError, AttributeError):
-        data = files.read_own(at.digest, files.owner(at.meta))
+        data = reading.read_own(at.digest, reading.owner(at.meta))
         found = json.loads(data) if data else {}
         if found.get("version") == VERSION and found.get("of") == _end(run):
             return _digest(run, found["digest"])
@@ -46,7 +46,7 @@ def read(at: RunPaths, run: Run) -> Digest | None:
 
 def write(at: RunPaths, digest: Digest) -> None:
     """Cache the digest of a run unless its run may still change; a failure to write is ignored."""
-    if is_kept(digest.run) and files.owner(at.meta) == os.geteuid():
+    if is_kept(digest.run) and reading.owner(at.meta) == os.geteuid():
         kept = {key: getattr(digest, key) for key in _KEPT}
         for key in ("problems", "silent", "tools"):
             kept[key] = [tuple(one) for one in kept[key]]

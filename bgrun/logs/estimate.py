@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun.logs import reader
 from bgrun.parsers import progress, terminal
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def progress_of(path: str, job: RenderedJob) -> Progress | None:
 
 def _newest_lines(path: str) -> Iterator[str]:
     """Yield the last lines, the newest first; each state of a progress bar (carriage return) is a line."""
-    data = b"".join(piece.data for piece in reader.read_from(path, max(0, files.size(path) - _WINDOW)))
+    data = b"".join(piece.data for piece in reader.read_from(path, max(0, reading.size(path) - _WINDOW)))
     for line in reversed(terminal.decode(data).replace("\r", "\n").split("\n")):
         if line:
             yield terminal.clean(line)

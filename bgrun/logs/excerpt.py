@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun.logs import masked, reader
 from bgrun.parsers import bounded_regex, terminal
 from bgrun.store import masking
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ BYTES = 64 << 10
 
 def head(path: str, known: Sequence[Mark]) -> list[str]:
     """Return the lines at the beginning of a log."""
-    lines = _lines(path, known, 0, min(BYTES, files.size(path)))
+    lines = _lines(path, known, 0, min(BYTES, reading.size(path)))
     # A line that is cut here may end with a part of a secret: keep only its beginning.
     return [line[: bounded_regex.LONGEST_LINE] for line in lines]
 
 
 def tail(path: str, known: Sequence[Mark], most: int = BYTES) -> list[str]:
     """Return the complete lines in the last `most` bytes of a log; if there are none, the end of its last line."""
-    size = files.size(path)
+    size = reading.size(path)
     start = max(0, size - most)
     lines = _lines(path, known, start, size)
     if start and len(lines) > 1:

@@ -14,7 +14,7 @@ from bgrun.errors import BgrunError
 from bgrun.light import NamedTuple
 from bgrun.logs import reports
 from bgrun.store import facts, masking, meta
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def outputs(at: RunPaths, run: Run, job: RenderedJob, root: str, known: Sequence
     if not job.outputs or run.live or run.started_at is None:
         return ()
     try:
-        data = files.read_own(f"{at.reports}/{INDEX}", files.owner(at.meta), _MOST_INDEX)
+        data = reading.read_own(f"{at.reports}/{INDEX}", reading.owner(at.meta), _MOST_INDEX)
     except BgrunError as error:
         return tuple(_masked(OutputValue(one.name, note=error.message), known) for one in job.outputs)
     if data is None:
@@ -101,10 +101,10 @@ def _picked(source: _Source, one: Output, copy: str, note: str) -> OutputValue:
     if note or not copy or "/" in copy:
         return OutputValue(one.name, note=note or f"{one.path} was not copied")
     path = f"{source.at.reports}/{copy}"
-    data = files.read_own(path, files.owner(source.at.meta), _MOST_JSON)
+    data = reading.read_own(path, reading.owner(source.at.meta), _MOST_JSON)
     if data is None:
         return OutputValue(one.name, note=f"the copy of {one.path} no longer exists")
-    _refuse_shared(source, one, [files.modified(path)])
+    _refuse_shared(source, one, [reading.modified(path)])
     return OutputValue(one.name, pick(_document(data, one.path), one.pick, one.path))
 
 

@@ -9,7 +9,7 @@ from bgrun.light import NamedTuple
 from bgrun.logs import masked, reader
 from bgrun.parsers import bounded_regex, terminal
 from bgrun.store import masking
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def unpack(text: str, run_id: str) -> Cursor:
 
 def begin(path: str, start: int) -> int:
     """Return the offset to continue reading at: `start`, or 0 if the log has become shorter."""
-    return 0 if start > files.size(path) else start
+    return 0 if start > reading.size(path) else start
 
 
 def lines_from(

@@ -8,7 +8,7 @@ import os
 import sys
 
 from bgrun.light import NamedTuple
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_from(path: str, offset: int = 0, most: int = sys.maxsize) -> Iterator[P
     Where its middle was dropped (see `local.supervision.log_limit`), the piece is a line that says so, not zero bytes.
     """
     try:
-        fd = files.open_regular(path)
+        fd = reading.open_regular(path)
     except FileNotFoundError:
         return
     try:
@@ -74,7 +74,7 @@ def _next_gap(fd: int, offset: int, end: int) -> int:
 def bytes_before(path: str, offset: int, count: int) -> bytes:
     """Return the bytes of a log before an offset, at most `count`."""
     try:
-        fd = files.open_regular(path)
+        fd = reading.open_regular(path)
     except FileNotFoundError:
         return b""
     try:
@@ -97,7 +97,7 @@ def was_truncated(path: str, offset: int, seen: bytes) -> bool:
     if offset == 0:
         return False
     try:
-        fd = files.open_regular(path)
+        fd = reading.open_regular(path)
     except FileNotFoundError:
         return False
     try:
@@ -113,7 +113,7 @@ def was_truncated(path: str, offset: int, seen: bytes) -> bool:
 def tail_offset(path: str, lines: int) -> int:
     """Return the offset of the last `lines` lines of a log; only those are read."""
     try:
-        fd = files.open_regular(path)
+        fd = reading.open_regular(path)
     except FileNotFoundError:
         return 0
     try:

@@ -10,7 +10,7 @@ from bgrun.light import NamedTuple
 from bgrun.store import masking, meta
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store
-from bgrun.system import clock, files
+from bgrun.system import clock, reading
 from bgrun.wording import names
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> 
     if not job.junit or run.live or run.started_at is None:
         return Taken()
     try:
-        data = files.read_own(f"{at.reports}/{INDEX}", files.owner(at.meta), _MOST_INDEX)
+        data = reading.read_own(f"{at.reports}/{INDEX}", reading.owner(at.meta), _MOST_INDEX)
         if data is None:
             return Taken(note=f"{job.junit} was not copied when the run finished; this summary is from the log alone")
         index = meta.unpack(data)
@@ -83,7 +83,7 @@ def _parsed_one(copy: str, known: Sequence[Mark]) -> Report:
     from bgrun.parsers import junit
 
     try:
-        with os.fdopen(files.open_regular(copy), "rb") as file:
+        with os.fdopen(reading.open_regular(copy), "rb") as file:
             return junit.parse(file, lambda line: masking.shown(line, known))
     except (OSError, BgrunError) as error:
         return junit.Report({}, (), f"cannot be read: {error}")
@@ -91,7 +91,7 @@ def _parsed_one(copy: str, known: Sequence[Mark]) -> Report:
 
 def _other_writer(at: RunPaths, run: Run, job: RenderedJob) -> str | None:
     """Return another run that declares the same reports and was running when one of them was written, or None."""
-    times = [files.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
+    times = [reading.modified(f"{at.reports}/{name}") for name in os.listdir(at.reports) if name.isdigit()]
     return other_writer(at, run, place_of(job.working_dir, job.junit), times, _declared)
 
 

@@ -8,7 +8,7 @@ from bgrun.parsers import bounded_regex, problem_matchers, sieve, terminal
 from bgrun.parsers.recognize import Recognized, Recognizer
 from bgrun.parsers.shape import LIKELY, WRAPPER, Findings, Found, counted
 from bgrun.store import masking
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _recognized(path: str, known: Sequence[Mark], names: Sequence[str], attempts
         reached = piece.end
         if recognizer.is_late:
             break
-    skipped = max(0, files.size(path) - END_BYTES - reached) if recognizer.is_late else 0
+    skipped = max(0, reading.size(path) - END_BYTES - reached) if recognizer.is_late else 0
     if skipped:
         recognizer.jump()
         is_begun = False
@@ -85,7 +85,7 @@ def _matched(path: str, known: Sequence[Mark], documents: Sequence[Any]) -> Seen
     lines = excerpt.tail(path, known, END_BYTES)
     found = list(dict.fromkeys(problem_matchers.find(lines, problem_matchers.parse(documents), limit)))
     notes = [f"the search for problems stopped after {MATCH_S:g}s"] if limit.is_up else []
-    if files.size(path) > END_BYTES:
+    if reading.size(path) > END_BYTES:
         notes.append(f"only the last {END_BYTES >> 20} MiB of the log were searched")
     counts = counted([Found(one, 0) for one in found])
     call = Findings("", LIKELY, 0, 0, tuple(Found(one, at) for at, one in enumerate(found)), counts)

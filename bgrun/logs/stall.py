@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.logs import stream
-from bgrun.system import files
+from bgrun.system import reading
 from bgrun.wording import span
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def reason(path: str, now: float, known: Sequence[Mark] = ()) -> str | None:
         now: the time, in seconds since the epoch.
         known: the marks of its secrets.
     """
-    silent_s = now - files.modified(path)
+    silent_s = now - reading.modified(path)
     if silent_s == float("-inf"):
         return None
     if silent_s >= _ASKED_S and (line := stream.last_line(path, known, _LAST_BYTES, unended=True)) and _is_prompt(line):

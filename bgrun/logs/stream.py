@@ -9,7 +9,7 @@ from bgrun.light import NamedTuple
 from bgrun.logs import masked
 from bgrun.parsers import terminal
 from bgrun.store import masking
-from bgrun.system import files
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def last_line(path: str, known: Sequence[Mark], most: int, *, unended: bool = Fa
         unended: whether to return '' if the line has a line feed.
     """
     reach = max((mark.length for mark in known), default=1) - 1
-    start = max(0, files.size(path) - most - (masked.ahead(known) if known else 0))
+    start = max(0, reading.size(path) - most - (masked.ahead(known) if known else 0))
     data = b"".join(piece.data for piece in masked.read_from(path, start, known))
     if unended and data.endswith(b"\n"):
         return ""

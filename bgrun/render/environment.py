@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bgrun.errors import UsageError
 from bgrun.jobfile.env_names import refusal
-from bgrun.system.files import read_bounded
+from bgrun.system.reading import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

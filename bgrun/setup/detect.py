@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bgrun.system.files import read_bounded
+from bgrun.system.reading import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
-from bgrun.system import files
+from bgrun.system import files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _read(path: Path) -> str | None:
     if not os.path.lexists(path):
         return None
     try:
-        data = files.read(str(path), _MOST)
+        data = reading.read(str(path), _MOST)
         return (data or b"").decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text", "nothing was changed; edit the file by hand") from error

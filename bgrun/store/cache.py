@@ -10,7 +10,7 @@ import os
 
 from bgrun.errors import StorageError
 from bgrun.light import suppress
-from bgrun.system import directories, files
+from bgrun.system import directories, files, reading
 
 _MOST = 64 << 20
 
@@ -31,7 +31,7 @@ class Cache:
     def read(self, name: str) -> bytes | None:
         """Return an entry, or None if there is none that can be trusted."""
         with suppress(OSError, StorageError):
-            fd = files.open_regular(f"{self.directory}/{name}")
+            fd = reading.open_regular(f"{self.directory}/{name}")
             try:
                 found = os.fstat(fd)
                 if found.st_uid == os.geteuid() and not found.st_mode & 0o022 and found.st_size <= _MOST:

@@ -14,7 +14,7 @@ import time
 from bgrun.model import DEFAULT_GRACE_S
 from bgrun.store import state
 from bgrun.store.paths import split_run_id
-from bgrun.system import clock, files
+from bgrun.system import clock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def completed(at: RunPaths, written: Mapping[str, str], code: int | None) -> dic
         StorageError: its `.pid` is a symlink or cannot be read.
     """
     label, stamp = (split_run_id(at.run_id) or (at.run_id, ""))[:2]
-    pid = state.parse_int((files.head(at.pid, 64) or b"").decode("ascii", "replace")) or 0
-    recorded = files.modified(at.meta)
+    pid = state.parse_int((reading.head(at.pid, 64) or b"").decode("ascii", "replace")) or 0
+    recorded = reading.modified(at.meta)
     # Between writing `.meta` and `.pid` it is about to start: it is not lost.
     begins = not pid and code is None and abs(time.time() - recorded) < SLACK_S
     began = instant(clock.of_stamp(stamp), recorded)

@@ -11,7 +11,7 @@ from bgrun.light import NamedTuple, suppress
 from bgrun.model import Run
 from bgrun.store import meta, state
 from bgrun.store.paths import RunPaths
-from bgrun.system import clock, files
+from bgrun.system import clock, files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StopRequest(NamedTuple):
 
 def read_meta(at: RunPaths) -> dict[str, str] | None:
     """Return the facts of a run, or None if it does not exist."""
-    data = files.read(at.meta, MOST_META)
+    data = reading.read(at.meta, MOST_META)
     if data is None:
         return None
     facts = meta.unpack(data)
@@ -53,10 +53,10 @@ def seen_exit(at: RunPaths) -> int | None:
     The job script writes it to the preallocated hidden file, and its supervisor publishes that. If the supervisor is
     killed between the two, the code is still hidden.
     """
-    code = _code_in(files.head(at.exit, 64))
+    code = _code_in(reading.head(at.exit, 64))
     if code is None:
         with suppress(StorageError):  # whatever is in its place is none of a run's files
-            code = _code_in(files.head(at.hidden("exit"), 64))
+            code = _code_in(reading.head(at.hidden("exit"), 64))
     return code
 
 
@@ -67,7 +67,7 @@ def _code_in(data: bytes | None) -> int | None:
 def read_attempts(at: RunPaths) -> int | None:
     """Return the number of the attempt of a command with `retry`, or None at the first one."""
     try:
-        data = files.head(at.hidden("attempt"), 64)
+        data = reading.head(at.hidden("attempt"), 64)
     except StorageError:
         return None
     return _code_in(data)
@@ -75,7 +75,7 @@ def read_attempts(at: RunPaths) -> int | None:
 
 def read_stop(at: RunPaths) -> StopRequest | None:
     """Return the stop request of a run, or None."""
-    data = files.read(at.stop, MOST_STOP)
+    data = reading.read(at.stop, MOST_STOP)
     if data is None:
         return None
     facts = meta.unpack(data)
@@ -292,7 +292,7 @@ def _end(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
 
 def _written(at: RunPaths) -> float:
     """Return when the exit code of a run was written."""
-    return min(files.modified(at.exit), files.modified(at.hidden("exit")))
+    return min(reading.modified(at.exit), reading.modified(at.hidden("exit")))
 
 
 def _last_end(at: RunPaths, facts: Mapping[str, str]) -> float:

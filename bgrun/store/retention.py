@@ -11,7 +11,7 @@ from bgrun.light import NamedTuple, suppress
 from bgrun.store import record
 from bgrun.store.index import RunNames, stamp_of
 from bgrun.store.paths import parse_run_id
-from bgrun.system import clock, directories, files
+from bgrun.system import clock, directories, files, reading
 from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
@@ -121,7 +121,7 @@ def may_go(store: Store, run_id: str) -> bool:
     at = store.run(run_id)
     if run.state != "lost" or not _may_be_running(record.read_meta(at) or {}):
         return True
-    written = (files.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
+    written = (reading.modified(path) for path in (at.meta, at.log) if os.path.lexists(path))
     return time.time() - max(written, default=0.0) > ELSEWHERE_S
 
 
@@ -156,7 +156,7 @@ def sweep(store: Store) -> None:
     hidden = [f"{top}/{name}" for name in _names(top) if name.startswith(".") and name != ".gitignore"]
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
-        if run_id and files.modified(path) < old and _is_stray(store, run_id, path):
+        if run_id and reading.modified(path) < old and _is_stray(store, run_id, path):
             directories.remove(path) if path.endswith(".reports") else files.remove(path)
 
 

@@ -1,4 +1,4 @@
-"""Read and write whole files atomically, and never through a symbolic link.
+"""Write whole files atomically, and never through a symbolic link.
 
 Functions that are not documented to raise OSError raise `StorageError`, which has the path and a hint.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILE_MODE = 0o600
 SCRIPT_MODE = 0o700
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_HINTS = {
+HINTS = {
     errno.EACCES: "make it writable, or set another directory with `log_dir:` in the job file",
     errno.EPERM: "make it writable, or set another directory with `log_dir:` in the job file",
     errno.EROFS: "the file system is read-only; set another directory with `log_dir:` in the job file",
@@ -37,7 +37,7 @@ def storage(path: str, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0, "")
+        hint = HINTS.get(error.errno or 0, "")
         raise StorageError(f"cannot {doing} {path}: {error.strerror}", hint) from error
 
 
@@ -185,141 +185,6 @@ def _open_reserve(hidden: str) -> tuple[int, int]:
         return fd, found.st_size
     os.close(fd)
     return -1, 0
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[int | None]:
-    """Open an existing regular file as `open_regular` does, for one block; None if it does not exist."""
-    try:
-        fd = open_regular(path)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def read(path: str, most: int) -> bytes | None:
-    """Return the whole content of a file, or None if it does not exist.
-
-    Raises:
-        StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
-    """
-    with _opened(path) as fd:
-        return None if fd is None else _whole(fd, path, most)
-
-
-def _whole(fd: int, path: str, most: int) -> bytes:
-    size = os.fstat(fd).st_size
-    if size > most:
-        raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
-    with storage(path, "read"):
-        return os.read(fd, size)
-
-
-_BLOCK = 8 << 10
-
-
-def read_bounded(path: str, most: int) -> bytes:
-    """Return the content of a regular file that a user named, or one byte more than `most` of it.
-
-    Symbolic links are followed. Neither a pipe, which might never be written to, nor a device is opened.
-
-    Raises:
-        OSError: it is no regular file, or cannot be read.
-    """
-    found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", path)
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        # Not more than a file can have, of which each read reserves memory; some in /proc have more than their size.
-        parts, left, ask = [], most + 1, found.st_size + _BLOCK
-        while left > 0 and (part := os.read(fd, min(left, ask))):
-            parts.append(part)
-            left -= len(part)
-            ask = _BLOCK
-    finally:
-        os.close(fd)
-    return b"".join(parts)
-
-
-def head(path: str, most: int) -> bytes | None:
-    """Return the first `most` bytes of a file, or None if it does not exist.
-
-    Raises:
-        StorageError: it is a symbolic link or no regular file, or cannot be read.
-    """
-    with _opened(path) as fd, storage(path, "read"):
-        return None if fd is None else os.read(fd, most)
-
-
-def is_trusted(path: str) -> bool:
-    """Return whether a script may be executed: it belongs to this user or to root, or does not exist."""
-    try:
-        return os.lstat(path).st_uid in (os.geteuid(), 0)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
-    """Return the content of a file that only `owner` can have written; None for any other file.
-
-    Raises:
-        StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
-    """
-    with _opened(path) as fd:
-        if fd is None:
-            return None
-        found = os.fstat(fd)
-        return _whole(fd, path, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
-
-
-def owner(path: str) -> int:
-    """Return the user ID of the owner of a file; -1 if it does not exist."""
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return -1
-
-
-def open_regular(path: str) -> int:
-    """Open an existing regular file for reading: no symbolic link, and no pipe, which would block.
-
-    Raises:
-        FileNotFoundError: it does not exist.
-        StorageError: it is no regular file, or cannot be read.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}", _HINTS.get(error.errno or 0, "")) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise StorageError(f"{path} is not a regular file", "move it away")
-    return fd
-
-
-def size(path: str) -> int:
-    """Return the bytes of a file; 0 if it does not exist."""
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0
-
-
-def modified(path: str) -> float:
-    """Return when a file was last written, in seconds since the epoch; infinity if it does not exist."""
-    try:
-        return os.lstat(path).st_mtime
-    except OSError:
-        return float("inf")
 
 
 def remove(path: str) -> bool:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 
-from bgrun.system import files
+from bgrun.system import reading
 
 _AGAIN_S = 0.001
 
@@ -50,7 +50,7 @@ def _is_taken(fd: int) -> bool:
 def is_held(path: str) -> bool:
     """Return whether a process holds the lock on a file exclusively; False if it does not exist."""
     try:
-        fd = files.open_regular(path)
+        fd = reading.open_regular(path)
     except FileNotFoundError:
         return False
     try:
@@ -68,7 +68,7 @@ def wait_free(path: str) -> None:
     A signal handler that raises interrupts the wait (flock(2): EINTR).
     """
     try:
-        fd = files.open_regular(path)
+        fd = reading.open_regular(path)
     except FileNotFoundError:
         return
     try:

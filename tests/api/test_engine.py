@@ -18,7 +18,7 @@ from bgrun.model import Run
 from bgrun.store import meta, retention, submission
 from bgrun.store.state import Evidence
 from bgrun.store.store import Store
-from bgrun.system import files
+from bgrun.system import files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,7 +81,7 @@ class Cluster:
     def evidence(self, run: RunPaths, facts: Mapping[str, str]) -> Evidence | None:
         if run.run_id in self.running:
             return Evidence(facts, alive=True)
-        code = files.head(run.exit, 64)
+        code = reading.head(run.exit, 64)
         return Evidence(facts, exit_code=int(code) if code else None, away="its node was lost")
 
     def why(self, facts: Mapping[str, str]) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 from bgrun.errors import StorageError, UsageError
 from bgrun.store import facts, meta, record
 from bgrun.store.paths import RunPaths
-from bgrun.system import files
+from bgrun.system import reading
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_what_is_longer_than_its_reader_takes_is_never_read_in_part(bg: Cli) -> 
     with Path(run["meta"]).open("ab") as file:
         file.truncate(record.MOST_META + 1)
     with pytest.raises(StorageError, match="larger than"):
-        files.read(run["meta"], record.MOST_META)
+        reading.read(run["meta"], record.MOST_META)
     assert "larger than" in bg("status", "x", code=2).err
     done = bg("list")
     assert "y_" in done.out

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.errors import StorageError
 from bgrun.system import files
 
 if TYPE_CHECKING:
@@ -77,32 +76,6 @@ def test_a_reserve_that_is_no_file_any_more_is_done_without(tmp_path: Path, kind
     assert (path.read_bytes(), target.read_bytes()) == (b"7\n", b"theirs")
 
 
-def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
-    path, link, pipe = tmp_path / "x", tmp_path / "link", tmp_path / "pipe"
-    path.write_bytes(b"12345")
-    link.symlink_to(path)
-    os.mkfifo(pipe)
-    assert files.read(str(path), 5) == b"12345"
-    assert files.head(str(path), 2) == b"12"
-    assert files.read(str(tmp_path / "none"), 5) is files.head(str(tmp_path / "none"), 5) is None
-    for refused in (link, pipe, tmp_path):
-        with pytest.raises(StorageError):
-            files.read(str(refused), 5)
-    with pytest.raises(StorageError, match="larger than 4 bytes"):
-        files.read(str(path), 4)
-
-
-def test_a_file_that_others_may_write_to_is_not_ones_own(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"data")
-    path.chmod(0o600)
-    assert files.read_own(str(path), os.geteuid()) == b"data"
-    assert files.read_own(str(path), os.geteuid() + 1) is None
-    path.chmod(0o622)
-    assert files.read_own(str(path), os.geteuid()) is None
-    assert files.read_own(str(tmp_path / "none"), os.geteuid()) is None
-
-
 def test_what_is_removed_is_a_file_or_a_link_and_never_what_that_leads_to(tmp_path: Path) -> None:
     kept, link = tmp_path / "kept", tmp_path / "link"
     kept.mkdir()
@@ -111,8 +84,3 @@ def test_what_is_removed_is_a_file_or_a_link_and_never_what_that_leads_to(tmp_pa
     assert files.remove(str(link))
     assert kept.exists()
     assert not files.remove(str(link))
-
-
-def test_a_file_that_is_gone_is_older_than_nothing(tmp_path: Path) -> None:
-    assert files.modified(str(tmp_path / "none")) == float("inf")
-    assert files.owner(str(tmp_path / "none")) == -1

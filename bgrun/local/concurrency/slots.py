@@ -23,7 +23,7 @@ import time
 from bgrun import wording
 from bgrun.errors import BgrunError, BusyError
 from bgrun.light import NamedTuple, contextmanager, suppress
-from bgrun.system import directories, files, lock
+from bgrun.system import directories, files, lock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -279,6 +279,6 @@ def _write_owner(fd: int, owner: Owner) -> None:
 def _owners(paths: Iterable[str]) -> Iterator[Owner]:
     """Yield the owners of those files that are locked."""
     for path in paths:
-        if lock.is_held(path) and (text := files.head(path, 8192)):
+        if lock.is_held(path) and (text := reading.head(path, 8192)):
             run_id, _, rest = text.decode("utf-8", "surrogateescape").partition("\n")
             yield Owner(run_id, rest.removesuffix("\n"))

@@ -12,7 +12,7 @@ import time
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.recording import globs
-from bgrun.system import files
+from bgrun.system import files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def copy(path: str, target: str, room: int, most: int, until: float) -> int:
         OSError: the copy cannot be written.
     """
     try:
-        source = files.open_regular(path)
+        source = reading.open_regular(path)
     except FileNotFoundError as error:
         raise StorageError(f"{path} was removed as the run finished") from error
     try:

@@ -13,7 +13,7 @@ from bgrun.light import NamedTuple, suppress
 from bgrun.local.supervision.descriptors import out_of_reach
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
-from bgrun.system import clock, files, lock, process
+from bgrun.system import clock, files, lock, process, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def is_anothers(at: RunPaths, mine: Mapping[str, str]) -> bool:
     If the log directory was emptied while a run was active, a newer run may have got the same run ID.
     """
     with suppress(BgrunError):
-        found = meta.unpack(files.read(at.meta, meta.MOST) or b"")
+        found = meta.unpack(reading.read(at.meta, meta.MOST) or b"")
         return any(found.get(key, value) != value for key, value in mine.items())
     return False
 
@@ -231,7 +231,7 @@ def close_orphan(at: RunPaths, facts: Mapping[str, str], verdict: Verdict) -> No
     if record.is_foreign(facts):
         # What an older script wrote is not escaped as ours is: its lines stay as they are. Only the time of this
         # file shows when it started, and that time is lost here.
-        known = files.read(at.meta, record.MOST_META) or b""
+        known = reading.read(at.meta, record.MOST_META) or b""
         final = {"started_at": facts.get("started_at", ""), **final}
     with files.storage(at.meta, "write"):
         files.commit(at.meta, at.hidden("meta"), known + meta.pack(final))

@@ -12,7 +12,7 @@ from bgrun.local import evidence
 from bgrun.local.recording import journal
 from bgrun.local.stopping import policy, processes, signals, stopper
 from bgrun.store import record, state
-from bgrun.system import clock, files, lock, process
+from bgrun.system import clock, files, lock, process, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def alone(logs: Iterable[str], within_s: float) -> Iterator[None]:
     try:
         for log in logs:
             with suppress(BgrunError, OSError):
-                held.append(files.open_regular(log))
+                held.append(reading.open_regular(log))
                 lock.hold_within(held[-1], max(0.0, until - time.monotonic()))
         yield
     finally:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from bgrun.system import files, process
+from bgrun.system import process, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LogLimiter:
 
     def begin(self, now: float) -> None:
         """Note its length, and check it for the first time in a moment."""
-        self.size = files.size(self._path)
+        self.size = reading.size(self._path)
         self.check_at = now + SHORTEST_S
 
     def check(self, now: float) -> bool:
@@ -62,9 +62,9 @@ class LogLimiter:
 
     def _is_idle(self) -> bool:
         """Return whether nothing was written since the last check, and the kernel will report the next write."""
-        before, self.size = self.size, files.size(self._path)
+        before, self.size = self.size, reading.size(self._path)
         # Once more after the asking: what was written in between is not reported.
-        return before == self.size and self._ask_for_writes() and files.size(self._path) == before
+        return before == self.size and self._ask_for_writes() and reading.size(self._path) == before
 
     def may_have_grown(self) -> None:
         """Check the log at once, which may be the one that was written to, and then by the clock until it is idle.

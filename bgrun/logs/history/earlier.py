@@ -17,7 +17,7 @@ from bgrun.logs import digest as digests
 from bgrun.logs import digest_store
 from bgrun.logs.history import comparison
 from bgrun.store import facts, record
-from bgrun.system import clock, files, git
+from bgrun.system import clock, git, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def comparable(store: Store, run: Run, known: Mapping[str, str], most: int) -> I
 
 
 def _script(store: Store, run_id: str) -> bytes:
-    return files.read(store.run(run_id).script, _MOST_SCRIPT) or b""
+    return reading.read(store.run(run_id).script, _MOST_SCRIPT) or b""
 
 
 def _has_tests(made: Digest) -> bool:
@@ -135,7 +135,7 @@ def _kept(store: Store, one: Earlier) -> Digest | None:
 def _made(store: Store, one: Earlier, made_by: str) -> Digest | None:
     """Return the digest of an earlier run that was not looked at, if that takes a moment only."""
     at = store.run(one.run.run_id)
-    if files.size(at.log) > MOST_LOG:
+    if reading.size(at.log) > MOST_LOG:
         return None
     return digests.of_run(at, one.run, facts.job_of(one.known, ""), one.known)._replace(made_by=made_by)
 

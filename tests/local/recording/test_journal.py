@@ -14,7 +14,7 @@ from bgrun.model import GroupPlan
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
-from bgrun.system import files, lock
+from bgrun.system import lock, reading
 from bgrun.system.process import Process
 
 OLD, RECENT = 1_700_000_000, 1_700_100_000
@@ -28,7 +28,7 @@ def at(tmp_path: Path) -> RunPaths:
 
 
 def facts(path: str) -> dict[str, str]:
-    return meta.unpack(files.read(path, meta.MOST) or b"")
+    return meta.unpack(reading.read(path, meta.MOST) or b"")
 
 
 def names(at: RunPaths) -> set[str]:
@@ -49,11 +49,11 @@ def test_the_record_of_a_run_from_its_launch_to_its_result(at: RunPaths) -> None
     assert os.path.getsize(at.hidden("meta")) >= journal.META_RESERVE
     known = meta.pack({**FACTS, "pid": "4711"})
     journal.publish(at, 4711, known, lock_fd)
-    assert (facts(at.meta)["pid"], files.read(at.pid, 100)) == ("4711", b"4711\n")
+    assert (facts(at.meta)["pid"], reading.read(at.pid, 100)) == ("4711", b"4711\n")
     assert lock.is_held(at.pid)
     record.write_stop(at, "stop", signalled=True)
     journal.write_exit(at, 143)
-    assert files.read(at.exit, 100) == b"143\n"
+    assert reading.read(at.exit, 100) == b"143\n"
     ended = journal.Exit(143, True, 0.0, 1.0, None)
     journal.close(at, journal.Child(4711, lock_fd, known), ended, Verdict("stopped", 143, "SIGTERM", "on request"), {})
     assert facts(at.meta) == {
@@ -127,7 +127,7 @@ def test_the_record_of_a_group(at: RunPaths) -> None:
     assert not lock.is_held(at.pid)
     with open(at.log) as log:
         assert [line.split(" ", 1)[1] for line in log.read().splitlines()] == ["started a", "failed: 1 failed of 2"]
-    assert (files.read(at.exit, 10), facts(at.meta)["state"]) == (b"1\n", "failed")
+    assert (reading.read(at.exit, 10), facts(at.meta)["state"]) == (b"1\n", "failed")
     run = record.existing(at)
     assert (run.state, run.exit_code) == ("failed", 1)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.local.supervision import log_limit
-from bgrun.system import files, process
+from bgrun.system import process, reading
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_head_tail_and_length_of_a_log_stay(tmp_path: Path) -> None:
     assert log_limit.bound(str(path), MIB)
     assert log_limit.on_disk(str(path)) <= MIB
     now = path.read_bytes()
-    assert len(now) == files.size(str(path)) == len(data)
+    assert len(now) == reading.size(str(path)) == len(data)
     assert now[: MIB // 4] == data[: MIB // 4]
     assert now[-MIB // 2 :] == data[-MIB // 2 :]
     assert now.strip(b"\0") == now, "head and tail are not empty"
@@ -60,7 +60,7 @@ def test_head_tail_and_length_of_a_log_stay(tmp_path: Path) -> None:
 
 def test_a_log_that_does_not_exist_is_within_its_limit(tmp_path: Path) -> None:
     path = str(tmp_path / "none")
-    assert (files.size(path), log_limit.on_disk(path), log_limit.bound(path, 0)) == (0, 0, True)
+    assert (reading.size(path), log_limit.on_disk(path), log_limit.bound(path, 0)) == (0, 0, True)
 
 
 def test_a_link_in_the_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
