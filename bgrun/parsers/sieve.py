@@ -130,7 +130,9 @@ class Sieve:
         """Feed a line to the parsers that want it; return where the next one begins."""
         end = data.index(b"\n", start)
         raw = data[start:end]
-        readers = {one for one in wanted if one not in self._inside and self._needed[one].match(raw)}
+        shown = raw.rstrip(b"\r")
+        begun = b"\n" + shown[shown.rfind(b"\r") + 1 :]
+        readers = {one for one in wanted if one not in self._inside and self._needed[one].match(raw, begun)}
         readers |= self._inside
         if readers:
             text = self._show(raw)
@@ -148,7 +150,7 @@ class Sieve:
     def _context(self, number: int, data: bytes, start: int) -> None:
         """Feed the lines before a line to a parser that wants them and has not seen them."""
         most = self.parsers[number].context
-        if not most or number in self._inside:
+        if not most or number in self._inside or self._fed_to[number] >= self._at + start:
             return
         lines = (
             (self._before + data[max(0, start - _CONTEXT) : start])
@@ -171,12 +173,12 @@ class _Needed:
         self.is_all = not stems and not starts
         self._starts = _any_start(starts) if starts else None
 
-    def match(self, raw: bytes) -> bool:
-        """Return whether the parser needs a line."""
-        if self.is_all or any(stem in raw for stem in self.stems):
-            return True
-        shown = raw.rstrip(b"\r")
-        return self._starts is not None and bool(self._starts.match(b"\n" + shown[shown.rfind(b"\r") + 1 :]))
+    def match(self, raw: bytes, begun: bytes) -> bool:
+        """Return whether the parser needs a line; `begun` is a line feed and what is shown of it."""
+        for stem in self.stems:  # a fourth of the time of `any`, for lines that many parsers may want
+            if stem in raw:
+                return True
+        return self.is_all or (self._starts is not None and self._starts.match(begun) is not None)
 
 
 def _reduced(stems: set[bytes]) -> list[bytes]:
