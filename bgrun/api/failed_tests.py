@@ -9,7 +9,7 @@ from bgrun.api import insight, jobs
 from bgrun.api.runs import read
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.store import facts
+from bgrun.store import facts, masking
 from bgrun.wording import count, names
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def job_of(project: Project, run_id: str, known: Mapping[str, str]) -> RenderedJ
         UsageError: its job declares none, it is active, nothing failed, or no failed test was recognized.
     """
     declared = _declared(project, run_id, known.get("job", ""))
-    found = failed_tests(_digest(project, read(project, run_id)))
+    found = failed_tests(_digest(project, read(project, run_id)), masked=bool(known.get("secrets")))
     if not found.ids:
         hint = f"see 'bgrun report {run_id}'; rerun it whole with 'bgrun rerun {run_id}'"
         raise UsageError(f"no failed test of {run_id} was recognized", hint)
@@ -92,12 +92,19 @@ def _digest(project: Project, run: Run) -> Digest:
 # --- the tests: pure ----------------------------------------------------------------------------
 
 
-def failed_tests(digest: Digest, most: int = MOST_BYTES) -> FailedTests:
-    """Return the failed tests in the digest of a run, each once, with as many IDs as `most` bytes hold."""
+def failed_tests(digest: Digest, most: int = MOST_BYTES, *, masked: bool = False) -> FailedTests:
+    """Return the failed tests in the digest of a run, each once.
+
+    Args:
+        digest: the digest.
+        most: how many bytes the IDs may take in a command.
+        masked: whether the run has secrets, so that `***` in an ID stands for a part of it that is not known.
+    """
     tests = [one for one in digest.problems if one.test and not one.mild]
-    every = dict.fromkeys(id for one in tests if (id := _id(one)))
+    known = [one for one in tests if one.id and not (masked and masking.MASK in one.id)]
+    every = dict.fromkeys(map(_id, known))
     fitting = list(_fitting(every, most))
-    unknown = sum(not one.id for one in tests) + digest.more + digest.unrecognized
+    unknown = len(tests) - len(known) + digest.more + digest.unrecognized
     return FailedTests(tuple(fitting), len(every) - len(fitting), unknown)
 
 

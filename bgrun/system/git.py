@@ -13,6 +13,7 @@ from bgrun.light import NamedTuple
 
 _ASK_S = 2.0
 _MOST_TRACKED = 50_000
+_OF_A_REPOSITORY = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"})
 _MOST_LINE, _MOST_PACKED = 1 << 16, 32 << 20
 
 
@@ -66,10 +67,10 @@ class Tree(NamedTuple):
     moved: float
 
 
-def clean_tree(folder: str) -> Tree | None:
-    """Return the work tree that contains `folder` if it is clean; None if it is not, or that cannot be told."""
-    top = top_of(folder)
-    before = facts(folder) if top else GitFacts()
+def clean_tree(directory: str) -> Tree | None:
+    """Return the work tree that contains `directory` if it is clean; None if it is not, or that cannot be told."""
+    top = top_of(directory)
+    before = facts(directory) if top and _is_own(top) else GitFacts()
     if not before.sha:
         return None
     plain = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
@@ -78,19 +79,27 @@ def clean_tree(folder: str) -> Tree | None:
     if listed is None or (count := listed.count(b"\0")) > _MOST_TRACKED or not count:
         return None
     paths = [os.fsdecode(path) for path in listed.split(b"\0") if path]
-    folders = {above for path in paths for above in _above(path)}
+    directories = {above for path in paths for above in _above(path)}
     try:
         changed = max(os.lstat(f"{top}/{path}").st_ctime for path in paths)
-        moved = max(os.lstat(f"{top}/{path}").st_mtime for path in folders)
+        moved = max(os.lstat(f"{top}/{path}").st_mtime for path in directories)
     except OSError:
         return None
-    return Tree(before.sha, changed, moved) if facts(folder) == before else None
+    return Tree(before.sha, changed, moved) if facts(directory) == before else None
 
 
 def _above(path: str) -> list[str]:
     """Return the directories above a relative path, with the top one as ''."""
     parts = path.split("/")
     return ["/".join(parts[:depth]) for depth in range(len(parts))]
+
+
+def _is_own(top: str) -> bool:
+    """Return whether a repository is this user's: its configuration can name programs that git runs."""
+    try:
+        return bool(top) and os.lstat(f"{top}/.git").st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 class Commit(NamedTuple):
@@ -100,12 +109,12 @@ class Commit(NamedTuple):
     subject: str
 
 
-def commits(folder: str, since: str, until: str, most: int) -> list[Commit] | None:
+def commits(directory: str, since: str, until: str, most: int) -> list[Commit] | None:
     """Return the newest commits that are in `until` and not in `since`, at most so many; None if git cannot tell."""
-    if not (_is_sha(since) and _is_sha(until)):
+    if not (_is_sha(since) and _is_sha(until) and _is_own(top_of(directory))):
         return None
     form = ("--no-show-signature", "--format=%H %s%x00")
-    listed = _git_bytes(folder, "log", f"--max-count={most}", *form, f"{since}..{until}")
+    listed = _git_bytes(directory, "log", f"--max-count={most}", *form, f"{since}..{until}")
     if listed is None:
         return None
     lines = (line.strip("\n") for line in listed.decode("utf-8", "replace").split("\0"))
@@ -194,7 +203,9 @@ def _git_bytes(directory: str, *words: str) -> bytes | None:
     try:
         # No locks: this must not make the user's own git fail.
         command = ["git", "--no-optional-locks", "-C", directory, *words]
-        done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False)
+        # In a hook of git the environment names a repository, which may be another one.
+        env = {name: value for name, value in os.environ.items() if name not in _OF_A_REPOSITORY}
+        done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False, env=env)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -166,3 +166,13 @@ def test_an_option_is_refused_as_a_test() -> None:
     assert as_argument("-x", after_dashes=True) == "-x"
     with pytest.raises(UsageError, match="'-x' for an option"):
         as_argument("-x", after_dashes=False)
+
+
+def test_an_id_with_a_masked_secret_is_not_one(project: Cli) -> None:
+    """Its hidden part is not known; the test cannot be named."""
+    project.jobs(JOBS.replace("  tests:\n", "  tests:\n    secrets: [TOKEN]\n"))
+    (project.folder / "failing").write_text("a.py::b[hunter2]\na.py::c\na.py::d[***]")
+    run = project.json("start", "tests", "--wait", code=None, TOKEN="hunter2")
+    done = project("rerun", run["run_id"], "--failed", "--wait", TOKEN="hunter2")
+    assert argv(project) == ["--level", "low", "a.py::c"]
+    assert f"only 1 of 3 failed tests of {run['run_id']}: not all were recognized" in done.err

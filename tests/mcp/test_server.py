@@ -29,6 +29,7 @@ jobs:
     command: |
       echo 'x.c:3:1: error: expected ;'; exit 2
     problems: [gcc]
+  made: {command: "echo 7 > n.json; exit 1", outputs: {n: {json: n.json}, none: {glob: "*.none"}}}
   slow: {command: "while [ ! -e go ]; do sleep 0.02; done"}
 groups: {both: {jobs: [ok, bad]}}
 """
@@ -103,6 +104,10 @@ def test_from_the_list_to_the_result(project: Cli, bgrun_bin: Path, era: str) ->
         bad = await result_of(client, "bgrun_start", job="bad", wait_s=30)
         assert (bad["state"], bad["exit_code"]) == ("failed", 2)
         assert bad["problems"] == [{"file": "x.c", "line": 3, "message": "expected ;"}]
+        again = await result_of(client, "bgrun_start", job="bad", wait_s=30)
+        assert (again["compared_with"], again["new"], again["problems"]) == (bad["run"], 0, bad["problems"])
+        made = await result_of(client, "bgrun_start", job="made", wait_s=30)
+        assert (made["outputs"], made["missing_outputs"]) == ({"n": 7}, {"none": "*.none was not written"})
         both = await result_of(client, "bgrun_start", job="group:both")
         both = await result_of(client, "bgrun_wait", runs=[both["run"]], timeout_s=30)
         assert (both["state"], [one["problems"][0]["line"] for one in both["runs"]]) == ("failed", [3])
