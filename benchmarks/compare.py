@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import batches
 import commands
+import firstlook
 import latency
 import logsize
 import memory
@@ -54,6 +55,7 @@ PARTS = {
     "memory": Part("Memory beside the jobs (PSS)", "", memory.measure),
     "wakeups": Part("Wake-ups while a job sleeps", "", wakeups.measure),
     "log": Part("A long log", "x the same with >", logsize.measure),
+    "look": Part("The first look at a long log", "", firstlook.measure),
     "follow": Part("From a line's writing to its showing", "", latency.measure),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import commands
+import firstlook
 import latency
 import logsize
 import memory
@@ -78,6 +79,8 @@ TARGETS = (
     Target("supervisor asleep, with a log bound", 1.0, "wake-ups a second", _per_second(wakeups.LOG_BOUND)),
     Target("supervisor asleep, with progress", 1.0, "wake-ups a second", _per_second(wakeups.PROGRESS)),
     Target("a long log", 1.05, "x the same with >", _ratio(logsize.OWN)),
+    Target("first look at a log of 100 MB of plain lines", 4.0, "s of CPU", _value(firstlook.FIRST)),
+    Target("first look at a log of 100 MB: its memory", 76.0, "MiB RSS", _value(firstlook.MEMORY)),
     Target("follow: a line is shown, median", 50.0, "ms", _value(latency.OWN)),
 )
 

@@ -1,0 +1,128 @@
+"""What the first look at a run with a long log costs: its time and memory, and those of later looks."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import project
+from project import run_ids
+from workbench import Figure, MeasuringError
+
+if TYPE_CHECKING:
+    from workbench import Options, Workbench
+
+FIRST, MEMORY, LATER, LONG_LINE = "first look at 100 MB", "its memory", "later looks", "first look at a line of 300 MB"
+SIZE, LONG = 100_000_000, 300_000_000
+JOB_FILE = "defaults: {inhibit_sleep: false}\njobs:\n  big: {command: cat big.txt; exit 1}\n"
+WORDS = [
+    "INFO",
+    "DEBUG",
+    "2026-11-26T01:02:03",
+    "compiling",
+    "module",
+    "src/foo/bar.c",
+    "request",
+    "served",
+    "in",
+    "12ms",
+    "status=200",
+    "user=anne",
+    "downloading",
+    "package",
+    "building",
+    "target",
+    "ok",
+    "test",
+    "done",
+    "queue",
+    "worker",
+    "connected",
+    "to",
+    "database",
+    "cache",
+    "miss",
+    "key=7f3a",
+]
+
+
+def measure(bench: Workbench, options: Options) -> list[Figure]:
+    """Measure `bgrun report` of a failed run, each time without its cached digest, and with it."""
+    if shutil.disk_usage(bench.folder).free < 3 * LONG:
+        bench.notes.append(f"first looks are not measured: the disk of {bench.folder} has too little free")
+        return []
+    folder = project.make(bench, "firstlook", JOB_FILE)
+    _write_lines(folder / "big.txt", SIZE)
+    first, later = _looks(bench, folder, options.seldom)
+    with (folder / "big.txt").open("wb") as file:
+        # In pieces: the memory of this process would count as that of those it starts.
+        file.writelines(b"x" * 1_000_000 for _ in range(LONG // 1_000_000))
+    long_line, _ = _looks(bench, folder, options.seldom)
+    return [
+        _seconds(FIRST, first),
+        _memory(MEMORY, first),
+        _seconds(LATER, later),
+        _seconds(LONG_LINE, long_line),
+        _memory(f"{LONG_LINE}: its memory", long_line),
+    ]
+
+
+def _write_lines(path: Path, size: int) -> None:
+    dice = random.Random(16)  # noqa: S311 - any mixture of words does
+    lines = [" ".join(dice.choices(WORDS, k=10)) + "\n" for _ in range(20_000)]
+    with path.open("w", encoding="utf-8") as file:
+        while file.tell() < size:
+            file.writelines(dice.choices(lines, k=2_000))
+
+
+class Look(NamedTuple):
+    """The cost of a look: seconds of processor time, seconds that passed, MiB of memory at most."""
+
+    used_s: float
+    took_s: float
+    mib: float
+
+
+def _looks(bench: Workbench, folder: Path, rounds: int) -> tuple[list[Look], list[Look]]:
+    """Return looks without and with a cached digest."""
+    bench.call([bench.bgrun, "start", "big", "--wait", "-q"], folder, ok=(1,))
+    run_id = run_ids(folder / ".logs")[-1]
+    first, later = [], []
+    for _ in range(rounds):
+        (folder / ".logs" / "jobs" / f"{run_id}.digest.json").unlink(missing_ok=True)
+        first.append(_look(bench, folder, run_id))
+        later.append(_look(bench, folder, run_id))
+    return first, later
+
+
+def _look(bench: Workbench, folder: Path, run_id: str) -> Look:
+    """Return the cost of `bgrun report`."""
+    begun = time.perf_counter()
+    out = os.open(os.devnull, os.O_WRONLY)
+    at = Path.cwd()
+    os.chdir(folder)
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, out, 1)]
+        pid = os.posix_spawn(bench.bgrun, ["bgrun", "report", run_id], bench.env, file_actions=actions)
+    finally:
+        os.chdir(at)
+        os.close(out)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise MeasuringError(f"bgrun report {run_id} ended with {status}")
+    return Look(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun, usage.ru_maxrss / 1024)
+
+
+def _seconds(what: str, looks: list[Look]) -> Figure:
+    """Return the processor time: others on the machine do not lengthen it much."""
+    took = statistics.median(look.took_s for look in looks)
+    return Figure(what, statistics.median(look.used_s for look in looks), "s of CPU", note=f"{took:.2f} s passed")
+
+
+def _memory(what: str, looks: list[Look]) -> Figure:
+    return Figure(what, max(look.mib for look in looks), "MiB RSS")
