@@ -8,7 +8,7 @@ import shlex
 from bgrun.errors import UsageError
 from bgrun.render import command as ad_hoc
 from bgrun.render import script, shell_text
-from bgrun.templating import extra_args, template
+from bgrun.templating import template
 from bgrun.templating.shell_check import check_syntax
 
 TYPE_CHECKING = False
@@ -79,9 +79,14 @@ def _shell_command(
 
 def _checked(text: str, extra: Sequence[str], shell: Sequence[str], where: str) -> str:
     """Return a text for a POSIX shell with its extra arguments, if the shell can parse it."""
+    if not extra:
+        check_syntax(text.rstrip(), shell, where)
+        return text.rstrip()
+    from bgrun.templating import extra_args
+
     text = extra_args.placed(text, extra, where)
     try:
         check_syntax(text, shell, where)
     except UsageError as error:
-        raise UsageError(error.message, extra_args.HINT if extra else error.hint) from error
+        raise UsageError(error.message, extra_args.HINT) from error
     return text

@@ -37,8 +37,6 @@ def placed(text: str, extra: Sequence[str], where: str) -> str:
         UsageError: they would not arrive; the message begins with `where`.
     """
     text = text.rstrip()
-    if not extra:
-        return text
     words = " ".join(map(shlex.quote, extra))
     end = _End(text)
     if end.uses_arguments and not _HAS_OWN_ARGUMENTS.search(text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jinja2
 from jinja2 import meta, nodes
@@ -128,7 +128,7 @@ def _environment(finalize: Any) -> jinja2.Environment:
         autoescape=False,
         comment_start_string=shell_syntax.COMMENT_BEGIN,
         comment_end_string=shell_syntax.COMMENT_END,
-        extensions=[shell_syntax.ShellSyntax],
+        extensions=cast(Any, [shell_syntax.ShellSyntax]),
     )
     environment.filters["raw"] = lambda value: _Raw(_checked_text(value))
     return environment
@@ -226,6 +226,8 @@ def _delayed(finalize: Any) -> Any:
 def _render(environment: jinja2.Environment, text: str, values: Mapping[str, Any], where: str) -> str:
     if placeholders.OPEN in text or placeholders.CLOSE in text:
         raise UsageError(f"{where}: contains a private-use character, U+E0F0 or U+E0F1", "remove it")
+    if shell_syntax.is_plain(text):
+        return _bounded(text, where)
     _check_tags(text, where)
     try:
         with limits.limited():

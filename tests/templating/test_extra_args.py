@@ -37,7 +37,6 @@ def output(text: str, shell: str = "bash") -> str:
 )
 def test_appended_words_are_those_of_the_last_command(text: str, shell: str) -> None:
     assert output(placed(text, WORDS, "w"), shell) == SHOWN
-    assert placed(text, [], "w") == text.rstrip()
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
@@ -54,7 +53,6 @@ def test_appended_words_are_those_of_the_last_command(text: str, shell: str) -> 
 )
 def test_a_text_that_uses_its_arguments_gets_them_there(text: str, shell: str) -> None:
     assert output(placed(text, WORDS, "w"), shell) == SHOWN
-    assert placed(text, [], "w") == text.rstrip()
 
 
 @pytest.mark.parametrize(

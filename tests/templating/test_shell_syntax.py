@@ -60,5 +60,14 @@ def test_an_expression_that_is_none_of_jinja_names_the_way_to_keep_it(text: str)
     assert "{% raw %}" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("ls", True), ("${#a} {%s}", True), ("{{ x }}", False), ("{% if x %}{% endif %}", False), ("a\r\nb", False)],
+)
+def test_a_text_without_jinja_is_its_own_result(text: str, plain: bool) -> None:
+    assert shell_syntax.is_plain(text) is plain
+    assert template.render(text, {"x": 1}, "w") == {"{{ x }}": "1", "a\r\nb": "a\nb"}.get(text, text if plain else "")
+
+
 def test_errors_keep_their_line() -> None:
     assert [fault.line for fault in template.faults("{%s}\n${#a}\n{{ b }}", set())] == [3]
