@@ -10,7 +10,7 @@ from bgrun.local.recording import journal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.local.recording.group_journal import GroupJournal
-    from bgrun.local.supervision.log_limit import LogWatch
+    from bgrun.local.supervision.log_limit import WriteNotifier
     from bgrun.local.supervision.machine import Machine
     from bgrun.store.paths import RunPaths
 
@@ -35,7 +35,7 @@ class Host:
         self.facts: dict[str, str] = {}
         self.helpers: set[int] = set()
         self.leaders: set[int] = set()
-        self._log_watch: LogWatch | None = None
+        self._write_notifier: WriteNotifier | None = None
 
     def report(self, event: str) -> None:
         """Add an event to the log of the group."""
@@ -58,8 +58,8 @@ class Host:
 
     def ask_for_writes(self) -> bool:
         """Ask the kernel to report the next write in the log directory; return whether it will."""
-        if not self._log_watch:
-            from bgrun.local.supervision.log_limit import LogWatch
+        if not self._write_notifier:
+            from bgrun.local.supervision.log_limit import WriteNotifier
 
-            self._log_watch = LogWatch(self.log_dir)
-        return self._log_watch.arm()
+            self._write_notifier = WriteNotifier(self.log_dir)
+        return self._write_notifier.arm()

@@ -4,7 +4,7 @@ On Linux the middle of the file is given back to the file system (fallocate(2), 
 stay, and so does every offset.
 
 When a log is checked: after `next_check_s` while it grows. Once it did not grow between two checks, the supervisor
-asks the kernel to report the next write in the log directory (`LogWatch`, fcntl(2) F_NOTIFY) and sleeps without a
+asks the kernel to report the next write in the log directory (`WriteNotifier`, fcntl(2) F_NOTIFY) and sleeps without a
 timer. That saves the 15 wake-ups a minute that checks of silent logs would take. One report means that any file of
 the directory was written to; each silent log is then checked by the clock again. Where the kernel or the file system
 has no F_NOTIFY (macOS, network file systems), every log is checked by the clock, at least once a minute.
@@ -75,8 +75,8 @@ class LogLimiter:
             self.check_at, self.size = 0.0, UNKNOWN
 
 
-class LogWatch:
-    """Reports of writes in one directory; see the module."""
+class WriteNotifier:
+    """Asks the kernel to report writes in one directory; see the module."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory

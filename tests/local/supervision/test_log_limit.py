@@ -75,7 +75,7 @@ import signal, sys
 from bgrun.local.supervision import log_limit
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
-watch = log_limit.LogWatch(sys.argv[1])
+watch = log_limit.WriteNotifier(sys.argv[1])
 if not watch.arm():
     print("unsupported")
     sys.exit()
@@ -108,6 +108,6 @@ def test_each_time_it_is_armed_one_write_is_reported(tmp_path: Path) -> None:
 
 
 def test_without_the_kernel_s_help_nothing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not log_limit.LogWatch(str(tmp_path / "none")).arm()
+    assert not log_limit.WriteNotifier(str(tmp_path / "none")).arm()
     monkeypatch.delattr(fcntl, "F_NOTIFY", raising=False)
-    assert not log_limit.LogWatch(str(tmp_path)).arm()
+    assert not log_limit.WriteNotifier(str(tmp_path)).arm()
