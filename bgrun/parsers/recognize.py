@@ -18,8 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from bgrun.parsers.shape import Findings
+    from bgrun.parsers.shape import Findings, Problem
 
+ANNOTATIONS = "annotations"
+"""The tool whose problems others may have printed, too."""
 _FIRST = ("failed", "errors", "passed")
 _ATTEMPT = re.compile(r"^--- bgrun: attempt \d+ of \d+ in [\d.]+ s; the one before ended with exit code \d+ ---$")
 
@@ -158,7 +160,23 @@ def settle(calls: Sequence[Findings]) -> list[Findings]:
         kept = [call for call in kept if call.certainty > WRAPPER or _is_apart(call, failed)]
     last = max((call.end for call in failed if call.certainty >= LIKELY), default=-1)
     kept = [call for call in kept if call.certainty >= LIKELY or call.certainty == WRAPPER or call.end > last]
-    return sorted(kept, key=lambda call: call.start)
+    return sorted(_without_repeats(kept), key=lambda call: call.start)
+
+
+def _without_repeats(calls: Sequence[Findings]) -> Iterator[Findings]:
+    """Yield findings without annotations for a place that another tool reports: a plugin of it printed them."""
+    places = {_place(one.problem) for call in calls if call.tool != ANNOTATIONS for one in call.found} - {None}
+    for call in calls:
+        left = [one for one in call.found if call.tool != ANNOTATIONS or _place(one.problem) not in places]
+        if len(left) == len(call.found):
+            yield call
+        elif left:
+            yield _without(call, left)
+
+
+def _place(problem: Problem) -> tuple[str, int] | None:
+    """Return the name of a problem's file and its line; tools name the directory in several ways."""
+    return (problem.file.rpartition("/")[2], problem.line) if problem.file and problem.line else None
 
 
 def _is_apart(call: Findings, failed: Iterable[Findings]) -> bool:

@@ -1,0 +1,73 @@
+"""Uncaught exceptions that a log shows in other ways than a script alone: prefixed, logged, among the output of tools."""
+
+from __future__ import annotations
+
+import pytest
+
+from bgrun.parsers.recognize import Recognized, Recognizer
+
+TRACEBACK = (
+    'Traceback (most recent call last):\n  File "/code/a.py", line 3, in f\n    g()\nValueError: no such thing\n'
+)
+STACK = "Error: no such thing\n    at f (/code/a.js:3:9)\n    at node:internal/main/run_main_module:28:49\n"
+RUFF = "a.py:1:8: F401 [*] `os` imported but unused\nFound 1 error.\n"
+
+
+def read(text: str) -> Recognized:
+    recognizer = Recognizer(bytes.decode)
+    recognizer.feed(text.encode())
+    return recognizer.result()
+
+
+def found_in(text: str) -> list[tuple[str, str | None, int | None, str]]:
+    return [(one.tool, one.file, one.line, one.severity) for one in (found.problem for found in read(text).found)]
+
+
+def test_lines_may_have_a_prefix() -> None:
+    prefixed = "".join(f"web-1  | {line}\n" for line in TRACEBACK.splitlines())
+    assert found_in(prefixed) == [("python", "/code/a.py", 3, "error")]
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "2026-11-26 01:00:00,000 ERROR it failed",
+        "Exception ignored in: <function f>",
+        "Task exception was never retrieved",
+    ],
+)
+def test_one_that_was_logged_is_a_warning(above: str) -> None:
+    assert found_in(f"{above}\n{TRACEBACK}done\n") == [("python", "/code/a.py", 3, "warning")]
+
+
+def test_a_stack_that_was_only_printed_is_a_warning() -> None:
+    assert found_in(STACK) == [("nodejs", "/code/a.js", 3, "warning")]
+    uncaught = f"/code/a.js:3\n  throw e;\n  ^\n\n{STACK}\nNode.js v22.0.0\n"
+    assert found_in(uncaught) == [("nodejs", "/code/a.js", 3, "error")]
+
+
+def test_the_line_is_one_of_the_program_and_not_of_a_library() -> None:
+    library = '  File "/usr/lib/python3.11/json/decoder.py", line 9, in decode\n    raise ValueError\n'
+    text = TRACEBACK.replace("ValueError: ", f"{library}ValueError: ")
+    assert found_in(text) == [("python", "/code/a.py", 3, "error")]
+
+
+def test_a_traceback_before_what_made_the_run_fail_does_not_count() -> None:
+    assert [tool for tool, *_ in found_in(TRACEBACK + RUFF)] == ["ruff"]
+    assert [tool for tool, *_ in found_in(RUFF + TRACEBACK)] == ["ruff", "python"]
+
+
+def test_a_wrapper_counts_only_alone() -> None:
+    make = "make: *** [Makefile:2: check] Error 1\n"
+    assert found_in(make) == [("make", "Makefile", 2, "error")]
+    assert read(make).wrapped
+    assert [tool for tool, *_ in found_in(RUFF + make)] == ["ruff"]
+    assert [tool for tool, *_ in found_in(TRACEBACK + make)] == ["python"]
+
+
+def test_an_annotation_of_what_a_tool_reports_counts_once() -> None:
+    same = "::error file=/home/me/code/a.py,line=1::F401 imported but unused\n"
+    other = "::error file=b.py,line=1::another\n"
+    assert [tool for tool, *_ in found_in(RUFF + same)] == ["ruff"]
+    assert [tool for tool, *_ in found_in(RUFF + same + other)] == ["ruff", "annotations"]
+    assert found_in(same) == [("annotations", "/home/me/code/a.py", 1, "error")]
