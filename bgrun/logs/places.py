@@ -50,7 +50,7 @@ class Places:
         if os.path.isabs(file):
             return file if os.path.exists(file) else self._as_in_project(file)
         # A container may name a directory that does not exist here.
-        named = [os.path.join(self._working_dir, base)] if base and os.path.isdir(base) else []
+        named = [os.path.join(self._working_dir, one) for one in _endings(base) if one[:1] != "/" or os.path.isdir(one)]
         bases = [*named, *self._bases]
         for directory in bases:
             if os.path.exists(path := os.path.join(directory, file)):
