@@ -1,4 +1,4 @@
-"""Write docs/reference/jobfile.md and commands.md from the schema and the spec of the commands.
+"""Write docs/reference/jobfile.md, commands.md and tools.md from the schema, the spec of the commands and the fixtures.
 
 Usage: python scripts/docs_reference.py [--check]
 
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docs_tools import tools_page
+
 from bgrun.cli.spec import COMMANDS, EXIT_CODES, PROJECT_OPTIONS, Command, Option
 from bgrun.jobfile.schema import schema
 
@@ -21,7 +23,11 @@ _MADE = "<!-- made by scripts/docs_reference.py: change {source} instead -->\n"
 
 def main(words: list[str]) -> int:
     """Write the pages, or check them."""
-    pages = {REFERENCE / "jobfile.md": jobfile_page(schema("bgjobs")), REFERENCE / "commands.md": commands_page()}
+    pages = {
+        REFERENCE / "jobfile.md": jobfile_page(schema("bgjobs")),
+        REFERENCE / "commands.md": commands_page(),
+        REFERENCE / "tools.md": tools_page(),
+    }
     if "--check" not in words:
         for path, text in pages.items():
             path.write_text(text, encoding="utf-8")

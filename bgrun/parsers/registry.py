@@ -81,10 +81,15 @@ def names() -> list[str]:
     return sorted({*_PARSERS, *ALIASES})
 
 
+def place(name: str) -> str:
+    """Return the module and class of a parser below `bgrun.parsers`."""
+    return _PARSERS[name]
+
+
 def makers(wanted: Collection[str] = ()) -> list[Callable[[], Parser]]:
     """Return what makes the parsers with these names, or all; only these are imported."""
     every = {one for name in wanted for one in (name, *ALIASES.get(name, ()))}
-    return [_class(place) for name, place in _PARSERS.items() if not every or name in every]
+    return [_class(found) for name, found in _PARSERS.items() if not every or name in every]
 
 
 def _class(place: str) -> Callable[[], Parser]:
