@@ -234,6 +234,7 @@ def brief_result(project: Project, run: Run) -> dict[str, Any]:
         "signal": run.signal,
         "duration_s": _tenths(run.duration_s),
         "reason": run.reason,
+        "only_failed_of": run.only_failed_of,
         "left_running": list(run.left_running),
     }
     more = _brief_estimate(project, run) if run.live else _brief_digest(insight.digest(project, run))
@@ -249,7 +250,11 @@ def brief_list(found: Iterable[Run]) -> dict[str, Any]:
     """Return a list of runs."""
 
     def fields(run: Run) -> dict[str, Any]:
-        ended = {"exit_code": run.exit_code, "duration_s": _tenths(run.duration_s)}
+        ended = {
+            "exit_code": run.exit_code,
+            "duration_s": _tenths(run.duration_s),
+            "only_failed_of": run.only_failed_of,
+        }
         begun = runs.local_start(run)
         return _present({"run": run.run_id, "state": run.state, **ended, "started_at": begun.replace(" ", "T")})
 

@@ -53,7 +53,12 @@ def result_line(run: Run) -> str:
     why = f": {run.reason}" if run.reason else ""
     preposition = "for" if run.live else "in"
     took = f" {preposition} {span(run.duration_s)}" if run.duration_s is not None else ""
-    return f"{colored_state(run.state)} {run.run_id}{code}{signal}{took}{why}{_left(run)}"
+    return f"{colored_state(run.state)} {run.run_id}{code}{signal}{took}{why}{_part(run)}{_left(run)}"
+
+
+def _part(run: Run) -> str:
+    """Return the words after the result of a run that was not its whole job."""
+    return f"; only failed tests of {run.only_failed_of}" if run.only_failed_of else ""
 
 
 def _left(run: Run) -> str:

@@ -148,13 +148,12 @@ def pick(document: Any, keys: Sequence[str], shown: str) -> str | int | float | 
 def _listed(source: _Source, one: Output, index: Mapping[str, str], note: str) -> OutputValue:
     stamps, paths = [], []
     for stamp, path in _lines(index, one.name):
-        stamps.append(int(stamp) / 1e9 if stamp.isdecimal() else 0.0)
+        stamps.append(_number(stamp) / 1e9)
         paths.append(_from_project(source, path))
     if not paths:
         return OutputValue(one.name, note=note or f"{one.path} was not written")
     _refuse_shared(source, one, stamps)
-    more = index.get(f"{one.name}.more", "")
-    return OutputValue(one.name, tuple(paths), int(more) if more.isdecimal() else 0, note)
+    return OutputValue(one.name, tuple(paths), _number(index.get(f"{one.name}.more", "")), note)
 
 
 def _lines(index: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
@@ -163,6 +162,10 @@ def _lines(index: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
         stamp, _, path = line.partition(" ")
         yield stamp, path
         place += 1
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
 
 
 def _from_project(source: _Source, path: str) -> str:

@@ -103,6 +103,7 @@ def test_it_is_no_run_of_the_whole_job(project: Cli) -> None:
     failing(project, "a.py::b")
     again = project.json("rerun", "tests", "--failed", "--wait")
     assert again["state"] == "succeeded"
+    assert f"; only failed tests of {again['only_failed_of']}\n" in project("status", "tests").out
     stats = project.json("stats", "tests")["labels"][0]
     assert (stats["runs"], stats["succeeded"], stats["median_s"]) == (1, 0, None)
     assert project.json("rerun", again["run_id"], "--wait")["only_failed_of"] == again["only_failed_of"]
