@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.rust_failures import Failure
 
 _RUNNING = re.compile(r"^running (\d+) tests?$")
@@ -14,7 +15,6 @@ _STARTED = re.compile(r"^test (\S.*?)(?: - should panic)? \.\.\. (.*)$")
 _SECTION = re.compile(r"^---- (\S.*) stdout ----$")
 _LISTED = re.compile(r"^    (\S.*)$")
 _TOTAL = re.compile(r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; ")
-_CRASHED = re.compile(r"^error: (?:doc)?test failed, to rerun pass `(.+)`$")
 _SIGNAL = re.compile(r"^  process didn't exit successfully: `(\S+).*` \((.*)\)$")
 
 
@@ -71,7 +71,7 @@ class CargoTest(Parser):
         elif line in ("failures:", "successes:"):
             # The last one has the names; a section before may print such a line.
             self._part, self._section, self._listed = line, None, {}
-        elif section := _SECTION.match(line):
+        elif len(self._sections) < MOST_FAILED and (section := _SECTION.match(line)):
             self._section = self._sections.setdefault(section[1], Failure())
             self._section.is_passed = self._part == "successes:"
         elif self._part == "failures:" and not self._section and (listed := _LISTED.match(line)):

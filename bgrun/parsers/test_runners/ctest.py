@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 
 _PROJECT = re.compile(r"^Test project (\S.*)$")
 _RESULT = re.compile(r"^ *\d+/\d+ (?:Test|Testing)? *#(\d+): (\S+) \.*\s*(?:(Passed)|\*\*\*(\S.*?)) +\d[\d.]* sec$")
@@ -85,7 +86,7 @@ class Ctest(Parser):
             self._part = line
             self._failed = [] if "FAILED" in line else self._failed
         elif listed := _LISTED.match(line):
-            if "FAILED" in self._part:
+            if "FAILED" in self._part and len(self._failed) < MOST_FAILED:
                 self._failed.append((listed[1], listed[2], listed[3], self.at))
             elif "did not run" in self._part:
                 self._skipped += 1

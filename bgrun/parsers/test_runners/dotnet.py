@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 
 _START = re.compile(
     r"^(?:Test run for \S.* \(\S.*\)|Starting test execution, please wait\.\.\.|Running all tests in \S.*"
@@ -88,7 +89,8 @@ class DotnetTest(Parser):
         elif self._is_counting:
             self._is_inside = self._is_counting = False
         elif self.is_open and (failed := _FAILED.match(line)):
-            self._tests.append(_Test(failed[1], self.at))
+            if len(self._tests) < MOST_FAILED:
+                self._tests.append(_Test(failed[1], self.at))
         elif self._tests:
             if _OTHER.match(line):
                 self._tests[-1].part = "over"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _RUN = re.compile(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
 _RESULT = re.compile(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
 _PACKAGE = re.compile(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
-_HEADING = re.compile(r"^# (?:\[?[\w.-]+(?:/\S+)?\]?|command-line-arguments)(?: \[\S+\])?$")
 _COMPILER = re.compile(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):\d+: (\S.*)$")
 _EVENT = '"Action":"'
 

@@ -133,7 +133,10 @@ class Package:
         if self.is_verbose and name not in self._tests:
             return
         self._current = name
-        self._tests.setdefault(name, _Test()).state = state
+        test = self._tests.setdefault(name, _Test())
+        test.state = state
+        if state != "fail":
+            test.logged.clear()
         self._at.setdefault(name, at)
 
     def text(self, line: str, test: str = "", *, is_error: bool | None = None) -> None:

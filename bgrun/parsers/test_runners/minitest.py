@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 
 _RUNNING = re.compile(r"^(?:# Running(?: tests(?: with run options .*)?)?:|Run options: .*)$")
 _TOTAL = re.compile(r"^(\d+) (?:runs|tests), \d+ assertions, (\d+) failures, (\d+) errors, (\d+) skips$")
@@ -79,7 +80,8 @@ class Minitest(Parser):
         elif line.startswith("Finished in "):
             self._is_finished = True
         elif (kind := _KIND.match(line)) and (self._is_finished or not line.startswith(" ")):
-            self._sections.append(_Section(kind[1], self.at))
+            if len(self._sections) < MOST_FAILED:
+                self._sections.append(_Section(kind[1], self.at))
         elif self._sections and not self._sections[-1].is_over:
             self._sections[-1].feed(line)
         return self.is_open

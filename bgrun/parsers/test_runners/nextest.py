@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, number
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.rust_failures import Failure
 
 _STARTING = re.compile(r"^ +(?:Starting|Nextest run ID) .*(?:tests? across|with nextest profile)")
@@ -60,8 +61,9 @@ class Nextest(Parser):
             self._failed.pop(key, None)
             self._section = None
             return
-        self._section = Failure()
-        self._failed[key] = (self._section, self.at, result[2])
+        self._section = Failure() if key in self._failed or len(self._failed) < MOST_FAILED else None
+        if self._section:
+            self._failed[key] = (self._section, self.at, result[2])
 
     def _end(self, summary: re.Match[str] | None = None) -> None:
         """Report the failures of a call that is open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 
 _FILE = re.compile(r"^(?:\[[\d:]+\] )?(\S+\.t) \.\.+ ?")
 _DIAGNOSED = re.compile(r"^( *)#   Failed (?:\(TODO\) )?test(?: '(.*)')?(?: at (\S.*) line (\d+)\.)?$")
@@ -96,7 +97,7 @@ class Prove(Parser):
             inner = self._diagnosed[-1]
             inner.name = " > ".join(filter(None, (one.name, inner.name)))
             inner.indent = one.indent
-        else:
+        elif len(self._diagnosed) < MOST_FAILED:
             self._diagnosed.append(one)
 
     def _detail(self, line: str) -> None:

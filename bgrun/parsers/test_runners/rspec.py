@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, WEAK, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 
 _HEAD = re.compile(r"^  (\d+)\) (\S.*)$")
 _LOADING = re.compile(r"^An error occurred (?:while loading (\./.*?)\.(?: - Did you mean\?.*)?|in an? (`.*?)\.)$")
@@ -103,7 +104,7 @@ class Rspec(Parser):
             phase = "collection" if loading[1] else "setup"
             self._current = _Section(loading[2] or "", self.at, phase=phase, file=loading[1])
             self._outside.append(self._current)
-        elif self._part == "Failures:" and (head := _HEAD.match(line)) and int(head[1]) == len(self._sections) + 1:
+        elif self._part == "Failures:" and (head := _HEAD.match(line)) and self._is_next(int(head[1][:9])):
             self._current = _Section(head[2].removesuffix(" FIXED"), self.at)
             self._sections.append(self._current)
         elif self._current:
@@ -113,6 +114,9 @@ class Rspec(Parser):
     def findings(self) -> tuple[Findings, ...]:
         self._end()
         return super().findings()
+
+    def _is_next(self, number: int) -> bool:
+        return number == len(self._sections) + 1 and number <= MOST_FAILED
 
     def _open(self) -> None:
         if not self.is_open:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.tap_failures import Failed, problem
 
 _VERSION = re.compile(r"^TAP version 1[2-4]$")
@@ -129,8 +130,9 @@ class _Stream:
         else:
             self._indents.append(indent)
             self._counts["failed"] += not has_failed
-            self.failed.append(Failed(path, at, self._heading, self._error, has_failed=has_failed))
-            self._is_failed = True
+            if len(self.failed) < MOST_FAILED:
+                self.failed.append(Failed(path, at, self._heading, self._error, has_failed=has_failed))
+                self._is_failed = True
         self._error = ""
 
 

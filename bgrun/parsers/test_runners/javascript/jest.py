@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, WEAK, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section, is_same
 
 _FILE = re.compile(r"^ ?(PASS|FAIL) +(\S.*?\.\w+)(?: \(\d[^()]*\))?$")
@@ -68,7 +69,7 @@ class Jest(Parser):
             return True
         elif self._suites is not None and (total := _TOTAL.match(line)):
             self._end(total[1])
-        elif self._file and (bullet := _BULLET.match(line)):
+        elif self._file and len(self._failed) < MOST_FAILED and (bullet := _BULLET.match(line)):
             self._failed.append(_Failed(self._file, bullet[1], Section(), self.at))
         elif self._file and self._failed and line.startswith("    "):
             self._failed[-1].section.feed(line)

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
 _PASSING = re.compile(r"^  (\d+) passing \(\d+\w+\)$")
@@ -63,7 +64,7 @@ class Mocha(Parser):
         """Read a line after the totals."""
         if not self._failed and (count := _COUNT.match(line)):
             self._counts[_WORDS[count[2]]] = int(count[1])
-        elif (head := _HEAD.match(line)) and int(head[1]) == len(self._failed) + 1 and not self._is_crashed:
+        elif not self._is_crashed and (head := _HEAD.match(line)) and self._is_next(int(head[1][:9])):
             self._failed.append(_Failed([head[2]], Section(), self.at))
             self._is_in_title = not head[2].endswith(":")
         elif self._is_in_title and (title := _TITLE.match(line)):
@@ -76,6 +77,9 @@ class Mocha(Parser):
             self._failed[-1].section.feed(line)
         if line:
             self._last = self.at
+
+    def _is_next(self, number: int) -> bool:
+        return number == len(self._failed) + 1 and number <= MOST_FAILED
 
     @property
     def _is_complete(self) -> bool:

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section, is_same
 
 _LIVE = re.compile(r"^( *)(▶|✖) (\S.*?)(?: \(\d[\d.]*ms\))?$")
@@ -110,7 +111,7 @@ class Node(Parser):
         """Read a line of the list of failed tests."""
         if place := _PLACE.match(line):
             self._place = (place[1], number(place[2]))
-        elif head := _HEAD.match(line):
+        elif len(self._failed) < MOST_FAILED and (head := _HEAD.match(line)):
             self._failed.append(_Failed(self._place, "" if head[2] else head[1], Section(), self.at))
             self._place = None
         elif line and not line[0].isspace():

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
 _RUNNING = re.compile(r"^Running (\d+) tests? using \d+ workers?(?:, shard \d+ of \d+)?$")
@@ -15,8 +16,6 @@ _RETRY = re.compile(r"^    Retry #\d+ ─+")
 _COUNT = re.compile(r"^  (\d+) (failed|flaky|interrupted|skipped|did not run|passed)(?: \(.*\))?$")
 _ERRORS = re.compile(r"^  (\d+) errors? (?:was|were) not a part of any test, see above for details$")
 _LISTED = re.compile(r"^    (\S.*?)(?: ─+)?$")
-_ERROR = re.compile(r"^Error: (\S.*)$|^(\w*Error: \S.*)$")
-_WORDS = {"did not run": "did not run", "interrupted": "interrupted"}
 
 
 class _Failed(NamedTuple):
@@ -70,7 +69,7 @@ class Playwright(Parser):
         elif self._counts and line and not line[0].isspace() and not line.startswith("::"):
             self._end()
             return
-        elif (head := _HEAD.match(line)) and _TEST.match(head[2]):
+        elif len(self._failed) < MOST_FAILED and (head := _HEAD.match(line)) and _TEST.match(head[2]):
             self._current = Section()
             self._failed[head[2]] = _Failed(head[2], self._current, self.at)
         elif _RETRY.match(line):

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
+from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
 _RUN = re.compile(r"^ ?(?:RUN|DEV)  ?v\d\S* (\S.*)$")
@@ -92,7 +93,7 @@ class Vitest(Parser):
         if last and last.tests and not last.section.lines and len(last.tests) < _MOST_SHARED:
             # Tests that failed in the same way share a section.
             last.tests.append(text)
-        else:
+        elif len(self._failed) < MOST_FAILED:
             self._failed.append(_Failed(self._part, [text], Section(), self.at))
 
     def _count(self, what: str, text: str) -> None:
