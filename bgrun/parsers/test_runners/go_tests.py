@@ -123,7 +123,7 @@ class Package:
         self._panic: _Panic | None = None
 
     def run(self, name: str) -> None:
-        """Note that a test runs, or goes on."""
+        """Note that a test runs, or continues."""
         self.is_verbose = True
         self._tests.setdefault(name, _Test())
         self._current = name

@@ -25,7 +25,7 @@ def test_the_message_of_testify_is_its_error() -> None:
     assert found(TESTIFY) == [("cart_test.go", 12, "TestTotal", "Not equal: expected: 4 actual : 3")]
 
 
-def test_lines_of_parallel_tests_belong_to_the_test_that_goes_on() -> None:
+def test_lines_of_parallel_tests_belong_to_the_test_that_continues() -> None:
     log = (
         "=== RUN   TestA\n=== PAUSE TestA\n=== RUN   TestB\n=== PAUSE TestB\n"
         "=== CONT  TestA\n=== CONT  TestB\n    x_test.go:9: of B\n=== NAME  TestA\n    x_test.go:5: of A\n"
