@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_RESULT = re.compile(r"^(\S.*?)\.{3,}(?:\([^)]*\))?(Passed|Failed|Skipped)$")
+_RESULT = re.compile(r"\.{3}(?:\([^)]*\))?(Passed|Failed|Skipped)$")
 _ID = re.compile(r"^- hook id: (\S+)$")
 _EXIT = re.compile(r"^- exit code: (\d+)$")
 _DETAIL = re.compile(r"^- duration: ")
@@ -35,13 +35,13 @@ class PreCommit(Parser):
 
     def feed(self, line: str) -> bool:
         """Read a failed hook and what it printed, up to the next hook."""
-        result = _RESULT.match(line)
+        result = _RESULT.search(line)
         if self._left and not result:
             self._inside(line)
             self._left -= 1
         else:
             self._end()
-        if result and result[2] == "Failed":
+        if result and result[1] == "Failed":
             self.begin(certainty=WRAPPER)
             self._id = self._code = self._first = ""
             self._modified, self._at, self._left = False, self.at, _MOST_LINES

@@ -44,7 +44,7 @@ class Surefire(Parser):
             self.begin(owns=True)
         elif match := _TOTAL.match(line):
             self._total(*(int(text) for text in match.groups()))
-        elif (match := _TEST.match(line)) and not _CLASS.match(line):
+        elif " <<< " in line and (match := _TEST.match(line)) and not _CLASS.match(line):
             self._test(match)
         elif self._call and (match := _SHORT.match(line)):
             name, method, place, message = match.groups()
