@@ -97,7 +97,7 @@ class Sieve:
             at = self._inner(data, at, start)
             at = self._line(data, start, wanted)
         self._inner(data, at, len(data))
-        self._before = data[-_CONTEXT:]
+        self._before = data[-_CONTEXT:] if len(data) >= _CONTEXT else (self._before + data)[-_CONTEXT:]
         self._at += len(data)
 
     def _hits(self, data: bytes) -> list[tuple[int, set[int]]]:
