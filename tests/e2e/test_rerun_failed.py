@@ -177,3 +177,21 @@ def test_an_id_with_a_masked_secret_is_not_one(project: Cli) -> None:
     done = project("rerun", run["run_id"], "--failed", "--wait", TOKEN="hunter2")
     assert argv(project) == ["--level", "low", "a.py::c"]
     assert f"only 1 of 3 failed tests of {run['run_id']}: not all were recognized" in done.err
+
+
+def test_pytest_runs_the_failed_tests_alone(bg: Cli) -> None:
+    command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider"
+    bg.jobs(f'jobs: {{t: {{working_dir: sub, command: {command}, rerun: "{command} {{{{ failed }}}}"}}}}')
+    folder = bg.folder / "sub" / "my tests"
+    folder.mkdir(parents=True)
+    (folder / "test_a.py").write_text(
+        "import os, pytest\n"
+        "@pytest.mark.parametrize('v', ['a b', \"it's\", 'x::y', '[z]', '-n', 'a - b', '$HOME `x`', 'ok'])\n"
+        "def test_v(v): assert v == 'ok' or os.path.exists('fixed')\n"
+        "class TestC:\n    def test_m(self): assert os.path.exists('fixed')\n"
+    )
+    first = bg.json("start", "t", "--wait", code=1)
+    assert first["digest"]["counts"] == {"failed": 8, "passed": 1}
+    (bg.folder / "sub" / "fixed").touch()
+    again = bg.json("rerun", "t", "--failed", "--wait")
+    assert again["digest"]["counts"] == {"passed": 8}
