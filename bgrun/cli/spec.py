@@ -145,7 +145,7 @@ COMMANDS = (
         "Start declared jobs and the jobs they depend on",
         "Start one or more jobs from bgjobs.yaml, after the jobs they depend on, and return immediately. "
         "Parameters follow their job as KEY=VALUE, or as plain values in declared order. Arguments after -- are "
-        "appended to the command.",
+        'appended to the command, unless {{ extra }} or "$@" is their place in it.',
         ("bgrun start tests path=tests/unit -- -x", "bgrun start lint tests --wait --timeout 50s"),
         "bgrun.cli.commands.start:start",
         (Argument("job", what="job"), Argument("words", "any", "job or param", "ARGS")),
@@ -396,7 +396,8 @@ COMMANDS = (
         "validate",
         "Job file",
         "Validate the job file and report every error",
-        "Validate the job file. Each error comes with its line, column and a suggested fix.",
+        "Validate the job file and all that it includes. Each error or warning comes with its line, column and a "
+        "suggested fix; a warning does not change the exit code.",
         ("bgrun validate",),
         "bgrun.cli.commands.jobs:validate",
         (),

@@ -23,6 +23,20 @@ jobs:
     retry: {max: 2}
     \
 """
+VALID = """# yaml-language-server: $schema=bgjobs.schema.json
+include: [ci.yaml, {web: web/bgjobs.yaml}]
+jobs:
+  tests:
+    command: [pytest, 3, "{{ extra }}"]
+    retry: 3
+    depends_on: build
+    env: {A: null, B: NO, C: 1.10, D: 0755}
+    env_file: [.env, {path: .env.local, required: false}]
+    tags: ["2024"]
+"""
+HOVERS = {1: "Job files whose jobs", 5: "Retry a failed command", 6: "Jobs that must succeed", 7: "null removes",
+          8: "dotenv files"}  # fmt: skip
+"""What an editor shows over the first word of a line."""
 
 
 class Server:
@@ -76,15 +90,41 @@ def server(clients: Path, tmp_path: Path) -> Iterator[Server]:
         stream.close()
 
 
-@pytest.mark.timeout(60)
-def test_diagnostics_hover_and_completion(server: Server, tmp_path: Path) -> None:
-    uri = (tmp_path / "bgjobs.yaml").as_uri()
-    document = {"uri": uri, "languageId": "yaml", "version": 1, "text": TEXT}
-    server.ask("initialize", {"processId": None, "rootUri": tmp_path.as_uri(), "capabilities": {}})
+def opened(server: Server, folder: Path, text: str) -> str:
+    """Open a job file, and return its URI."""
+    uri = (folder / "bgjobs.yaml").as_uri()
+    document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
+    server.ask("initialize", {"processId": None, "rootUri": folder.as_uri(), "capabilities": {}})
     server.send("initialized", {})
     settings = {"yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}}
     server.send("workspace/didChangeConfiguration", {"settings": settings})
     server.send("textDocument/didOpen", {"textDocument": document})
+    return uri
+
+
+@pytest.mark.timeout(60)
+def test_all_forms_of_the_job_file_are_known_in_the_editor(server: Server, tmp_path: Path) -> None:
+    uri = opened(server, tmp_path, VALID)
+    at = {"textDocument": {"uri": uri}}
+    for line, text in HOVERS.items():
+        column = len(VALID.splitlines()[line]) - len(VALID.splitlines()[line].lstrip()) + 1
+        assert text in json.dumps(
+            server.ask("textDocument/hover", {**at, "position": {"line": line, "character": column}})
+        )
+    # The diagnostics of a broken text come last: those of the valid one before them would have been for it.
+    change = {"textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": VALID + "    nope: 1\n"}]}
+    server.send("textDocument/didChange", change)
+    reported = next(
+        message["params"]["diagnostics"]
+        for message in server.messages()
+        if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["diagnostics"]
+    )
+    assert [one["range"]["start"]["line"] for one in reported] == [len(VALID.splitlines())], reported
+
+
+@pytest.mark.timeout(60)
+def test_diagnostics_hover_and_completion(server: Server, tmp_path: Path) -> None:
+    uri = opened(server, tmp_path, TEXT)
     reported = next(
         message["params"]["diagnostics"]
         for message in server.messages()
