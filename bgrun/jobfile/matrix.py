@@ -10,7 +10,6 @@ import re
 
 from bgrun.errors import UsageError
 from bgrun.model import as_text
-from bgrun.templating import template
 from bgrun.wording import names
 
 TYPE_CHECKING = False
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from bgrun.jobfile.specs import JobSpec
     from bgrun.model import Scalar
 
     Combination = dict[str, Scalar]
@@ -124,23 +122,6 @@ def narrowed(all_of: Sequence[Combination], picked: Mapping[str, str]) -> tuple[
 def shown(one: Mapping[str, Scalar]) -> str:
     """Return a combination as it is selected on the command line."""
     return " ".join(f"{name}={as_text(value)}" for name, value in one.items())
-
-
-def label_of(job: JobSpec, one: Mapping[str, Scalar] | None, values: Mapping[str, Any]) -> str:
-    """Return the label of a job, or of one combination of its matrix: with its values, unless it already has them.
-
-    Raises:
-        UsageError: its template is invalid, or uses an undefined value.
-    """
-    base = template.render(job.label, values, f"{job.name}: label") if job.label else job.name
-    return base if one is None or "matrix" in job.label else label(base, dict(one))
-
-
-def label_twice(labels: Sequence[str]) -> tuple[str, str] | None:
-    """Return what is wrong with labels of combinations that are not all different, and the fix."""
-    twice = next((one for one in labels if labels.count(one) > 1), "")
-    hint = "use the values that differ in `label:`, such as {{ matrix.NAME }}"
-    return (f"two matrix combinations have the label {twice!r}", hint) if twice else None
 
 
 def label(base: str, one: Combination) -> str:

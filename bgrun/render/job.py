@@ -8,7 +8,7 @@ import shlex
 from typing import Any, NamedTuple
 
 from bgrun.errors import UnknownNameError
-from bgrun.jobfile import matrix, problem_matchers
+from bgrun.jobfile import job_label, matrix, problem_matchers
 from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import Settings
@@ -64,7 +64,7 @@ def render_job(
     params = bind(job, one.given, _from_caller(job, inputs))
     layers = Layers(job.settings, job.root, {"job": name, **_matrix(combination), **params}, f"{name}: ", inputs)
     values = layers.values
-    label = matrix.label_of(job, combination, values)
+    label = job_label.label_of(job, combination, values)
     rendered = render_settings(layers)
     if one.failed is not None:
         job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}

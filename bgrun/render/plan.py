@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.jobfile import matrix
+from bgrun.jobfile import job_label, matrix
 from bgrun.jobfile.dependencies import dependencies_in, in_order
 from bgrun.model import Node, RenderedPlan
 from bgrun.render.job import Request, find_job, render_job, render_skipped, skip_reason
@@ -139,7 +139,7 @@ def _nodes(job_file: JobFile, one: Request, inputs: RenderInputs) -> list[Node]:
     selected, rest = _selected(job, one.given)
     request = one._replace(given=rest)
     nodes = [_node(job_file, request, inputs, each) for each in matrix.narrowed(job.matrix, selected)]
-    if twice := matrix.label_twice([node.job.label for node in nodes]):
+    if twice := job_label.label_twice([node.job.label for node in nodes]):
         raise UsageError(f"{job.name}: {twice[0]}", twice[1])
     return nodes
 

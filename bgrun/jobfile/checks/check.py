@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError
-from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
+from bgrun.jobfile import env_names, job_label, matrix, params, problem_matchers, specs
 from bgrun.jobfile.checks import advice, references
 from bgrun.jobfile.checks.references import Around
 from bgrun.jobfile.checks.schema_errors import schema_faults
@@ -180,10 +180,10 @@ def _labels(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     defaults = {param.name: param.default for param in job.params if param.default is not None}
     values = {"env": RenderInputs({}).env, "job": job.name, **defaults}
     try:
-        labels = [matrix.label_of(job, one, {**values, "matrix": one}) for one in job.matrix]
+        labels = [job_label.label_of(job, one, {**values, "matrix": one}) for one in job.matrix]
     except UsageError:
         return  # it depends on what a start gives, and is checked there
-    if twice := matrix.label_twice(labels):
+    if twice := job_label.label_twice(labels):
         yield document.fault(file, ("jobs", job.name, "label" if job.label else "matrix"), *twice)
 
 
