@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bgrun.api.insight import Comparison, Digest, Estimate, OutputValue, SinceSuccess, Stats
     from bgrun.api.jobs import GroupSpec, JobFile, JobSpec, Param
     from bgrun.api.logs import LogPage
-    from bgrun.api.runs import Newest
+    from bgrun.api.references import Newest
     from bgrun.api.stop import Expired
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from bgrun.api.runs import Selection, facts_of, list_runs, members, moment, resolve
+from bgrun.api.references import resolve
+from bgrun.api.runs import Selection, facts_of, list_runs, members, moment
 from bgrun.light import NamedTuple
 from bgrun.store import record
 from bgrun.store.paths import parse_run_id

@@ -7,7 +7,8 @@ import os
 from bgrun import engine
 from bgrun.api import plan_cache, start
 from bgrun.api.jobs import render
-from bgrun.api.runs import facts_of, members, read, resolve
+from bgrun.api.references import resolve
+from bgrun.api.runs import facts_of, members, read
 from bgrun.errors import UsageError
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import facts, record

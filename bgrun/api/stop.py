@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from bgrun import engine
-from bgrun.api.runs import meant, read
+from bgrun.api.references import meant
+from bgrun.api.runs import read
 from bgrun.errors import JobFileError, NoJobFileError
 from bgrun.store import index
 

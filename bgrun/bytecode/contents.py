@@ -44,7 +44,7 @@ _OTHERS = (
 )
 _FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "templating")
 _FACE = (
-    *_in("bgrun.api", "insight", "logs", "plan_cache", "runs", "start", "stop"),
+    *_in("bgrun.api", "insight", "logs", "plan_cache", "references", "runs", "start", "stop"),
     *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
     *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "project"),
@@ -68,7 +68,7 @@ TOGETHER = {
         *_in("bgrun.local.launch", "submit"),
         *_in("bgrun.local.supervision", "dispatcher", "job", "machine", "main"),
     ),
-    "bgrun.cli.commands.status": _in("bgrun.api", "runs"),
+    "bgrun.cli.commands.status": _in("bgrun.api", "references", "runs"),
 }
 """What is loaded along with a module, in one step: these modules, and all that they and the module itself import.
 

@@ -21,20 +21,20 @@ def several(project: Project, refs: Sequence[str], *, without_stopping: bool = F
     without_stopping: leave out runs that were requested to stop, unless no other is active.
     """
     if not refs:
-        return api.runs.current(project, without_stopping=without_stopping)
-    return api.runs.meant(project, refs, without_stopping=without_stopping)
+        return api.references.current(project, without_stopping=without_stopping)
+    return api.references.meant(project, refs, without_stopping=without_stopping)
 
 
 def one_run(project: Project, ref: str | None) -> Run:
     """Return the run that `ref` means: itself or the newest. Note other active runs on standard error."""
-    return _chosen(ref, api.runs.newest(project, ref)) if ref else _newest(api.runs.current(project))
+    return _chosen(ref, api.references.newest(project, ref)) if ref else _newest(api.references.current(project))
 
 
 def one_to_read(project: Project, ref: str | None) -> Run:
     """Return the run as `one_run` does; without `ref` the newest of the current ones that has a log."""
     if ref:
         return one_run(project, ref)
-    found = api.runs.current(project)
+    found = api.references.current(project)
     return _newest(sorted(found, key=lambda run: not api.logs.has_log(run)))
 
 
@@ -47,13 +47,13 @@ def _newest(found: Sequence[Run]) -> Run:
 
 def one_with_log(project: Project, ref: str) -> Run:
     """Return the newest run that `ref` means and that has a log."""
-    found = api.runs.with_log(project, ref)
+    found = api.references.with_log(project, ref)
     if found.passed_over:
         output.note(f"a newer run has no log: {found.passed_over.run_id} ({found.passed_over.state})")
     return _chosen(ref, found)
 
 
-def _chosen(ref: str, found: api.runs.Newest) -> Run:
+def _chosen(ref: str, found: api.references.Newest) -> Run:
     if found.others:
         output.note(f"{ref} means {found.run.run_id}; also active: {names(found.others)}")
     return found.run

@@ -123,7 +123,7 @@ class Calls:
     async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
         asked = self.settings.max_wait_s if timeout_s is None else timeout_s
         # Names are resolved once: the call does not wait for newer runs of a label.
-        wanted = await self._in_thread(lambda project: api.runs.meant(project, runs, without_stopping=True))
+        wanted = await self._in_thread(lambda project: api.references.meant(project, runs, without_stopping=True))
         run_ids = [run.run_id for run in wanted]
         found = await self._wait(run_ids, asked, mode)
         answers = await self._in_thread(lambda project: [api.documents.brief_result(project, run) for run in found])

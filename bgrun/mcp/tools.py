@@ -149,7 +149,7 @@ def clamped(asked_s: float, settings: ServerOptions) -> float:
 
 def log(project: Project, run: str, since: str | None, match: str | None, max_lines: int | None) -> dict[str, Any]:
     """Return lines of a log and the cursor after them."""
-    found = api.runs.newest(project, run)
+    found = api.references.newest(project, run)
     api.logs.require_log(found.run)
     first = bool(since or match)  # else the last ones
     most = max_lines or _LOG_LINES

@@ -130,7 +130,7 @@ def test_a_run_of_another_engine_from_its_start_to_its_end(cluster: Cluster, pro
     run = api.start.start(project, ["plain"]).run
     assert (run.state, run.reason) == ("queued", "plain waits for a node")
     cluster.starts(project.store, run.run_id)
-    assert api.runs.status(project, ["plain"])[0].state == "running"
+    assert api.references.meant(project, ["plain"])[0].state == "running"
     assert [one.state for one in api.stop.wait_for(project, ["plain"], 0.0)] == ["running"]
     (ended,) = api.stop.wait_for(project, ["plain"])
     assert (ended.state, ended.exit_code) == ("succeeded", 0)
@@ -195,12 +195,14 @@ def test_what_an_engine_does_not_support_is_refused_before_anything_is_claimed(
 def test_a_plan_of_several_jobs_goes_to_another_engine_with_its_order(cluster: Cluster, project: Project) -> None:
     cluster.supports |= {"depends_on"}
     api.start.start(project, ["last"])
-    first, last = (project.store.facts(api.runs.status(project, [job])[0].run_id) or {} for job in ("plain", "last"))
+    first, last = (
+        project.store.facts(api.references.meant(project, [job])[0].run_id) or {} for job in ("plain", "last")
+    )
     own = project.store.facts(first["group_run"]) or {}
     assert {known["engine"] for known in (first, last, own)} == {"cluster"}
     assert (first["label"], last["label"], last["needs"]) == ("plain", "last", first["run_id"])
     assert {known["group_run"] for known in (first, last)} == {own["run_id"]}
-    assert [one.state for one in api.runs.status(project, ["last"])] == ["queued"]
+    assert [one.state for one in api.references.meant(project, ["last"])] == ["queued"]
 
 
 def test_a_start_that_the_engine_refuses_leaves_nothing(cluster: Cluster, project: Project) -> None:

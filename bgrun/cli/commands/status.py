@@ -27,7 +27,7 @@ def status(project: Project, args: Args) -> int:
         require_one(runs)
     if args.watch and (live_ids := [run.run_id for run in api.runs.top_level(runs) if run.live]):
         _watch(project, live_ids)
-        runs = api.runs.status(project, [run.run_id for run in runs]) if args.refs else api.runs.status(project)
+        runs = api.references.meant(project, [run.run_id for run in runs]) if args.refs else api.runs.status(project)
     if args.json:
         # Without REF there may be many runs, and each digest takes a moment.
         output.document(api.documents.status(project, runs, with_digest=bool(args.refs)))
@@ -47,7 +47,7 @@ def _meant(project: Project, refs: Sequence[str]) -> tuple[list[Run], UsageError
         UsageError: no reference means a run.
     """
     if len(refs) < 2:
-        return api.runs.status(project, refs), None
+        return (api.references.meant(project, refs) if refs else api.runs.status(project)), None
     errors: list[UsageError] = []
     found = {run.run_id: run for ref in refs for run in _known(project, ref, errors)}
     if errors and not found:
@@ -57,7 +57,7 @@ def _meant(project: Project, refs: Sequence[str]) -> tuple[list[Run], UsageError
 
 def _known(project: Project, ref: str, errors: list[UsageError]) -> list[Run]:
     try:
-        return api.runs.meant(project, [ref])
+        return api.references.meant(project, [ref])
     except UsageError as error:
         errors.append(error)
         return []

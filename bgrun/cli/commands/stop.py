@@ -22,7 +22,7 @@ def stop(project: Project, args: Args) -> int:
         raise UsageError("--all cannot be combined with REF")
     if not args.all and not args.refs:
         raise UsageError("missing argument REF", "stop every active run of this project with 'bgrun stop --all'")
-    found = api.runs.top_level(api.runs.live(project)) if args.all else api.runs.meant(project, args.refs)
+    found = api.runs.top_level(api.runs.live(project)) if args.all else api.references.meant(project, args.refs)
     finished = {run.run_id: run for run in found if not run.live}
     try:
         with output.note_later(lambda: _stopping(project, found, now=args.now)):
@@ -52,7 +52,7 @@ def _stopping(project: Project, runs: Sequence[Run], *, now: bool) -> str:
 
 def _note_interrupted(project: Project, runs: Sequence[Run]) -> None:
     """Note which stops continue after an interrupt: those of runs whose supervisor carries them out."""
-    active = [run.run_id for run in api.runs.meant(project, [run.run_id for run in runs]) if run.live]
+    active = [run.run_id for run in api.references.meant(project, [run.run_id for run in runs]) if run.live]
     continuing = [run_id for run_id in active if api.stop.continues(project, run_id)]
     left = [run_id for run_id in active if run_id not in continuing]
     stops = f"the stop of {names(continuing)} continues in the background" if continuing else ""

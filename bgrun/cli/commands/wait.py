@@ -75,7 +75,7 @@ def follow(project: Project, args: Args) -> int:
             output.raw(chunk.data)
     else:
         _follow_text(project, runs, lines, quiet=args.quiet)
-    finished = api.runs.meant(project, [run.run_id for run in runs])
+    finished = api.references.meant(project, [run.run_id for run in runs])
     if not args.quiet:
         for one in (shown for run in finished for shown in (*api.runs.members(project, run), run)):
             output.note(format.result_line(one))

@@ -1,0 +1,167 @@
+"""Find the runs that a reference means: a run ID, a label, or the name of a job."""
+
+from __future__ import annotations
+
+import itertools
+
+from bgrun.api.runs import MOST_MEANT, active_of, age, list_runs, live, names, read, top_level
+from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
+from bgrun.light import NamedTuple, suppress
+from bgrun.store import index, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bgrun.jobfile.project import Project
+    from bgrun.model import Run
+
+
+def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = False) -> list[Run]:
+    """Return the runs that references mean, each once: all active runs of a label or job, or else its newest.
+
+    Args:
+        project: where.
+        refs: run IDs, labels, names of jobs.
+        without_stopping: leave out runs of a label that were requested to stop, unless no other is active.
+
+    Raises:
+        UnknownNameError: a reference means no run.
+    """
+    found = (run for ref in refs for run in _meant(project, ref, without_stopping=without_stopping))
+    return list({run.run_id: run for run in found}.values())
+
+
+def _meant(project: Project, ref: str, *, without_stopping: bool) -> list[Run]:
+    if index.is_run(project.store, ref):
+        return [read(project, ref)]
+    found = newest(project, ref)
+    if without_stopping:
+        kept = [run for run in found.live if not _is_asked_to_end(project, run)]
+        return kept or [found.run]
+    return list(found.live) or [found.run]
+
+
+def current(project: Project, *, without_stopping: bool = False) -> list[Run]:
+    """Return what a command without a reference means: every active run, or else the newest run.
+
+    The jobs of an active group run are left out, for they are part of it.
+
+    Raises:
+        UsageError: there is no run yet.
+    """
+    active = top_level(live(project))
+    if without_stopping:
+        active = [run for run in active if not _is_asked_to_end(project, run)] or active
+    found = active or list_runs(project, limit=1)
+    if not found:
+        raise UsageError("no runs yet", "start a command with 'bgrun run LABEL -- COMMAND'")
+    return found
+
+
+def _is_asked_to_end(project: Project, run: Run) -> bool:
+    return record.is_asked_to_end(project.store.run(run.run_id), run)
+
+
+class Newest(NamedTuple):
+    """The one run that a reference means.
+
+    live: every active run that it means.
+    passed_over: a newer run that did not fit, or None.
+    """
+
+    run: Run
+    live: tuple[Run, ...] = ()
+    passed_over: Run | None = None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The run IDs of the other active runs."""
+        return tuple(one.run_id for one in self.live if one.run_id != self.run.run_id)
+
+
+def newest(project: Project, ref: str) -> Newest:
+    """Return the one run that a reference means, itself or the newest of a label or job, and the active runs.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    if index.is_run(project.store, ref):
+        return Newest(read(project, ref))
+    found = index.find_label(project.store, ref)
+    if found.newest:
+        return Newest(read(project, found.newest), tuple(active_of(project, found.unfinished)))
+    run = read(project, resolve(project, ref))
+    unfinished = project.store.index().unfinished_first()
+    of_job = active_of(project, (one for one in unfinished if _job_name(project, one) == ref))
+    return Newest(run, tuple(sorted(of_job, key=age, reverse=True)))
+
+
+def with_log(project: Project, ref: str) -> Newest:
+    """Return the newest run with a log that a reference means, and the active runs.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        UsageError: none of them has a log.
+    """
+    from bgrun.api.logs import has_log, require_log
+
+    found = newest(project, ref)
+    if has_log(found.run) or index.is_run(project.store, ref):
+        require_log(found.run)
+        return found
+    is_job = found.run.label != ref
+    older = list_runs(project, None if is_job else ref, MOST_MEANT if is_job else None)
+    run = next((run for run in older if has_log(run) and (not is_job or run.job == ref)), None)
+    if run is None:
+        require_log(found.run)
+        return found
+    return found._replace(run=run, passed_over=found.run)
+
+
+def latest(project: Project, ref: str) -> Run:
+    """Return the newest run of a label."""
+    return read(project, resolve(project, ref))
+
+
+def resolve(project: Project, ref: str) -> str:
+    """Return the run ID for a run ID, a label, or the name of a job with another label.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        UsageError: it is a declared job or group without runs.
+    """
+    run_id = index.resolve(project.store, ref) or _of_job(project, ref)
+    if run_id is None:
+        raise _unknown(project, ref)
+    return run_id
+
+
+def _of_job(project: Project, name: str) -> str | None:
+    """Return the newest run of a job among the newest runs and the active ones, or None."""
+    found = project.store.index()
+    near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
+    own = (run_id for run_id in near if _job_name(project, run_id) == name)
+    runs = [run for run_id in own if (run := project.store.read(run_id))]
+    return max(runs, key=age).run_id if runs else None
+
+
+def _job_name(project: Project, run_id: str) -> str:
+    with suppress(StorageError):
+        return (project.store.facts(run_id) or {}).get("job", "")
+    return ""
+
+
+def _unknown(project: Project, ref: str) -> UsageError:
+    """Return the error for a reference without a run: a declared job that has not run yet, or an unknown name."""
+    from bgrun.api.jobs import load
+
+    hint = "list runs with 'bgrun list'"
+    with suppress(NoJobFileError, JobFileError):
+        job_file = load(project)
+        if ref in job_file.jobs:
+            return UsageError(f"job {ref!r} has no runs yet", f"start it with 'bgrun start {ref}'")
+        if ref in job_file.groups:
+            return UsageError(f"group {ref!r} has no runs yet", f"start it with 'bgrun group {ref}'")
+        hint = "list runs with 'bgrun list' and jobs with 'bgrun jobs'"
+    return UnknownNameError("run, label or job", ref, names(project), hint)
