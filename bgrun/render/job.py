@@ -17,7 +17,7 @@ from bgrun.render import command as ad_hoc
 from bgrun.render import script
 from bgrun.render.job_command import FAILED, render_command
 from bgrun.render.settings import Given, render_settings
-from bgrun.render.variables import Layers
+from bgrun.render.variables import Layers, hiding_secrets
 from bgrun.templating import template
 
 TYPE_CHECKING = False
@@ -63,14 +63,27 @@ def render_job(
     job = find_job(job_file, name)
     params = bind(job, one.given, _from_caller(job, inputs))
     layers = Layers(job.settings, job.root, {"job": name, **_matrix(combination), **params}, f"{name}: ", inputs)
-    values = layers.values
+    with hiding_secrets(layers):
+        made = _rendered(job, one, layers, params, combination)
+        _keep_secrets_out(made)
+    return made
+
+
+def _rendered(
+    job: JobSpec,
+    one: Request,
+    layers: Layers,
+    params: Mapping[str, Scalar],
+    combination: Mapping[str, Scalar] | None,
+) -> RenderedJob:
+    name, values, inputs = job.name, layers.values, layers.inputs
     label = job_label.label_of(job, combination, values)
     rendered = render_settings(layers)
     if one.failed is not None:
         job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
     command, shown = render_command(job, values, one.extra, rendered)
     text = script.job_script(rendered, check_label(label), command, script.comments(job, shown))
-    made = _with_settings(rendered, label, text, shown)._replace(
+    return _with_settings(rendered, label, text, shown)._replace(
         job=name,
         params=tuple((key, as_text(value)) for key, value in {**(combination or {}), **params}.items()),
         shell=job.settings.shell if isinstance(job.command, str) else "",
@@ -82,8 +95,6 @@ def render_job(
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
         outputs=tuple(_output(declared, values, name) for declared in job.outputs),
     )
-    _keep_secrets_out(made)
-    return made
 
 
 def _output(declared: Output, values: Mapping[str, Any], job: str) -> Output:
@@ -153,7 +164,8 @@ def skip_reason(
         return ""
     values = {"job": job.name, "os": system(), **_matrix(combination), **bind(job, given, _from_caller(job, inputs))}
     layers = Layers(job.settings, job.root, values, f"{job.name}: ", inputs, lenient=True)
-    holds = template.evaluate(job.condition, layers.values, f"{job.name}: if")
+    with hiding_secrets(layers):
+        holds = template.evaluate(job.condition, layers.values, f"{job.name}: if")
     return "" if holds else f"`if` is false: {job.condition}"
 
 

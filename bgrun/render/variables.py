@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from bgrun.errors import UsageError
+from bgrun.light import contextmanager, suppress
 from bgrun.model import as_text
+from bgrun.render.command import hidden
 from bgrun.render.environment import read_env_files
 from bgrun.templating import template
 from bgrun.templating.inputs import RenderInputs, Variables
@@ -64,6 +66,14 @@ class Layers:
         """
         return {**self._files(), **{name: self._rendered(name) for name in self.settings.env}}
 
+    def secrets(self) -> dict[str, str]:
+        """Return the values of the secrets that are set, as far as they can be read."""
+        found = {}
+        for name in self.settings.secrets:
+            with suppress(UsageError, KeyError):
+                found[name] = self.values["env"][name]
+        return found
+
     def _files(self) -> dict[str, str]:
         if self._from_files is None:
             try:
@@ -88,6 +98,19 @@ class Layers:
             else:
                 self._made[name] = None if value is None else as_text(value)
         return self._made[name]
+
+
+@contextmanager
+def hiding_secrets(layers: Layers) -> Iterator[None]:
+    """Hide the values of secrets in the errors of what is rendered with them, inside the block."""
+    try:
+        yield
+    except UsageError as error:
+        known = layers.secrets()
+        message, hint = hidden(known, error.message), hidden(known, error.hint)
+        if (message, hint) == (error.message, error.hint):
+            raise
+        raise UsageError(message, hint) from None
 
 
 _ABSENT = object()

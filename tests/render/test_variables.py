@@ -89,3 +89,14 @@ def test_a_file_that_may_be_absent_is_an_input_of_the_plan(bg: Cli) -> None:
         bg("start", "filed", "--wait")
         assert bg("logs", "filed").out.strip() == "on"
     assert "skipped" in bg("start", "filed", "which=prod", "--wait", code=1).out
+
+
+@pytest.mark.parametrize(
+    "more", ["label: 'x {{ env.TOKEN }}'", "working_dir: '{{ env.TOKEN }}'", "concurrency: 'x {{ env.TOKEN }}'"]
+)
+def test_no_error_has_the_value_of_a_secret_of_an_env_file(bg: Cli, more: str) -> None:
+    (bg.folder / ".env").write_text("TOKEN=super-secret-value\n")
+    bg.jobs(f"jobs:\n  j:\n    command: 'true'\n    env_file: .env\n    secrets: [TOKEN]\n    {more}\n")
+    err = bg("start", "j", code=2).err
+    assert "***" in err
+    assert "super-secret" not in err and "secret-value" not in err
