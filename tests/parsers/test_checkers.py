@@ -96,3 +96,29 @@ def test_flake8_and_ruff_one_after_the_other() -> None:
     assert [(one.tool, one.id) for one in found_in("a.py:2:1: D100 Missing docstring\nFound 1 error.\n")] == [
         ("ruff", "D100")
     ]
+
+
+def test_findings_of_workspaces_that_are_linted_at_once() -> None:
+    text = (
+        "packages/a lint: /code/packages/a/x.js\npackages/b lint: /code/packages/b/y.js\n"
+        "packages/a lint:   2:1  error  'm' is not defined  no-undef\n"
+        "packages/b lint:   3:1  error  'n' is not defined  no-undef\n"
+    )
+    assert [(one.file, one.line) for one in found_in(text)] == [
+        ("/code/packages/a/x.js", 2),
+        ("/code/packages/b/y.js", 3),
+    ]
+
+
+def test_errors_of_workspaces_have_their_directory() -> None:
+    error = "src/x.ts(1,14): error TS2322: It is not assignable.\n"
+    pnpm, turbo = f"packages/a check: {error}", f"web:check: {error}"
+    assert [one.file for one in found_in(pnpm + turbo)] == ["packages/a/src/x.ts", "src/x.ts"]
+    npm = "".join(
+        f"> {name}@1.0.0 check\n> tsc -p .\n\n{error}npm error Lifecycle script `check` failed with error:\n"
+        f"npm error location /code/packages/{name}\n"
+        for name in ("a", "b")
+    )
+    recognizer = Recognizer(bytes.decode)
+    recognizer.feed(npm.encode())
+    assert [one.base for one in recognizer.result().found] == ["/code/packages/a", "/code/packages/b"]

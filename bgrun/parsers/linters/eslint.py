@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
+from bgrun.parsers.workspaces import unprefixed
 
 _FINDING = re.compile(r"^ +(\d+):(\d+) +(error|warning) +(\S.*)$")
 _TOTAL = re.compile(r"^[✖×] \d+ problems? \((\d+) errors?, (\d+) warnings?\)$")
@@ -24,16 +25,18 @@ class Eslint(Parser):
     name = "eslint"
     stems = (" error", "  warning  ", ", Error - ", ", Warning - ", "[Error", "[Warning", "): warning ")
     starts = ("Oops! ", r'\[\{"filePath":')
-    context = 1
+    context = 4
     longest = 32 << 10
 
     def __init__(self) -> None:
         super().__init__()
-        self._file = ""
+        self._files: dict[str, str] = {}
+        self._prefix = ""
         self._crashed = False
 
     def feed(self, line: str) -> bool:
-        """Read a line; the one before a finding names the file."""
+        """Read a line; one before the first finding names its file."""
+        self._prefix, line = _split(line)
         if self._crashed:
             return self._reason(line)
         if match := _FINDING.match(line):
@@ -46,7 +49,7 @@ class Eslint(Parser):
         elif line.startswith(_CRASH):
             self._crashed = True
         elif line[:1].strip() and not self._on_one_line(line):
-            self._file = line
+            self._files[self._prefix] = line
             return False
         return self._crashed
 
@@ -55,9 +58,9 @@ class Eslint(Parser):
         message, _, rule = text.rstrip().rpartition("  ")
         if not message or " " in rule:
             message, rule = text, ""
-        if self._file:
-            self.report(finding(self._file, match[1], rule, message.strip(), severity))
-        return bool(self._file)
+        if file := self._files.get(self._prefix):
+            self.report(finding(file, match[1], rule, message.strip(), severity))
+        return bool(file)
 
     def _on_one_line(self, line: str) -> bool:
         if match := _COMPACT.match(line):
@@ -96,3 +99,9 @@ class Eslint(Parser):
         self._crashed = False
         self.report(finding(None, None, None, line), SURE)
         return False
+
+
+def _split(line: str) -> tuple[str, str]:
+    """Return the prefix of a workspace, and the rest of a line: ESLint may run in several of them at once."""
+    rest = line if line[:1] == " " else unprefixed(line)[1]
+    return line[: len(line) - len(rest)], rest
