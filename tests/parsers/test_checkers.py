@@ -122,3 +122,25 @@ def test_errors_of_workspaces_have_their_directory() -> None:
     recognizer = Recognizer(bytes.decode)
     recognizer.feed(npm.encode())
     assert [one.base for one in recognizer.result().found] == ["/code/packages/a", "/code/packages/b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "12:30:45: error: connection lost",
+        "Nov 26 12:30:45: error: connection lost",
+        "2026-11-26 12:30:45: error: connection lost",
+        "localhost:8080: error: refused",
+        "127.0.0.1:8080: error: refused",
+        "[ERROR] Could not find the settings",
+        "error: it did not work",
+        "worker 3: warning: slow",
+    ],
+)
+def test_lines_of_other_programs_are_no_findings(line: str) -> None:
+    assert found_in(f"{line}\n") == []
+
+
+def test_a_language_that_prints_as_gcc_does() -> None:
+    (one,) = found_in("src/main.zig:3:14: error: expected type 'u8'\n")
+    assert (one.file, one.line, one.message) == ("src/main.zig", 3, "expected type 'u8'")

@@ -6,7 +6,7 @@ import re
 
 from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding
 
-_FINDING = re.compile(r"^(\S[^:]*):(\d+):(?:\d+:)? (fatal error|[Ee]rror|[Ww]arning): (.*)$")
+_FINDING = re.compile(r"^(\S[^:]*):(\d+):(\d+:)? (fatal error|[Ee]rror|[Ww]arning): (.*)$")
 _DRIVER = re.compile(
     r"^\S*?(?:gcc|g\+\+|cc|c\+\+|cc1|cc1plus|clang|clang\+\+|f951|gfortran|lto1)(?:-[\d.]+)?: "
     r"(fatal error|error|warning): (.*)$"
@@ -15,6 +15,8 @@ _RULE = re.compile(r"^(.*) \[(-[Wf][^\]\s]+|[a-z][\w.,-]*-[\w.,-]+)\]$")
 _OTHERS = (".py", ".pyi", ".java", ".kt", ".rs", ".go", ".sh", ".bash", ".ipynb")
 """Files of other tools that print the same form."""
 _C = re.compile(r"\.(?:[cChm]|cc|cpp|cxx|c\+\+|hh|hpp|hxx|cu|cuh|mm|inl|tcc|ipp|[sS]|asm|f|f90|F90|ino)$")
+_FILE = re.compile(r"\.[A-Za-z][\w+-]*$|^(?!\w+:)\S*/")
+"""What may be a file of another language, and is no time of day or address: `12:30:45: error: …`."""
 _ENDS = ("linker command failed", "ld returned ")
 _MOST_SEEN = 10_000
 
@@ -32,8 +34,8 @@ class Gcc(Parser):
     def feed(self, line: str) -> bool:
         """Read a line with an error or a warning; notes explain the one before them."""
         if match := _FINDING.match(line):
-            file, number, severity, text = match.groups()
-            if not _is_foreign(file, text):
+            file, number, column, severity, text = match.groups()
+            if not _is_foreign(file, text) and (_C.search(file) or (column and _FILE.search(file))):
                 self._once(file, number, severity, text)
         elif (match := _DRIVER.match(line)) and not match[2].startswith(_ENDS):
             self._once("", "", match[1], match[2])

@@ -22,7 +22,7 @@ _GOAL = re.compile(
 )
 _OTHER = re.compile(
     r"^\[(?:ERROR|FATAL)\] ((?:The goal you specified|Unknown lifecycle phase|Plugin \S+ or one of its|Non-\w+ POM"
-    r"|Could not find ).*?)(?: -> \[Help \d+\])?$"
+    r"|Could not find .*(?= -> \[Help)).*?)(?: -> \[Help \d+\])?$"
 )
 _BUILD = "[INFO] Scanning for projects"
 _LATER = ("Compilation failure", "There are test failures", "There was ", "There were ")
