@@ -23,6 +23,7 @@ class Combined(NamedTuple):
     missing: how many more problems the tools counted.
     source: `junit` if a report has problems, else `log`, or '' without problems.
     wrapped: whether the only problem is that a command failed.
+    dropped: how many more problems were recognized.
     """
 
     problems: tuple[Problem, ...]
@@ -31,6 +32,7 @@ class Combined(NamedTuple):
     missing: int
     source: str
     wrapped: bool
+    dropped: int
 
 
 def combined(report: Report | None, seen: Recognized, places: Places) -> Combined:
@@ -55,6 +57,7 @@ def combined(report: Report | None, seen: Recognized, places: Places) -> Combine
         logged.missing,
         "junit" if reported else "log" if worst else "",
         logged.wrapped and not reported,
+        logged.dropped,
     )
 
 

@@ -107,6 +107,7 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
         source="" if run.succeeded else found.source,
         note=masking.shown("; ".join(filter(None, notes)), known) or None,
         stall=stall.reason(at.log, time.time(), known) if run.state == "running" else None,
+        more=0 if run.succeeded else found.dropped,
         unrecognized=0 if run.succeeded else found.missing,
         wrapped=found.wrapped and not run.succeeded,
         tools=tools_of(seen, report.counts if report else {}),

@@ -52,6 +52,11 @@ class Recognized(NamedTuple):
         return sum(call.missing for call in self.calls)
 
     @property
+    def dropped(self) -> int:
+        """How many errors were recognized and not kept."""
+        return sum(number for call in self.calls for what, number in call.dropped.items() if what != "warnings")
+
+    @property
     def wrapped(self) -> bool:
         """Whether nothing was found but that a wrapper's command failed."""
         found = {call.certainty for call in self.calls if call.found}
@@ -220,7 +225,7 @@ def _claimed(calls: Iterable[Findings]) -> list[Findings]:
 
 def _without(call: Findings, left: Sequence[Found]) -> Findings:
     """Return findings with only some of the problems: the tool's own total no longer applies."""
-    return call._replace(found=tuple(left), counts=counted(left), total=None)
+    return call._replace(found=tuple(left), counts=counted(left, call.dropped), total=None)
 
 
 def _once(every: Iterable[Found]) -> Iterator[Found]:

@@ -43,6 +43,8 @@ WRAPPER: it only says that another command failed. WEAK: a form that several too
 traceback. LIKELY: a form of this tool, with its own kind of rule or code. SURE: between its own heading and total, or a
 line that nobody else prints.
 """
+MOST_FOUND = 5000
+"""How many problems of a call are kept; others are counted only, so that a log full of them takes little memory."""
 MILD = ("warning", "notice", "info", "note")
 
 
@@ -98,6 +100,7 @@ class Findings(NamedTuple):
     total: how many problems it says there are, or None.
     owns: whether everything between `start` and `end` is its output.
     base: the directory that its files are relative to, or '' if it does not say.
+    dropped: how many problems were recognized beyond `MOST_FOUND`, by outcome.
     """
 
     tool: str
@@ -109,6 +112,7 @@ class Findings(NamedTuple):
     total: int | None = None
     owns: bool = False
     base: str = ""
+    dropped: Mapping[str, int] = {}
 
     @property
     def is_of_tests(self) -> bool:
@@ -118,7 +122,7 @@ class Findings(NamedTuple):
     @property
     def missing(self) -> int:
         """How many problems it counted beyond those that were recognized."""
-        return max(0, (self.total or 0) - len(self.found))
+        return max(0, (self.total or 0) - len(self.found) - sum(self.dropped.values()))
 
 
 def number(text: str | None) -> int | None:
@@ -153,6 +157,7 @@ class Parser:
         self._calls: list[Findings] = []
         self._call: Findings | None = None
         self._found: list[Found] = []
+        self._dropped: dict[str, int] = {}
 
     def feed(self, line: str) -> bool:
         """Read a line; return whether the next one is wanted whatever is in it."""
@@ -183,10 +188,15 @@ class Parser:
         """
         place = self.at if at is None else at
         call = self._call or Findings(self.name, certainty, place, place)
-        self._call = call._replace(certainty=max(call.certainty, certainty), end=max(call.end, place))
-        severity = problem.severity if problem.severity in MILD else "error"
-        known = problem._replace(message=short(problem.message), severity=severity, tool=self.name)
-        self._found.append(Found(known, place))
+        if certainty > call.certainty or place > call.end or not self._call:
+            self._call = call._replace(certainty=max(call.certainty, certainty), end=max(call.end, place))
+        if len(self._found) < MOST_FOUND:
+            severity = problem.severity if problem.severity in MILD else "error"
+            known = problem._replace(message=short(problem.message), severity=severity, tool=self.name)
+            self._found.append(Found(known, place))
+        else:
+            what = _outcome(problem)
+            self._dropped[what] = self._dropped.get(what, 0) + 1
 
     def finish(self, counts: Mapping[str, int] | None = None, total: int | None = None, certainty: int = SURE) -> None:
         """End the call at the current line: the tool's own total.
@@ -213,15 +223,18 @@ class Parser:
 
     def _close(self, end: int) -> None:
         if self._call is not None:
-            call = self._call._replace(end=max(end, self._call.start), found=tuple(self._found))
-            self._calls.append(call._replace(counts=call.counts or counted(self._found)))
-        self._call, self._found = None, []
+            call = self._call._replace(end=max(end, self._call.start), found=tuple(self._found), dropped=self._dropped)
+            self._calls.append(call._replace(counts=call.counts or counted(self._found, self._dropped)))
+        self._call, self._found, self._dropped = None, [], {}
 
 
-def counted(found: Sequence[Found]) -> dict[str, int]:
-    """Return how many problems there are: tests that failed, errors, warnings."""
-    counts = {"failed": 0, "errors": 0, "warnings": 0}
+def _outcome(problem: Problem) -> str:
+    return "warnings" if problem.mild else "failed" if problem.test and not problem.phase else "errors"
+
+
+def counted(found: Sequence[Found], more: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Return how many problems there are, by outcome: tests that failed, errors, warnings; `more` is added."""
+    counts = {"failed": 0, "errors": 0, "warnings": 0} | dict(more or {})
     for one in found:
-        problem = one.problem
-        counts["warnings" if problem.mild else "failed" if problem.test and not problem.phase else "errors"] += 1
+        counts[_outcome(one.problem)] += 1
     return {what: number for what, number in counts.items() if number}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bgrun.parsers.recognize import merged, settle
-from bgrun.parsers.shape import LIKELY, SURE, WEAK, WRAPPER, Findings, Found, Problem
+from bgrun.parsers.recognize import Recognizer, merged, settle
+from bgrun.parsers.shape import LIKELY, MOST_FOUND, SURE, WEAK, WRAPPER, Findings, Found, Problem
 
 
 def call(tool: str, certainty: int, *at: int, severity: str = "error", **more: object) -> Findings:
@@ -65,6 +65,15 @@ def test_a_traceback_counts_if_nothing_surer_follows() -> None:
         ("python", [1]),
         ("gcc", [5]),
     ]
+
+
+def test_of_very_many_problems_the_first_are_kept_and_all_are_counted() -> None:
+    recognizer = Recognizer(lambda raw: raw.decode())
+    for number in range(MOST_FOUND + 20):
+        recognizer.feed(f"a{number % 7}.c:{number + 1}:1: error: bad\nb.py:{number + 1}:1: F401 `os` unused\n".encode())
+    seen = recognizer.result()
+    assert (len(seen.found), seen.dropped, seen.missing) == (2 * MOST_FOUND, 40, 0)
+    assert seen.counts == {"errors": 2 * MOST_FOUND + 40}
 
 
 def test_counts_add_up_with_failures_first() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from bgrun.parsers.shape import MOST_FOUND
+
 _RULE = r"([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9]*(?:-[a-z0-9]+)*:|SyntaxError:)"
 _FILE = r"^(\S[^:]*\.(?:pyi?|ipynb))"
 _FORMS = (
@@ -38,11 +40,13 @@ class Alike:
         self.ruff: list[Line] = []
         self.flake8: list[Line] = []
         self._open: list[Line] = []
+        self._many: dict[bool, Line] = {}
 
     def feed(self, line: str, at: int) -> bool:
         """Read a line; return whether the next one decides, too."""
         if one := _read(line, at):
-            self._open.append(one)
+            # Of very many lines only their number matters: one stands for the others.
+            self._open.append(self._many.setdefault(one.by_ruff, one) if len(self._open) >= MOST_FOUND else one)
         elif self._open and (match := TOTAL_OF_RUFF.match(line)):
             self._settle(int(match[2] or match[1]))
         elif self._open and not _SOURCE.match(line):

@@ -14,7 +14,7 @@ from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _OUTCOMES = (
     "passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun|subtests (?:passed|failed|skipped)"
@@ -280,7 +280,9 @@ class _Test(NamedTuple):
 def _tests(of: _Call) -> Iterator[_Test]:
     """Yield the tests that failed: from the summary, else from the sections, else from the list of results."""
     if of.listed:
-        left = list(of.sections)
+        left: dict[str, list[_Section]] = {}
+        for section in reversed(of.sections):
+            left.setdefault(section.title, []).append(section)
         for listed in of.listed:
             yield _with_section(listed, left)
     elif of.sections:
@@ -290,14 +292,13 @@ def _tests(of: _Call) -> Iterator[_Test]:
             yield _Test(one.text.partition("::")[0], None, one.text, "", one.part, one.at)
 
 
-def _with_section(listed: _Listed, left: list[_Section]) -> _Test:
+def _with_section(listed: _Listed, left: Mapping[str, list[_Section]]) -> _Test:
     """Return a test of the summary, completed with the first section of its title that is left, which it uses up."""
     splits = list(_splits(listed.text))
     whole = next((one for one in splits if _is_whole(one[0])), splits[-1])
-    for section in left:
-        for id, message in splits if section.title else [whole]:
-            if _belongs(section, listed, id):
-                left.remove(section)
+    for id, message in splits:
+        for title in (*_titles(id, listed), *([""] if (id, message) == whole else [])):
+            if section := _taken(left.get(title, []), listed, id):
                 file = id.partition("::")[0]
                 # pytest cuts the messages of its summary to the width of the terminal.
                 full = section.message() if not message or message.endswith(("...", "…")) else message
@@ -305,6 +306,17 @@ def _with_section(listed: _Listed, left: list[_Section]) -> _Test:
     id, message = whole
     phase = listed.part if listed.kind != "ERROR" else "setup or teardown" if "::" in id else "collection"
     return _Test(id.partition("::")[0], None, id, message, phase, listed.at)
+
+
+def _taken(sections: list[_Section], listed: _Listed, id: str) -> _Section | None:
+    """Take the next section of this kind from those of a title, of which the last one comes first."""
+    file = id.partition("::")[0]
+    for place in range(len(sections) - 1, -1, -1):
+        section = sections[place]
+        fits = section.title or any(_is_same(path, file) for path, _, _ in section.places)
+        if (listed.kind == "ERROR") == bool(section.phase) and fits:
+            return sections.pop(place)
+    return None
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
@@ -316,17 +328,13 @@ def _splits(text: str) -> Iterator[tuple[str, str]]:
     yield text, ""
 
 
-def _belongs(section: _Section, listed: _Listed, id: str) -> bool:
-    if (listed.kind == "ERROR") != bool(section.phase):
-        return False
-    file, _, name = id.partition("::")
-    if not section.title:
-        return any(_is_same(path, file) for path, _, _ in section.places)
-    if section.phase == "collection":
-        return section.title == id
+def _titles(id: str, listed: _Listed) -> tuple[str, ...]:
+    """Return the titles that the section of a test may have."""
+    name = id.partition("::")[2]
+    if not name:
+        return (id,)
     plain, bracket, values = name.partition("[")
-    title = " ".join(filter(None, (plain.replace("::", ".") + bracket + values, listed.part)))
-    return section.title in (title, f"[doctest] {name}")
+    return " ".join(filter(None, (plain.replace("::", ".") + bracket + values, listed.part))), f"[doctest] {name}"
 
 
 def _without_summary(section: _Section) -> _Test:
