@@ -57,7 +57,7 @@ _OF_SHELL_TEXT = frozenset(" \t\n|&;<>()$`")
 
 
 def _is_shell_text(word: str) -> bool:
-    return not _OF_SHELL_TEXT.isdisjoint(word)
+    return not word.startswith("-") and not _OF_SHELL_TEXT.isdisjoint(word)
 
 
 def is_assignment(word: str) -> bool:
@@ -89,6 +89,7 @@ def fill(template: RenderedJob, label: str, command: AdHoc) -> RenderedJob:
         from bgrun.render import shell_text
 
         shown, shell = argv[0], template.shell
+        keep_out(dict(template.secrets), shown)  # the shell quotes text that it cannot parse
         argv = shell_text.argv(shown, shell)
     script = template.script
     words = (OPERANDS, env_words(argv)) if OPERANDS in script else (WORDS, exec_words(argv))

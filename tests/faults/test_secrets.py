@@ -170,7 +170,9 @@ def test_a_secret_is_found_however_it_is_quoted(bg: Cli, value: str, command: st
     bg.jobs(
         f"jobs: {{x: {{command: {command}, secrets: [TOKEN], params: {{v: {{}}}}}}}}\ndefaults: {{secrets: [TOKEN]}}"
     )
-    for words in (("start", "x", f"v={value}"), ("run", "y", "--", "echo", value), ("run", "y", "--", f"--x={value}")):
+    ways = (("start", "x", f"v={value}"), ("run", "y", "--", "echo", value), ("run", "y", "--", f"--x={value}"))
+    texts = (("run", "y", "--", f"echo '{value}' ("), ("run", "y", "--", f"echo {value} | cat"))
+    for words in (*ways, *texts):
         done = bg(*words, code=2, TOKEN=value)
         assert "would contain the value of secret TOKEN" in done.err, done
         assert value not in done.err

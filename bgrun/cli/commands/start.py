@@ -41,9 +41,11 @@ def run(project: Project, args: Args) -> int:
         args.retry,
     )
     _warn(project)
+    started = api.start.run_command(project, args.label, command, settings)
     if command.is_text and not args.quiet:
+        # After the start, which refuses a text with a secret in it.
         output.note(f"running shell text: {short(command.argv[0])}")
-    return _report_start(project, args, api.start.run_command(project, args.label, command, settings))
+    return _report_start(project, args, started)
 
 
 def group(project: Project, args: Args) -> int:
