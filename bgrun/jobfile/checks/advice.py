@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bgrun.jobfile import problem_matchers, specs
+from bgrun.errors import UsageError
+from bgrun.jobfile import job_label, problem_matchers, specs
 from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ def warnings(source: Source) -> Iterator[Fault]:
         for job in specs.of_document(Path(one.file), one.document.data).jobs.values():
             yield from _command(one, job)
             yield from _matchers(one, job)
+            yield from _labels(one, job)
 
 
 def _command(source: Source, job: JobSpec) -> Iterator[Fault]:
@@ -43,3 +45,15 @@ def _matchers(source: Source, job: JobSpec) -> Iterator[Fault]:
             yield source.document.fault(
                 source.file, ("jobs", job.name, "problems", place), message, "fix the number of the group"
             )
+
+
+def _labels(source: Source, job: JobSpec) -> Iterator[Fault]:
+    """Warn about a label that two combinations of a matrix have: only one of them can be started at a time."""
+    defaults = {param.name: param.default for param in job.params if param.default is not None}
+    values = {"env": RenderInputs({}).env, "job": job.name, **defaults}
+    try:
+        labels = [job_label.label_of(job, one, {**values, "matrix": one}) for one in job.matrix]
+    except UsageError:
+        return  # it depends on what a start gives, and is checked there
+    if twice := job_label.label_twice(labels):
+        yield source.document.fault(source.file, ("jobs", job.name, "label" if job.label else "matrix"), *twice)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgrun.errors import UsageError
-from bgrun.jobfile import env_names, job_label, matrix, params, problem_matchers, specs
+from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
 from bgrun.jobfile.checks import advice, references
 from bgrun.jobfile.checks.references import Around
 from bgrun.jobfile.checks.schema_errors import schema_faults
@@ -97,7 +97,6 @@ def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any], arou
     for job in own.jobs.values():
         yield from _params(file, document, job)
         yield from _condition(file, document, job)
-        yield from _labels(file, document, job)
         yield from _progress(file, document, job)
         yield from _matchers(file, document, job)
         found = list(_templates(file, document, job))
@@ -173,18 +172,6 @@ def _condition(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
         for found in template.faults(f"{{{{ ({job.condition}) }}}}", known):
             hint = f"available variables: {', '.join(sorted(known))}" if found.undefined else "fix the expression"
             yield document.fault(file, ("jobs", job.name, "if"), found.message, hint)
-
-
-def _labels(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
-    """Find a label that two combinations of a matrix have, as far as it depends on nothing else."""
-    defaults = {param.name: param.default for param in job.params if param.default is not None}
-    values = {"env": RenderInputs({}).env, "job": job.name, **defaults}
-    try:
-        labels = [job_label.label_of(job, one, {**values, "matrix": one}) for one in job.matrix]
-    except UsageError:
-        return  # it depends on what a start gives, and is checked there
-    if twice := job_label.label_twice(labels):
-        yield document.fault(file, ("jobs", job.name, "label" if job.label else "matrix"), *twice)
 
 
 def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:

@@ -32,3 +32,16 @@ def test_a_matcher_with_a_group_that_its_regexp_lacks(tmp_path: Path, monkeypatc
     jobs = "  a:\n    command: ls\n    problems: [{owner: x, pattern: [{regexp: '^(.*)$', file: 1, message: 2}]}]"
     (found,) = warnings(tmp_path, jobs, monkeypatch)
     assert found.startswith("f.yaml:4:16: jobs.a.problems[0]: message is group 2, and the regexp has 1")
+
+
+def test_combinations_of_a_matrix_that_share_a_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = (
+        "  a: {command: ls, matrix: {path: ['a/b', 'a b']}}\n"
+        "  b: {command: ls, matrix: {n: [1, 2]}, label: '{{ p }}_{{ matrix | length }}', params: {p: {default: 5}}}\n"
+        "  started: {command: ls, matrix: {n: [1, 2]}, label: '{{ p }}_{{ matrix | length }}', params: {p: {}}}\n"
+        "  fine: {command: ls, matrix: {n: [1.1, 1.10]}}"
+    )
+    assert [line.partition(";")[0] for line in warnings(tmp_path, jobs, monkeypatch)] == [
+        "f.yaml:2:20: jobs.a.matrix: two matrix combinations have the label 'a_a-b'",
+        "f.yaml:3:41: jobs.b.label: two matrix combinations have the label '5_1'",
+    ]
