@@ -97,7 +97,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
     event_loop.find_prctl()
     job.look_around()
     supervisor = main.prepare(plan, machine)
-    answer_fd, ready_fd = os.pipe()
+    answer_fd, ready_fd = _pipe()
     try:
         pid = os.fork()
     except OSError as error:
@@ -114,8 +114,8 @@ def _spawn(plan: Plan) -> tuple[int, int]:
     """Start an interpreter of its own as the supervisor; return its PID and the descriptor on which it answers."""
     from bgrun.local.launch import interpreter
 
-    plan_fd, feed_fd = os.pipe()
-    answer_fd, ready_fd = os.pipe()
+    plan_fd, feed_fd = _pipe()
+    answer_fd, ready_fd = _pipe()
     os.set_inheritable(ready_fd, True)
     try:
         pid = interpreter.spawn(plan, plan_fd, ready_fd)
@@ -130,8 +130,15 @@ def _spawn(plan: Plan) -> tuple[int, int]:
     return pid, answer_fd
 
 
+def _pipe() -> tuple[int, int]:
+    try:
+        return os.pipe()
+    except OSError as error:
+        raise _no_supervisor(error) from error
+
+
 def _no_supervisor(error: OSError) -> LaunchError:
-    return LaunchError(f"cannot start a supervisor: {error.strerror}")
+    return LaunchError(f"cannot start a supervisor: {error.strerror}", "see `ulimit -n` and `ulimit -u`")
 
 
 def _feed(fd: int, plan: Plan) -> None:

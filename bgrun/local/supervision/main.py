@@ -39,10 +39,10 @@ def begin(supervisor: Supervisor, ready_fd: int) -> NoReturn:
     """Be this supervisor, in a fork of the command line that never returns there."""
     code = 1
     try:
-        _leave_caller(ready_fd, supervisor.machine.code.fd if supervisor.machine.code else -1)
         with _faults_noted():
-            _supervise(supervisor, ready_fd, is_fork=True)
-            code = 0
+            if _leave_caller(ready_fd, supervisor.machine.code.fd if supervisor.machine.code else -1):
+                _supervise(supervisor, ready_fd, is_fork=True)
+                code = 0
     finally:
         os._exit(code)
 
@@ -53,10 +53,10 @@ def main() -> None:
     os.set_inheritable(fd, False)
     with open(0, "rb", closefd=False) as stdin:
         plan = unpack(stdin.read())
-    _leave_caller(fd)
-    sys.path.extend(plan.module_path)
-    with _faults_noted():
-        _supervise(prepare(plan), fd, is_fork=False)
+    if _leave_caller(fd):
+        sys.path.extend(plan.module_path)
+        with _faults_noted():
+            _supervise(prepare(plan), fd, is_fork=False)
 
 
 def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
@@ -101,12 +101,21 @@ def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, r
         task.reports_before = fresh.Before(*reports_before)
 
 
-def _leave_caller(*kept_fds: int) -> None:
-    """Keep nothing of the caller's: session, streams, descriptors, directory."""
+def _leave_caller(ready_fd: int, *kept_fds: int) -> bool:
+    """Keep nothing of the caller's: session, streams, descriptors, directory. Report if that fails; return whether not.
+
+    It fails where no descriptor is free: streams and the list of descriptors take one each.
+    """
     os.setsid()
-    leave_streams()
-    close_all(kept_fds)
-    os.chdir("/")
+    try:
+        leave_streams()
+        close_all((ready_fd, *kept_fds))
+        os.chdir("/")
+    except OSError as error:
+        hint = "see `ulimit -n` and `ulimit -u`"
+        _refuse(ready_fd, LaunchError(f"cannot start a supervisor: {error.strerror}", hint))
+        return False
+    return True
 
 
 @contextmanager
