@@ -8,6 +8,7 @@ import sys
 
 from bgrun import api
 from bgrun.errors import EXIT_INTERRUPTED, BgrunError, OutputError, ReaderLeftError, output_error
+from bgrun.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ def _warn_of_skipped() -> None:
 
 def _open_closed_streams() -> None:
     """Open the null device for each standard stream that the caller closed (`>&-`); no other file gets its number."""
-    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(free)
+    with suppress(OSError):  # no descriptor is free, so none of the first is
+        while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(free)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ def test_runs_are_in_the_order_of_time_whatever_zone_they_began_in(bg: Cli) -> N
         assert bg("list", "-n", "2", "-q", TZ=zone).out.split() == runs[:-3:-1]
         assert [run["run_id"] for run in bg.json("status", TZ=zone)["runs"]] == runs[::-1]
         assert bg.state("w")["run_id"] == runs[-1]
-        shown = [line.split("  ")[-2].strip() for line in bg("list", TZ=zone).out.splitlines()[1:]]
+        heads, *rows = [re.split(" {2,}", line) for line in bg("list", TZ=zone).out.splitlines()]
+        shown = [row[heads.index("STARTED")] for row in rows]
         assert shown == sorted(shown, reverse=True), "all times are local ones of whoever reads"
         hours = {"EAST-14": 14, "HERE-2": 2, "HERE-1": 1, "UTC0": 0, "WEST+12": -12}[zone]
         began = datetime.fromisoformat(reported[0]["started_at"]).astimezone(timezone(timedelta(hours=hours)))
