@@ -84,7 +84,7 @@ def test_a_soft_limit_is_the_jobs_alone(bg: Cli) -> None:
 def test_a_single_start_says_so(bg: Cli) -> None:
     """Whichever descriptor is the last one: the run is whole, or there is none and one line says why."""
     codes = []
-    for most in range(4, 16):
+    for most in range(5, 16):
         done = limited(bg, f"-n {most}")("run", "x", "--", "true", code=None)
         codes.append(done.code)
         assert done.code == 0 or "Too many open files" in done.err, done
