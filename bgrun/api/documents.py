@@ -295,7 +295,7 @@ def _brief_estimate(project: Project, run: Run) -> dict[str, Any]:
 
 def _brief_digest(digest: Digest) -> dict[str, Any]:
     found = digest_fields(digest)
-    lines = [*digest.head, *digest.tail] if digest.needs_lines else []
+    lines = brief_lines(digest)
     parts = [
         _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_brief_digest(one)})
         for one in digest.parts
@@ -312,6 +312,11 @@ def _brief_digest(digest: Digest) -> dict[str, Any]:
     outputs = _brief_outputs(digest.outputs)
     more = {**left, "lines": lines, "note": digest.note, **outputs, "runs": parts}
     return {"counts": found["counts"], **compared, "problems": problems, **more}
+
+
+def brief_lines(digest: Digest) -> list[str]:
+    """Return the lines of the log that may tell why a run did not succeed."""
+    return [*(digest.head if digest.needs_lines else ()), *digest.last_lines]
 
 
 def _brief_outputs(found: Iterable[OutputValue]) -> dict[str, Any]:

@@ -96,11 +96,11 @@ def outputs_cell(found: Iterable[api.insight.OutputValue]) -> str:
 
 
 def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
-    """Return lines of the log where no problem explains the result."""
+    """Return lines of the log where no problem explains the result, or where they follow all problems."""
     if digest.needs_lines:
         yield from digest.head
         yield from ("…",) if digest.head else ()
-        yield from digest.tail
+    yield from digest.last_lines
 
 
 def _problem_line(problem: api.insight.Problem) -> str:

@@ -24,6 +24,7 @@ class Combined(NamedTuple):
     source: `junit` if a report has problems, else `log`, or '' without problems.
     wrapped: whether the only problem is that a command failed.
     dropped: how many more problems were recognized.
+    unclaimed: how many lines at the end of the log follow the output of the tools.
     """
 
     problems: tuple[Problem, ...]
@@ -33,6 +34,7 @@ class Combined(NamedTuple):
     source: str
     wrapped: bool
     dropped: int
+    unclaimed: int
 
 
 def combined(report: Report | None, seen: Recognized, places: Places) -> Combined:
@@ -58,6 +60,7 @@ def combined(report: Report | None, seen: Recognized, places: Places) -> Combine
         "junit" if reported else "log" if worst else "",
         logged.wrapped and not reported,
         logged.dropped,
+        seen.unclaimed,
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 1000
 """How many problems of a run are kept, for comparisons with other runs."""
-_TAIL, _SHORT_TAIL, _HEAD = 12, 3, 3
+_TAIL, _SHORT_TAIL, _HEAD, _MOST_UNCLAIMED = 12, 3, 3, 5
 
 
 class Digest(NamedTuple):
@@ -36,7 +36,7 @@ class Digest(NamedTuple):
     counts: tests or problems by outcome, or None.
     problems: the first problems, errors before warnings.
     more: how many problems there are beyond those.
-    head, tail: lines of the log; `head` only if no problem was recognized.
+    head, tail: lines of the log; `head` only if no problem explains the result.
     source: where the problems are from: `junit`, `log` or ''.
     note: what could not be used or read, or None.
     stall: why an active run seems stalled, or None.
@@ -51,6 +51,7 @@ class Digest(NamedTuple):
     made_by: a mark of the code that made this: another one may recognize other problems.
     comparison: how the problems differ from those of an earlier run, or None.
     flaky: the places of problems that are flaky, each with a run in which the test passed.
+    unclaimed: how many lines of the tail follow the output of the tools: another command printed them.
     """
 
     run: Run
@@ -73,11 +74,19 @@ class Digest(NamedTuple):
     made_by: str = ""
     comparison: Comparison | None = None
     flaky: tuple[tuple[int, str], ...] = ()
+    unclaimed: int = 0
 
     @property
     def needs_lines(self) -> bool:
-        """Whether lines of the log are shown: the run did not succeed, and no problem explains it."""
-        return not self.run.succeeded and (self.wrapped or not self.problems)
+        """Whether lines of the log are shown: the run did not succeed, and no error explains it."""
+        return not self.run.succeeded and (self.wrapped or all(one.mild for one in self.problems))
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """The last lines of the log that are shown: those that no tool printed may tell the cause."""
+        if self.needs_lines:
+            return self.tail
+        return self.tail[-self.unclaimed :] if self.unclaimed and not self.run.succeeded else ()
 
     def limited(self, most: int) -> Digest:
         """Return it with at most so many problems."""
@@ -113,10 +122,12 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
         tools=tools_of(seen, report.counts if report else {}),
         silent=found.problems[:MOST_KEPT] if run.succeeded else (),
         complete=not (note or unsearched or found.missing or len(found.problems) > MOST_KEPT),
+        unclaimed=0 if run.succeeded else min(found.unclaimed, _MOST_UNCLAIMED),
     )
     lines = excerpt.tail(at.log, known)
-    most = _TAIL if made.needs_lines else _SHORT_TAIL
-    head = excerpt.head(at.log, known)[:_HEAD] if made.needs_lines and len(lines) > _TAIL else ()
+    is_bare = made.needs_lines and (made.wrapped or not made.problems)
+    most = _TAIL if is_bare else _MOST_UNCLAIMED if made.needs_lines else max(_SHORT_TAIL, made.unclaimed)
+    head = excerpt.head(at.log, known)[:_HEAD] if is_bare and len(lines) > _TAIL else ()
     return made.limited(MOST_KEPT)._replace(head=_shown(head), tail=_shown(lines[-most:]))
 
 

@@ -28,7 +28,7 @@ VERSION = 2
 """The version of the format; a digest of another version is ignored."""
 _KEPT = (
     "counts", "problems", "more", "head", "tail", "source", "note", "unrecognized", "wrapped", "outputs",
-    "tools", "silent", "complete", "clean", "made_by", "comparison", "flaky",
+    "tools", "silent", "complete", "clean", "made_by", "comparison", "flaky", "unclaimed",
 )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def _digest(run: Run, raw: dict[str, Any]) -> Digest:
     found = Digest(run, counts, problems, more, head, tail, source=str(raw["source"]), note=raw["note"])
     outputs = tuple(_output(*one) for one in raw.get("outputs", ()))
     found = found._replace(unrecognized=unrecognized, wrapped=bool(raw["wrapped"]), outputs=outputs)
+    found = found._replace(unclaimed=int(raw.get("unclaimed", 0)))
     return _with_comparison(found, raw) if "tools" in raw else found
 
 

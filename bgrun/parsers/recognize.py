@@ -9,7 +9,7 @@ import re
 import time
 from typing import NamedTuple
 
-from bgrun.parsers import registry
+from bgrun.parsers import closing, registry
 from bgrun.parsers.directories import Directories
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Found, Parser, counted
 from bgrun.parsers.sieve import MOST_BYTES, Sieve
@@ -27,9 +27,13 @@ _ATTEMPT = re.compile(r"^--- bgrun: attempt \d+ of \d+ in [\d.]+ s; the one befo
 
 
 class Recognized(NamedTuple):
-    """What was recognized in a log: the findings that count, in its order."""
+    """What was recognized in a log: the findings that count, in its order.
+
+    unclaimed: how many lines at the end of the log follow the output of all tools that were recognized.
+    """
 
     calls: tuple[Findings, ...] = ()
+    unclaimed: int = 0
 
     @property
     def found(self) -> list[Found]:
@@ -58,8 +62,9 @@ class Recognized(NamedTuple):
 
     @property
     def wrapped(self) -> bool:
-        """Whether nothing was found but that a wrapper's command failed."""
-        found = {call.certainty for call in self.calls if call.found}
+        """Whether no error was found but that a wrapper's command failed."""
+        serious = [call for call in self.calls if any(not one.problem.mild for one in call.found)]
+        found = {call.certainty for call in serious or self.calls if call.found}
         return found == {WRAPPER}
 
 
@@ -116,9 +121,11 @@ class Recognizer:
 
     def result(self) -> Recognized:
         """Return what was recognized, at the end of the log."""
-        settled = settle(self.claims())
+        claims = self.claims()
         directories = next(parser for parser in self._sieve.parsers if isinstance(parser, Directories))
-        return Recognized(tuple(_based(call, directories) for call in settled))
+        calls = tuple(_based(call, directories) for call in settle(claims))
+        end = max((call.end for call in claims if call.certainty > WRAPPER), default=None)
+        return Recognized(calls, 0 if end is None else closing.unclaimed(self._sieve.lines_after(end)))
 
 
 def _based(call: Findings, directories: Directories) -> Findings:

@@ -88,6 +88,15 @@ class Sieve:
         self._rest = self._before = b""
         self._inside.clear()
 
+    def lines_after(self, at: int) -> list[str]:
+        """Return the lines after the one at a position, as far as they are in the last 4 KiB of the log."""
+        start = self._at - len(self._before)
+        if at < start:
+            data = self._before.partition(b"\n")[2] if start else self._before
+        else:
+            data = self._before[at - start :].partition(b"\n")[2]
+        return [self._show(line) for line in data.split(b"\n")[:-1]]
+
     def _lines(self, data: bytes) -> None:
         """Read whole lines."""
         if b"\x1b" in data:

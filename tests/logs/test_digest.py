@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.api import documents
+from bgrun.cli import digest_text
 from bgrun.logs import digest as digests
 from bgrun.logs import excerpt, search
 from bgrun.model import RenderedJob, Run
@@ -148,3 +149,46 @@ def test_at_most_so_many_problems_are_reported_of_one_and_of_a_group(tmp_path: P
     assert (len(one.problems), one.more) == (10, 4)
     group = digests.of_group(a_run(), [one, one], 15)
     assert [(len(part.problems), part.more) for part in group.parts] == [(10, 4), (5, 9)]
+
+
+WARNING = "w.c:1:5: warning: unused variable \u2018x\u2019 [-Wunused-variable]\n    1 | int x;\n      |     ^\n"
+HANDLED = (
+    "ERROR:root:cache\nTraceback (most recent call last):\n"
+    "  File \"/p/a.py\", line 3, in main\n    load()\nKeyError: 'k'\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "last"),
+    [
+        (WARNING + "signing failed: no key\n", "signing failed: no key"),
+        (HANDLED + "fatal: config missing\n", "fatal: config missing"),
+        (PROBLEM + "deploy refused\n", "deploy refused"),
+        (PROBLEM + "deploy refused\nmake: *** [Makefile:2: all] Error 9\n", "deploy refused"),
+        (PROBLEM + "\x1b[31mdeploy refused\x1b[0m", "deploy refused"),
+    ],
+)
+def test_what_another_command_printed_last_is_shown_below_the_findings(tmp_path: Path, log: str, last: str) -> None:
+    found = digest_of(tmp_path, log)
+    assert len(found.problems) == 1
+    assert last in found.last_lines
+    assert f"  {last}" in list(digest_text.lines(found._replace(run=found.run._replace(log=f"{tmp_path}/x.log"))))
+    assert last in documents.brief_lines(found)
+
+
+def test_lines_that_belong_to_an_error_are_not_shown_again(tmp_path: Path) -> None:
+    code = WARNING.replace("warning:", "error:")
+    for log in (code, PROBLEM, PROBLEM + "make: *** [Makefile:2: all] Error 1\n", "y\n" * 9 + PROBLEM):
+        assert digest_of(tmp_path, log).last_lines == ()
+    assert digest_of(tmp_path, PROBLEM + "deploy refused\n", "succeeded").last_lines == ()
+
+
+def test_of_many_lines_after_the_findings_the_last_few_are_shown(tmp_path: Path) -> None:
+    found = digest_of(tmp_path, PROBLEM + "".join(f"step {number}\n" for number in range(5000)))
+    assert found.last_lines == tuple(f"step {number}" for number in range(4995, 5000))
+
+
+def test_where_a_tool_only_warned_and_make_failed_the_lines_between_are_shown(tmp_path: Path) -> None:
+    found = digest_of(tmp_path, WARNING + "no key\nmake: *** [Makefile:2: all] Error 2\n")
+    assert [one.tool for one in found.problems] == ["make"]
+    assert "no key" in found.last_lines

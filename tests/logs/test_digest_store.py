@@ -41,6 +41,7 @@ def made(run: Run, **more: object) -> Digest:
     known |= {"unrecognized": 3, "wrapped": True, "outputs": (OutputValue("w", ("a", "b"), 3), OutputValue("c", 1.5))}
     known |= {"tools": (ToolRun("pytest", True, 60, 59), ToolRun("make")), "silent": problems[:1], "made_by": "code"}
     known |= {"complete": True, "clean": True, "comparison": Comparison("x_1", (0, 1), None), "flaky": ((1, "x_2"),)}
+    known |= {"unclaimed": 1}
     return Digest(run, **(known | more))  # type: ignore[arg-type]
 
 

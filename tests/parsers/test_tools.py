@@ -99,6 +99,33 @@ def test_no_parser_claims_the_output_of_another_tool(case: Case) -> None:
     assert not claims
 
 
+OTHER_ENDS = {
+    "ansible/syntax", "pre-commit/color", "pre-commit/make", "pre-commit/plain", "pytest/usage_7_4", "python/notes",
+    "python/thread", "terraform/make", "terraform/plain",
+}  # fmt: skip
+"""The logs at whose end there is more to read than the tool's last words."""
+
+
+@cases
+def test_what_follows_the_last_finding_of_a_tool_is_known_to_be_its_own(case: Case) -> None:
+    seen = recognized(case.log)
+    assert bool(seen.unclaimed and not seen.wrapped) == (case.name in OTHER_ENDS)
+
+
+SILENT_ENDS = {f"go/script-{one}" for one in ("deadlock", "error", "make", "nil", "npm", "plain")} | {
+    "javac/syntax",  # the number of warnings may follow
+    "pytest/no_report_9_2",  # its total is known only at the end of the log
+}
+"""The logs of tools that wait for more lines, up to the end of the log."""
+
+
+@cases
+def test_a_line_of_another_command_at_the_end_is_not_part_of_it(case: Case) -> None:
+    seen = read(case.log.rstrip(b"\n") + b"\nsigning failed: no key\n").result()
+    if seen.found and not seen.wrapped and case.name not in SILENT_ENDS:
+        assert seen.unclaimed
+
+
 LINES = sorted({line for case in CASES for line in case.log.split(b"\n") if line.strip()})
 
 
