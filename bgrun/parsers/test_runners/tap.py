@@ -6,7 +6,7 @@ import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser
 from bgrun.parsers.test_runners import MOST_FAILED
-from bgrun.parsers.test_runners.tap_failures import Failed, problem
+from bgrun.parsers.test_runners.tap_failures import Failed, is_parent, problem
 
 _VERSION = re.compile(r"^TAP version 1[2-4]$")
 _PLAN = re.compile(r"^( *)1\.\.(\d+)(?: +#.*)?$")
@@ -21,7 +21,10 @@ _COUNTED = {"fail": "failed", "cancelled": "cancelled", "pass": "passed", "skipp
 
 
 class _Stream:
-    """One stream of results: its counts, and the tests that failed."""
+    """One stream of results: its counts, and the tests that failed.
+
+    counts_suites: whether the tool counts suites apart from tests, as node does: a test with tests within it is one.
+    """
 
     def __init__(self, at: int, *, has_version: bool) -> None:
         self.start = self.end = at
@@ -30,6 +33,7 @@ class _Stream:
         self.results = 0
         self.failed: list[Failed] = []
         self._counts = {"failed": 0, "passed": 0, "skipped": 0, "todo": 0}
+        self.counts_suites = False
         self._totals: dict[str, int] = {}
         self._names: list[tuple[int, str]] = []
         self._indents: list[int] = []
@@ -78,6 +82,7 @@ class _Stream:
             else:
                 return self._other(line)
         elif total := _TOTAL.match(line):
+            self.counts_suites = self.counts_suites or total[1] == "suites"
             if total[1] in _COUNTED:
                 self._totals[_COUNTED[total[1]]] = int(total[2])
             self._is_failed = False
@@ -188,6 +193,7 @@ class Tap(Parser):
                 self.report(failure, SURE, one.at)
         self.at = stream.end
         suites = sum(1 for one in self._found if one.problem.phase == "setup")
-        failed = stream.counts.get("failed", 0)
-        self.finish(stream.counts, failed + stream.counts.get("cancelled", 0) + suites)
+        parents = sum(map(is_parent, stream.real)) if stream.counts_suites else 0
+        failed = stream.counts.get("failed", 0) + stream.counts.get("cancelled", 0)
+        self.finish(stream.counts, failed + suites - parents)
         self.at = now

@@ -7,7 +7,7 @@ import re
 from bgrun.parsers.shape import Problem, number
 from bgrun.parsers.test_runners.javascript.sections import Section, headline, is_foreign, is_same
 
-_KEY = re.compile(r"^( *)(error|name|message|at|location|operator|expected|actual|stack|failureType): *(.*)$")
+_KEY = re.compile(r"^( *)(error|name|message|at|location|operator|expected|actual|stack|failureType|type): *(.*)$")
 _PLACE = re.compile(r"(?:^|[\s(])(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?$")
 _BATS = re.compile(r"^\(?(?:from .* )?in (?:test )?file (\S.*?), line (\d+)[,)]?$")
 _PERL = re.compile(r"^at (\S.*) line (\d+)\.$")
@@ -38,6 +38,16 @@ class Failed:
             self.lines.append(line)
         elif comment is not None and len(self.comments) < _MOST_LINES:
             self.comments.append(comment.strip())
+
+
+def is_parent(one: Failed) -> bool:
+    """Return whether it is a test of node of which only tests within it failed.
+
+    Its only fault is theirs, so that it is recognized through them; node counts it among the failed tests all the
+    same. A suite (`describe`) is none: node does not count it.
+    """
+    fields = _fields(one.lines)
+    return fields.get("failureType") == ["subtestsFailed"] and fields.get("type") != ["suite"]
 
 
 def problem(one: Failed) -> Problem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bgrun.parsers.recognize import Recognized
+from tests.conftest import TOP
 from tests.parsers.test_tools import recognized
 
 
@@ -118,3 +119,12 @@ def test_tap_keeps_a_parent_that_failed_for_a_reason_of_its_own() -> None:
         "not ok 1 - outer\n  ---\n  message: 'teardown failed'\n  at: /p/a.js:3:1\n  ...\n1..1\n"
     )
     assert found(log) == [("/p/a.js", 3, "outer", "teardown failed")]
+
+
+def test_of_node_a_listed_failure_that_is_lost_counts_as_not_recognized() -> None:
+    """Parents account for what the list leaves out only if the list has every test within them."""
+    log = (TOP / "tests/fixtures/tools/node/node24-subtests.log").read_bytes()
+    start = log.index(b"\ntest at ", log.index("✖ failing tests".encode()))
+    end = log.index(b"\ntest at ", start + 1)
+    assert recognized(log).missing == 0
+    assert recognized(log[:start] + log[end:]).missing > 0

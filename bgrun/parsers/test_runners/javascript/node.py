@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
@@ -12,32 +13,52 @@ from bgrun.parsers.test_runners.javascript.sections import Section, is_same
 _LIVE = re.compile(r"^( *)(▶|✖) (\S.*?)(?: \(\d[\d.]*ms\))?$")
 _TOTAL = re.compile(r"^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) (\d+)(?:\.\d+)?$")
 _LIST = re.compile(r"^(?:✖ failing tests|Failed tests):$")
-_PLACE = re.compile(r"^test at (\S.*):(\d+):\d+$")
+_PLACE = re.compile(r"^test at (?:file:(?://)?)?(\S.*):(\d+):\d+$")
 _HEAD = re.compile(r"^[✖⚠] (\S.*?)(?: \(\d[\d.]*ms\))?( # (?:TODO|SKIP).*)?$")
 _ERROR = re.compile(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
 _WORDS = {"fail": "failed", "pass": "passed", "cancelled": "cancelled", "skipped": "skipped", "todo": "todo"}
+_MAY_FAIL = re.compile(r" # (?:TODO|SKIP)\b")
 _PARENT = re.compile(r"^'\d+ subtests? failed'$")
 _FILE_FAILED = "'test failed'"
 _MOST_LIVE = 10_000
 
 
 class _Failed(NamedTuple):
-    """A section of the list: the place and the name of a test, and its position in the log."""
+    """A section of the list: the place and the name of a test, and its position in the log.
+
+    in_test: whether the error was thrown in a test, and not in a hook of a suite.
+    """
 
     place: tuple[str, int | None] | None
     name: str
     section: Section
     at: int
+    in_test: bool = False
+
+
+class _Block(NamedTuple):
+    """A suite or a test with tests within it, while these are printed."""
+
+    indent: int
+    name: str
+    has_failed: bool = False
 
 
 class _Live:
-    """What was printed while the tests ran: the tree of suites and tests, and why a file could not be run."""
+    """What was printed while the tests ran: the tree of suites and tests, and why a file could not be run.
+
+    leaves: the names of tests without tests within them that failed.
+    parents: the paths of the suites and tests within which a test failed.
+    """
 
     def __init__(self) -> None:
-        self.tests: list[tuple[str, ...]] = []
+        self._tests: list[tuple[str, ...]] = []
+        self._ends: list[tuple[str, ...]] = []
         self.suites: set[tuple[str, ...]] = set()
+        self.leaves: list[str] = []
+        self.parents: list[tuple[str, ...]] = []
         self.errors: dict[str, str] = {}
-        self._path: list[tuple[int, str]] = []
+        self._open: list[_Block] = []
         self._error = ""
 
     def feed(self, line: str) -> None:
@@ -48,24 +69,39 @@ class _Live:
             self._error = line
 
     def _add(self, indent: int, mark: str, name: str) -> None:
-        while self._path and self._path[-1][0] >= indent:
-            self._path.pop()
+        last = None
+        while self._open and self._open[-1].indent >= indent:
+            last = self._open.pop()
+        path = (*(one.name for one in self._open), name)
         if mark == "▶":
-            self._path.append((indent, name))
+            self._open.append(_Block(indent, name))
             if len(self.suites) < _MOST_LIVE:
-                self.suites.add(tuple(one for _, one in self._path))
-        elif len(self.tests) < _MOST_LIVE:
-            self.tests.append((*(one for _, one in self._path), name))
-            if self._error:
-                self.errors[name] = self._error
+                self.suites.add(path)
+        else:
+            is_end = last is not None and (last.indent, last.name) == (indent, name)
+            kept = self._ends if is_end else self._tests
+            if len(kept) < _MOST_LIVE:
+                kept.append(path)
+                if self._error:
+                    self.errors[name] = self._error
+                if not is_end and not _MAY_FAIL.search(name):
+                    self._failed(name)
         self._error = ""
+
+    def _failed(self, name: str) -> None:
+        self.leaves.append(name)
+        for place, one in enumerate(self._open):
+            if not one.has_failed:
+                self._open[place] = one._replace(has_failed=True)
+                self.parents.append(tuple(above.name for above in self._open[: place + 1]))
 
     def path(self, name: str) -> tuple[str, ...]:
         """Return the suites and the name of the next test with a name, which the list does not repeat."""
-        found = next((path for path in self.tests if path[-1] == name), (name,))
-        if found in self.tests:
-            self.tests.remove(found)
-        return found
+        for paths in (self._tests, self._ends):
+            if found := next((path for path in paths if path[-1] == name), None):
+                paths.remove(found)
+                return found
+        return (name,)
 
 
 class Node(Parser):
@@ -120,6 +156,8 @@ class Node(Parser):
             return
         elif self._failed:
             self._failed[-1].section.feed(line)
+            if "at TestContext." in line or "at async TestContext." in line:
+                self._failed[-1] = self._failed[-1]._replace(in_test=True)
         if line:
             self._last = self.at
 
@@ -127,17 +165,34 @@ class Node(Parser):
         """Report the failures of a call that is open, and end it at the last line that is its own."""
         if not self.is_open:
             return
-        for one in self._failed:
+        failed = [one for one in self._failed if not _PARENT.match(one.section.message)]
+        parents = _most_parents(self._live, failed)
+        for one in failed:
             # A name that is left out is that of a test that may fail.
-            if one.name and not _PARENT.match(one.section.message):
+            if one.name:
                 self.report(_problem(one, self._live), SURE, one.at)
         now, self.at = self.at, self._last
         suites = sum(1 for one in self._found if one.problem.phase == "setup")
         total = self._counts.get("failed", 0) + self._counts.get("cancelled", 0) + suites
+        if parents is not None and 0 <= total - len(self._found) <= parents:
+            total = len(self._found)
         self.finish(self._counts, total if self._counts else None)
         self.at = now
         self._live, self._counts, self._failed = _Live(), {}, []
         self._is_listing, self._place = False, None
+
+
+def _most_parents(live: _Live, listed: list[_Failed]) -> int | None:
+    """Return how many tests may have failed only through tests within them, or None if one of these is not listed.
+
+    Node counts such a parent with the failed tests and leaves it out of the list: it is recognized through the tests
+    within it. The tree shows it like a suite (`describe`), which is not counted: so this is the most there may be.
+    """
+    names = Counter(one.name for one in listed)
+    if Counter(live.leaves) - names:
+        return None
+    own = names - Counter(live.leaves)
+    return sum((Counter(path[-1] for path in live.parents) - own).values())
 
 
 def _problem(one: _Failed, live: _Live) -> Problem:
@@ -150,4 +205,5 @@ def _problem(one: _Failed, live: _Live) -> Problem:
         return Problem(file, None, None, why, phase="collection", test=True)
     path = live.path(one.name)
     line = (section.line_in(file) if file else None) or declared
-    return Problem(file, line, " > ".join(path), message, phase="setup" if path in live.suites else "", test=True)
+    phase = "setup" if path in live.suites and not one.in_test else ""
+    return Problem(file, line, " > ".join(path), message, phase=phase, test=True)
