@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bgrun.parsers.shape import MOST_FOUND
 from bgrun.parsers.test_runners import MOST_FAILED
 from tests.parsers.test_runners.test_javascript import read
 
@@ -20,5 +21,5 @@ MANY = MOST_FAILED + 500
 )
 def test_more_failed_tests_than_are_kept_are_counted(head: str, test: str, total: str) -> None:
     seen = read(head + "".join(test.format(number) for number in range(1, MANY + 1)) + total.format(MANY))
-    assert len(seen.found) == MOST_FAILED
+    assert (len(seen.found), seen.dropped) == (MOST_FOUND, MOST_FAILED - MOST_FOUND)
     assert (dict(seen.counts), seen.missing) == ({"failed": MANY}, 500)
