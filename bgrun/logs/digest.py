@@ -34,7 +34,7 @@ class Digest(NamedTuple):
     """The summary of a run.
 
     counts: tests or problems by outcome, or None.
-    problems: the first problems, errors before warnings.
+    problems: the first problems, errors before warnings; of a limited digest new ones before others.
     more: how many problems there are beyond those.
     head, tail: lines of the log; `head` only if no problem explains the result.
     source: where the problems are from: `junit`, `log` or ''.
@@ -89,9 +89,17 @@ class Digest(NamedTuple):
         return self.tail[-self.unclaimed :] if self.unclaimed and not self.run.succeeded else ()
 
     def limited(self, most: int) -> Digest:
-        """Return it with at most so many problems."""
-        cut = self.problems[:most]
-        return self._replace(problems=cut, more=self.more + len(self.problems) - len(cut))
+        """Return it with at most so many problems: the new ones first, then in the order of the log."""
+        fresh = set(self.comparison.new) if self.comparison else set()
+        order = sorted(range(len(self.problems)), key=lambda place: place not in fresh)
+        cut = tuple(self.problems[place] for place in order[:most])
+        found = self._replace(problems=cut, more=self.more + len(order) - len(cut))
+        if not self.comparison:
+            return found
+        to = {place: number for number, place in enumerate(order)}
+        new = tuple(sorted(to.get(place, place) for place in fresh))
+        flaky = tuple(sorted((to.get(place, place), run_id) for place, run_id in self.flaky))
+        return found._replace(comparison=self.comparison._replace(new=new), flaky=flaky)
 
 
 def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -> Digest:

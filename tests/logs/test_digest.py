@@ -10,6 +10,7 @@ from bgrun.api import documents
 from bgrun.cli import digest_text
 from bgrun.logs import digest as digests
 from bgrun.logs import excerpt, search
+from bgrun.logs.history.comparison import Comparison
 from bgrun.model import RenderedJob, Run
 from bgrun.store.paths import RunPaths
 
@@ -192,3 +193,24 @@ def test_where_a_tool_only_warned_and_make_failed_the_lines_between_are_shown(tm
     found = digest_of(tmp_path, WARNING + "no key\nmake: *** [Makefile:2: all] Error 2\n")
     assert [one.tool for one in found.problems] == ["make"]
     assert "no key" in found.last_lines
+
+
+def test_new_problems_come_before_others_that_are_more_than_fit(tmp_path: Path) -> None:
+    log = "".join(PROBLEM.replace("3:1", f"{number}:1") for number in range(1, 15))
+    whole = digest_of(tmp_path, log)._replace(
+        comparison=Comparison("x_1", (7, 12), None), flaky=((3, "x_2"), (12, "x_3"))
+    )
+    found = whole.limited(10)
+    assert [one.line for one in found.problems] == [8, 13, 1, 2, 3, 4, 5, 6, 7, 9]
+    assert found.more == 4
+    shown = documents.digest_fields(found)["problems"]
+    assert [one["new"] for one in shown] == [True] * 2 + [False] * 8
+    assert [one["passed_in"] for one in shown] == [None, "x_3", None, None, None, "x_2", *[None] * 4]
+    assert found.limited(10) == found
+    assert found.limited(1).comparison == Comparison("x_1", (0, 1), None)
+    at = found.run._replace(log=f"{tmp_path}/x.log")
+    lines = list(digest_text.lines(found._replace(run=at)))
+    assert [line for line in lines if line.startswith("NEW")] == [
+        "NEW x.py:8 F401: unused",
+        "NEW FLAKY x.py:13 F401: unused",
+    ]
