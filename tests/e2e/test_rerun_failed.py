@@ -11,6 +11,7 @@ import pytest
 
 from bgrun.api.failed_tests import as_argument, is_after_dashes
 from bgrun.errors import UsageError
+from tests.conftest import TOP
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -195,3 +196,17 @@ def test_pytest_runs_the_failed_tests_alone(bg: Cli) -> None:
     (bg.folder / "sub" / "fixed").touch()
     again = bg.json("rerun", "t", "--failed", "--wait")
     assert again["digest"]["counts"] == {"passed": 8}
+
+
+def test_a_pattern_of_several_ids_is_one_argument(project: Cli) -> None:
+    """As the guide has it for go, which takes one pattern with the names of tests without those of subtests."""
+    page = (TOP / "docs/how-to/work-through-failures.md").read_text(encoding="utf-8")
+    item = next(line for line in page.splitlines() if "id.split" in line).partition("- ")[2]
+    rerun = f"[{json.dumps(sys.executable)}, print.py, -run, {item}]"
+    project.jobs(f"jobs: {{go: {{command: {sys.executable} report.py, rerun: {rerun}, reports: {{junit: out.xml}}}}}}")
+    (project.folder / "report.py").write_text(
+        REPORT.replace("file={quoteattr(file)} classname={quoteattr(group)} ", "")
+    )
+    failing(project, "a::TestA", "a::TestTable/a_b", job="go")
+    project("rerun", "go", "--failed", "--wait")
+    assert argv(project) == ["-run", "^(TestA|TestTable)$"]
