@@ -47,6 +47,8 @@ def build() -> Copy:
         sets = _sets(code, index)
         if before and before == _marks():
             _write(fd, code, sets, (bundle.ROOT, before, index))
+            os.fchmod(fd, 0o644)  # as Python's own, whatever the umask of this start
+            os.utime(fd, ns=(bundle.WRITTEN_NS, bundle.WRITTEN_NS))
             os.rename(new, bundle.CACHE)
     except OSError:
         pass  # the disk is full, say: the next start tries again

@@ -33,9 +33,22 @@ if TYPE_CHECKING:
 # importlib.util.MAGIC_NUMBER, without loading that.
 MAGIC: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CACHE = f"{ROOT}/__pycache__/bgrun.{sys.implementation.cache_tag}.bundle.pyc"
 TRAILER = 8
 """How many bytes are behind the index in the cache: the length of that, and the version of the bytecode."""
+WRITTEN_NS = 946_684_800 * 10**9
+"""The time of change that the cache is given (2000-01-01). Whatever writes over it later leaves another one."""
+
+
+def cache_of(root: str) -> str:
+    """Return the path of the cache of an installation.
+
+    There is one for each path that it is reached by, which its code has, and for each level of optimization.
+    """
+    place = sys.modules["_imp"].source_hash(0, f"{root} {sys.flags.optimize}".encode()).hex()
+    return f"{root}/__pycache__/bgrun.{sys.implementation.cache_tag}.{place}.bundle.pyc"
+
+
+CACHE = cache_of(ROOT)
 
 
 class Copy(Kept):
@@ -55,25 +68,44 @@ class Copy(Kept):
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """Return how to load a module, or None unless it is kept; load what is to be loaded along with it.
 
-        While another thread may import, too, nothing is: only the import system locks each module.
+        None as well if the file was written over meanwhile: then the module is imported as any other.
         """
-        if name in self.sets and not _thread._count():
-            place = self.sets.pop(name)
-            if self._first in self.sets:
-                __import__(self._first)  # the other sets lack what that has
-            for one, code in marshal.loads(self.read(*place)):  # noqa: S302 - our own
-                if one == name:
-                    self._loaded[name] = code
-                elif one not in sys.modules:
-                    self._load(one, code)
+        try:
+            self._load_set(name)
+            if name in self.index and name not in self._loaded:
+                self._loaded[name] = super().code(name)
+        except (OSError, ValueError, EOFError, TypeError):
+            return None
         return super().find_spec(name, path, target)
+
+    def _load_set(self, name: str) -> None:
+        """Load what is to be loaded along with a module, if it is the name of a set.
+
+        While another thread may import, too, nothing is: only the import system locks each module.
+
+        Raises:
+            OSError, ValueError, EOFError, TypeError: it cannot be read.
+        """
+        if name not in self.sets or _thread._count():
+            return
+        place = self.sets.pop(name)
+        if self._first in self.sets:
+            __import__(self._first)  # the other sets lack what that has
+        for one, code in marshal.loads(self.read(*place)):  # noqa: S302 - our own
+            if one == name:
+                self._loaded[name] = code
+            elif one not in sys.modules:
+                self._load(one, code)
 
     def code(self, name: str) -> CodeType:
         """Return the code of a module."""
         return self._loaded.pop(name, None) or super().code(name)
 
     def _load(self, name: str, code: CodeType) -> None:
-        """Import a module whose package is loaded, without the import system, which takes most of the time."""
+        """Import a module without the import system, which takes most of the time."""
+        package, _, own = name.rpartition(".")
+        if package and package not in sys.modules:
+            __import__(package)
         module: Any = type(sys)(name)
         module.__spec__ = spec = self.spec(name)
         module.__loader__, module.__file__, module.__package__ = self, spec.origin, spec.parent
@@ -85,24 +117,28 @@ class Copy(Kept):
         except BaseException:
             del sys.modules[name]
             raise
-        package, _, own = name.rpartition(".")
-        setattr(sys.modules[package], own, module)
+        if package:
+            setattr(sys.modules[package], own, module)
 
     def keep(self) -> Copy:
         """Note the interpreter as it is now, and return this."""
         self.base = self.base or Base()
         return self
 
-    def hold(self) -> None:
-        """Read what supervisors need into memory, where not even a file that is written over changes it."""
-        if self.fd >= 0:
-            from bgrun.bytecode.contents import SUPERVISOR
+    def hold(self) -> bool:
+        """Read what supervisors need into memory; return whether that is as it was written."""
+        if self.fd < 0:
+            return True
+        from bgrun.bytecode.contents import SUPERVISOR
 
-            self.index, self.sets = {name: self.index[name] for name in SUPERVISOR}, {}
-            code = os.pread(self.fd, max(one[4] for one in self.index.values()), 0)
-            os.close(self.fd)
-            self.fd = -1
-            self.read = lambda begin, end: code[begin:end]
+        self.index, self.sets = {name: self.index[name] for name in SUPERVISOR}, {}
+        length = max(one[4] for one in self.index.values())
+        code = os.pread(self.fd, length, 0)
+        intact = len(code) == length and os.fstat(self.fd).st_mtime_ns == WRITTEN_NS
+        os.close(self.fd)
+        self.fd = -1
+        self.read = lambda begin, end: code[begin:end]
+        return intact
 
     @property
     def is_whole(self) -> bool:
@@ -144,7 +180,7 @@ def mark_of(path: str) -> tuple[int, ...] | None:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def cached() -> Copy | None:
@@ -155,8 +191,10 @@ def cached() -> Copy | None:
     for finder in sys.meta_path:
         if isinstance(finder, Copy):
             return finder
-    if copy := use_cache():
-        copy.hold()  # the descriptor is not safe in a process of others
+    copy = use_cache()
+    if copy and not copy.hold():  # the descriptor is not safe in a process of others
+        sys.meta_path.remove(copy)
+        return None
     return copy
 
 
@@ -171,9 +209,10 @@ def use_cache() -> Copy | None:
         if root == ROOT and all(mark_of(path) == mark for path, mark in marks.items()):
             copy = use(lambda begin, end: os.pread(fd, end - begin, begin), index, sets)
             copy.fd = fd
-            if fd <= 2:  # the caller closed a standard stream, which gets this number again
-                copy.hold()
-            return copy
+            if fd > 2 or copy.hold():  # the number of a stream that the caller closed is used again
+                return copy
+            sys.meta_path.remove(copy)
+            return None
     except (OSError, ValueError, EOFError, TypeError):
         pass
     os.close(fd)
@@ -185,11 +224,14 @@ def _index(fd: int) -> bytes:
 
     Raises:
         OSError: others than we or root can have written it, or it is of another version of Python.
+        ValueError: it was written over.
     """
     found = os.fstat(fd)
     trailer = os.pread(fd, TRAILER, max(0, found.st_size - TRAILER))
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022 or not trailer.endswith(MAGIC):
         raise PermissionError
+    if found.st_mtime_ns != WRITTEN_NS:
+        raise ValueError("it was written over")
     length = int.from_bytes(trailer[: -len(MAGIC)], "little")
     return os.pread(fd, length, max(0, found.st_size - TRAILER - length))
 

@@ -42,14 +42,15 @@ _OTHERS = (
     *_in("bgrun.local.stopping", "orphans", "request"),
     *_in("bgrun.store", "claim"),
 )
-_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "templating")
+_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "render", "templating")
 _FACE = (
     *_in("bgrun.api", "insight", "logs", "plan_cache", "references", "runs", "start", "stop"),
     *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
     *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
-    *_in("bgrun.jobfile", "installation", "project"),
+    *_in("bgrun.jobfile", "installation", "label", "project"),
     *_in("bgrun.local.launch", "spawn", "submit"),
     *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
+    *_in("bgrun.render", "command"),
     *_in("bgrun.store", "submission"),
     *_in("bgrun.system", "git", "preflight"),
     *_in("bgrun.templating", "inputs"),
@@ -59,7 +60,8 @@ TOGETHER = {
     "bgrun.cli.app": (
         *_in("bgrun.cli", "dispatch", "format", "output", "parser"),
         *_in("bgrun.jobfile", "project"),
-        *_in("bgrun.store", "record"),
+        *_in("bgrun.store", "cache", "record"),
+        *_in("bgrun.system", "directories"),
     ),
     "bgrun.cli.commands.start": (
         *_in("bgrun.api", "plan_cache", "start"),

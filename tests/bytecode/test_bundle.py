@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from tests.conftest import TOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 TAKE = """
 import sys
@@ -35,7 +35,7 @@ class Package:
     def __init__(self, root: Path) -> None:
         self.root = root
         shutil.copytree(TOP / "bgrun", root / "bgrun", ignore=shutil.ignore_patterns("__pycache__"))
-        self.cache = root / "bgrun" / "__pycache__" / os.path.basename(bundle.CACHE)
+        self.cache = Path(bundle.cache_of(str(root / "bgrun")))
         self.lock = root / "bgrun" / "system" / "lock.py"
 
     def take(self, *options: str) -> list[str]:
@@ -97,8 +97,10 @@ def test_a_copy_of_the_installation_does_not_use_the_code_of_the_first(package: 
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(bytes(path.stat().st_size)),
         lambda path: (path.rename(path.with_suffix(".else")), path.symlink_to(path.with_suffix(".else"))),
+        lambda path: os.pwrite(os.open(path, os.O_WRONLY), bytes(1 << 20), 0),
+        lambda path: path.write_bytes(path.read_bytes()),
     ],
-    ids=["writable by others", "cut off", "empty", "zeros", "a link"],
+    ids=["writable by others", "cut off", "empty", "zeros", "a link", "damaged code", "written over"],
 )
 def test_a_cache_that_cannot_be_trusted_is_not_used(package: Package, spoil: Callable[[Path], object]) -> None:
     package.take()
@@ -208,5 +210,54 @@ def test_a_cache_of_another_layout_is_built_anew(package: Package) -> None:
     data = package.cache.read_bytes()
     for length in (0, 3, len(data) * 2, 2**32 - 1):
         package.cache.write_bytes(data[:-8] + length.to_bytes(4, "little") + bundle.MAGIC)
+        os.utime(package.cache, ns=(bundle.WRITTEN_NS, bundle.WRITTEN_NS))
         assert package.take()[0] == "built "
         assert package.take()[0] == "cached "
+
+
+WRITTEN_OVER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from bgrun import api
+api.use_bundle()
+import bgrun.cli.app
+from bgrun.bytecode import bundle
+with open(bundle.CACHE, "r+b") as file:
+    file.write(bytes(1 << 20))
+import bgrun.cli.commands.start, bgrun.cli.commands.wait
+from bgrun.local.supervision.machine import Machine
+machine = Machine()
+machine.keep_code()
+import bgrun.local.stopping.stopper
+print(machine.code.is_whole)
+"""
+
+
+def test_a_command_goes_on_though_the_cache_is_written_over(package: Package) -> None:
+    package.take()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    words = [sys.executable, "-c", WRITTEN_OVER, str(package.root)]
+    assert subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout == "True\n"
+    assert package.take()[0] == "cached ", "it was built anew"
+
+
+def test_each_path_to_an_installation_has_a_cache_of_its_own(package: Package, tmp_path: Path) -> None:
+    package.take()
+    other = Package.__new__(Package)
+    other.root = tmp_path / "link"
+    other.root.symlink_to(package.root)
+    assert other.take()[0] == "built "
+    assert (package.take()[0], other.take()[0]) == ("cached ", "cached ")
+
+
+def test_what_has_its_base_loaded_in_another_way_is_loaded_all_the_same(package: Package) -> None:
+    package.take()
+    look = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import bgrun.cli.app; from bgrun import api; api.use_bundle(); "
+        "import bgrun.cli.commands.start; print(bgrun.jobfile.project.__name__)"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    words = [sys.executable, "-c", look, str(package.root)]
+    assert (
+        subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout == "bgrun.jobfile.project\n"
+    )

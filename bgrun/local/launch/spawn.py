@@ -90,7 +90,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
     from bgrun.local.supervision.machine import Machine
 
     machine = Machine()
-    machine.keep_code()  # first: what follows is imported from this one file
+    machine.find_code()  # first: what follows is imported from this one file
     from bgrun.local.supervision import dispatcher, job, main  # noqa: F401 - the supervisor launches at once
 
     # Before the fork: after it, where each page is copied as it is touched, this takes three times as long.

@@ -5,6 +5,8 @@ The loop in `supervisor` decides on what it gets from here, so that tests replay
 
 from __future__ import annotations
 
+import sys
+
 from bgrun.errors import LaunchError
 from bgrun.local.supervision import event_loop
 from bgrun.system import process
@@ -37,7 +39,19 @@ class Machine:
         return steady_clock()
 
     def keep_code(self) -> None:
-        """Take a copy of all code that may be needed, once: from the first job on any of it may be replaced.
+        """Take a copy of all code that may be needed, in memory: from the first job on any of it may be replaced.
+
+        Raises:
+            LaunchError: some of it is gone already.
+        """
+        self.find_code()
+        if self.code and not self.code.hold():
+            sys.meta_path.remove(self.code)
+            self.code = None
+            self.find_code()
+
+    def find_code(self) -> None:
+        """Find all code that may be needed, once; the bundle stays open.
 
         Raises:
             LaunchError: some of it is gone already.

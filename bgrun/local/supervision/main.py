@@ -131,8 +131,6 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     """Carry out its plan; report on `ready_fd` that its record exists and its first runs run, or what went wrong."""
     alarm = Alarm()
     supervisor.be(os.getpid(), subreaper=become_subreaper())
-    if supervisor.queue and supervisor.machine.code:
-        supervisor.machine.code.hold()  # a process that waits for a slot closes every descriptor
     try:
         workdir.enter(supervisor.plan.log_dir)
     except OSError as error:
@@ -140,6 +138,8 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
         return
     supervisor.hear()
     try:
+        if supervisor.queue:
+            supervisor.machine.keep_code()  # a process that waits for a slot closes every descriptor
         supervisor.open()
         done = supervisor.advance()
         supervisor.machine.keep_code()
@@ -155,8 +155,6 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     _answer(ready_fd, launched(supervisor.known))
     if is_fork and not done and supervisor.only_waits:
         done = _until_reexec(supervisor, alarm)
-    if supervisor.machine.code and not done:
-        supervisor.machine.code.hold()
     _to_the_end(supervisor, alarm, done=done)
 
 
