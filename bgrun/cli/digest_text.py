@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bgrun import api
 from bgrun.cli import format
+from bgrun.errors import BgrunError
 from bgrun.model import as_text
 from bgrun.wording import MOST_NAMES, count, names, short, tally
 
@@ -16,7 +17,19 @@ if TYPE_CHECKING:
 
 
 def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
-    """Return the summary of a run that did not succeed or is stalled, as lines; of one that succeeded its outputs."""
+    """Return the summary of a run that did not succeed or is stalled, as lines; of one that succeeded its outputs.
+
+    The verdict stands without it: bgrun itself may have been removed or replaced while somebody waited.
+    """
+    try:
+        yield from _lines_of_failure(project, run)
+    except BgrunError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of a module of another version, say
+        yield f"(no summary: {type(error).__name__}: {error}; `bgrun report {run.run_id}` may have one)"
+
+
+def _lines_of_failure(project: Project, run: Run) -> Iterator[str]:
     if run.live:
         yield from (f"STALLED {why}" for why in (api.insight.stalled(project, run),) if why)
     elif not run.succeeded:

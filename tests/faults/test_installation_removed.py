@@ -42,6 +42,8 @@ WAYS = {
         for file in $(find {S}/bgrun -name '*.py'); do echo 'raise SystemError' > $file; done
         find {S}/bgrun -name __pycache__ -prune -exec rm -rf {{}} ';'
     """,
+    # In the same file, which is open: as by `cp -r` of another installation over this one.
+    "written over": "for file in {S}/bgrun/__pycache__/*.bundle.pyc; do head -c 2000000 /dev/zero >$file; done",
 }
 
 
@@ -78,8 +80,12 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path, clean_env: dict[st
     breaks = WAYS[request.param].format(V=venv, S=site, python=os.path.realpath(sys.executable))
     (tmp_path / "break").write_text(f"{breaks}\ntouch broken\n")
     jobs = JOBS.replace("{BREAK}", f"sh {tmp_path}/break").replace("{OUT}", str(tmp_path))
-    made = Installed(project, venv, clean_env)
+    env = {name: value for name, value in clean_env.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    made = Installed(project, venv, env)
     made.jobs(jobs)
+    made("jobs")
+    made("run", "first", "--wait", "--", "true")
+    assert list((site / "bgrun" / "__pycache__").glob("*.bundle.pyc")), "commands import from it"
     return made
 
 
@@ -96,6 +102,22 @@ def test_the_timeout_of_a_single_run(installed: Installed) -> None:
     installed.begin("start", "single")
     ended = installed.safe.ended("single")
     assert (ended["state"], ended["exit_code"]) == ("timed_out", 143)
+    no_fault(installed)
+
+
+def test_whoever_waits_gets_the_verdict(installed: Installed) -> None:
+    """Without a summary, for which more of bgrun is needed than a wait has loaded."""
+    command = f"sh {installed.folder.parent}/break; until [ -e go ]; do sleep 0.05; done; exit 5"
+    words = [*installed.command, "run", "w", "--wait", "--exit-code", "--", "bash", "-c", command]
+    waiting = subprocess.Popen(
+        words, cwd=installed.folder, env=installed.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: installed.is_broken, "the job broke it")
+    (installed.folder / "go").touch()
+    out, err = waiting.communicate(timeout=120)
+    assert waiting.returncode == 5, (out, err)
+    assert "failed w_" in out, (out, err)
+    assert "Traceback" not in err, (out, err)
     no_fault(installed)
 
 
