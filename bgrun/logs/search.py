@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bgrun.light import NamedTuple
 from bgrun.logs import excerpt, masked
 from bgrun.parsers import bounded_regex, problem_matchers, sieve, terminal
@@ -24,6 +26,13 @@ MATCH_S = 3.0
 """How many seconds a log is searched with the expressions of a job."""
 END_BYTES = 8 << 20
 """How many bytes at the end of a log are always searched; with the expressions of a job only these."""
+_SOLE = re.compile(
+    r"(?:\w+=[\w./:-]* +)*(?:(?:uv|poetry|pdm|pipenv|hatch|rye) +run +)?(?:\S*/)?"
+    r"(?:python[\d.]*(?: +-[A-Zbu]\w*)* +-m +)?(pytest|py\.test|unittest)(?= |$)[^;&|<>`$()\n]*$"
+)
+"""A command that is a test runner of Python alone."""
+_BESIDE = ("python", "shell")
+"""What else such a command may print: how it crashed, or that it does not exist."""
 
 
 class Seen(NamedTuple):
@@ -39,11 +48,15 @@ def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1
     Args:
         path: the log.
         known: the marks of its secrets.
-        job: its job; `problems` names the tools to look for, or has matchers; without it all tools are.
+        job: its job; `problems` names the tools to look for, or has matchers; without it all tools are. If its command
+            is a test runner alone, lines as other tools print them are what a test printed.
         attempts: how many attempts the run made; only the log of the last one counts.
     """
     names = [one for one in job.problems if isinstance(one, str)]
     documents = [one for one in job.problems if not isinstance(one, str)]
+    if not job.problems and (sole := _SOLE.match(job.cmd.strip())):
+        seen = _recognized(path, known, (sole[1].replace(".", ""), *_BESIDE), attempts)
+        return seen if seen.recognized.calls else _recognized(path, known, (), attempts)
     seen = _recognized(path, known, names, attempts) if names or not documents else Seen()
     if not documents:
         return seen

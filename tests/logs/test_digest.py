@@ -36,7 +36,7 @@ def a_run(state: str = "failed") -> Run:
 
 def digest_of(folder: Path, log: str, state: str = "failed", **job: object) -> Digest:
     (folder / f"{RUN_ID}.log").write_text(log)
-    made = RenderedJob("x", "", "ruff check", "", str(folder), **job)  # type: ignore[arg-type]
+    made = RenderedJob("x", "", **{"cmd": "ruff check", "shell": "", "working_dir": str(folder), **job})  # type: ignore[arg-type]
     return digests.of_run(RunPaths(str(folder), RUN_ID), a_run(state), made, {"repo_dir": str(folder)})
 
 
@@ -214,3 +214,38 @@ def test_new_problems_come_before_others_that_are_more_than_fit(tmp_path: Path) 
         "NEW x.py:8 F401: unused",
         "NEW FLAKY x.py:13 F401: unused",
     ]
+
+
+FAKE = "src/a.c:3:4: error: fake\n"
+PYTEST_LOG = (
+    FAKE + ".F\n=== FAILURES ===\n___ test_b ___\n>       assert 0\nE       assert 0\n\nt.py:4: AssertionError\n"
+    "=== short test summary info ===\nFAILED t.py::test_b - assert 0\n1 failed, 1 passed in 0.01s\n"
+)
+UNITTEST_LOG = (
+    ".F\n" + "=" * 70 + "\nFAIL: test_b (t.T.test_b)\n" + "-" * 70 + "\nTraceback (most recent call last):\n"
+    '  File "/p/t.py", line 5, in test_b\n    self.fail()\nAssertionError: None\n\n' + "-" * 70 + "\n"
+    "Ran 2 tests in 0.000s\n\nFAILED (failures=1)\n" + FAKE
+)
+
+
+@pytest.mark.parametrize(
+    "cmd", ["pytest -q -s", "python3 -m pytest -q -s t.py", "A=1 uv run pytest -s", ".venv/bin/python -m unittest"]
+)
+def test_what_a_test_prints_is_no_finding_of_another_tool(tmp_path: Path, cmd: str) -> None:
+    log = UNITTEST_LOG if cmd.endswith("unittest") else PYTEST_LOG
+    found = digest_of(tmp_path, log, cmd=cmd)
+    assert (found.counts, [one.id for one in found.problems]) == (
+        {"failed": 1, "passed": 1},
+        ["t.T.test_b" if cmd.endswith("unittest") else "t.py::test_b"],
+    )
+
+
+@pytest.mark.parametrize(
+    "cmd", ["make -k lint test", "gcc -c src/a.c; pytest -q", "pytest -q\ngcc -c src/a.c", "./pytest.sh"]
+)
+def test_what_another_command_of_the_job_found_counts(tmp_path: Path, cmd: str) -> None:
+    assert digest_of(tmp_path, PYTEST_LOG, cmd=cmd).counts == {"failed": 1, "errors": 1, "passed": 1}
+
+
+def test_of_a_command_named_as_a_test_runner_that_prints_no_tests_all_tools_are_recognized(tmp_path: Path) -> None:
+    assert digest_of(tmp_path, FAKE, cmd="pytest").counts == {"errors": 1}
