@@ -71,3 +71,11 @@ def test_an_annotation_of_what_a_tool_reports_counts_once() -> None:
     assert [tool for tool, *_ in found_in(RUFF + same)] == ["ruff"]
     assert [tool for tool, *_ in found_in(RUFF + same + other)] == ["ruff", "annotations"]
     assert found_in(same) == [("annotations", "/home/me/code/a.py", 1, "error")]
+
+
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "ValueError", "app.errors.Stopped"])
+def test_an_exception_without_a_message_has_none(kind: str) -> None:
+    (one,) = read(f'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    raise {kind}\n{kind}\n').found
+    assert (one.problem.id, one.problem.message) == (kind, "")
+    (one,) = read(f"{TRACEBACK.partition('    g()')[0]}    assert x > 1\nAssertionError\n").found
+    assert one.problem.message == "assert x > 1"

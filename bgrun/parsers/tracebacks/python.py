@@ -121,7 +121,8 @@ class PythonTraceback(Parser):
 
     def _raise(self, kind: str, message: str) -> None:
         place = next((one for one in reversed(self._places) if not _FOREIGN.search(one.file)), self._places[-1])
-        text = message or place.source
+        # Of an assertion without a message its source says what is wrong; that of another exception says nothing.
+        text = message or (place.source if kind.endswith("AssertionError") else "")
         cause, self._cause = self._cause, None
         if cause and (cause.kind, cause.message) == (kind, text):
             place = cause.place  # raised in another process: the first traceback has the line
