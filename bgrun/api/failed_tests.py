@@ -10,7 +10,7 @@ from bgrun.api.runs import read
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
 from bgrun.store import facts, masking
-from bgrun.wording import count, names
+from bgrun.wording import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,22 +30,32 @@ class FailedTests(NamedTuple):
     """The failed tests of a run: the IDs to run, and how many others there are that cannot be.
 
     too_many: how many do not fit into a command.
-    unknown: how many the tool counted, or reported without an ID.
+    unknown: how many the tool counted, or reported with an ID that is not known.
+    unloaded: how many files could not be loaded, so that it is not known which of their tests failed.
+    unnamed: how many the tool reported without an ID.
     """
 
     ids: tuple[str, ...]
     too_many: int = 0
     unknown: int = 0
+    unloaded: int = 0
+    unnamed: int = 0
 
     def words(self, run_id: str) -> str:
         """Return what a rerun of them runs, and why it leaves others out."""
-        total = len(self.ids) + self.too_many + self.unknown
+        total = len(self.ids) + self.too_many + self.unknown + self.unnamed
         of = "" if total == len(self.ids) else f"{len(self.ids)} of "
-        why = [text for text, is_so in ((_TOO_MANY, self.too_many), (_UNKNOWN, self.unknown)) if is_so]
-        return f"only {of}{count(total, 'failed test')} of {run_id}{f': {names(why)}' if why else ''}"
+        reasons = ((_TOO_MANY, self.too_many), (_UNKNOWN, self.unknown), (_UNNAMED, self.unnamed))
+        why = [text for text, is_so in reasons if is_so]
+        if self.unloaded:
+            left = "file that could not be loaded is" if self.unloaded == 1 else "files that could not be loaded are"
+            why.append(f"{self.unloaded} {left} left out")
+        return f"only {of}{count(total, 'failed test')} of {run_id}{': ' if why else ''}{'; '.join(why)}"
 
 
-_TOO_MANY, _UNKNOWN = "a command takes no more", "not all were recognized"
+_TOO_MANY, _UNKNOWN, _UNNAMED = "a command takes no more", "not all were recognized", "some have no ID"
+_COLLECTION = "collection"
+"""The phase in which a tool loads the file of tests."""
 
 
 def job_of(project: Project, run_id: str, known: Mapping[str, str]) -> RenderedJob:
@@ -95,17 +105,24 @@ def _digest(project: Project, run: Run) -> Digest:
 def failed_tests(digest: Digest, most: int = MOST_BYTES, *, masked: bool = False) -> FailedTests:
     """Return the failed tests in the digest of a run, each once.
 
+    A file that could not be loaded is left out if there are others: given one, pytest would run none of them.
+
     Args:
         digest: the digest.
         most: how many bytes the IDs may take in a command.
         masked: whether the run has secrets, so that `***` in an ID stands for a part of it that is not known.
     """
-    tests = [one for one in digest.problems if one.test and not one.mild]
-    known = [one for one in tests if one.id and not (masked and masking.MASK in one.id)]
+    failed = [one for one in digest.problems if one.test and not one.mild]
+    tests = [one for one in failed if one.phase != _COLLECTION]
+    unloaded = len({one.file or one.id for one in failed if one.phase == _COLLECTION})
+    if not any(one.id for one in tests):
+        tests, unloaded = [one for one in failed if one.id], 0  # there is nothing to leave them out for
+    named = [one for one in tests if one.id]
+    known = [one for one in named if not (masked and masking.MASK in (one.id or ""))]
     every = dict.fromkeys(map(_id, known))
     fitting = list(_fitting(every, most))
-    unknown = len(tests) - len(known) + digest.more + digest.unrecognized
-    return FailedTests(tuple(fitting), len(every) - len(fitting), unknown)
+    unknown = len(named) - len(known) + digest.more + digest.unrecognized
+    return FailedTests(tuple(fitting), len(every) - len(fitting), unknown, unloaded, len(tests) - len(named))
 
 
 def _id(test: Problem) -> str:

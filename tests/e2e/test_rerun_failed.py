@@ -210,3 +210,32 @@ def test_a_pattern_of_several_ids_is_one_argument(project: Cli) -> None:
     failing(project, "a::TestA", "a::TestTable/a_b", job="go")
     project("rerun", "go", "--failed", "--wait")
     assert argv(project) == ["-run", "^(TestA|TestTable)$"]
+
+
+def test_files_that_could_not_be_loaded_are_left_out_beside_failed_tests(bg: Cli) -> None:
+    """One of them would stop pytest before it runs a test."""
+    command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider"
+    bg.jobs(f'jobs: {{t: {{command: {command} --continue-on-collection-errors, rerun: "{command} {{{{ failed }}}}"}}}}')
+    for name in "ab":
+        (bg.folder / f"test_{name}.py").write_text("import nothing_of_this_name\n")
+    (bg.folder / "test_c.py").write_text("def test_c(): assert 0\n")
+    run = bg.json("start", "t", "--wait", code=1)
+    done = bg("rerun", "t", "--failed", "--wait", code=1)
+    said = f"only 1 failed test of {run['run_id']}: 2 files that could not be loaded are left out"
+    assert said in done.err
+    assert f"({said})" in done.out
+    assert "\n1 failed\n" in bg("report", "t").out
+
+
+def test_what_cannot_be_named_is_said(bg: Cli) -> None:
+    log = TOP / "tests/fixtures/tools/jest/jest27-broken.log"
+    argv = [sys.executable, "-c", "import sys; print(sys.argv[1:])", "{{ failed }}"]
+    bg.jobs(f"jobs: {{t: {{command: 'cat {log}; exit 1', rerun: {json.dumps(argv)}}}}}")
+    run = bg.json("start", "t", "--wait", code=1)
+    problems = run["digest"]["problems"]
+    unloaded = {one["file"] for one in problems if one["phase"] == "collection"}
+    assert unloaded
+    err = bg("rerun", "t", "--failed", "--wait").err
+    assert "not all were recognized" not in err
+    assert f"{len(unloaded)} file" in err
+    assert "left out" in err
