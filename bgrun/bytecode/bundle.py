@@ -1,9 +1,9 @@
 """Import bgrun from one file that has the bytecode of all its usual modules, and hold a copy of that.
 
 A command that reads one file instead of fifty is done in four fifths of the time. A supervisor needs the copy, because
-its job may remove or replace the bgrun that started it: it is taken before the job begins (see `job`), and from then
-on modules are imported from it alone. A re-executed supervisor gets its part through a file in memory
-(memfd_create(2)), of which it keeps only what it has not loaded yet.
+its job may remove or replace the bgrun that started it: the file is open before the job begins (see `job`), in memory
+once the caller is answered, and modules are imported from it alone. A re-executed supervisor gets its part through a
+file in memory (memfd_create(2)), of which it keeps only what it has not loaded yet.
 
 The file stands beside Python's own caches; `builder` makes it, and replaces it as a whole: whoever has it open can read
 it for good. It is used only while every source is the file that it was made of.

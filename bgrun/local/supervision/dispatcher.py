@@ -153,8 +153,8 @@ class Dispatcher:
         held, task.lock_fd = job.Held(task.lock_fd, slot_fd), -1  # which is closed with it, if it fails
         task.reports_before = _note_reports(task)
         made_of, log_dir = task.plan.job, workdir.now(self.host.recorded)
-        keep_code, is_one_of_many = self.machine.keep_code, not self.host.alone
-        start = job.Start(dict(made_of.secrets), made_of.any_shell, log_dir, keep_code, is_one_of_many)
+        find_code, is_one_of_many = self.machine.find_code, not self.host.alone
+        start = job.Start(dict(made_of.secrets), made_of.any_shell, log_dir, find_code, is_one_of_many)
         try:
             child = self.machine.launch(task.at, task.facts(), start, held)
         except ScarceError:

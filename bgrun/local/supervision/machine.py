@@ -38,20 +38,8 @@ class Machine:
         """Return the time on the steady clock, in seconds."""
         return steady_clock()
 
-    def keep_code(self) -> None:
-        """Take a copy of all code that may be needed, in memory: from the first job on any of it may be replaced.
-
-        Raises:
-            LaunchError: some of it is gone already.
-        """
-        self.find_code()
-        if self.code and not self.code.hold():
-            sys.meta_path.remove(self.code)
-            self.code = None
-            self.find_code()
-
     def find_code(self) -> None:
-        """Find all code that may be needed, once; the bundle stays open.
+        """Find all code that may be needed, once, before the first job, which may remove it: the bundle stays open.
 
         Raises:
             LaunchError: some of it is gone already.
@@ -71,6 +59,18 @@ class Machine:
                 import psutil  # noqa: F401
         except (ImportError, SyntaxError) as error:
             raise LaunchError(f"a part of bgrun is missing: {error}", "install it again") from error
+
+    def keep_code(self) -> None:
+        """Take all code that may be needed into memory; if the open bundle was written over, from the sources.
+
+        Raises:
+            LaunchError: these are gone, too.
+        """
+        self.find_code()
+        if self.code and not self.code.hold():
+            sys.meta_path.remove(self.code)
+            self.code = None
+            self.find_code()
 
     def launch(self, at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> Child:
         """Start a job script; see `job.launch`.

@@ -142,7 +142,7 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
             supervisor.machine.keep_code()  # a process that waits for a slot closes every descriptor
         supervisor.open()
         done = supervisor.advance()
-        supervisor.machine.keep_code()
+        supervisor.machine.find_code()
     except BgrunError as error:
         from bgrun.local.supervision.dispatcher import withdraw
         from bgrun.system.directories import quoted
@@ -153,6 +153,11 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
         _refuse(ready_fd, error)
         return
     _answer(ready_fd, launched(supervisor.known))
+    # Not before: to read it takes a thirtieth of a start. Until now the open file outlasts its removal.
+    try:
+        supervisor.machine.keep_code()
+    except LaunchError as error:
+        journal.note_fault(HERE, error)
     if is_fork and not done and supervisor.only_waits:
         done = _until_reexec(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)

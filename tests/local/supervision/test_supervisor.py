@@ -47,7 +47,7 @@ class Replay(Machine):
     def now(self) -> float:
         return self.time
 
-    def keep_code(self) -> None:
+    def find_code(self) -> None:
         """Import from where bgrun is."""
 
     def launch(self, at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> journal.Child:
