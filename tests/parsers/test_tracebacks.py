@@ -79,3 +79,13 @@ def test_an_exception_without_a_message_has_none(kind: str) -> None:
     assert (one.problem.id, one.problem.message) == (kind, "")
     (one,) = read(f"{TRACEBACK.partition('    g()')[0]}    assert x > 1\nAssertionError\n").found
     assert one.problem.message == "assert x > 1"
+
+
+def test_the_lines_of_a_message_of_node_are_joined() -> None:
+    log = "/code/a.js:3\nthrow x\n^\n\n" + STACK.replace("no such thing", "Command failed:\n  no key\n\nin a.pem")
+    (one,) = read(log + "\nNode.js v20.20.2\n").found
+    assert one.problem.message == "Command failed: no key in a.pem"
+    (one,) = read(STACK.replace("no such thing", "Cannot find module\nRequire stack:\n- /code/b.js")).found
+    assert one.problem.message == "Cannot find module"
+    (one,) = read(STACK.replace("no such thing", "one\ntwo\nthree\nfour\nfive\nsix")).found
+    assert one.problem.message == "one two three four five"

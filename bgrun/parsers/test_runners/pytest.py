@@ -8,6 +8,7 @@ the same name. Lines of results count only where there is no summary (`-v --no-s
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
@@ -42,10 +43,14 @@ _ROOT = re.compile(r"^rootdir: (.+?)(?:, (?:configfile|inifile|testpaths):.*)?$"
 _USAGE = re.compile(r"^(?:\S*pytest|\S*py\.test|__main__\.py): error: (.+)$")
 _ERROR = re.compile(r"^ERROR: (?!usage:)(\S.*)$")
 _INTERNAL = "INTERNALERROR> "
+_ASSERTED = re.compile(r"^(?:AssertionError: )?assert\b")
+_EXPLAINED = ("assert ", "+ ", "Use -v ")
+_MOST_LINES = 5
+"""How many lines of a message are kept."""
 
 
 class _Section:
-    """The section of a failure: its places in order, and the first line of its error."""
+    """The section of a failure: its places in order, the first line of its error, and the lines of each error."""
 
     def __init__(self, phase: str, title: str, at: int) -> None:
         self.phase = phase
@@ -57,11 +62,17 @@ class _Section:
         self.is_native = False
         self.has_error = False
         self.doctest: list[str] = []
+        self._errors: list[list[str]] = []
+        self._is_error = False
 
     def feed(self, line: str) -> None:
+        was_error, self._is_error = self._is_error, line.startswith("E  ")
         if self.is_muted or _CAPTURED.match(line):
             self.is_muted = True
-        elif line.startswith("E  "):
+        elif self._is_error:
+            if not was_error:
+                self._errors.append([])
+            self._errors[-1] += [line[1:].strip()] if len(self._errors[-1]) < _MOST_LINES else []
             self._error(line[1:])
         elif line in ("Expected:", "Got:") or (self.doctest and line.startswith("    ")):
             self.doctest.append(line.strip())
@@ -91,7 +102,14 @@ class _Section:
     def message(self) -> str:
         if self.doctest:
             return " ".join(self.doctest)
-        return self.error or (self.places[-1][2] if self.places else "")
+        return self.whole(self.error) or (self.places[-1][2] if self.places else "")
+
+    def whole(self, first: str) -> str:
+        """Return the message that begins with a line; what pytest explains of an assertion is left out."""
+        lines = next((one for one in reversed(self._errors) if one[0] == first.strip()), [first])
+        if _ASSERTED.match(first):
+            return first
+        return " ".join([first, *takewhile(lambda line: line and not line.startswith(_EXPLAINED), lines[1:])])
 
 
 class _Listed(NamedTuple):
@@ -301,7 +319,8 @@ def _with_section(listed: _Listed, left: Mapping[str, list[_Section]]) -> _Test:
             if section := _taken(left.get(title, []), listed, id):
                 file = id.partition("::")[0]
                 # pytest cuts the messages of its summary to the width of the terminal.
-                full = section.message() if not message or message.endswith(("...", "…")) else message
+                is_cut = not message or message.endswith(("...", "…"))
+                full = section.message() if is_cut else section.whole(message)
                 return _Test(file, section.line_in(file), id, full, section.phase or listed.part, listed.at)
     id, message = whole
     phase = listed.part if listed.kind != "ERROR" else "setup or teardown" if "::" in id else "collection"

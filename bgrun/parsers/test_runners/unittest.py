@@ -14,6 +14,9 @@ _RESULT = re.compile(r"^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$")
 _COUNT = re.compile(r"([a-z ]+)=(\d+)")
 _NAMES = {"failures": "failed", "expected failures": "xfailed", "unexpected successes": "xpassed"}
 _FIXTURES = ("setUpClass", "tearDownClass", "setUpModule", "tearDownModule")
+_DIFFERENCE = ("- ", "+ ", "? ")
+_MOST_MORE = 5
+"""How many lines after the first one of a message are read."""
 _LOADER = "unittest.loader._FailedTest"
 
 
@@ -29,17 +32,24 @@ class _Test:
         self.frames: list[tuple[str, int, str]] = []
         self.error = ""
         self._is_traceback = False
+        self._more = 0
 
     def feed(self, line: str) -> None:
         if line == "Traceback (most recent call last):":
             # Of a chain of exceptions the last one counts.
             self.frames, self.error, self._is_traceback = [], "", True
         elif not self._is_traceback:
-            pass
+            self._rest(line)
         elif frame := _FRAME.match(line):
             self.frames.append((frame[1], int(frame[2][:9]), frame[3]))
         elif line and not line[0].isspace():
-            self.error, self._is_traceback = line, False
+            self.error, self._is_traceback, self._more = line, False, _MOST_MORE
+
+    def _rest(self, line: str) -> None:
+        """Read a line after the first one of a message: a difference, or a blank line, ends it."""
+        self._more = self._more - 1 if line.strip() and not line.startswith(_DIFFERENCE) else 0
+        if self._more > 0:
+            self.error = f"{self.error} {line.strip()}"
 
     @property
     def id(self) -> str:

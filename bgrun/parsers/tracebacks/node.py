@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from bgrun.parsers.shape import WEAK, Parser, finding
 
@@ -19,8 +20,11 @@ _IMPORTED = re.compile(r"imported from (\S+)$")
 _FOREIGN = ("node:", "internal/", "<anonymous>", "[eval]", "[stdin]")
 _CARET = re.compile(r"^\s*\^+\s*$")
 _THROWN = "(Use `node --trace-uncaught ...` to show where the exception was thrown)"
+_NO_MESSAGE = ("at ", "Require stack:")
 _LONGEST_MESSAGE = 30
 _RECENT = 6
+_MOST_JOINED = 4
+"""How many lines of a message are joined to its first one."""
 
 
 class NodeTraceback(Parser):
@@ -39,6 +43,7 @@ class NodeTraceback(Parser):
         self._place: tuple[str, str] | None = None
         self._frames = 0
         self._waited = 0
+        self._rest: list[str] = []
         self._uncaught = False
 
     def feed(self, line: str) -> bool:
@@ -61,6 +66,7 @@ class NodeTraceback(Parser):
         self._flush()
         self._error = (kind, message, self.at)
         self._frames = self._waited = 0
+        self._rest = []
         self._place = None
         found = _sources(recent)
         self._origin = found[-1] if found else None
@@ -77,6 +83,7 @@ class NodeTraceback(Parser):
         if self._frames:
             return line.startswith("    at ") or line.startswith("    ... ")
         self._waited += 1
+        self._rest.append(line.strip())
         if self._waited > _LONGEST_MESSAGE or _ERROR.match(line):
             self._error = None
         return self._error is not None
@@ -86,7 +93,7 @@ class NodeTraceback(Parser):
         recent, found = self._recent, _sources(self._recent)
         self._flush()
         if found:
-            self._error = ("", recent[-1], self.at)
+            self._error, self._rest = ("", recent[-1], self.at), []
             self._origin, self._place, self._frames = found[-1], None, 1
 
     def _flush(self) -> None:
@@ -95,6 +102,8 @@ class NodeTraceback(Parser):
             imported = _IMPORTED.search(message)
             file, number = self._place or self._origin or (imported[1] if imported else "", "")
             severity = "error" if self._uncaught else "warning"
+            rest = [line for line in takewhile(lambda line: not line.startswith(_NO_MESSAGE), self._rest) if line]
+            message = " ".join([message, *rest[:_MOST_JOINED]])
             self.report(finding(file.removeprefix("file://"), number, kind, message, severity), WEAK, at)
             self.close()
         self._error, self._frames, self._uncaught = None, 0, False
