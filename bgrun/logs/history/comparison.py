@@ -25,6 +25,9 @@ _RAN = ("passed", "failed", "errors")
 _THOROUGH = frozenset({"ruff", "flake8", "pylint", "pyright", "eslint", "eslint-stylish", "shellcheck"})
 """The tools that check all files even if some have errors, so that what they no longer report is fixed."""
 
+_SILENT_ON_PASSED = frozenset({"go"})
+"""The test runners that name and count failed tests only, unless they are asked for more (`-v`)."""
+
 
 class ToolRun(NamedTuple):
     """A tool that a run used.
@@ -110,9 +113,30 @@ def _tool(problem: Problem) -> str:
 
 
 def _fixed(now: Digest, before: Digest, left: Mapping[tuple[str, ...], int]) -> int | None:
-    """Return how many problems there are no longer; None if what had them may not have run to its end."""
-    gone = [one for one in _problems(before) if one.key in left]
+    """Return how many problems there are no longer; None if what had them may not have run to its end.
+
+    It is None, too, where nothing is gone, if a tool had problems of which it could not have been told: a reader who
+    once sees `0 fixed` takes its absence for an answer.
+    """
+    every = _problems(before)
+    gone = [one for one in every if one.key in left]
+    if not all(_can_tell(name, now, before) for name in dict.fromkeys(map(_tool, every))):
+        return None
     return sum(left.values()) if all(_has_run(_tool(one), now, before) for one in gone) else None
+
+
+def _can_tell(name: str, now: Digest, before: Digest) -> bool:
+    """Return whether the output of a tool can show that a problem which it had is fixed."""
+    theirs = _tool_in(before, name)
+    if theirs and theirs.of_tests:
+        return name not in _SILENT_ON_PASSED or any(_names_passed(name, one) for one in (now, before))
+    return now.run.succeeded or name in _THOROUGH
+
+
+def _names_passed(name: str, digest: Digest) -> bool:
+    """Return whether a test runner counted more tests than those that failed."""
+    tool = _tool_in(digest, name)
+    return tool is not None and (tool.tests or 0) > sum(1 for one in _problems(digest) if _tool(one) == name)
 
 
 def _has_run(name: str, now: Digest, before: Digest) -> bool:

@@ -95,7 +95,20 @@ def test_what_a_run_may_not_have_reached_is_not_fixed(tools: tuple[ToolRun, ...]
 def test_a_compiler_that_stopped_earlier_has_fixed_nothing() -> None:
     now, before = (digest(finding(rule, tool="gcc"), tools=(GCC,)) for rule in ("a", "b"))
     assert comparison.compare(now, before) == Comparison("x_1", (0,), None)
-    assert comparison.compare(now, now) == Comparison("x_1", (), 0)
+    assert comparison.compare(now, now) == Comparison("x_1", (), None)
+
+
+@pytest.mark.parametrize(
+    ("tests", "fixed"), [((2, 1), (None, None)), ((5, 5), (0, 1))], ids=["only the failed ones are counted", "with -v"]
+)
+def test_of_go_nothing_is_fixed_unless_it_counts_what_passed(tests: tuple[int, int], fixed: tuple[object, ...]) -> None:
+    """The words are the same whether a test was fixed or not."""
+    before, now = (
+        digest(*(failed(name, tool="go") for name in names), tools=(ToolRun("go", True, number, number),))
+        for names, number in zip(("ab", "a"), tests, strict=True)
+    )
+    assert comparison.compare(before, before) == Comparison("x_1", (), fixed[0])
+    assert comparison.compare(now, before) == Comparison("x_1", (), fixed[1])
 
 
 PROBLEMS = st.lists(st.builds(failed, st.sampled_from("abc")) | st.builds(finding, st.sampled_from("abc")), max_size=5)
