@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 
@@ -9,8 +10,9 @@ from bgrun.api import insight, jobs
 from bgrun.api.runs import read
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
+from bgrun.logs.places import Places
 from bgrun.store import facts, masking
-from bgrun.wording import count
+from bgrun.wording import count, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,15 +69,20 @@ def job_of(project: Project, run_id: str, known: Mapping[str, str]) -> RenderedJ
         known: its meta.
 
     Raises:
-        UsageError: its job declares none, it is active, nothing failed, or no failed test was recognized.
+        UsageError: its job declares none, it is active, nothing failed, no failed test was recognized, or it is not
+            certain which file a test is in.
     """
     declared = _declared(project, run_id, known.get("job", ""))
-    found = failed_tests(_digest(project, read(project, run_id)), masked=bool(known.get("secrets")))
+    job, root = facts.job_of(known, ""), known.get("repo_dir", "")
+    digest = _digest(project, read(project, run_id))
+    places = Places(root, job.working_dir, job.cmd)
+    tests = (_from_directory(one, job.working_dir or root, root, places) for one in digest.problems)
+    found = failed_tests(digest._replace(problems=tuple(tests)), masked=bool(known.get("secrets")))
     if not found.ids:
         hint = f"see 'bgrun report {run_id}'; rerun it whole with 'bgrun rerun {run_id}'"
         raise UsageError(f"no failed test of {run_id} was recognized", hint)
     ids = tuple(as_argument(one, after_dashes=is_after_dashes(declared.rerun)) for one in found.ids)
-    given = [f"{key}={value}" for key, value in facts.job_of(known, "").params]
+    given = [f"{key}={value}" for key, value in job.params]
     made = jobs.render(project, declared.name, given, failed=ids)
     return made._replace(only_failed_of=run_id, only_failed=found.words(run_id))
 
@@ -97,6 +104,33 @@ def _digest(project: Project, run: Run) -> Digest:
         hint = f"rerun it whole with 'bgrun rerun {run.run_id}'"
         raise UsageError(f"nothing failed in {run.run_id}: it succeeded", hint)
     return insight.whole_digest(project, run)
+
+
+def _from_directory(test: Problem, directory: str, root: str, places: Places) -> Problem:
+    """Return a test with its ID as it is from a directory, if it begins with a file and is from another one.
+
+    pytest names a test from its root directory, which is another one after `cd api && pytest`, or where a file above
+    configures it.
+
+    Raises:
+        UsageError: several files may be meant.
+    """
+    path, colons, name = (test.id or "").partition("::")
+    if not (test.test and colons and path) or os.path.isabs(path):
+        return test
+    here, known = os.path.join(directory, path), os.path.join(root, test.file or "")
+    if test.tool == "pytest" and os.path.isdir(known):
+        return test._replace(id=None)  # it leaves out the file of a test outside its root directory
+    every = places.of_name(path)
+    if f"/{test.file}".endswith(f"/{path}") and os.path.isfile(known):
+        every = [os.path.realpath(known)]  # the log named the directory
+    if len(every) > 1 and not os.path.isfile(here):
+        shown = names(os.path.relpath(one, os.path.realpath(directory)) for one in every)
+        hint = "run each directory of tests as a job of its own, with `working_dir:`"
+        raise UsageError(f"{path} of a failed test may be any of {shown}", hint)
+    if not every or os.path.realpath(here) in every:
+        return test
+    return test._replace(id=f"{os.path.relpath(every[0], os.path.realpath(directory))}::{name}")
 
 
 # --- the tests: pure ----------------------------------------------------------------------------

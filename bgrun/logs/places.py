@@ -46,6 +46,11 @@ class Places:
             self._known[key] = self._relative(self._found(file, base))
         return problem._replace(file=self._known[key])
 
+    def of_name(self, file: str) -> list[str]:
+        """Return the files of the project that a relative path may name, seen from any of its directories."""
+        every = (os.path.join(one, file) for one in dict.fromkeys([*self._bases, *self._roots[:1], *self._every()]))
+        return list(dict.fromkeys(os.path.realpath(path) for path in every if os.path.isfile(path)))
+
     def _found(self, file: str, base: str) -> str:
         if os.path.isabs(file):
             return file if os.path.exists(file) else self._as_in_project(file)
@@ -73,7 +78,7 @@ class Places:
 
     def _every(self) -> list[str]:
         if self._directories is None:
-            self._directories = list(_below(self._roots[0]))
+            self._directories = list(_below(self._roots[0])) if self._roots else []
         return self._directories
 
 

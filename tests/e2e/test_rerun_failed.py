@@ -239,3 +239,45 @@ def test_what_cannot_be_named_is_said(bg: Cli) -> None:
     assert "not all were recognized" not in err
     assert f"{len(unloaded)} file" in err
     assert "left out" in err
+
+
+@pytest.fixture
+def two_roots(bg: Cli) -> Cli:
+    """Two directories of tests that a program tests one after the other, without a word about where it is."""
+    command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider"
+    (bg.folder / "all.sh").write_text(f"(cd api && {command}) ; (cd web && {command}) ; exit 1\n")
+    bg.jobs(f'jobs: {{t: {{command: sh all.sh, rerun: "{command} {{{{ failed }}}}"}}}}')
+    for name in ("api", "web"):
+        (bg.folder / name / "tests").mkdir(parents=True)
+        (bg.folder / name / "pytest.ini").write_text("[pytest]\n")
+        (bg.folder / name / "tests" / f"test_{name}.py").write_text("def test_x(): assert 0\n")
+    return bg
+
+
+def test_ids_of_another_directory_are_made_relative_to_that_of_the_rerun(two_roots: Cli) -> None:
+    (two_roots.folder / "pytest.ini").write_text("[pytest]\n")
+    two_roots("start", "t", "--wait", code=1)
+    for _ in range(2):
+        two_roots("rerun", "t", "--failed", "--wait", code=1)
+        out = two_roots("report", "t").out
+        assert "\n2 failed\n" in out
+        assert "\napi/tests/test_api.py:1 test_x: assert 0\n" in out
+        assert "\nweb/tests/test_web.py:1 test_x: assert 0\n" in out
+
+
+def test_a_test_without_its_file_is_not_named(two_roots: Cli) -> None:
+    """Without a configuration above both, pytest takes one for its root and names a test of the other `api::test_x`."""
+    two_roots("start", "t", "--wait", code=1)
+    two_roots("rerun", "t", "--failed", "--wait", code=1)
+    done = two_roots("rerun", "t", "--failed", "--wait", code=1)
+    assert "only 1 of 2 failed tests of t_" in done.err
+    assert ": some have no ID" in done.err
+
+
+def test_an_id_that_may_be_in_several_files_is_refused(two_roots: Cli) -> None:
+    for name in ("api", "web"):
+        (two_roots.folder / name / "tests" / "test_both.py").write_text("def test_x(): assert 0\n")
+    run = two_roots.json("start", "t", "--wait", code=1)
+    err = two_roots("rerun", "t", "--failed", code=2).err
+    assert "tests/test_both.py of a failed test may be any of api/tests/test_both.py, web/tests/test_both.py" in err
+    assert [one["run_id"] for one in two_roots.json("list", "t")["runs"]] == [run["run_id"]]
