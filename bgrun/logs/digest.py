@@ -12,6 +12,7 @@ from bgrun.logs import combine, excerpt, reports, stall
 from bgrun.logs import search as log_search
 from bgrun.logs.history.comparison import tools_of
 from bgrun.logs.places import Places
+from bgrun.parsers.recognize import ATTEMPT
 from bgrun.parsers.shape import Problem
 from bgrun.store import masking, state
 from bgrun.wording import clipped
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bgrun.logs.history.comparison import Comparison, ToolRun
     from bgrun.logs.outputs import OutputValue
     from bgrun.model import RenderedJob, Run
+    from bgrun.store.masking import Mark
     from bgrun.store.paths import RunPaths
 
 MOST_KEPT = 1000
@@ -38,7 +40,7 @@ class Digest(NamedTuple):
     more: how many problems there are beyond those.
     head, tail: lines of the log; `head` only if no problem explains the result.
     source: where the problems are from: `junit`, `log` or ''.
-    note: what could not be used or read, or None.
+    note: which attempt it is of, and what could not be used or read, or None.
     stall: why an active run seems stalled, or None.
     parts: the digests of a group's runs that did not succeed.
     unrecognized: how many problems the tools counted beyond those that were recognized.
@@ -116,7 +118,8 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
     attempts = state.parse_int(facts.get("attempts", "")) or 1
     seen, unsearched = log_search.search(at.log, known, job, attempts)
     found = combine.combined(report, seen, Places(facts.get("repo_dir", ""), job.working_dir, job.cmd))
-    notes = [note or "", *(() if run.succeeded else unsearched)]
+    tried, head, tail = _excerpts(at, known, attempts)
+    notes = [tried, note or "", *(() if run.succeeded else unsearched)]
     made = Digest(
         run=run,
         counts=(found.tests if run.succeeded else found.counts) or None,
@@ -132,11 +135,24 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
         complete=not (note or unsearched or found.missing or len(found.problems) > MOST_KEPT),
         unclaimed=0 if run.succeeded else min(found.unclaimed, _MOST_UNCLAIMED),
     )
-    lines = excerpt.tail(at.log, known)
     is_bare = made.needs_lines and (made.wrapped or not made.problems)
     most = _TAIL if is_bare else _MOST_UNCLAIMED if made.needs_lines else max(_SHORT_TAIL, made.unclaimed)
-    head = excerpt.head(at.log, known)[:_HEAD] if is_bare and len(lines) > _TAIL else ()
-    return made.limited(MOST_KEPT)._replace(head=_shown(head), tail=_shown(lines[-most:]))
+    first = head[:_HEAD] if is_bare and len(tail) > _TAIL else ()
+    return made.limited(MOST_KEPT)._replace(head=_shown(first), tail=_shown(tail[-most:]))
+
+
+def _excerpts(at: RunPaths, known: Sequence[Mark], attempts: int) -> tuple[str, list[str], list[str]]:
+    """Return the number of the last attempt, '' of a single one, and its first and last lines.
+
+    It has no first lines if it is longer than what is read of the end of a log.
+    """
+    tail = excerpt.tail(at.log, known)
+    if attempts < 2:
+        return "", excerpt.head(at.log, known), tail
+    for place in range(len(tail) - 1, -1, -1):
+        if found := ATTEMPT.match(tail[place]):
+            return found[1], tail[place + 1 :], tail[place + 1 :]
+    return f"attempt {attempts}", [], tail
 
 
 def of_group(run: Run, parts: Sequence[Digest], most: int) -> Digest:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 ANNOTATIONS = "annotations"
 """The tool whose problems others may have printed, too."""
 _FIRST = ("failed", "errors", "passed")
-_ATTEMPT = re.compile(r"^--- bgrun: attempt \d+ of \d+ in [\d.]+ s; the one before ended with exit code \d+ ---$")
+ATTEMPT = re.compile(r"^--- bgrun: (attempt \d+ of \d+) in [\d.]+ s; the one before ended with exit code \d+ ---$")
+"""The line that the job script prints between two attempts; its group is the number of the next one."""
 
 
 class Recognized(NamedTuple):
@@ -143,7 +144,7 @@ class _Attempts(Parser):
 
     def feed(self, line: str) -> bool:
         """Forget what came before such a line."""
-        if _ATTEMPT.match(line):
+        if ATTEMPT.match(line):
             self._again()
         return False
 

@@ -82,8 +82,24 @@ def test_only_the_last_attempt_counts(tmp_path: Path) -> None:
     at, job = RunPaths(str(tmp_path), RUN_ID), RenderedJob("x", "", "ruff", "", str(tmp_path))
     found = digests.of_run(at, a_run(), job, {"attempts": "2"})
     assert [one.file for one in found.problems] == ["y.py"]
+    assert found.note == "attempt 2 of 2"
     # Without attempts it is a line like any other.
     assert len(digests.of_run(at, a_run(), job, {}).problems) == 2
+
+
+@pytest.mark.parametrize(("lines", "head", "tail"), [(4, 0, 4), (40, 3, 12), (excerpt.BYTES, 0, 12)])
+def test_the_first_and_last_lines_are_those_of_the_last_attempt(
+    tmp_path: Path, lines: int, head: int, tail: int
+) -> None:
+    again = "--- bgrun: attempt {} of 3 in 0.5 s; the one before ended with exit code 1 ---\n"
+    log = "a\n" * 20 + again.format(2) + "b\n" * 20 + again.format(3) + "c\n" * lines
+    (tmp_path / f"{RUN_ID}.log").write_text(log)
+    at, job = RunPaths(str(tmp_path), RUN_ID), RenderedJob("x", "", "x", "", str(tmp_path))
+    found = digests.of_run(at, a_run(), job, {"attempts": "3"})
+    assert (found.head, found.tail) == (("c",) * head, ("c",) * tail)
+    assert found.note == ("attempt 3 of 3" if lines < excerpt.BYTES else "attempt 3")
+    ended = digests.of_run(at, a_run("succeeded"), job, {"attempts": "3"})
+    assert (ended.note, ended.tail) == (found.note, ("c",) * 3)
 
 
 def test_a_problem_beyond_the_head_of_a_log_is_found(tmp_path: Path) -> None:
