@@ -39,7 +39,7 @@ _CLOSING = re.compile(
     r"|-- |Time Elapsed|\[ERROR\]|\[INFO\]|BUILD |\d+ actionable tasks?|> |\* |As a reminder, "
     r"|\{\"file\": |Errors  Files|     +\d+  \S|To run |Run `|note: |\u2575"
     # Tracebacks.
-    r"|Node\.js v\d|\s+at |\s+\.\.\. \d+ more|Caused by: |called `Result|\}$"
+    r"|Node\.js v\d|Extension modules: |\s+at |\s+\.\.\. \d+ more|Caused by: |called `Result|\}$"
     r")"
 )
 """The last lines of tools, after their findings."""

@@ -89,3 +89,30 @@ def test_the_lines_of_a_message_of_node_are_joined() -> None:
     assert one.problem.message == "Cannot find module"
     (one,) = read(STACK.replace("no such thing", "one\ntwo\nthree\nfour\nfive\nsix")).found
     assert one.problem.message == "one two three four five"
+
+
+CRASH = (
+    "Fatal Python error: Segmentation fault\n\nThread 0x00007f01 (most recent call first):\n"
+    '  File "/usr/lib/python3.11/threading.py", line 3 in wait\n\nCurrent thread 0x00007f02 (most recent call first):\n'
+    '  File "/code/lib.py", line 7 in work\n  File "/code/test_a.py", line 3 in test_seg\n'
+    '  File "/code/.venv/lib/python3.11/site-packages/_pytest/python.py", line 9 in pytest_pyfunc_call\n'
+    '  File "<frozen runpy>", line 88 in _run_code\n'
+)
+SESSION = f"{' test session starts '.center(80, '=')}\nrootdir: /code\ncollected 2 items\n\ntest_a.py ."
+
+
+@pytest.mark.parametrize("before", ["", ".", SESSION, "collected\n"])
+@pytest.mark.parametrize("after", ["", "\nExtension modules: a, b (total: 2)\n", "sh: 1: Segmentation fault\n"])
+def test_a_crash_of_the_interpreter_is_at_its_test(before: str, after: str) -> None:
+    seen = read(before + CRASH + after)
+    (one,) = seen.found
+    assert bool(seen.unclaimed) == after.startswith("sh")
+    assert (one.problem.file, one.problem.line, one.problem.id) == ("/code/test_a.py", 3, "test_seg")
+    assert one.problem.message == "Fatal Python error: Segmentation fault"
+
+
+def test_a_crash_without_a_test_is_at_the_innermost_frame_of_the_program() -> None:
+    (one,) = read(CRASH.replace("test_seg", "<module>")).found
+    assert (one.problem.file, one.problem.line, one.problem.id) == ("/code/lib.py", 7, "work")
+    (one,) = read("Fatal Python error: init_fs_encoding: failed\nPython runtime state: core initialized\n").found
+    assert (one.problem.file, one.problem.message) == (None, "Fatal Python error: init_fs_encoding: failed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from bgrun.parsers.shape import WEAK, Parser, finding
+from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ _SYNTAX = re.compile(r"^(SyntaxError|IndentationError|TabError): (.*)$")
 _LOGGED = re.compile(r"\b(?:ERROR|CRITICAL|WARNING|WARN|EXCEPTION)\b|^Exception ignored |was never retrieved$")
 _GROUP = re.compile(r"^ *[|+]")
 _MEMBER = re.compile(r"^ +\| ([A-Za-z_][\w.]*): (.*)$")
+_FATAL = re.compile(r"^.{0,200}?Fatal Python error: (.+)$")
+_FATAL_THREAD = re.compile(r"^(?:Current thread|Stack) .*\(most recent call first\):$")
+_FATAL_FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in (.+)$')
+_MOST_FATAL = 200
+"""How many lines after the beginning of a fatal error are read."""
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
 _FOREIGN = re.compile(r"site-packages|dist-packages|/lib(?:64)?/python\d|^<(?!stdin|string)")
 _MOST_MEMBERS = 5
@@ -45,11 +50,22 @@ class _Raised(NamedTuple):
     logged: bool
 
 
+class _Fatal:
+    """An error that ended the interpreter, as faulthandler prints it."""
+
+    def __init__(self, message: str = "", at: int = 0) -> None:
+        self.message = message
+        self.at = self.last = at
+        self.left = _MOST_FATAL
+        self.is_current = False
+        self.frames: list[tuple[str, str, str]] = []
+
+
 class PythonTraceback(Parser):
     """An uncaught exception of a Python program, or a syntax error; of a chain, the last exception."""
 
     name = "python"
-    stems = ("Traceback (m",)
+    stems = ("Traceback (m", "Fatal Python error: ")
     starts = ('File "', "The above exception", "During handling")
     context = 2
 
@@ -65,9 +81,16 @@ class PythonTraceback(Parser):
         self._raised: _Raised | None = None
         self._cause: _Raised | None = None
         self._members: list[str] = []
+        self._fatal = _Fatal()
 
     def feed(self, line: str) -> bool:
         """Read a line of a traceback, its heading, or what links two of them."""
+        if self._fatal.message:
+            return self._crash(line)
+        if self._prefix is None and (match := _FATAL.match(line)):
+            self._flush()
+            self._fatal = _Fatal(match[1], self.at)
+            return True
         if self._prefix is not None:
             return self._inside(line)
         if self._members and self._raised and _GROUP.match(line):
@@ -83,6 +106,33 @@ class PythonTraceback(Parser):
             self._cause, self._raised = self._raised or self._cause, None
         self._before = [*self._before[-1:], line]
         return self._prefix is not None
+
+    def _crash(self, line: str) -> bool:
+        """Read a line after a fatal error: the frames of the current thread, the innermost one first."""
+        one = self._fatal
+        one.left -= 1
+        if match := _FATAL_FRAME.match(line):
+            one.frames += [(match[1], match[2], match[3])] if one.is_current else []
+            one.last = self.at
+        elif one.frames or not one.left:
+            self._end_crash()
+            return self.feed(line)
+        one.is_current = one.is_current or bool(_FATAL_THREAD.match(line))
+        return True
+
+    def _end_crash(self) -> None:
+        """Report a fatal error at its test, or else at the innermost frame of the program's own code."""
+        one, self._fatal = self._fatal, _Fatal()
+        if not one.message:
+            return
+        own = [frame for frame in one.frames if not _FOREIGN.search(frame[0])]
+        tests = [frame for frame in own if frame[2].startswith("test")]
+        file, number, name = (tests[-1:] or own or one.frames or [("", "", "")])[0]
+        file = "" if file.startswith("<") else file
+        self.report(finding(file, number if file else "", name, f"Fatal Python error: {one.message}"), LIKELY, one.at)
+        if self._call:
+            self._call = self._call._replace(end=one.last)
+        self.close()
 
     def _begin(self, prefix: str, group: bool) -> None:
         self._flush()
@@ -146,5 +196,6 @@ class PythonTraceback(Parser):
 
     def findings(self) -> tuple[Findings, ...]:
         """Return one result for each traceback."""
+        self._end_crash()
         self._flush()
         return super().findings()
