@@ -118,10 +118,12 @@ def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
 
 def _problem_line(problem: api.insight.Problem) -> str:
     place = f"{problem.file}:{problem.line}" if problem.file and problem.line else problem.file
-    file, _, name = (problem.id or "").partition("::")
-    # A tool may name the file relative to another directory than the project.
-    rest = name if name and problem.file and f"/{problem.file}".endswith(f"/{file}") else problem.id or ""
-    phase = f"({problem.phase})" if problem.phase else ""
+    rest = problem.id or ""
+    for separator in ("::", " - "):  # the latter in documentation tests of Rust
+        file, _, name = rest.partition(separator)
+        # A tool may name the file relative to another directory than the project.
+        rest = name if name and problem.file and f"/{problem.file}".endswith(f"/{file}") else rest
+    phase = problem.phase if problem.phase.endswith((")", "]")) else f"({problem.phase})" if problem.phase else ""
     where = " ".join(filter(None, (place, rest if rest != place else "", phase)))
     return ": ".join(filter(None, (where, problem.message)))
 

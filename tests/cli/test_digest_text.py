@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bgrun.cli import digest_text
+from bgrun.parsers.shape import Problem
 from tests.conftest import TOP, wait_until
 
 if TYPE_CHECKING:
@@ -139,3 +141,17 @@ def test_the_schema_names_the_built_ins() -> None:
 
     text = (TOP / "schemas" / "bgjobs.schema.json").read_text()
     assert all(f"`{name}`" in text for name in (*registry.names(), *progress.BUILT_IN))
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        (Problem("u/a.py", 7, "a.T.test_sub", "no", phase="(i=0)"), "u/a.py:7 a.T.test_sub (i=0): no"),
+        (Problem("u/a.py", 7, "a.T.test_sub", "no", phase="[even] (i=1)"), "u/a.py:7 a.T.test_sub [even] (i=1): no"),
+        (Problem("u/a.py", 7, "a.T.test_sub", "no", phase="setup"), "u/a.py:7 a.T.test_sub (setup): no"),
+        (Problem("a/src/lib.rs", 2, "src/lib.rs - f (line 2)", "no"), "a/src/lib.rs:2 f (line 2): no"),
+        (Problem("a/b.js", 2, "cart - adds", "no"), "a/b.js:2 cart - adds: no"),
+    ],
+)
+def test_a_problem_is_named_once_and_plainly(problem: Problem, line: str) -> None:
+    assert digest_text._problem_line(problem) == line

@@ -59,7 +59,12 @@ def problem(one: Failed) -> Problem | None:
     if not fields:
         return _commented(one) if one.comments and not any(line.strip() for line in one.lines) else _traced(one)
     path = one.path if "operator" not in fields or "failureType" in fields else (one.heading, *one.path)
-    places = [place for key in ("location", "at") for line in fields.get(key, ()) if (place := _place(line))]
+    places = [
+        place
+        for key in ("location", "at")
+        for line in fields.get(key, ())
+        if (place := _place(line)) and not is_foreign(place[0])
+    ]
     frames = [place for line in fields.get("stack", ()) if (place := _place(line)) and not is_foreign(place[0])]
     name = " > ".join(part for part in path if part)
     file, line = places[0] if places else frames[-1] if frames else (None, None)

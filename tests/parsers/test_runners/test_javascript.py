@@ -128,3 +128,12 @@ def test_of_node_a_listed_failure_that_is_lost_counts_as_not_recognized() -> Non
     end = log.index(b"\ntest at ", start + 1)
     assert recognized(log).missing == 0
     assert recognized(log[:start] + log[end:]).missing > 0
+
+
+def test_the_code_of_an_option_is_no_file() -> None:
+    """As Node.js prints a test that is given with `node -e`."""
+    frame = "at TestContext.<anonymous> ([eval]:1:65)"
+    listed = f"✖ failing tests:\n\ntest at [eval]:1:30\n✖ evaled (1.1ms)\n  Error: no\n      {frame}\n"
+    assert found(f"✖ evaled (1.1ms)\nℹ tests 1\nℹ fail 1\n\n{listed}") == [(None, None, "evaled", "Error: no")]
+    fields = f"  ---\n  location: '[eval]:1:30'\n  error: 'no'\n  stack: |-\n    {frame}\n  ...\n"
+    assert found(f"TAP version 13\nnot ok 1 - evaled\n{fields}1..1\n# fail 1\n") == [(None, None, "evaled", "no")]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
-from bgrun.parsers.test_runners.javascript.sections import Section, is_same
+from bgrun.parsers.test_runners.javascript.sections import Section, is_foreign, is_same
 
 _LIVE = re.compile(r"^( *)(▶|✖) (\S.*?)(?: \(\d[\d.]*ms\))?$")
 _TOTAL = re.compile(r"^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) (\d+)(?:\.\d+)?$")
@@ -146,7 +146,7 @@ class Node(Parser):
     def _listed(self, line: str) -> None:
         """Read a line of the list of failed tests."""
         if place := _PLACE.match(line):
-            self._place = (place[1], number(place[2]))
+            self._place = None if is_foreign(place[1]) else (place[1], number(place[2]))
         elif len(self._failed) < MOST_FAILED and (head := _HEAD.match(line)):
             self._failed.append(_Failed(self._place, "" if head[2] else head[1], Section(), self.at))
             self._place = None

@@ -68,8 +68,8 @@ def is_same(one: str, other: str) -> bool:
 
 
 def is_foreign(file: str) -> bool:
-    """Return whether a file belongs to Node.js or to an installed package."""
-    return file.startswith(("node:", "internal/")) or "node_modules/" in file
+    """Return whether a file belongs to Node.js or to an installed package, or is none: the code of `node -e`."""
+    return file.startswith(("node:", "internal/", "[eval", "[stdin]")) or "node_modules/" in file
 
 
 def headline(first: str, rest: Sequence[str]) -> str:
@@ -81,7 +81,7 @@ def headline(first: str, rest: Sequence[str]) -> str:
     if not is_bare and rest and not rest[0].startswith(("+", "-")):
         return f"{head} {rest[0]}"
     extra = [line for line in rest if _VALUE.match(line)] or list(_changes(rest))
-    return " ".join([head, *extra[:4]])
+    return " ".join([head, *extra[:4]]).removesuffix(",")
 
 
 def _changes(lines: Iterable[str]) -> Iterator[str]:
