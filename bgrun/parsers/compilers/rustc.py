@@ -1,9 +1,10 @@
-"""Recognize rustc, cargo and Clippy: errors and warnings in the long and short form, the totals of crates."""
+"""Recognize rustc, cargo and Clippy: errors and warnings in the long and short form and JSON, totals of crates."""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bgrun.parsers.shape import LIKELY, SURE, Parser, finding
 
@@ -44,7 +45,8 @@ class Rustc(Parser):
 
     name = "rustc"
     stems = (": error", ": warning")
-    starts = ("error", "warning")
+    starts = ("error", "warning", r'\{"reason":"compiler-message"', r'\{"\$message_type":"diagnostic"')
+    longest = 64 << 10
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +59,9 @@ class Rustc(Parser):
         if self._open and self._within(self._open, line):
             return True
         self._flush()
-        if match := _FAILED.match(line):
+        if line.startswith("{"):
+            self._json(line)
+        elif match := _FAILED.match(line):
             self._totals.append((int(match[1] or 1), int(match[2] or 0), self.at))
         elif match := _SHORT.match(line):
             file, number, severity, rule, message = match.groups()
@@ -76,6 +80,25 @@ class Rustc(Parser):
             lint = match[1].replace("-", "_")
             self._open = one._replace(rule=f"clippy::{lint}" if match.re is _CLIPPY else lint)
         return bool(line.strip()) and not _HEAD.match(line)
+
+    def _json(self, line: str) -> None:
+        """Report a finding that cargo or rustc prints as JSON in one line; its place is its primary span."""
+        try:
+            read = json.loads(line)
+            one = read["message"] if "reason" in read else read
+            place: dict[str, Any] = next((span for span in one["spans"] if span["is_primary"]), {})
+            severity, code, text = one["level"], one["code"] or {}, str(one["message"])
+            if severity not in ("error", "warning"):
+                return
+            if match := _FAILED.match(f"error: {text}"):
+                self._totals.append((int(match[1] or 1), int(match[2] or 0), self.at))
+            elif place:
+                number = str(place["line_start"])
+                self.report(finding(place["file_name"], number, code.get("code"), text, severity), SURE)
+            elif match := _CARGO.match(f"error: {text}"):
+                self.report(finding(None, None, None, match[1]), LIKELY)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return
 
     def _flush(self) -> None:
         """Report the finding that was read; without a place only if cargo itself prints such an error."""

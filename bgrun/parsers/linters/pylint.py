@@ -1,14 +1,22 @@
-"""Recognize pylint in its text forms: default, colorized, parseable and msvs."""
+"""Recognize pylint: its forms default, colorized, parseable and msvs, and its JSON documents."""
 
 from __future__ import annotations
 
 import re
 
+from bgrun.parsers import documents
+from bgrun.parsers.documents import Documents
 from bgrun.parsers.shape import SURE, Parser, finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.parsers.shape import Findings
 
 _DEFAULT = re.compile(r"^(\S[^:]*):(\d+):\d+: ([CRWEFI])(\d{4}): (.*)$")
 _SYMBOL = re.compile(r"^(.*) \(([a-z0-9-]+)\)$")
 _OTHER = re.compile(r"^(\S[^:(]*)(?::(\d+):|\((\d+)\):) \[([CRWEFI])\d{4}\(([a-z0-9-]+)\)[^\]]*\] (.*)$")
+_TYPE = '"type": "(?:convention|refactor|warning|error|fatal|info)",'
+"""The first key of an item in JSON; others print it, too, so that the values limit what is read."""
 _SEVERITIES = {"E": "error", "F": "error", "W": "warning", "C": "notice", "R": "notice", "I": "info"}
 
 
@@ -17,10 +25,17 @@ class Pylint(Parser):
 
     name = "pylint"
     stems = (".py",)
-    starts = ("Your code has been rated",)
+    starts = ("Your code has been rated", _TYPE, *documents.starts(documents.PYLINT[1:]))
+    context = documents.CONTEXT
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._documents = Documents(self, documents.PYLINT)
 
     def feed(self, line: str) -> bool:
         """Read a line; the rating is the last one of a call."""
+        if self._documents.feed(line):
+            return self._documents.is_open
         if match := _DEFAULT.match(line):
             file, number, kind, code, text = match.groups()
             symbol = _SYMBOL.match(text)
@@ -32,3 +47,8 @@ class Pylint(Parser):
         elif line.startswith("Your code has been rated at ") and self._call:
             self.finish()
         return False
+
+    def findings(self) -> tuple[Findings, ...]:
+        """Return what was reported; the log may end within a document."""
+        self._documents.close()
+        return super().findings()

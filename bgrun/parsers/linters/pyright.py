@@ -1,10 +1,16 @@
-"""Recognize pyright and basedpyright: errors and warnings with their rule, and the total."""
+"""Recognize pyright and basedpyright: errors and warnings with their rule, the total, and the JSON document."""
 
 from __future__ import annotations
 
 import re
 
+from bgrun.parsers import documents
+from bgrun.parsers.documents import Documents
 from bgrun.parsers.shape import SURE, Parser, finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.parsers.shape import Findings
 
 _FINDING = re.compile(r"^ +(\S[^:]*):(\d+):\d+ - (error|warning): (.*)$")
 _RULE = re.compile(r"^(.*?) ?\((report\w+)\)$")
@@ -17,13 +23,18 @@ class Pyright(Parser):
 
     name = "pyright"
     stems = (" - error: ", " - warning: ", " error")
+    starts = documents.starts(documents.PYRIGHT)
+    context = documents.CONTEXT
 
     def __init__(self) -> None:
         super().__init__()
         self._pending: tuple[str, str, str, str, int] | None = None
+        self._documents = Documents(self, documents.PYRIGHT)
 
     def feed(self, line: str) -> bool:
         """Read a line of a message, the first line of one, or the total."""
+        if not self._pending and self._documents.feed(line):
+            return self._documents.is_open
         if self._pending and _CONTINUED.match(line) and not _FINDING.match(line):
             if rule := _RULE.match(line):
                 self._report(rule[2])
@@ -39,6 +50,12 @@ class Pyright(Parser):
             errors, warnings = int(match[1]), int(match[2])
             self.finish({"errors": errors, "warnings": warnings}, errors + warnings)
         return self._pending is not None
+
+    def findings(self) -> tuple[Findings, ...]:
+        """Return what was reported; the log may end within a document or a message."""
+        self._documents.close()
+        self._report(None)
+        return super().findings()
 
     def _report(self, rule: str | None) -> None:
         if self._pending:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+from bgrun.parsers import documents
+from bgrun.parsers.documents import Documents
 from bgrun.parsers.linters.alike import TOTAL_OF_RUFF, Alike
+from bgrun.parsers.linters.ruff_junit import START, RuffJunit
 from bgrun.parsers.shape import SURE, WEAK, Parser, finding
 
 TYPE_CHECKING = False
@@ -23,22 +26,34 @@ _UNFORMATTED = "would be reformatted"
 
 
 class Ruff(Parser):
-    """ruff, versions 0.1 to 0.17: `full`, `concise`, `grouped`, `json-lines` and what `format --check` prints."""
+    """ruff, versions 0.1 to 0.17: `check` in its forms for people and machines, and what `format --check` prints."""
 
     name = "ruff"
     stems = (".py", ".ipynb", "error: Failed to parse")
-    starts = ("--> ", "Found ", "Would reformat", r"\d[0-9]* files? would be", r'\{"cell":')
-    context = 1
+    starts = (
+        "--> ",
+        "Found ",
+        "Would reformat",
+        r"\d[0-9]* files? would be",
+        r'\{"cell":',
+        START,
+        *documents.starts(documents.RUFF),
+    )
+    context = documents.CONTEXT
 
     def __init__(self) -> None:
         super().__init__()
         self._alike = Alike()
+        self._documents = Documents(self, documents.RUFF)
+        self._junit = RuffJunit(self)
         self._head: tuple[str, str, int] | None = None
         self._group = ""
         self._unreadable: dict[tuple[str, str], tuple[str, int]] = {}
 
     def feed(self, line: str) -> bool:
         """Read a line; the one before a place has the rule, and the lines of a group follow its file."""
+        if self._documents.feed(line) or self._junit.feed(line):
+            return self._documents.is_open or self._junit.is_open
         head, self._head = self._head, None
         if head and (match := _PLACE.match(line)):
             rule, message, at = head
@@ -93,6 +108,7 @@ class Ruff(Parser):
 
     def findings(self) -> tuple[Findings, ...]:
         """Return what was reported, and lines in a shared form: those of flake8 count if nobody looks for flake8."""
+        self._documents.close()
         self._alike.end()
         self._take()
         self.close()

@@ -1,9 +1,11 @@
-"""Recognize ShellCheck in its forms tty and gcc."""
+"""Recognize ShellCheck in its forms tty, gcc, json and json1."""
 
 from __future__ import annotations
 
 import re
 
+from bgrun.parsers import documents
+from bgrun.parsers.documents import Documents
 from bgrun.parsers.shape import SURE, Parser, finding
 
 _PLACE = re.compile(r"^In (\S.*) line (\d+):$")
@@ -17,15 +19,19 @@ class Shellcheck(Parser):
 
     name = "shellcheck"
     stems = ("[SC",)
-    starts = (r"\^-",)
+    starts = (r"\^-", *documents.starts(documents.SHELLCHECK))
     context = 2
+    longest = documents.LONGEST
 
     def __init__(self) -> None:
         super().__init__()
         self._place: tuple[str, str] | None = None
+        self._documents = Documents(self, documents.SHELLCHECK)
 
     def feed(self, line: str) -> bool:
         """Read a line; the place is two lines above the first finding."""
+        if self._documents.feed(line):
+            return False
         if match := _PLACE.match(line):
             self._place = (match[1], match[2])
         elif self._place and (match := _FINDING.match(line)):
