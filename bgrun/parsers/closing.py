@@ -37,7 +37,8 @@ _CLOSING = re.compile(
     r"|ESLint found too many|\d+ problems?|https?://|  https?://|\[\*\] \d+ fixable|(?:No|\d+) .*fix(?:es)? available"
     r"|\d+(?: +[A-Z]+\d+ .*)?$|For more information|Some errors have detailed|use --help|Specify --help|See also "
     r"|-- |Time Elapsed|\[ERROR\]|\[INFO\]|BUILD |\d+ actionable tasks?|> |\* |As a reminder, "
-    r"|\{\"file\": |Errors  Files|     +\d+  \S|To run |Run `|note: |\u2575"
+    r"|\{\"file\": |\{\"reason\":\"build-finished\"|\{\"\$message_type\":"
+    r"|Errors  Files|     +\d+  \S|To run |Run `|note: |\u2575"
     # Tracebacks.
     r"|Node\.js v\d|Extension modules: |\s+at |\s+\.\.\. \d+ more|Caused by: |called `Result|\}$"
     r")"
