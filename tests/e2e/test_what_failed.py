@@ -45,7 +45,7 @@ def test_four_failures_of_sixty_directly_and_through_other_tools(bg: Cli, throug
 
 def test_a_wrapper_counts_only_alone_and_then_the_log_is_shown(bg: Cli) -> None:
     digest = failed(bg, "echo preparing; echo 'make: *** [Makefile:2: test] Error 1'")
-    assert named(digest) == [("Makefile", 2, None)]
+    assert named(digest) == [("Makefile", 2, "test")]
     assert digest["tail"] == ["preparing", "make: *** [Makefile:2: test] Error 1"]
     assert "  preparing\n" in bg("report", "x").out
 

@@ -150,7 +150,7 @@ def test_a_job_means_its_live_runs(project: Cli, bgrun_bin: Path) -> None:
 
 def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
-        assert "valid: bad, ok, slow" in await result_of(client, "bgrun_start", error=True, job="baad")
+        assert "valid: bad, made, ok, slow" in await result_of(client, "bgrun_start", error=True, job="baad")
         assert "no parameter" in await result_of(client, "bgrun_start", error=True, job="ok", args=["x=1"])
         assert "declared jobs only" in await result_of(client, "bgrun_start", error=True, job="run:x", args=["true"])
         assert "group" in await result_of(client, "bgrun_start", error=True, job="group:bothh")
