@@ -8,6 +8,7 @@ import time
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.light import NamedTuple
 from bgrun.store import index
+from bgrun.store.paths import stamp
 from bgrun.system import clock, reading
 
 TYPE_CHECKING = False
@@ -130,12 +131,13 @@ def age(run: Run) -> tuple[float, str, str]:
 def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
     """Return runs that sort later by ID, which holds local time, but may have started later in another time zone."""
     oldest = min(age(run)[0] for run in runs)
-    since = (clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S
+    # As text, which sorts as the times do: a thousand runs may have to be looked at.
+    since = stamp((clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S)
     for run_id in rest:
-        if (clock.of_stamp(index.stamp_of(run_id)) or 0.0) < since:
+        if index.stamp_of(run_id) < since:
             return
         # A meta is written when a run starts and when it finishes.
-        if reading.modified(store.run(run_id).meta) >= oldest:
+        if reading.modified(f"{store.log_dir}/{run_id}.meta") >= oldest:
             yield run_id
 
 
