@@ -19,7 +19,7 @@ _KINDS = {
     "annotations": "Annotations",
     "wrappers": "Tools that run others",
 }
-_TOLD = {"id": "name", "file": "file", "line": "line", "message": "message"}
+_FOUND = {"id": "name", "file": "file", "line": "line", "message": "message"}
 _HEAD = """\
 # Tools that are recognized in a log
 
@@ -61,12 +61,12 @@ def _kind(name: str) -> str:
 def _row(name: str, cases: list[dict[str, Any]]) -> str:
     versions = {_version(case["version"]) + ("" if case["source"] == "run here" else " (quoted)") for case in cases}
     problems = [one for case in cases for one in case.get("problems") or () if one.get("tool", name) == name]
-    told = [word for key, word in _TOLD.items() if any(one.get(key) is not None for one in problems)]
+    found = [word for key, word in _FOUND.items() if any(one.get(key) is not None for one in problems)]
     counts = {what for case in cases for what in case.get("counts") or ()}
-    told += ["totals"] if counts - {"failed", "errors", "warnings"} else []
+    found += ["totals"] if counts - {"failed", "errors", "warnings"} else []
     words = {str(case["command"]).split()[0] for case in cases}
     through = [word for word in ("make", "npm", "tox") if word in words and word != name]
-    return f"| `{name}` | {', '.join(sorted(versions, key=_in_order))} | {', '.join(told)} | {', '.join(through)} |"
+    return f"| `{name}` | {', '.join(sorted(versions, key=_in_order))} | {', '.join(found)} | {', '.join(through)} |"
 
 
 def _version(text: object) -> str:

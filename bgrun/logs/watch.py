@@ -41,7 +41,7 @@ def writes(directory: str) -> Iterator[Callable[[float], None]]:
 
 
 def _open(directory: str) -> int:
-    """Return a descriptor of the directory, or -1 where this process is not to be told of writes."""
+    """Return a descriptor of the directory, or -1 where this process cannot hear of writes."""
     if _thread._count() or not hasattr(fcntl, "F_NOTIFY") or not hasattr(signal, "sigtimedwait"):
         return -1
     try:

@@ -68,7 +68,7 @@ class Tree(NamedTuple):
 
 
 def clean_tree(directory: str) -> Tree | None:
-    """Return the work tree that contains `directory` if it is clean; None if it is not, or that cannot be told."""
+    """Return the work tree that contains `directory` if it is clean; None if it is not, or that is unknown."""
     top = top_of(directory)
     before = facts(directory) if top and _is_own(top) else GitFacts()
     if not before.sha:

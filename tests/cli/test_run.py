@@ -73,7 +73,7 @@ def test_variables(bg: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("--env", "1=2", "--", "true"), "error: invalid variable '1=2': expected NAME=VALUE\n"),
         (("--env", "A", "--", "true"), "error: invalid variable 'A': expected NAME=VALUE\n"),
@@ -87,11 +87,11 @@ def test_variables(bg: Cli) -> None:
         (("--", "ulimit", "-n", "64"), "'ulimit' is a builtin of the shell, not a program"),
     ],
 )
-def test_bad_input(bg: Cli, words: tuple[str, ...], told: str) -> None:
+def test_bad_input(bg: Cli, words: tuple[str, ...], expected: str) -> None:
     empty = bg.folder / "empty"
     empty.mkdir()
     done = bg("run", "x", *words, code=2, PATH=str(empty))
-    assert told.format(bg.folder) in done.err
+    assert expected.format(bg.folder) in done.err
     assert not list(bg.logs.glob("x_*"))
 
 
@@ -138,15 +138,15 @@ def test_where_a_command_runs(bg: Cli) -> None:
     assert ran_in(" | ") == "sub"
 
 
-@pytest.mark.parametrize(("name", "told"), [("nosuchcmd", "nosuchcmd"), ("./nosuch", "./nosuch"), ("a'b", "a'b")])
+@pytest.mark.parametrize(("name", "expected"), [("nosuchcmd", "nosuchcmd"), ("./nosuch", "./nosuch"), ("a'b", "a'b")])
 def test_a_program_that_does_not_exist_is_named_without_the_insides_of_the_script(
-    bg: Cli, name: str, told: str
+    bg: Cli, name: str, expected: str
 ) -> None:
     bg.jobs(f'jobs: {{j: {{command: ["{name}", x]}}}}\n')
     bg("run", "x", "--exit-code", "--", name, "x", code=127)
     bg("start", "j", "--exit-code", code=127)
     for label in ("x", "j"):
-        assert bg("logs", label).out == f"bgrun: {told}: not found\n"
+        assert bg("logs", label).out == f"bgrun: {expected}: not found\n"
 
 
 def test_a_start_names_the_runs_that_it_started(bg: Cli) -> None:

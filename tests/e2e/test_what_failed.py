@@ -1,4 +1,4 @@
-"""What failed is told whatever ran, with nothing declared: from the output of real tools, recorded as fixtures."""
+"""What failed is shown whatever ran, with nothing declared: from the output of real tools, recorded as fixtures."""
 
 from __future__ import annotations
 

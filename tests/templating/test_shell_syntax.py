@@ -1,4 +1,4 @@
-"""Shell text that resembles Jinja's syntax survives, and what is Jinja goes on working."""
+"""Shell text that resembles Jinja's syntax survives, and what is Jinja keeps working."""
 
 from __future__ import annotations
 

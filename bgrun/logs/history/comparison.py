@@ -48,7 +48,7 @@ class Comparison(NamedTuple):
 
     run_id: the earlier run.
     new: the places of the problems that it did not have.
-    fixed: how many of its problems there are no longer; None if that cannot be told.
+    fixed: how many of its problems there are no longer; None if that is unknown.
     """
 
     run_id: str
@@ -115,7 +115,7 @@ def _tool(problem: Problem) -> str:
 def _fixed(now: Digest, before: Digest, left: Mapping[tuple[str, ...], int]) -> int | None:
     """Return how many problems there are no longer; None if what had them may not have run to its end.
 
-    It is None, too, where nothing is gone, if a tool had problems of which it could not have been told: a reader who
+    It is None, too, where nothing is gone, if a tool had problems of which that could not be known: a reader who
     once sees `0 fixed` takes its absence for an answer.
     """
     every = _problems(before)
