@@ -111,3 +111,16 @@ def test_a_wrong_result_ends_the_soak_with_1(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setitem(soak.ACTS, "nothing", soak.Act(1, 1, lambda trial: trial.lie("wrong verdicts", "so it says")))
     assert soak.main() == 1
     assert "wrong verdicts: 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dice", [0.0, 0.9])
+def test_a_job_is_started_here_and_by_the_command_line(
+    trial: Any, monkeypatch: pytest.MonkeyPatch, dice: float
+) -> None:
+    from soaking import singles
+
+    monkeypatch.setattr(trial.rng, "random", lambda: dice)
+    found = singles.start(trial, trial.job("one", 0.0, 3))
+    run = trial.judge(found.run_id, [("failed", 3)])
+    assert (run.state, run.exit_code) == ("failed", 3)
+    assert lies(trial) == {}

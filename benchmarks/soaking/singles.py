@@ -62,12 +62,13 @@ def started_id(done: Done) -> str | None:
 def _start_here(trial: Trial, label: str, words: list[str]) -> str:
     from bgrun.render import command
     from bgrun.render.job import render_command_template
+    from bgrun.render.settings import Given
     from bgrun.templating.inputs import RenderInputs
 
     where = trial.folder
     inputs = RenderInputs(trial.env)
-    template = render_command_template(working_dir=where, root=where, job_file=None, inputs=inputs)
-    job = command.fill(template, label, words)
+    template = render_command_template(given=Given(where), root=where, job_file=None, inputs=inputs)
+    job = command.fill(template, label, command.AdHoc(tuple(words)))
     job = job._replace(limits=job.limits._replace(stop_grace_s=1.0))
     return submit.launch(Store(trial.log_dir), str(where), RenderedPlan((Node(job),), (0,))).runs[0]
 
