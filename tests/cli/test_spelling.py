@@ -55,7 +55,7 @@ def test_a_letter_of_the_command_is_its_own(bg: Cli) -> None:
     (bg.folder / "sub").mkdir()
     (bg.folder / "sub" / "bgjobs.yaml").write_text(OTHER)
     bg("run", "x", "--wait", "-C", "sub", "--", "sh", "-c", "pwd; seq 5")
-    assert bg("logs", "x", "--directory", "sub", "--grep", "3", "-C", "1").out == "2\n3\n4\n"
+    assert bg("logs", "x", "--directory", "sub", "--grep", "^3$", "-C", "1").out == "2\n3\n4\n"
     assert bg("-C", "sub", "logs", "x", "-n", "6").out.splitlines()[0] == f"{bg.folder}/sub"
 
 
