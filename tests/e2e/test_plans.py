@@ -165,17 +165,17 @@ def test_attempts_go_on_without_a_supervisor(bg: Cli) -> None:
 
 HOOKS = """
 defaults:
-  on_finish: echo "$BGRUN_LABEL $BGRUN_STATE $BGRUN_EXIT_CODE" >> told
+  on_finish: echo "$BGRUN_LABEL $BGRUN_STATE $BGRUN_EXIT_CODE" >> reported
 jobs:
-  good: {command: "true", on_success: ['echo "good {{ job }}" >> told'], on_failure: echo bad >> told}
-  bad: {command: "exit 4", on_failure: [{command: "echo '{{ x }}' >> told"}], params: {x: {default: "it's"}}}
+  good: {command: "true", on_success: ['echo "good {{ job }}" >> reported'], on_failure: echo bad >> reported}
+  bad: {command: "exit 4", on_failure: [{command: "echo '{{ x }}' >> reported"}], params: {x: {default: "it's"}}}
   hangs: {command: "true", on_finish: [{command: "echo begun; sleep 600", timeout: 2s}, "exit 5", {notify: true}]}
 """
 
 
 def test_hooks_are_called_at_the_end(bg: Cli) -> None:
     bg.jobs(HOOKS)
-    reported = bg.folder / "told"
+    reported = bg.folder / "reported"
     bg("start", "good", "--wait")
     wait_until(lambda: reported.exists() and len(reported.read_text().splitlines()) == 2, "both hooks wrote")
     assert sorted(reported.read_text().splitlines()) == ["good good", "good succeeded 0"]
