@@ -58,7 +58,10 @@ class Done:
     @property
     def json(self) -> Any:
         """The document that it printed."""
-        return json.loads(self.out)
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            pytest.fail(f"no JSON document from {self}")
 
     def __repr__(self) -> str:
         return f"<bgrun {' '.join(self.args)!r} -> {self.code}\nout: {self.out}\nerr: {self.err}>"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bgrun.local import evidence
-from bgrun.store import meta, record
+from bgrun.store import meta, record, state
 from bgrun.store.paths import RunPaths
 from bgrun.system import files, process
 
@@ -49,3 +51,17 @@ def test_where_the_job_writes_is_no_copy_though_there_is_one_in_its_old_place(tm
     finally:
         job.kill()
         job.wait()
+
+
+@pytest.mark.parametrize("name", ["{}.exit", ".{}.exit", ".{}.stop"])
+def test_the_end_of_a_run_that_finished_meanwhile_is_in_its_meta_whatever_else_lies_there(
+    tmp_path: Path, name: str
+) -> None:
+    """A waiter read the meta, then the supervisor finished and released the lock."""
+    at = RunPaths(str(tmp_path), "x_20260101_000000")
+    known = {"run_id": at.run_id, "label": "x", "started_at": "2026-01-01T00:00:00.000+00:00"}
+    files.replace(at.meta, at.hidden("meta.new"), meta.pack({**known, "state": "failed", "exit_code": "3"}))
+    (tmp_path / name.format(at.run_id)).mkdir()
+    seen = evidence.gather(at, known)
+    assert seen
+    assert state.derive(seen)[:2] == ("failed", 3)
