@@ -1,4 +1,4 @@
-"""Write docs/reference/jobfile.md, commands.md and tools.md from the schema, the spec of the commands and the fixtures.
+"""Write docs/reference/job-file.md, cli.md and tools.md from the schema, the spec of the commands and the fixtures.
 
 Usage: python scripts/docs_reference.py [--check]
 
@@ -24,8 +24,8 @@ _MADE = "<!-- made by scripts/docs_reference.py: change {source} instead -->\n"
 def main(words: list[str]) -> int:
     """Write the pages, or check them."""
     pages = {
-        REFERENCE / "jobfile.md": jobfile_page(schema("bgjobs")),
-        REFERENCE / "commands.md": commands_page(),
+        REFERENCE / "job-file.md": jobfile_page(schema("bgjobs")),
+        REFERENCE / "cli.md": commands_page(),
         REFERENCE / "tools.md": tools_page(),
     }
     if "--check" not in words:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import TOP
 
-TEXT = (TOP / "docs" / "promises.md").read_text(encoding="utf-8")
+TEXT = (TOP / "docs" / "explanation" / "guarantees.md").read_text(encoding="utf-8")
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and line != "| event | result | mechanism | test |"]
 
 

@@ -33,4 +33,4 @@ def test_the_commands_of_a_page_do_what_it_says(
 def test_what_is_not_run_is_known_and_says_why() -> None:
     """A block that is left out is left out on purpose: whoever adds one adds it here."""
     left_out = [(block.page.name, block.skipped) for page in PAGES for block in blocks(page) if block.skipped]
-    assert left_out == [("agents.md", "needs the network, and changes this environment")]
+    assert left_out == [("use-with-agents.md", "needs the network, and changes this environment")]

@@ -82,7 +82,7 @@ def limits(bg: Cli) -> None:
 def test_nothing_is_left_within_grace_and_two_seconds(bg: Cli, kind: str, supervised: bool) -> None:
     """Whoever stops a run gives up two seconds after the first SIGKILL, and then it is not `stopped`."""
     if not supervised and "environment" in kind:
-        pytest.skip("without its supervisor nothing tells this process apart; docs/promises.md says so")
+        pytest.skip("without its supervisor nothing tells this process apart; docs/explanation/guarantees.md says so")
     (bg.folder / "hard.py").write_text(HARD[kind])
     run = bg.json("start", "hard")
     pid = int(wait_until(written(bg.folder / "pid"), "the process has written its PID"))
