@@ -7,6 +7,7 @@ begin with costs next to nothing, however many there are: one expression is trie
 from __future__ import annotations
 
 import re
+from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,19 +47,7 @@ class Sieve:
         self._rest = b""
         self._before = b""
         self.restart()
-        self._needed = [_Needed(parser.stems, parser.starts) for parser in self.parsers]
-        self._always = {number for number, needed in enumerate(self._needed) if needed.is_all}
-        self._stems = _reduced({stem for needed in self._needed for stem in needed.stems})
-        self._wanted_by = [
-            {number for number, needed in enumerate(self._needed) if any(stem in one for one in needed.stems)}
-            for stem in self._stems
-        ]
-        starts = [(start, number) for number, parser in enumerate(self.parsers) for start in parser.starts]
-        self._starts = _any_start(start for start, _ in starts)
-        self._begun_by: dict[int, set[int]] = {}
-        for start, number in starts:
-            for byte in _first(start):
-                self._begun_by.setdefault(byte, set()).add(number)
+        self._plan = _plan(tuple((parser.stems, parser.starts) for parser in self.parsers))
 
     def restart(self) -> None:
         """Replace the parsers with new ones: what was fed before does not count."""
@@ -112,17 +101,17 @@ class Sieve:
     def _hits(self, data: bytes) -> list[tuple[int, set[int]]]:
         """Return the start of each line with a stem, and the parsers that may want it."""
         found: dict[int, set[int]] = {}
-        if self._always:
+        if self._plan.always:
             at = 0
             while at < len(data):
-                found[at] = set(self._always)
+                found[at] = set(self._plan.always)
                 at = data.index(b"\n", at) + 1
         begun = b"\n" + (data.replace(b"\r", b"\n") if b"\r" in data else data)
-        for match in self._starts.finditer(begun):
+        for match in self._plan.starts.finditer(begun):
             first = match.start(1) - 1
-            found.setdefault(data.rfind(b"\n", 0, first) + 1, set()).update(self._begun_by[data[first]])
+            found.setdefault(data.rfind(b"\n", 0, first) + 1, set()).update(self._plan.begun_by[data[first]])
         is_ascii = data.isascii()
-        for stem, wanted in zip(self._stems, self._wanted_by, strict=True):
+        for stem, wanted in self._plan.stems:
             at = -1 if is_ascii and not stem.isascii() else data.find(stem)
             while at >= 0:
                 found.setdefault(data.rfind(b"\n", 0, at) + 1, set()).update(wanted)
@@ -141,7 +130,7 @@ class Sieve:
         raw = data[start:end]
         shown = raw.rstrip(b"\r")
         begun = b"\n" + shown[shown.rfind(b"\r") + 1 :]
-        readers = {one for one in wanted if one not in self._inside and self._needed[one].match(raw, begun)}
+        readers = {one for one in wanted if one not in self._inside and self._plan.needed[one].match(raw, begun)}
         readers |= self._inside
         if readers:
             text = self._show(raw)
@@ -172,6 +161,34 @@ class Sieve:
             if at >= self._fed_to[number]:
                 self._give(number, self._show(line), at, len(line) + 1)
             at += len(line) + 1
+
+
+class _Plan:
+    """What lines to search for, and which parsers may want them.
+
+    needed: of each parser, the lines that it needs.
+    always: the parsers that need every line.
+    stems: each stem, and the parsers that may want a line with it.
+    starts: an expression for the start of a line, and by its first byte the parsers that may want it.
+    """
+
+    def __init__(self, wanted: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+        self.needed = [_Needed(stems, starts) for stems, starts in wanted]
+        self.always = {number for number, needed in enumerate(self.needed) if needed.is_all}
+        every = _reduced({stem for needed in self.needed for stem in needed.stems})
+        self.stems = [(stem, self._wanting(stem)) for stem in every]
+        begun = [(start, number) for number, (_, starts) in enumerate(wanted) for start in starts]
+        self.starts = _any_start(start for start, _ in begun)
+        self.begun_by: dict[int, set[int]] = {}
+        for start, number in begun:
+            for byte in _first(start):
+                self.begun_by.setdefault(byte, set()).add(number)
+
+    def _wanting(self, stem: bytes) -> set[int]:
+        return {number for number, needed in enumerate(self.needed) if any(stem in one for one in needed.stems)}
+
+
+_plan = cache(_Plan)
 
 
 class _Needed:

@@ -128,9 +128,9 @@ def test_the_starts_of_all_tools_are_searched_at_once_and_few_stems_are_left() -
     from bgrun.parsers import registry
 
     sifted = Sieve(registry.makers(), lambda raw: raw.decode())
-    assert not sifted._always, "a parser that wants every line would take minutes for a long log"
+    assert not sifted._plan.always, "a parser that wants every line would take minutes for a long log"
     # Each of these takes 0.05 s for 100 MB, of the 4 s that a first look may take.
-    ascii_stems = [stem for stem in sifted._stems if stem.isascii()]
+    ascii_stems = [stem for stem, _ in sifted._plan.stems if stem.isascii()]
     assert len(ascii_stems) <= 50
     assert all(len(stem) >= 3 for stem in ascii_stems)
     assert all(

@@ -75,8 +75,29 @@ def test_there_is_a_log_for_each_description() -> None:
     assert all({"tool", "version", "command", "source"} <= set(case.wanted) for case in CASES)
 
 
+OTHER_ENDS = {
+    "ansible/syntax", "pre-commit/color", "pre-commit/make", "pre-commit/plain", "pytest/usage_7_4", "python/notes",
+    "python/thread", "terraform/make", "terraform/plain",
+}  # fmt: skip
+"""The logs at whose end there is more to read than the tool's last words."""
+SILENT_ENDS = {f"go/script-{one}" for one in ("deadlock", "error", "make", "nil", "npm", "plain")} | {
+    "javac/syntax",  # the number of warnings may follow
+    "pytest/no_report_9_2",  # its total is known only at the end of the log
+}
+"""The logs of tools that wait for more lines, up to the end of the log."""
+
+
 @cases
-def test_what_a_tool_found_is_recognized(case: Case) -> None:
+def test_a_log_is_recognized(case: Case) -> None:
+    """All that is asked of a log, in one test: there are many logs, and a test takes longer than to read one."""
+    what_a_tool_found_is_recognized(case)
+    it_is_the_same_in_small_pieces(case)
+    no_parser_claims_the_output_of_another_tool(case)
+    what_follows_the_last_finding_of_a_tool_is_known_to_be_its_own(case)
+    a_line_of_another_command_at_the_end_is_not_part_of_it(case)
+
+
+def what_a_tool_found_is_recognized(case: Case) -> None:
     seen = recognized(case.log)
     wanted = case.wanted.get("problems", [])
     problems = [one.problem._asdict() for one in seen.found]
@@ -87,40 +108,22 @@ def test_what_a_tool_found_is_recognized(case: Case) -> None:
     assert (dict(seen.counts), seen.missing) == (case.wanted.get("counts", {}), case.wanted.get("more", 0))
 
 
-@cases
-def test_it_is_the_same_in_small_pieces(case: Case) -> None:
+def it_is_the_same_in_small_pieces(case: Case) -> None:
     assert read(case.log, 997).result() == recognized(case.log)
 
 
-@cases
-def test_no_parser_claims_the_output_of_another_tool(case: Case) -> None:
+def no_parser_claims_the_output_of_another_tool(case: Case) -> None:
     own = {name for tool in case.tools for name in (tool, *registry.ALIASES.get(tool, ()))}
     claims = [call for call in read(case.log).claims() if call.certainty > WEAK and call.tool not in own]
     assert not claims
 
 
-OTHER_ENDS = {
-    "ansible/syntax", "pre-commit/color", "pre-commit/make", "pre-commit/plain", "pytest/usage_7_4", "python/notes",
-    "python/thread", "terraform/make", "terraform/plain",
-}  # fmt: skip
-"""The logs at whose end there is more to read than the tool's last words."""
-
-
-@cases
-def test_what_follows_the_last_finding_of_a_tool_is_known_to_be_its_own(case: Case) -> None:
+def what_follows_the_last_finding_of_a_tool_is_known_to_be_its_own(case: Case) -> None:
     seen = recognized(case.log)
     assert bool(seen.unclaimed and not seen.wrapped) == (case.name in OTHER_ENDS)
 
 
-SILENT_ENDS = {f"go/script-{one}" for one in ("deadlock", "error", "make", "nil", "npm", "plain")} | {
-    "javac/syntax",  # the number of warnings may follow
-    "pytest/no_report_9_2",  # its total is known only at the end of the log
-}
-"""The logs of tools that wait for more lines, up to the end of the log."""
-
-
-@cases
-def test_a_line_of_another_command_at_the_end_is_not_part_of_it(case: Case) -> None:
+def a_line_of_another_command_at_the_end_is_not_part_of_it(case: Case) -> None:
     seen = read(case.log.rstrip(b"\n") + b"\nsigning failed: no key\n").result()
     if seen.found and not seen.wrapped and case.name not in SILENT_ENDS:
         assert seen.unclaimed
