@@ -1,4 +1,4 @@
-"""Write docs/reference/job-file.md, cli.md and tools.md from the schema, the spec of the commands and the fixtures.
+"""Write the generated pages of docs/reference from the schemas, the spec of the commands, the tools and the fixtures.
 
 Usage: python scripts/docs_reference.py [--check]
 
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docs_json import json_page, mcp_page
 from docs_tools import tools_page
 
 from bgrun.cli.spec import COMMANDS, EXIT_CODES, PROJECT_OPTIONS, Command, Option
@@ -26,6 +27,8 @@ def main(words: list[str]) -> int:
     pages = {
         REFERENCE / "job-file.md": jobfile_page(schema("bgjobs")),
         REFERENCE / "cli.md": commands_page(),
+        REFERENCE / "json.md": json_page(),
+        REFERENCE / "mcp.md": mcp_page(),
         REFERENCE / "tools.md": tools_page(),
     }
     if "--check" not in words:

@@ -7,10 +7,13 @@ All of a page is typed into one shell: folders and variables carry over from blo
 right before a fence changes that:
 
     <!-- exits: 1 -->                   the last command of the block ends with this code
-    <!-- run in a clone of this repo --> left to the test that clones the repository
+    <!-- run in a clone of this repo --> left to .ci/run, which runs it in a clone of this repository
+    <!-- install: TOOL -->              left to tests/e2e/test_installers.py: needs that tool, changes the home directory
     <!-- not run: REASON -->             left out, with the reason
 
-`<!-- fixture: NAME -->` anywhere on a page takes tests/docs/fixtures/NAME for its project.
+`<!-- fixture: NAME -->` anywhere on a page takes tests/docs/fixtures/NAME for its project; NAME is `none` for an empty
+directory, where the page creates every file that it uses. Run IDs, PIDs and durations in shown output may be those of a
+real run: they stand for any other.
 """
 
 from __future__ import annotations
@@ -30,7 +33,16 @@ if TYPE_CHECKING:
 KINDS = ("console", "bash", "sh")
 PAGE_S = 60.0
 CLONE = "run in a clone of this repo"
+INSTALL = "install:"
 FIXTURE = "project"
+EMPTY = "none"
+_VARIES = (
+    (r"\d{8}_\d{6}(z+\d+)?", "…"),
+    (r"pid=\d+", "pid=…"),
+    (r"\b(in|for) \d[\d.hms]*s\b", r"\1 …"),
+    (r"\d+\.\ds +(\d+-\d+-\d+ )?\d\d:\d\d:\d\d", "…"),
+)
+"""What differs from run to run: run IDs, PIDs, durations, and both durations and times in a table."""
 
 
 class Block(NamedTuple):
@@ -91,9 +103,15 @@ def clone_blocks(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.note == CLONE]
 
 
+def install_blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page that install bgrun, each with a tool of its own."""
+    return [block for block in blocks(page) if block.note.startswith(INSTALL)]
+
+
 def runnable(page: Path) -> list[Block]:
     """Return the blocks of a page that are for its scratch project."""
-    return [block for block in blocks(page) if block.note != CLONE and not block.skipped]
+    elsewhere = [*clone_blocks(page), *install_blocks(page)]
+    return [block for block in blocks(page) if block not in elsewhere and not block.skipped]
 
 
 def fixture(page: Path) -> str:
@@ -128,6 +146,8 @@ def commands(block: Block) -> list[Command]:
 def matches(shown: str, found: str) -> bool:
     """Return whether output is what the page shows, with `…` for what differs from run to run."""
     pattern = ""
+    for real, any_value in _VARIES:
+        shown = re.sub(real, any_value, shown)
     for line in shown.splitlines():
         pattern += r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + "\n"
     return re.fullmatch(pattern, found if not found or found.endswith("\n") else f"{found}\n") is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.blocks import blocks, clone_blocks, fixture, matches, run_page, runnable
+from tests.docs.blocks import blocks, clone_blocks, fixture, install_blocks, matches, run_page, runnable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,27 @@ def test_other_fences_are_left_alone_and_reasons_are_kept(tmp_path: Path) -> Non
 def test_an_ellipsis_stands_for_what_differs() -> None:
     assert matches("a … c\n…\nend\n", "a b c\nx\ny\nend\n")
     assert not matches("a … c\n", "a b d\n")
+
+
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        ("STARTED a_20261126_101530 pid=12\n", "STARTED a_20270101_000000z2 pid=9\n"),
+        ("failed a_… exit=1 in 0.2s: x\n", "failed a_20270101_000000 exit=1 in 1m2s: x\n"),
+        ("STATE running a_20261126_101530 for 1.0s\n", "STATE running a_20270101_000000 for 12s\n"),
+        ("succeeded  0     3.0s  10:17:30  checks\n", "succeeded  0     0.1s  23:59:59  checks\n"),
+    ],
+)
+def test_ids_pids_and_durations_of_a_real_run_stand_for_any(shown: str, found: str) -> None:
+    assert matches(shown, found)
+    assert not matches(shown, found.replace("exit=1", "exit=0").replace("a_", "b_").replace("checks", "tests"))
+
+
+def test_blocks_that_install_are_left_to_the_test_of_installers(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- install: uv -->\n```bash\nfalse\n```\n```bash\ntrue\n```\n")
+    assert [block.text for block in install_blocks(page)] == ["false\n"]
+    assert [block.text for block in runnable(page)] == ["true\n"]
 
 
 def test_an_open_quote_is_reported_where_it_stands(tmp_path: Path) -> None:

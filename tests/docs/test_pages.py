@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import TOP
-from tests.docs.blocks import blocks, fixture, run_page, runnable
+from tests.docs.blocks import EMPTY, blocks, fixture, run_page, runnable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,10 @@ def test_the_commands_of_a_page_do_what_it_says(
     if not runnable(page):
         pytest.skip("no command blocks to run on this page")
     project = tmp_path / "scratch" / "project"
-    shutil.copytree(TOP / "tests" / "docs" / "fixtures" / fixture(page), project)
+    if (named := fixture(page)) == EMPTY:
+        project.mkdir(parents=True)
+    else:
+        shutil.copytree(TOP / "tests" / "docs" / "fixtures" / named, project)
     subprocess.run(["git", "init", "-q", str(project)], check=True, env=clean_env)
     env = {**clean_env, "PATH": f"{bgrun_bin}:{clean_env['PATH']}", "NO_COLOR": "1"}
     assert "\n".join(map(str, run_page(page, project=project, env=env))) == ""
