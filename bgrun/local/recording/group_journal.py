@@ -52,7 +52,8 @@ class GroupJournal:
             "pid_ns": process.pid_namespace(),
         }
         try:
-            self.log_fd, self.lock_fd = journal.claim_files(self.at, self.facts, [])
+            self.log_fd = journal.open_log(self.at)
+            self.lock_fd = journal.claim_files(self.at, self.facts, [])
             journal.publish(self.at, me, meta.pack(self.facts), self.lock_fd)
         except OSError as error:
             raise LaunchError(f"cannot keep a record of {self.at.run_id}: {error.strerror}") from error

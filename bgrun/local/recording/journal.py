@@ -90,20 +90,28 @@ def claim_lock(at: RunPaths) -> int:
         raise
 
 
-def claim_files(at: RunPaths, facts: Mapping[str, str], opened: list[int], locked: int = -1) -> tuple[int, int]:
-    """Create the log and the locked, still hidden pid file, and preallocate space for the result.
+def open_log(at: RunPaths) -> int:
+    """Create the log of a run and return its descriptor.
 
-    Returns the descriptors of the log and of the lock. Each is added to `opened` as it is opened, so that the caller
-    can close it if this fails. `locked` is the descriptor of the lock if it is held already.
+    Raises:
+        OSError: it cannot be created.
+    """
+    return files.create(at.log, os.O_WRONLY | os.O_APPEND)
+
+
+def claim_files(at: RunPaths, facts: Mapping[str, str], opened: list[int], locked: int = -1) -> int:
+    """Create the locked, still hidden pid file, and preallocate space for the result.
+
+    Returns the descriptor of the lock, which is added to `opened` at once, so that the caller can close it if this
+    fails. `locked` is the descriptor of the lock if it is held already.
 
     Raises:
         OSError: one of the files cannot be created.
     """
-    opened.append(files.create(at.log, os.O_WRONLY | os.O_APPEND))
     opened.append(claim_lock(at) if locked < 0 else locked)
     files.reserve(at.hidden("exit"), EXIT_RESERVE)
     files.reserve(at.hidden("meta"), len(meta.pack(facts)) + META_RESERVE)
-    return opened[0], opened[1]
+    return opened[-1]
 
 
 def publish(at: RunPaths, pid: int, known: bytes, lock_fd: int) -> None:

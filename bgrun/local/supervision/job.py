@@ -4,6 +4,9 @@ The script is spawned first, so that its shell starts while the record is being 
 from a pipe before all else. The PID file is created hidden, locked, and published by a rename; then the gate
 is opened. If the supervisor is killed before that, the pipe closes and the script exits: no command ever
 runs without a record.
+
+What does not need the process is done before its start time is read: on Linux that waits until the shell is
+executed (proc(5), `stat`), a third of a millisecond.
 """
 
 from __future__ import annotations
@@ -79,11 +82,11 @@ def launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jou
     """
     opened: list[int] = []
     try:
-        log_fd, lock_fd = journal.claim_files(at, {**facts, "log_dir": start.log_dir}, opened, held.lock_fd)
+        opened.append(journal.open_log(at))
         if start.spare:
-            _leave_some(log_fd)
-        child = _begin(at, facts, start, held._replace(lock_fd=lock_fd), log_fd)
-        os.close(log_fd)
+            _leave_some(opened[0])
+        child = _begin(at, {**facts, "log_dir": start.log_dir}, start, held, opened)
+        os.close(opened[0])
     except LaunchError:
         _withdraw(at, opened)
         raise
@@ -117,16 +120,17 @@ def _withdraw(at: RunPaths, opened: list[int], waits: int | None = None) -> None
             files.remove(path)
 
 
-def _begin(at: RunPaths, facts: dict[str, str], start: Start, held: Held, log_fd: int) -> journal.Child:
-    """Spawn the script, publish its record, and open its gate."""
+def _begin(at: RunPaths, facts: dict[str, str], start: Start, held: Held, opened: list[int]) -> journal.Child:
+    """Spawn the script, make its record, publish that, and open the gate; `opened` has its log."""
     started_at = clock.iso(time.time())
     read_fd, gate_fd = os.pipe()
     try:
-        pid = _spawn(at, start, (log_fd, read_fd, held.slot_fd))
-        known = meta.pack(_with_process(facts, pid, started_at, start.log_dir))
+        pid = _spawn(at, start, (opened[0], read_fd, held.slot_fd))
         try:
+            lock_fd = journal.claim_files(at, facts, opened, held.lock_fd)
             start.meanwhile()
-            journal.publish(at, pid, known, held.lock_fd)
+            known = meta.pack(_with_process(facts, pid, started_at))
+            journal.publish(at, pid, known, lock_fd)
             os.write(gate_fd, b"\n")
         except (OSError, LaunchError):
             _end(pid)
@@ -134,7 +138,7 @@ def _begin(at: RunPaths, facts: dict[str, str], start: Start, held: Held, log_fd
     finally:
         os.close(read_fd)
         os.close(gate_fd)
-    return journal.Child(pid, held.lock_fd, known)
+    return journal.Child(pid, lock_fd, known)
 
 
 def _end(pid: int) -> None:
@@ -144,10 +148,10 @@ def _end(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def _with_process(facts: dict[str, str], pid: int, started_at: str, log_dir: str) -> dict[str, str]:
-    """Return the facts with those of a process; `log_dir` as in its environment, which is its mark."""
+def _with_process(facts: dict[str, str], pid: int, started_at: str) -> dict[str, str]:
+    """Return the facts with those of a process."""
     born = {"pgid": str(pid), "pid": str(pid), "pid_start": process.start_of(pid), "started_at": started_at}
-    return {**facts, **born, "log_dir": log_dir, "pid_ns": process.pid_namespace()}
+    return {**facts, **born, "pid_ns": process.pid_namespace()}
 
 
 def _spawn(at: RunPaths, start: Start, fds: tuple[int, int, int]) -> int:

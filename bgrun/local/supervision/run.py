@@ -145,28 +145,29 @@ class RunTask:
         """Note how its job script exited."""
         self.exit = seen
         self.host.leaders.discard(self.pid)
-        if not self._is_anothers():
+        if is_ours := not self._is_anothers():
             journal.write_exit(self.at, seen.code)
         if self.stopping:
             return
         if not state.signal_name(seen.code):
-            self._conclude(self.host.machine.left_running(self))
+            self._conclude(is_ours, self.host.machine.left_running(self))
             return
-        self._conclude()
+        self._conclude(is_ours)
         # Whoever kills the job script or its command means the job: stop what that leaves, too.
         self._begin_stop("")
 
-    def _conclude(self, left: Sequence[Process] = ()) -> None:
+    def _conclude(self, is_ours: bool, left: Sequence[Process] = ()) -> None:
+        """Write down how it ended, if the files of its name are its own."""
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
         reason = self.stopping.reason if self.stopping and self.reached.ended_it(self.exit) else ""
         verdict = state.verdict_of(self.exit.code, self.plan.job.limits.success_exit_codes, reason)
         if reason:
             verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.reached.processes), len(left)))
-        if self._is_anothers():
-            os.close(self.child.lock_fd)
-        else:
+        if is_ours:
             more = {"stopped_processes": str(len(self.reached.processes))} if reason else {}
             _close(self, self.child, self.exit, verdict, {**journal.left_running(left), **more})
+        else:
+            os.close(self.child.lock_fd)
         self.state = verdict.state
         self.host.end_helper(self.inhibitor)
         self.host.report(f"{verdict.state} {self.plan.run_id} exit={verdict.exit_code}")
@@ -240,7 +241,7 @@ class RunTask:
     def stop_over(self, left: Sequence[Process] = ()) -> None:
         """Note that nothing of it is left, or which processes could not be ended."""
         if self.state == "running":
-            self._conclude(left)
+            self._conclude(not self._is_anothers(), left)
         self.stopping = None
 
 

@@ -52,7 +52,7 @@ class Replay(Machine):
 
     def launch(self, at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> journal.Child:
         del start
-        _, lock_fd = journal.claim_files(at, facts, [], held.lock_fd)
+        lock_fd = journal.claim_files(at, facts, [journal.open_log(at)], held.lock_fd)
         pid = SCRIPTS + len(self.launched)
         known = meta.pack({**facts, "pid": str(pid), "started_at": "2026-11-25T00:00:00+00:00"})
         journal.publish(at, pid, known, lock_fd)
