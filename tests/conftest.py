@@ -244,7 +244,7 @@ def _nothing_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def _outside() -> list[set[str]]:
     """In the real home any other program of this user may come and go: there only what bgrun could make counts."""
     at_home = {name for name in _names(surroundings.real_home()) if name in (".logs", "bgjobs.yaml") or "bgrun" in name}
-    return [_names(TOP) - {".pytest_cache", ".mypy_cache", ".ruff_cache"}, at_home]
+    return [_names(TOP) - {".pytest_cache", ".mypy_cache", ".ruff_cache", "__pycache__"}, at_home]
 
 
 def _names(folder: Path) -> set[str]:

@@ -63,8 +63,8 @@ def check(bg: Cli) -> None:
 
 
 def test_a_path_with_a_blank(tmp_path: Path, clean_env: dict[str, str]) -> None:
-    """A venv in `My Projects`, and the command linked from elsewhere as pipx does it."""
-    venv = tmp_path / "a b" / "it's a venv"
+    """A venv in `My Projects`, in another script, and the command linked from elsewhere as pipx does it."""
+    venv = tmp_path / "a b" / "it's a vénv 環境"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, capture_output=True)
     pip_install(venv, "--no-deps", str(build_wheel(tmp_path / "wheel")))
     # What bgrun depends on is that of this interpreter: to install it once more would take minutes.
@@ -73,7 +73,7 @@ def test_a_path_with_a_blank(tmp_path: Path, clean_env: dict[str, str]) -> None:
     (own / "borrowed.pth").write_text("\n".join(packages))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "bgrun").symlink_to(venv / "bin" / "bgrun")
-    project = tmp_path / "a project"
+    project = tmp_path / "ein Projekt für 試"
     project.mkdir()
     for command in ([venv / "bin" / "bgrun"], [tmp_path / "bin" / "bgrun"], [venv / "bin" / "python", "-m", "bgrun"]):
         check(Cli(project, list(map(str, command)), clean_env))
@@ -110,7 +110,7 @@ def test_other_ways_to_have_it(kind: str, tmp_path: Path, clean_env: dict[str, s
         subprocess.run(["cp", "-r", str(TOP / "bgrun"), str(TOP / "schemas"), str(tmp_path)], check=True)
         source = tmp_path
     if kind == "editable":
-        for name in ("pyproject.toml", "README.md"):
+        for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
             (tmp_path / name).write_bytes((TOP / name).read_bytes())
         venv = tmp_path / "venv"
         subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(venv)], check=True)

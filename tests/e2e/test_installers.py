@@ -1,0 +1,88 @@
+"""bgrun is installed as the README says, with each tool that is on this machine, into a home of its own.
+
+`.ci/full installers` brings uv and pipx and sets BGRUN_REQUIRE_INSTALLERS, under which nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import surroundings
+from tests.conftest import TOP, Cli, build_wheel
+from tests.docs.blocks import INSTALL, install_blocks
+from tests.e2e.test_installed import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BLOCKS = {block.note.removeprefix(INSTALL).strip(): block.text for block in install_blocks(TOP / "README.md")}
+
+
+def require(tool: str) -> None:
+    """Skip the test where a tool is missing, or fail it where nothing may be skipped."""
+    if not shutil.which(tool):
+        reported = f"there is no {tool} on this machine"
+        pytest.fail(reported) if surroundings.setting("BGRUN_REQUIRE_INSTALLERS") else pytest.skip(reported)
+
+
+@pytest.fixture
+def home_env(clean_env: dict[str, str]) -> dict[str, str]:
+    """An environment as after a login: an own home with a blank and a letter beyond ASCII, no virtual environment."""
+    home = f"{clean_env['HOME']}/Älice's home"
+    os.mkdir(home)
+    ours = ("VIRTUAL_ENV", "XDG_", "UV_", "PIPX_", "PYTHON")
+    kept = {key: value for key, value in clean_env.items() if not key.startswith(ours)}
+    folders = [one for one in clean_env["PATH"].split(os.pathsep) if one != f"{sys.prefix}/bin"]
+    # A pyenv shim finds its versions by HOME: the interpreter itself has to come first.
+    python = os.path.dirname(os.path.realpath(sys.executable))
+    return {**kept, "HOME": home, "TMPDIR": home, "PATH": os.pathsep.join([python, *folders])}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A checkout, as the sdist has it."""
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(TOP)]
+    subprocess.run(build, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(tmp_path)], check=True)
+    return tmp_path / archive.name.removesuffix(".tar.gz")
+
+
+def run(words: list[str], cwd: Path, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readme_names_its_installers() -> None:
+    assert sorted(BLOCKS) == ["pipx", "python3", "uv"]
+
+
+@pytest.mark.parametrize("tool", sorted(BLOCKS))
+def test_the_block_of_the_readme_installs_a_command_that_works(
+    tool: str, source: Path, tmp_path: Path, home_env: dict[str, str]
+) -> None:
+    require(tool)
+    run(["bash", "-eo", "pipefail", "-c", BLOCKS[tool]], source, home_env)
+    shutil.rmtree(source)
+    (tmp_path / "a project").mkdir()
+    check(Cli(tmp_path / "a project", [f"{home_env['HOME']}/.local/bin/bgrun"], home_env))
+
+
+def test_pip_installs_it_for_a_user(tmp_path: Path, home_env: dict[str, str]) -> None:
+    python = os.path.realpath(sys.executable)
+    asked = [python, "-c", "import sys, sysconfig; print(sysconfig.get_path('stdlib'))"]
+    library = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if os.path.exists(f"{library}/EXTERNALLY-MANAGED"):
+        pytest.skip("the system's own package manager owns this interpreter (PEP 668)")
+    wheel = build_wheel(tmp_path / "wheel")
+    run([python, "-m", "pip", "install", "-q", "--user", str(wheel)], tmp_path, home_env)
+    (tmp_path / "project").mkdir()
+    check(Cli(tmp_path / "project", [f"{home_env['HOME']}/.local/bin/bgrun"], home_env))
