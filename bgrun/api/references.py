@@ -152,6 +152,13 @@ def _job_name(project: Project, run_id: str) -> str:
     return ""
 
 
+def jobs_with_other_labels(project: Project) -> list[str]:
+    """Return the names of jobs that are references, too: the newest runs of labels that do not have the job's name."""
+    found = project.store.index()
+    newest = itertools.islice(found.newest_of_each(), MOST_MEANT)
+    return list(dict.fromkeys(name for run_id in newest if (name := _job_name(project, run_id))))
+
+
 def _unknown(project: Project, ref: str) -> UsageError:
     """Return the error for a reference without a run: a declared job that has not run yet, or an unknown name."""
     from bgrun.api.jobs import load

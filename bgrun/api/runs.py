@@ -162,6 +162,11 @@ def labels(project: Project) -> list[str]:
     return list(project.store.index().labels())
 
 
+def run_ids(project: Project) -> Iterator[str]:
+    """Yield every run ID, newest first."""
+    return project.store.index().newest_first()
+
+
 def names(project: Project, most_runs: int = MOST_MEANT) -> list[str]:
     """Return what a reference can be: every label, and so many of the newest run IDs."""
     found = project.store.index()

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 def run(words: list[str]) -> int:
     """Run bgrun and return its exit code. Errors are shown, never raised."""
     _open_closed_streams()
+    if "_BGRUN_COMPLETE" in os.environ:
+        from bgrun.cli.completion import protocol
+
+        return protocol.run(words)
     _wrap_stdout()
     try:
         code = _dispatch(words)

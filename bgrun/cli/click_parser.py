@@ -1,4 +1,4 @@
-"""Build the click command line from the spec: help, errors, completion and whatever `parser` does not take."""
+"""Build the click command line from the spec: help, errors and whatever `parser` does not take."""
 
 from __future__ import annotations
 
@@ -259,21 +259,7 @@ def _checked_extra(command: Command, extra_args: Sequence[str] | None) -> tuple[
 
 
 def _argument(argument: Argument) -> click.Argument:
-    settings = {"metavar": argument.metavar, "shell_complete": _completer(argument.what), **_ARITY[argument.many]}
-    return click.Argument([argument.name], **settings)
-
-
-def _completer(what: str) -> Any:
-    """Return click's completion function for an argument or option, or None where there is nothing to complete."""
-
-    def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
-        from bgrun.cli.completion import offers
-
-        before = [ctx.params.get("job") or "", *(ctx.params.get("words") or ())]
-        job_file = ctx.params.get("file") or (ctx.parent.params.get("file") if ctx.parent else None)
-        return offers(what, begun, before, job_file)
-
-    return complete if what else None
+    return click.Argument([argument.name], metavar=argument.metavar, **_ARITY[argument.many])
 
 
 def _option(option: Option, *, hidden: bool = False) -> click.Option:
@@ -281,6 +267,5 @@ def _option(option: Option, *, hidden: bool = False) -> click.Option:
     if option.kind == "flag":
         return click.Option(declared, is_flag=True, help=option.help)
     more: dict[str, Any] = {"multiple": True} if option.kind == "texts" else {"type": _TYPES.get(option.kind)}
-    more |= {"hidden": hidden, "shell_complete": _completer(option.what)}
-    settings = {"help": option.help, "metavar": option.metavar, **more}
+    settings = {"help": option.help, "metavar": option.metavar, "hidden": hidden, **more}
     return click.Option(declared, **settings)

@@ -1,13 +1,11 @@
 """Parse plain command lines without click, whose import costs more than most commands.
 
 Plain is a command, its options and those of the project each as an argument of its own followed by its value, and its
-arguments. Everything else (help, abbreviations, `--option=value`, errors, completion) is left to click, which is built
+arguments. Everything else (help, abbreviations, `--option=value`, errors) is left to click, which is built
 from the same spec; a test compares the two.
 """
 
 from __future__ import annotations
-
-import os
 
 from bgrun.cli.spec import PROJECT_OPTIONS, Command, Option, find
 
@@ -15,8 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
-
-COMPLETION = "_BGRUN_COMPLETE"
 
 
 def read(words: Sequence[str], extra_args: Sequence[str] | None) -> tuple[Command, dict[str, Any]] | None:
@@ -28,7 +24,7 @@ def read(words: Sequence[str], extra_args: Sequence[str] | None) -> tuple[Comman
     """
     place = _command_place(words)
     command = find(words[place]) if place < len(words) else None
-    if command is None or COMPLETION in os.environ or (extra_args is not None and not command.tail):
+    if command is None or (extra_args is not None and not command.tail):
         return None
     values: dict[str, Any] = {one.name: _ABSENT.get(one.kind) for one in (*command.options, *PROJECT_OPTIONS)}
     before = _options(PROJECT_OPTIONS, words[:place], values)

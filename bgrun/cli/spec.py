@@ -19,7 +19,7 @@ class Argument(NamedTuple):
     """A positional argument.
 
     many: exactly one, maybe one, at least one (`some`) or any number.
-    what: what shell completion offers for it: kinds of names, joined by ` or `.
+    what: what completes it in a shell: kinds of names and paths, joined by ` or `; see `cli.completion`.
     shown: its name in usage lines; by default its own in upper case.
     """
 
@@ -41,7 +41,7 @@ class Option(NamedTuple):
     """An option with its spellings; its value is absent (None, False for a flag) unless given.
 
     kind: its type; one of kind `texts` is repeatable, and its value is a tuple, empty unless given.
-    what: what shell completion offers for its value.
+    what: what completes its value, as for an argument.
     """
 
     name: str
@@ -131,10 +131,12 @@ RAW = Option("raw", ("--raw",), "Print raw bytes, including terminal escapes.")
 LINES = Option("lines", ("-n", "--lines"), "Print only the last N lines.", "int", "N")
 REF = Argument("ref", what="ref", shown="REF")
 REFS = Argument("refs", "any", "ref", "REF")
+AWAITED = REFS._replace(what="awaited")
+ACTIVE = REFS._replace(what="active")
 
 PROJECT_OPTIONS = (
-    Option("file", ("-f", "--file"), "Job file to use [default: the nearest bgjobs.yaml]", "path", "FILE"),
-    Option("directory", ("-C", "--directory"), "Run as if bgrun was started in DIR", "path", "DIR"),
+    Option("file", ("-f", "--file"), "Job file to use [default: the nearest bgjobs.yaml]", "path", "FILE", "job file"),
+    Option("directory", ("-C", "--directory"), "Run as if bgrun was started in DIR", "path", "DIR", "directory"),
 )
 """Options of every command. They stand before it, or after it."""
 
@@ -148,7 +150,7 @@ COMMANDS = (
         'appended to the command, unless {{ extra }} or "$@" is their place in it.',
         ("bgrun start tests path=tests/unit -- -x", "bgrun start lint tests --wait --timeout 50s"),
         "bgrun.cli.commands.start:start",
-        (Argument("job", what="job"), Argument("words", "any", "job or param", "ARGS")),
+        (Argument("job", what="job"), Argument("words", "any", "param or job", "ARGS")),
         (*STARTING, *TOGETHER),
         tail="[-- EXTRA...]",
     ),
@@ -165,12 +167,14 @@ COMMANDS = (
             "bgrun run build -C web --env CI=1 -- 'npm ci && npm test'",
         ),
         "bgrun.cli.commands.start:run",
-        (Argument("label"),),
+        (Argument("label", what="label"),),
         (
             *STARTING,
-            Option("env", ("--env",), "Set a variable of the command; repeatable.", "texts", "NAME=VALUE"),
-            Option("env_file", ("--env-file",), "Read variables from a dotenv file; repeatable.", "texts", "FILE"),
-            Option("tag", ("--tag",), "Tag the run, for 'bgrun list --tag'; repeatable.", "texts", "TAG"),
+            Option("env", ("--env",), "Set a variable of the command; repeatable.", "texts", "NAME=VALUE", "variable"),
+            Option(
+                "env_file", ("--env-file",), "Read variables from a dotenv file; repeatable.", "texts", "FILE", "file"
+            ),
+            Option("tag", ("--tag",), "Tag the run, for 'bgrun list --tag'; repeatable.", "texts", "TAG", "tag"),
             Option("job_timeout", ("--job-timeout",), "Stop the run after DURATION.", "duration", "DURATION"),
             Option("retry", ("--retry",), "Retry a command that fails, at most N times.", "int", "N"),
         ),
@@ -188,13 +192,14 @@ COMMANDS = (
         (
             *STARTING,
             *TOGETHER,
-            Option("only", ("--only",), "Start only JOB and its dependencies; repeatable.", "texts", "JOB", "job"),
+            Option("only", ("--only",), "Start only JOB and its dependencies; repeatable.", "texts", "JOB", "only"),
             Option(
                 "param",
                 ("--param",),
                 "Set a parameter on every job that declares it; repeatable.",
                 "texts",
                 "KEY=VALUE",
+                "param",
             ),
         ),
         tail="[-- only JOB...]",
@@ -233,7 +238,7 @@ COMMANDS = (
         + WITHOUT_REFS.format("wait for"),
         ("bgrun wait --timeout 50s", "bgrun wait lint tests"),
         "bgrun.cli.commands.wait:wait",
-        (REFS,),
+        (AWAITED,),
         (TIMEOUT, EXIT_CODE, JSON, SILENT),
     ),
     Command(
@@ -244,7 +249,7 @@ COMMANDS = (
         "print the result. Ctrl-C stops following; the runs continue. " + WITHOUT_REFS.format("follow"),
         ("bgrun follow tests", "bgrun follow tests --lines 20"),
         "bgrun.cli.commands.wait:follow",
-        (REFS,),
+        (AWAITED,),
         (
             LINES._replace(help="Begin with the last N lines."),
             Option("since_start", ("--since-start",), "Begin with the first line."),
@@ -281,6 +286,7 @@ COMMANDS = (
                 "Print only what is new since CURSOR; begin with `start`.",
                 "text",
                 "CURSOR",
+                "cursor",
             ),
             Option("since_start", ("--since-start",), "Read from the first line (with -n, the first N)."),
             RAW,
@@ -306,6 +312,7 @@ COMMANDS = (
                 "Output format: text, or github for Actions annotations.",
                 "text",
                 "FORMAT",
+                "format",
             ),
             Option("since_success", ("--since-success",), "Add the commits since it last succeeded."),
             EXIT_CODE,
@@ -324,10 +331,10 @@ COMMANDS = (
             LINES._replace(help="List at most N runs [default: 20]."),
             Option("all", ("-a", "--all"), "List all runs."),
             Option("watch", ("-w", "--watch"), "Refresh until the listed runs have finished."),
-            Option("state", ("--state",), "Only runs in this state; repeatable.", "texts", "STATE"),
-            Option("tag", ("--tag",), "Only runs with this tag; repeatable.", "texts", "TAG"),
+            Option("state", ("--state",), "Only runs in this state; repeatable.", "texts", "STATE", "state"),
+            Option("tag", ("--tag",), "Only runs with this tag; repeatable.", "texts", "TAG", "tag"),
             SINCE,
-            Option("sort", ("--sort",), "Order: newest (default), oldest or duration.", "text", "ORDER"),
+            Option("sort", ("--sort",), "Order: newest (default), oldest or duration.", "text", "ORDER", "order"),
             Option("outputs", ("--outputs",), "Show the declared outputs of each run."),
             JSON,
             QUIET._replace(help="Print only run IDs."),
@@ -362,7 +369,7 @@ COMMANDS = (
         "by default), then send SIGKILL. A label or job means all of its active runs.",
         ("bgrun stop tests",),
         "bgrun.cli.commands.stop:stop",
-        (REFS,),
+        (ACTIVE,),
         (
             Option("all", ("-a", "--all"), "Stop every active run of this project."),
             Option("now", ("--now",), "Skip the grace period: send SIGKILL immediately."),
@@ -440,7 +447,7 @@ COMMANDS = (
                 "Register the MCP server with claude, cursor or vscode; repeatable.",
                 "texts",
                 "CLIENT",
-                "client",
+                "mcp client",
             ),
             Option("skill", ("--skill",), "Add an agent skill in .claude/skills/bgrun."),
             Option("tasks", ("--tasks",), "Add a task for each job to .vscode/tasks.json."),
@@ -450,7 +457,7 @@ COMMANDS = (
                 "Add a hook to claude or cursor that denies declared commands and suggests bgrun; repeatable.",
                 "texts",
                 "CLIENT",
-                "client",
+                "hook client",
             ),
             Option("schema", ("--schema",), "Write the JSON Schema next to the job file, for editors."),
             Option("dry_run", ("--dry-run",), "Show the changes as a diff without writing them."),
@@ -481,8 +488,13 @@ COMMANDS = (
         "completion",
         "Set up",
         "Print a shell completion script",
-        "Print a script that completes commands, jobs, parameters, groups, labels and run IDs in bash, zsh or fish.",
-        ('eval "$(bgrun completion bash)"   # in ~/.bashrc', "bgrun completion fish | source"),
+        "Print a script that completes commands, options and their values, jobs, parameters, groups, labels, run IDs "
+        "and paths in bash, zsh or fish. Its first lines say how to install it.",
+        (
+            'eval "$(bgrun completion bash)"   # in ~/.bashrc',
+            'eval "$(bgrun completion zsh)"    # in ~/.zshrc',
+            "bgrun completion fish > ~/.config/fish/completions/bgrun.fish",
+        ),
         "bgrun.cli.commands.init:completion",
         (Argument("shell", what="shell"),),
     ),
@@ -494,7 +506,7 @@ COMMANDS = (
         "job and suggest `bgrun start` instead. Installed by `bgrun init --hook`.",
         (),
         "bgrun.cli.commands.init:hook",
-        (Argument("client", what="client"),),
+        (Argument("client", what="hook client"),),
     ),
     Command(
         "help",

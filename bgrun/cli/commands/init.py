@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bgrun.cli.dispatch import Args
     from bgrun.setup.edits import Edit
 
-SHELLS = ("bash", "zsh", "fish")
 _MOST_EVENT = 4 << 20
 
 
@@ -58,14 +57,11 @@ def _wanted(project: Project, args: Args) -> Iterator[Edit]:
 
 def completion(_: Project, args: Args) -> int:
     """Handle `bgrun completion`."""
-    from click.shell_completion import get_completion_class
+    from bgrun.cli.completion import scripts
 
-    from bgrun.cli import click_parser
-
-    kind = get_completion_class(args.shell) if args.shell in SHELLS else None
-    if kind is None:
-        raise UnknownNameError("shell", args.shell, SHELLS)
-    output.raw(kind(click_parser.build(), {}, "bgrun", "_BGRUN_COMPLETE").source().encode() + b"\n")
+    if args.shell not in scripts.SHELLS:
+        raise UnknownNameError("shell", args.shell, scripts.SHELLS)
+    output.raw(scripts.text(args.shell))
     return EXIT_OK
 
 

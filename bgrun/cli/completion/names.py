@@ -1,0 +1,163 @@
+"""Look up the names that complete a word: of jobs, groups, labels, runs, and fixed lists of values."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+from bgrun import api
+from bgrun.cli.completion import paths
+from bgrun.cli.completion.offer import Offer
+from bgrun.cli.completion.scripts import SHELLS
+from bgrun.cli.spec import COMMANDS
+from bgrun.model import STATES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bgrun.api import Project
+    from bgrun.api.jobs import JobFile
+    from bgrun.cli.completion.place import Place
+
+MOST_RUNS = 50
+"""How many run IDs are offered, and how many of the newest runs are read for their tags."""
+
+
+class Known:
+    """What is known at a place: the project and its job file, each found when it is first needed."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._job_file: JobFile | None = None
+
+    @property
+    def project(self) -> Project:
+        """The project that the line is about, with its -C and -f."""
+        here = paths.base(self.place)
+        given = self.place.given.get("file", ())[-1:]
+        return api.locate(os.path.realpath(here), os.path.join(here, paths.expanded(given[0])) if given else None)
+
+    @property
+    def job_file(self) -> JobFile:
+        """The job file of the project."""
+        if self._job_file is None:
+            self._job_file = api.jobs.load(self.project)
+        return self._job_file
+
+    @property
+    def group_jobs(self) -> tuple[str, ...]:
+        """The jobs of the group that was typed as the first argument."""
+        group = self.job_file.groups.get(self.place.arguments[0]) if self.place.arguments else None
+        return group.jobs if group else ()
+
+
+def _jobs(known: Known) -> Iterator[Offer]:
+    named = set(known.place.arguments)
+    for name, job in known.job_file.jobs.items():
+        if name not in named and "=" not in known.place.typed:
+            yield Offer(name, job.description)
+
+
+def _groups(known: Known) -> Iterator[Offer]:
+    yield from (Offer(name, group.description or "Group") for name, group in known.job_file.groups.items())
+
+
+def _only(known: Known) -> Iterator[Offer]:
+    given = {*known.place.given.get("only", ()), *(known.place.extra or ())}
+    jobs = known.job_file.jobs
+    yield from (Offer(name, jobs[name].description) for name in known.group_jobs if name in jobs and name not in given)
+
+
+def _labels(known: Known) -> Iterator[Offer]:
+    yield from map(Offer, api.runs.labels(known.project))
+
+
+def _refs(known: Known) -> Iterator[Offer]:
+    """Yield labels and names of jobs, and run IDs only once a part is typed: they are many."""
+    project, typed = known.project, known.place.typed
+    yield from _labels(known)
+    yield from (Offer(name, "Job") for name in api.references.jobs_with_other_labels(project))
+    if typed:
+        begun = (run_id for run_id in api.runs.run_ids(project) if run_id.startswith(typed))
+        yield from (Offer(run_id, "Run") for run_id in islice(begun, MOST_RUNS))
+
+
+def _active(known: Known) -> Iterator[Offer]:
+    runs = api.runs.live(known.project)
+    yield from (Offer(label, "Active") for label in dict.fromkeys(run.label for run in runs))
+    yield from (Offer(run.run_id, run.state) for run in runs)
+
+
+def _awaited(known: Known) -> Iterator[Offer]:
+    """Yield the active runs, or if there is none what has finished: to wait for it returns its result."""
+    active = list(_active(known))
+    yield from active or _refs(known)
+
+
+def _tags(known: Known) -> Iterator[Offer]:
+    """Yield the tags of the newest runs, then those that are declared, for the job file may be broken."""
+    given = known.place.given.get("tag", ())
+    of_runs = [tag for run in api.runs.list_runs(known.project, limit=MOST_RUNS) for tag in run.tags]
+    yield from (Offer(tag) for tag in of_runs if tag not in given)
+    if known.project.job_file:
+        declared = [tag for job in known.job_file.jobs.values() for tag in job.tags]
+        yield from (Offer(tag) for tag in declared if tag not in given)
+
+
+def _states(known: Known) -> Iterator[Offer]:
+    """Yield the states; several can be joined by commas."""
+    before, comma, _ = known.place.typed.rpartition(",")
+    given = {*before.split(","), *known.place.given.get("state", ())}
+    yield from (Offer(f"{before}{comma}{state}") for state in STATES if state not in given)
+
+
+def _variables(_: Known) -> Iterator[Offer]:
+    yield from (Offer(f"{name}=", open=True) for name in sorted(os.environ) if name.isidentifier())
+
+
+def _commands(_: Known) -> Iterator[Offer]:
+    yield from (Offer(name, one.summary) for one in COMMANDS for name in (one.name, *one.aliases))
+
+
+def _schemas(_: Known) -> Iterator[Offer]:
+    yield from map(Offer, api.jobs.schema_names())
+
+
+def _mcp_clients(_: Known) -> Iterator[Offer]:
+    from bgrun.setup import clients
+
+    yield from map(Offer, clients.CLIENTS)
+
+
+def _hook_clients(_: Known) -> Iterator[Offer]:
+    from bgrun.setup import clients
+
+    yield from map(Offer, clients.HOOKS)
+
+
+def _fixed(*values: str) -> Callable[[Known], Iterator[Offer]]:
+    return lambda _: map(Offer, values)
+
+
+KINDS: dict[str, Callable[[Known], Iterator[Offer]]] = {
+    "job": _jobs,
+    "group": _groups,
+    "only": _only,
+    "label": _labels,
+    "ref": _refs,
+    "active": _active,
+    "awaited": _awaited,
+    "tag": _tags,
+    "state": _states,
+    "variable": _variables,
+    "command": _commands,
+    "schema": _schemas,
+    "mcp client": _mcp_clients,
+    "hook client": _hook_clients,
+    "shell": _fixed(*SHELLS),
+    "format": _fixed("text", "github"),
+    "order": _fixed("newest", "oldest", "duration"),
+    "cursor": _fixed("start"),
+}
+"""The kinds of names by which the spec says what completes an argument or a value."""
