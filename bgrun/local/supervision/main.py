@@ -71,10 +71,7 @@ def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
         del handed_on, raw_plan, states
         trim()
         alarm = Alarm()
-        supervisor.hear()
-        # A stop may have been requested while nothing reported it.
-        supervisor.asked_to_stop = True
-        _to_the_end(supervisor, alarm, done=supervisor.advance())
+        _to_the_end(supervisor, alarm, done=_hear(supervisor))
 
 
 def _state_of(task: RunTask) -> Any:
@@ -136,12 +133,11 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     except OSError as error:
         _refuse(ready_fd, LaunchError(f"cannot go into {supervisor.plan.log_dir}: {error.strerror}"))
         return
-    supervisor.hear()
     try:
         if supervisor.queue:
             supervisor.machine.keep_code()  # a process that waits for a slot closes every descriptor
         supervisor.open()
-        done = supervisor.advance()
+        supervisor.advance()
         supervisor.machine.find_code()
     except BgrunError as error:
         from bgrun.local.supervision.dispatcher import withdraw
@@ -158,9 +154,20 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
         supervisor.machine.keep_code()
     except LaunchError as error:
         journal.note_fault(HERE, error)
+    done = _hear(supervisor)
     if is_fork and not done and supervisor.only_waits:
         done = _until_reexec(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
+
+
+def _hear(supervisor: Supervisor) -> bool:
+    """Have stop requests reported from now on, and return whether the plan is over.
+
+    Not before the caller is answered: the kernel goes through all files of the directory that it knows, which takes
+    a third of a millisecond where there are some hundred.
+    """
+    supervisor.hear()
+    return supervisor.advance()
 
 
 def _refuse(ready_fd: int, error: BgrunError) -> None:

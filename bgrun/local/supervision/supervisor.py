@@ -69,9 +69,13 @@ class Supervisor:
         self.host.subreaper = subreaper
 
     def hear(self) -> None:
-        """Have the kernel report stop requests that come without a signal, or check for them now and then."""
+        """Have the kernel report stop requests that come without a signal, or check for them now and then.
+
+        Those that came before, while nothing reported them, are read at once.
+        """
         if watch_touches(HERE) < 0:
             self.ask_at = self.machine.now() + REQUEST_CHECK_S
+        self._read_requests()
 
     def open(self) -> None:
         """Prepare to launch runs: make the records that exist before anything runs."""

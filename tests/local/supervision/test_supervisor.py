@@ -253,3 +253,20 @@ def test_a_supervisor_asleep_wakes_up_once_a_day(log_dir: Path) -> None:
     look = story.supervisor.next_turn_s()
     assert look is not None
     assert look > 80000
+
+
+def test_a_stop_requested_while_nothing_reported_it_is_read_at_once(
+    log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another PID namespace, which cannot signal the supervisor, before that has asked the kernel."""
+    monkeypatch.setattr("bgrun.local.supervision.supervisor.watch_touches", lambda _: 0)
+    story = group(log_dir, run("a"), run("b", "a"))
+    story.begin()
+    for run_id in "ab":
+        record.ask_to_end(RunPaths(str(log_dir), run_id), "stop")
+    assert story.states == {"a": "running", "b": "queued"}
+    story.supervisor.hear()
+    assert not story.supervisor.advance()
+    assert (story.machine.stopped, story.states["b"]) == (["a"], "stopped")
+    assert story.exits(a=0)
+    assert story.states == {"a": "stopped", "b": "stopped"}
