@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bgrun.api.references import resolve
-from bgrun.api.runs import Selection, facts_of, list_runs, members, moment
+from bgrun.api.runs import facts_of, members, moment
 from bgrun.light import NamedTuple
 from bgrun.store import record
 from bgrun.store.paths import parse_run_id
@@ -57,12 +57,14 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     Raises:
         UsageError: there is no such label, or `since` is invalid.
     """
-    from bgrun.store import history
+    from bgrun.store import filters, history
 
-    wanted = Selection(since=moment(since))
+    first = moment(since)
     asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
-    every = asked or project.store.index().labels()
-    return [history.summarize(name, list_runs(project, name, wanted=wanted)) for name in every]
+    found = project.store.index()
+    with project.store.results() as results:
+        every = ((name, results.of(found.newest_first(name))) for name in asked or found.labels())
+        return [history.summarize(name, filters.since(first, runs)) for name, runs in every]
 
 
 def usual_of(project: Project, runs: Iterable[Run]) -> dict[str, float | None]:

@@ -33,7 +33,7 @@ def status(project: Project) -> list[Run]:
     found = project.store.index()
     newest = set(found.newest_of_each())
     # A run with a recorded exit code has finished; its files need not be read.
-    candidates = newest | found.without_exit()
+    candidates = newest | set(project.store.unclosed(found.unfinished_first()))
     shown = (run_id for run_id in found.newest_first() if run_id in candidates)
     runs = project.store.readable(shown)
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
@@ -154,7 +154,7 @@ def live(project: Project) -> list[Run]:
 
 def active_of(project: Project, run_ids: Iterable[str]) -> list[Run]:
     """Return those of some runs that are active, in their order."""
-    return [run for run in project.store.readable(run_ids) if run.live]
+    return [run for run in project.store.readable(project.store.unclosed(run_ids)) if run.live]
 
 
 def labels(project: Project) -> list[str]:

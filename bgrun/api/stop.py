@@ -124,12 +124,12 @@ def prune(project: Project, *, dry_run: bool = False) -> list[Expired]:
     store = project.store
     found = store.index()
     pruned: list[Expired] = []
-    for label in found.labels():
-        runs = retention.runs_of(store, found, label)
-        policy = retention.policy_of(store, runs) or _declared(project, label)
-        due = retention.expired(runs, policy, time.time())
-        take = retention.may_go if dry_run else retention.remove_run
-        pruned += [one for one in due if take(store, one.run_id)]
+    take = retention.may_go if dry_run else retention.remove_run
+    with store.results() as results:
+        for label in found.labels():
+            policy = retention.policy_of(store, found.newest_first(label)) or _declared(project, label)
+            due = retention.expired(results.of(found.newest_first(label)), policy, time.time())
+            pruned += [one for one in due if take(store, one.run_id)]
     if found != index.RunNames() and not dry_run:
         retention.sweep(store)
     return pruned

@@ -9,9 +9,10 @@ from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bgrun.model import Run
+    from bgrun.store.results import Result
 
 SORTS = ("newest", "oldest", "duration")
 
@@ -32,9 +33,18 @@ class Filter(NamedTuple):
         """Return whether a run meets the conditions."""
         if self.states and run.state not in self.states:
             return False
-        if self.since is not None and (clock.epoch(run.started_at or run.ended_at or "") or 0.0) < self.since:
+        if self.since is not None and not _is_since(self.since, run):
             return False
         return set(self.tags) <= set(run.tags)
+
+
+def since(moment: float | None, runs: Iterator[Run | Result]) -> Iterator[Run | Result]:
+    """Return those of some runs that started at or after a time, in seconds since the epoch; all for None."""
+    return runs if moment is None else (run for run in runs if _is_since(moment, run))
+
+
+def _is_since(moment: float, run: Run | Result) -> bool:
+    return (clock.epoch(run.started_at or run.ended_at or "") or 0.0) >= moment
 
 
 def parse(states: Sequence[str], tags: Sequence[str], since: float | None) -> Filter:

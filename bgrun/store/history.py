@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bgrun.model import Run
+    from bgrun.store.results import Result
     from bgrun.store.store import Store
 
 ENOUGH = 30
@@ -45,19 +46,30 @@ class Stats(NamedTuple):
         return self.succeeded / self.runs if self.runs else None
 
 
-def summarize(label: str, runs: Sequence[Run], newest: int = 20) -> Stats:
-    """Return the statistics of a label from its runs, given newest first.
+def summarize(label: str, runs: Iterable[Run | Result], newest: int = 20) -> Stats:
+    """Return the statistics of a label from its runs, given newest first; none of them is kept.
 
     Runs of failed tests alone do not count: they are not the whole job.
     """
-    finished = [run for run in runs if run.state not in _UNCOUNTED and not run.only_failed_of]
-    good = [run for run in finished if run.succeeded]
-    took = sorted(run.duration_s for run in good if run.duration_s is not None)
-    failure = next((run.run_id for run in finished if not run.succeeded), None)
-    shown = [run.duration_s for run in finished[:newest] if run.duration_s is not None]
-    return Stats(
-        label, len(finished), len(good), quantile(took, 0.5), quantile(took, 0.9), failure, tuple(reversed(shown))
-    )
+    finished = succeeded = 0
+    failure: str | None = None
+    took: list[float] = []
+    shown: list[float] = []
+    for run in runs:
+        if run.state in _UNCOUNTED or run.only_failed_of:
+            continue
+        finished += 1
+        if run.duration_s is not None and finished <= newest:
+            shown.append(run.duration_s)
+        if not run.succeeded:
+            failure = failure or run.run_id
+            continue
+        succeeded += 1
+        if run.duration_s is not None:
+            took.append(run.duration_s)
+    took.sort()
+    shown.reverse()
+    return Stats(label, finished, succeeded, quantile(took, 0.5), quantile(took, 0.9), failure, tuple(shown))
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:
@@ -79,7 +91,7 @@ def usual_s(store: Store, label: str, like: str = "") -> float | None:
     if like:
         wanted = _arguments(store, like)
         run_ids = (one for one in itertools.islice(run_ids, MOST_COMPARED) if _arguments(store, one) == wanted)
-    return summarize(label, list(itertools.islice(store.readable(run_ids), ENOUGH))).median_s
+    return summarize(label, itertools.islice(store.readable(run_ids), ENOUGH)).median_s
 
 
 def usual_of(store: Store, runs: Iterable[Run]) -> dict[str, float | None]:

@@ -16,7 +16,7 @@ import os
 import time
 
 from bgrun.light import NamedTuple
-from bgrun.store.paths import newest_first, parse_run_id, split_run_id
+from bgrun.store.paths import STAMP_LENGTH, newest_first, parse_run_id, split_run_id
 from bgrun.system import files
 
 TYPE_CHECKING = False
@@ -84,10 +84,12 @@ def _lines(block: str) -> Iterator[str]:
 
 
 def _lines_of(block: str, label: str) -> Iterator[str]:
-    at = -1
-    while (at := block.find(f"\n{label}_", at + 1)) >= 0:
+    begin, at = f"\n{label}_", -1
+    usual = len(label) + 1 + STAMP_LENGTH
+    while (at := block.find(begin, at + 1)) >= 0:
         run_id = block[at + 1 : block.find("\n", at + 1)]
-        if _label(run_id) == label:
+        # A run ID with an underscore there ends with a stamp, as nearly all do; that saves parsing it.
+        if (len(run_id) == usual and run_id[-7] == "_") or _label(run_id) == label:
             yield run_id
 
 

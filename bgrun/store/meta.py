@@ -31,9 +31,12 @@ def unpack(data: bytes) -> dict[str, str]:
 
 def unpack_raw(data: bytes) -> dict[str, str]:
     """Return the facts of a `.meta` file with escapes kept, for writers that do not escape values."""
-    text = data.decode("utf-8", "surrogateescape")
-    pairs = (line.partition("=") for line in text.split("\n"))
-    return {key: value for key, equals, value in pairs if key and equals}
+    facts = {}
+    for line in data.decode("utf-8", "surrogateescape").split("\n"):
+        key, equals, value = line.partition("=")
+        if key and equals:
+            facts[key] = value
+    return facts
 
 
 def is_plain(value: str) -> bool:

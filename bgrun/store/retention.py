@@ -16,9 +16,10 @@ from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.model import Retention, Run
+    from bgrun.store.results import Result
     from bgrun.store.store import Store
 
 STRAY_S = 3600.0
@@ -35,25 +36,28 @@ class Expired(NamedTuple):
     why: str
 
 
-def expired(runs: Sequence[Run], policy: Retention, now: float) -> list[Expired]:
+def expired(runs: Iterable[Run | Result], policy: Retention, now: float) -> list[Expired]:
     """Return which runs of one label, given newest first, exceed its retention. Pure.
 
     Active runs are kept, and so is the newest failed run: its log is still to be read.
     """
-    newest_failure = next((run.run_id for run in runs if run.state in _FAILURES), None)
-    return [
-        Expired(run.run_id, why)
-        for place, run in enumerate(runs, start=1)
-        if not run.live and run.run_id != newest_failure and (why := _why(run, place, policy, now))
-    ]
+    found: list[Expired] = []
+    is_failure_kept = False
+    for place, run in enumerate(runs, start=1):
+        if run.state in _FAILURES and not is_failure_kept:
+            is_failure_kept = True
+        elif not run.live and (why := _why(run, place, policy, now)):
+            found.append(Expired(run.run_id, why))
+    return found
 
 
-def _why(run: Run, place: int, policy: Retention, now: float) -> str:
+def _why(run: Run | Result, place: int, policy: Retention, now: float) -> str:
     if policy.max_runs is not None and place > policy.max_runs:
         return f"more than {count(policy.max_runs, 'run')}"
-    ended = clock.epoch(run.ended_at or run.started_at or "")
-    if policy.max_age_s is not None and ended is not None and now - ended > policy.max_age_s:
-        return f"older than {limit(policy.max_age_s)}"
+    if policy.max_age_s is not None:
+        ended = clock.epoch(run.ended_at or run.started_at or "")
+        if ended is not None and now - ended > policy.max_age_s:
+            return f"older than {limit(policy.max_age_s)}"
     return ""
 
 
@@ -98,14 +102,15 @@ def _is_foreign(store: Store, run_id: str) -> bool:
     return facts is None or record.is_foreign(facts)
 
 
-def policy_of(store: Store, runs: Sequence[Run]) -> Retention | None:
-    """Return the retention of a label, from its newest run that bgrun started; None if there is none."""
+def policy_of(store: Store, run_ids: Iterable[str]) -> Retention | None:
+    """Return the retention of a label, from the newest of its runs that bgrun started; None if there is none."""
     from bgrun.store import facts
 
-    for run in runs:
-        known = store.facts(run.run_id)
-        if known is not None and not record.is_foreign(known):
-            return facts.retention_of(known)
+    for run_id in run_ids:
+        with suppress(StorageError):
+            known = store.facts(run_id)
+            if known is not None and not record.is_foreign(known):
+                return facts.retention_of(known)
     return None
 
 

@@ -65,8 +65,9 @@ def derive(seen: Evidence) -> Verdict:
 
 def closing_words(meta: Mapping[str, str]) -> Verdict | None:
     """Return the verdict that the supervisor recorded, or None if it has recorded none."""
-    for state in FINAL_STATES:
-        if meta.get("state") == state:
+    named = meta.get("state")
+    for state in FINAL_STATES if named else ():
+        if named == state:
             code = parse_int(meta.get("exit_code", ""))
             return Verdict(state, code, meta.get("signal") or None, meta.get("reason") or None)
     return None

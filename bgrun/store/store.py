@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from bgrun.store.cache import Cache
     from bgrun.store.claim import Claims
     from bgrun.store.index import RunNames
+    from bgrun.store.results import Results
+
+MANY = 200
+"""The number of runs from which on their results are read from one cache entry (see `results`)."""
 
 
 class Store:
@@ -75,6 +79,21 @@ class Store:
         from bgrun.store import record
 
         return record.readable(map(self.run, run_ids))
+
+    def results(self) -> Results:
+        """Return a context in which the results of many runs are read."""
+        from bgrun.store.results import Results
+
+        return Results(self)
+
+    def unclosed(self, run_ids: Iterable[str]) -> list[str]:
+        """Return those of some runs that may be active; of many, those whose metas name no result."""
+        every = list(run_ids)
+        if len(every) < MANY:
+            return every
+        with self.results() as results:
+            closed = {one.run_id for one in results.of(every) if not one.live}
+        return [run_id for run_id in every if run_id not in closed]
 
     def facts(self, run_id: str) -> dict[str, str] | None:
         """Return the lines of a run's meta, or None if it does not exist.

@@ -30,6 +30,19 @@ def read(path: str, most: int) -> bytes | None:
         return None if fd is None else _whole(fd, path, most)
 
 
+def read_with_stat(path: str, most: int) -> tuple[bytes, os.stat_result] | None:
+    """Return the same with what the system said of the file before it was read.
+
+    Raises:
+        StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
+    """
+    with _opened(path) as fd:
+        if fd is None:
+            return None
+        found = os.fstat(fd)  # first: if it is written to meanwhile, the content is newer than what is said of it
+        return _whole(fd, path, most), found
+
+
 def read_bounded(path: str, most: int) -> bytes:
     """Return the content of a regular file that a user named, or one byte more than `most` of it.
 

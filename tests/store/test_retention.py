@@ -157,9 +157,9 @@ def test_runs_of_the_older_script_neither_count_nor_go(tmp_path: Path) -> None:
 
 def test_the_retention_of_a_label_is_that_of_the_newest_run_that_has_one(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    own = left(tmp_path, 1, run_id="x_20260101_000001", keep_runs="7")
-    foreign = left(tmp_path, 2, cmd="true")
-    gone = run_of("x_20260101_000003", "succeeded", 1.0)
+    own = left(tmp_path, 1, run_id="x_20260101_000001", keep_runs="7").run_id
+    foreign = left(tmp_path, 2, cmd="true").run_id
+    gone = "x_20260101_000003"
     assert retention.policy_of(store, [gone, foreign, own]) == Retention(max_runs=7)
     assert retention.policy_of(store, [gone, foreign]) is None
 
