@@ -43,7 +43,8 @@ def json_page() -> str:
     lines = [_HEAD]
     for name, schema in documents.items():
         what, _, command = schema["title"].partition(": ")
-        lines += [f"## {name}", "", f"{what}: {_commands(command)}", "", *_table(_without_run(schema))]
+        shown = _with_more_of_a_run(_without_run(schema), documents["run"])
+        lines += [f"## {name}", "", f"{what}: {_commands(command)}", "", *_table(shown)]
     for name, title in _SHARED.items():
         lines += [f"## {title}", "", *_table(documents["run"]["definitions"][name])]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -57,6 +58,13 @@ def _without_run(schema: dict[str, Any]) -> dict[str, Any]:
     own = {key: part for key, part in schema["properties"].items() if key not in of_run}
     every = {"description": "every key of [a run](#a-run)", "type": "several"}
     return {**schema, "properties": {"schema_version": own.pop("schema_version"), "…": every, **own}}
+
+
+def _with_more_of_a_run(schema: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with the keys that its runs have beyond the usual ones, such as the progress in `status`."""
+    own = schema.get("definitions", {}).get("run", {}).get("properties", {})
+    more = {f"runs[].{key}": part for key, part in own.items() if key not in usual["definitions"]["run"]["properties"]}
+    return {**schema, "properties": {**schema["properties"], **more}}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -92,6 +100,8 @@ def rows(schema: dict[str, Any], definitions: dict[str, Any], before: str = "") 
         if not shared and f"{before}{key}" != _MEMBERS:
             below = "[]." if part.get("type") == "array" else "."
             yield from rows(inner, definitions, f"{before}{key}{below}")
+            if isinstance(named := inner.get("additionalProperties"), dict):
+                yield from rows(named, definitions, f"{before}{key}.NAME.")
 
 
 def _not_null(part: dict[str, Any]) -> tuple[dict[str, Any], bool]:

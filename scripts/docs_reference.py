@@ -51,8 +51,25 @@ def jobfile_page(content: dict[str, Any]) -> str:
         ("A job", definitions["job"], "Under `jobs:`, by name."),
         ("A parameter", definitions["param"], "Under `params:` of a job, by name."),
         ("A group", definitions["group"], "Under `groups:`, by name."),
+        ("Env file", _object(definitions["env_file"]), "Under `env_file:`, in place of a path."),
         ("Retention", definitions["retention"], "Under `retention:`."),
         ("Log", definitions["log"], "Under `log:`."),
+        ("Retry", _object(definitions["retry"]), "Under `retry:`, in place of a number."),
+        ("Concurrency", _object(definitions["concurrency"]), "Under `concurrency:`, in place of the name of a group."),
+        ("Matrix", definitions["matrix"], "Under `matrix:`, next to the axes."),
+        ("Reports", definitions["job"]["properties"]["reports"], "Under `reports:`."),
+        ("Output", _object(definitions["job"]["properties"]["outputs"]), "Under `outputs:`, by name."),
+        (
+            "Hook",
+            _object(definitions["hook"]),
+            "In `on_finish:`, `on_success:` and `on_failure:`, in place of a command.",
+        ),
+        ("Problem matcher", definitions["problem_matcher"], "In `problems:`, in place of a name or a file."),
+        (
+            "Pattern",
+            definitions["problem_matcher"]["properties"]["pattern"]["items"],
+            "In `pattern:` of a problem matcher.",
+        ),
     ]
     head = [
         "# The job file",
@@ -64,6 +81,15 @@ def jobfile_page(content: dict[str, Any]) -> str:
         "that are not its own recipe; `env` and `retention` are merged key by key, the rest is replaced.",
     ]
     return "\n".join([*head, *(line for part in parts for line in _section(*part, definitions))]) + "\n"
+
+
+def _object(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the forms of a value that are objects, as one."""
+    inner = part.get("additionalProperties")
+    forms = part.get("anyOf", [inner] if isinstance(inner, dict) else [])
+    keys = {key: value for form in forms for key, value in form.get("properties", {}).items()}
+    required = [set(form.get("required", ())) for form in forms if "properties" in form]
+    return {"properties": keys, "required": sorted(set.intersection(*required))}
 
 
 def _section(title: str, content: dict[str, Any], where: str, definitions: dict[str, Any]) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.conftest import TOP
 
@@ -36,3 +39,29 @@ def test_the_reference_is_up_to_date() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "up to date\n"), done
+
+
+def keys_of(part: Any) -> set[str]:
+    """Return every key that a schema declares, at any depth."""
+    below = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    own = part.get("properties", {}) if isinstance(part, dict) else {}
+    return {*own, *(key for one in below for key in keys_of(one))}
+
+
+@pytest.mark.parametrize("path", sorted((TOP / "schemas").glob("*.schema.json")), ids=lambda path: path.name)
+def test_every_key_of_a_schema_is_in_the_reference(path: Path) -> None:
+    page = "job-file.md" if path.name == "bgjobs.schema.json" else "json.md"
+    text = (TOP / "docs" / "reference" / page).read_text(encoding="utf-8")
+    shown = {part for name in re.findall(r"^\| `([^`]+)`", text, re.MULTILINE) for part in re.findall(r"[\w-]+", name)}
+    found = keys_of(json.loads(path.read_text(encoding="utf-8")))
+    assert len(found) > 3
+    assert found - shown == set()
+
+
+def test_every_key_of_the_json_and_of_the_job_file_says_what_it_means() -> None:
+    for page, least in (("json.md", 100), ("job-file.md", 50)):
+        lines = (TOP / "docs" / "reference" / page).read_text(encoding="utf-8").splitlines()
+        rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("| `")]
+        meanings = {row[0].strip(): row[2 if page == "json.md" else 1].strip() for row in rows}
+        assert len(rows) > least
+        assert [key for key, meaning in meanings.items() if not meaning] == []
