@@ -19,6 +19,7 @@ _KINDS = {
     "annotations": "Annotations",
     "wrappers": "Tools that run others",
 }
+_THROUGH = ("make", "npm", "tox", "bun", "concurrently", "honcho", "lerna", "nx", "pnpm", "turbo", "yarn")
 _FOUND = {"id": "name", "file": "file", "line": "line", "message": "message"}
 _HEAD = """\
 # Tools that are recognized in a log
@@ -30,6 +31,9 @@ column is the one for `problems:`, which limits the search to the tools it names
 recorded output of the versions in the second column; *quoted* means that the output is from the tool's documentation or
 from an issue, since the tool was not run. Where a tool counts more than was found, the summary says `N more not
 recognized`.
+
+What a program put before each line is no obstacle: a time (`ts`, the runners of GitHub and GitLab), or the name of one of
+several commands (`web-1  | `, `[0] `, `web:test: `). Each command's lines are read on their own.
 """
 
 
@@ -65,7 +69,7 @@ def _row(name: str, cases: list[dict[str, Any]]) -> str:
     counts = {what for case in cases for what in case.get("counts") or ()}
     found += ["totals"] if counts - {"failed", "errors", "warnings"} else []
     words = {str(case["command"]).split()[0] for case in cases}
-    through = [word for word in ("make", "npm", "tox") if word in words and word != name]
+    through = [word for word in _THROUGH if word in words and word != name]
     return f"| `{name}` | {', '.join(sorted(versions, key=_in_order))} | {', '.join(found)} | {', '.join(through)} |"
 
 

@@ -23,6 +23,10 @@ _WRAPPER = re.compile(
     r"|info Visit https://yarnpkg|error Command failed|error: [Rr]ecipe |Error: Sequence aborted"
     r"|  [\w.,-]+: (?:FAIL|OK|SKIP)|[\w.,-]+: exit \d+ |  evaluation failed :\(|ERROR:\s+\S+: commands failed"
     r"|(?:##\[error\]|Error: )?Process completed with exit code|error: process didn't exit"
+    r"|.* exited with code \d+$|Exited with code \d|(?:Done|Failed)$|Aborting on container exit|Gracefully stopping"
+    r"| Container \S+ +\w+$|\S+ stopped \(rc=|sending SIG\w+ to "
+    r"|The command failed in workspace |Failed with errors in | ERROR  run failed: |\S+#\S+: +(?:ERROR|WARNING)  "
+    r"|- \S+:\S+$|Failed tasks:$| +.* +Running target |\s*(?:Tasks|Cached): +\d+ \w+, \d+ total| +Time: |Failed: +\S+#"
     r")"
 )
 """What programs print that run other ones: it says of no cause."""

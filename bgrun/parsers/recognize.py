@@ -10,9 +10,9 @@ import time
 from typing import NamedTuple
 
 from bgrun.parsers import closing, registry
-from bgrun.parsers.directories import Directories
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Found, Parser, counted
-from bgrun.parsers.sieve import MOST_BYTES, Sieve
+from bgrun.parsers.sieve import MOST_BYTES
+from bgrun.parsers.streams import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,16 +89,13 @@ class Recognizer:
         limit_s: float = 60.0,
         held: int = MOST_BYTES,
     ) -> None:
-        marks: list[Callable[[], Parser]] = [Directories]
-        if retried:
-            marks.append(lambda: _Attempts(self._forget))
-        self._marks = len(marks)
-        self._sieve = Sieve([*marks, *registry.makers(names)], show, held)
+        marks = [lambda: _Attempts(self._forget)] if retried else []
+        self._stream = Stream(registry.makers(names), show, held, marks)
         self._limit_s = limit_s
         self._used_s = 0.0
 
-    def _forget(self) -> None:
-        self._sieve.restart()
+    def _forget(self, at: int) -> None:
+        self._stream.restart(at)
 
     @property
     def is_late(self) -> bool:
@@ -108,29 +105,24 @@ class Recognizer:
     def feed(self, block: bytes) -> None:
         """Read the next bytes of the log."""
         begun = time.thread_time()
-        self._sieve.feed(block)
+        self._stream.sieve.feed(block)
         self._used_s += time.thread_time() - begun
 
     def jump(self) -> None:
         """Leave a part of the log out; the next bytes begin a line."""
-        self._sieve.jump()
+        self._stream.jump()
 
     def claims(self) -> list[Findings]:
         """Return what each parser found, before it is settled, at the end of the log."""
-        self._sieve.end()
-        return [one for parser in self._sieve.parsers[self._marks :] for one in parser.findings()]
+        self._stream.sieve.end()
+        return self._stream.claims()
 
     def result(self) -> Recognized:
         """Return what was recognized, at the end of the log."""
-        claims = self.claims()
-        directories = next(parser for parser in self._sieve.parsers if isinstance(parser, Directories))
-        calls = tuple(_based(call, directories) for call in settle(claims))
-        end = max((call.end for call in claims if call.certainty > WRAPPER), default=None)
-        return Recognized(calls, 0 if end is None else closing.unclaimed(self._sieve.lines_after(end)))
-
-
-def _based(call: Findings, directories: Directories) -> Findings:
-    return call._replace(found=tuple(one._replace(base=call.base or directories.base_at(one.at)) for one in call.found))
+        end = max((call.end for call in self.claims() if call.certainty > WRAPPER), default=None)
+        calls = tuple(_decided(self._stream.settled(_outside)))
+        rest = [] if end is None else self._stream.sieve.lines_after(end)
+        return Recognized(calls, closing.unclaimed([self._stream.stripped(line) for line in rest]))
 
 
 class _Attempts(Parser):
@@ -138,14 +130,14 @@ class _Attempts(Parser):
 
     stems = ("--- bgrun: attempt ",)
 
-    def __init__(self, again: Callable[[], None]) -> None:
+    def __init__(self, again: Callable[[int], None]) -> None:
         super().__init__()
         self._again = again
 
     def feed(self, line: str) -> bool:
         """Forget what came before such a line."""
         if ATTEMPT.match(line):
-            self._again()
+            self._again(self.at)
         return False
 
 
@@ -167,7 +159,12 @@ def settle(calls: Sequence[Findings]) -> list[Findings]:
     was perhaps only logged, count if no surer ones follow; a wrapper's only if there are no others, or if it says where
     the output of its command begins and no other tool is known in it.
     """
-    kept = _claimed(_outside(calls))
+    return _decided(list(_outside(calls)))
+
+
+def _decided(calls: Sequence[Findings]) -> list[Findings]:
+    """Settle what lies in no other tool's output."""
+    kept = _claimed(calls)
     failed = [call for call in kept if call.certainty > WRAPPER and any(not one.problem.mild for one in call.found)]
     if failed:
         kept = [call for call in kept if call.certainty > WRAPPER or _is_apart(call, failed)]

@@ -18,6 +18,9 @@ To add a tool:
 6. Put real output into `tests/fixtures/tools/<tool>/<case>.log` and the wanted findings into `<case>.yaml`;
    `tests/parsers/test_tools.py` reads them all, and feeds each log to all parsers together and to every other one.
 
+Lines behind a prefix, of which several programs that print at once have one each, are fed to parsers of their own
+without it (`streams.py`): a parser knows nothing of prefixes.
+
 How claims are settled (`recognize.py`): what one tool prints between its heading and its total is its own, so that a
 traceback within a failed test is not counted twice (`begin(owns=True)`). A line that two tools claim belongs to the
 one with the higher certainty, and between equals to the one that `registry.py` names first. Wrappers (make, npm, tox)

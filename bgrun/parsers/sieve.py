@@ -7,6 +7,7 @@ begin with costs next to nothing, however many there are: one expression is trie
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache
 
 TYPE_CHECKING = False
@@ -32,14 +33,22 @@ class Sieve:
         makers: make the parsers; again at each `restart`.
         show: turns the bytes of a line into clean text with secrets masked.
         held: how many bytes of a line are held at most.
+        watch: gets all lines after the parsers, without escape sequences, and their position.
     """
 
     def __init__(
-        self, makers: Sequence[Callable[[], Parser]], show: Callable[[bytes], str], held: int = MOST_BYTES
+        self,
+        makers: Sequence[Callable[[], Parser]],
+        show: Callable[[bytes], str],
+        held: int = MOST_BYTES,
+        watch: Callable[[bytes, int], None] | None = None,
     ) -> None:
         self._makers = makers
         self._show = show
         self._held = held
+        self._watch = watch
+        self._offsets: list[int] = []
+        self._places: list[int] = []
         self.parsers: list[Parser] = []
         self._inside: set[int] = set()
         self._fed_to: list[int] = []
@@ -65,6 +74,22 @@ class Sieve:
         if len(self._rest) > self._held:
             overwritten = self._rest.rstrip(b"\r").rfind(b"\r") + 1
             self._rest = self._rest[overwritten : overwritten + self._held]
+
+    def feed_lines(self, lines: Sequence[bytes], places: Sequence[int]) -> None:
+        """Read lines that are parts of another log, where they begin at other places."""
+        old = bisect_right(self._offsets, max(0, self._at - _CONTEXT)) - 1
+        if old > 0:
+            del self._offsets[:old], self._places[:old]
+        at = self._at
+        for line, place in zip(lines, places, strict=True):
+            self._offsets.append(at)
+            self._places.append(place)
+            at += len(line) + 1
+        self._lines(b"\n".join([*lines, b""]))
+
+    def place(self, at: int) -> int:
+        """Return where the line at a position is in the log of which these lines are a part."""
+        return self._places[bisect_right(self._offsets, at) - 1] if self._offsets else at
 
     def end(self) -> None:
         """Read the last line, which has no line feed."""
@@ -95,6 +120,8 @@ class Sieve:
             at = self._inner(data, at, start)
             at = self._line(data, start, wanted)
         self._inner(data, at, len(data))
+        if self._watch:
+            self._watch(data, self._at)
         self._before = data[-_CONTEXT:] if len(data) >= _CONTEXT else (self._before + data)[-_CONTEXT:]
         self._at += len(data)
 
@@ -141,7 +168,7 @@ class Sieve:
 
     def _give(self, number: int, text: str, at: int, length: int) -> None:
         parser = self.parsers[number]
-        parser.at = at
+        parser.at = self.place(at)
         self._fed_to[number] = at + length
         (self._inside.add if parser.feed(text[: parser.longest]) else self._inside.discard)(number)
 

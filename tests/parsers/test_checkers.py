@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.parsers.recognize import Recognizer
-from bgrun.parsers.shape import Problem
+from bgrun.parsers.shape import Found, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,12 @@ RECORDED = {
     ),
     "make": ("make: *** [Makefile:3: all] Error 1\n", [Problem("Makefile", 3, "all", "Error 1")]),
 }
+
+
+def recognized(text: str) -> list[Found]:
+    recognizer = Recognizer(bytes.decode)
+    recognizer.feed(text.encode())
+    return recognizer.result().found
 
 
 def found_in(text: str) -> list[Problem]:
@@ -112,8 +118,10 @@ def test_findings_of_workspaces_that_are_linted_at_once() -> None:
 
 def test_errors_of_workspaces_have_their_directory() -> None:
     error = "src/x.ts(1,14): error TS2322: It is not assignable.\n"
-    pnpm, turbo = f"packages/a check: {error}", f"web:check: {error}"
-    assert [one.file for one in found_in(pnpm + turbo)] == ["packages/a/src/x.ts", "src/x.ts"]
+    pnpm = f"packages/a check$ tsc -p .\npackages/a check: {error}packages/a check: Failed\n"
+    turbo = f"web:check: cache miss, executing 294c633ca7fdb321\nweb:check: {error}web:check: ERROR: it failed\n"
+    found = recognized(pnpm + turbo)
+    assert [(one.problem.file, one.base) for one in found] == [("src/x.ts", "packages/a"), ("src/x.ts", "")]
     npm = "".join(
         f"> {name}@1.0.0 check\n> tsc -p .\n\n{error}npm error Lifecycle script `check` failed with error:\n"
         f"npm error location /code/packages/{name}\n"

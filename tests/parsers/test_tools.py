@@ -9,6 +9,7 @@ A case is `tests/fixtures/tools/<tool>/<case>.log`, the bytes that the tool prin
     also: [ruff]            # other tools in the same log, if any
     problems:               # all of them, in order; keys that are left out are not compared
       - {id: ..., file: ..., line: 3, message: ..., severity: warning, phase: setup}
+      - {base: packages/a, ...}  # the directory of its file, if the log names it
     counts: {failed: 1, passed: 3}
     more: 0                 # how many the tool counts beyond these
 """
@@ -100,7 +101,7 @@ def test_a_log_is_recognized(case: Case) -> None:
 def what_a_tool_found_is_recognized(case: Case) -> None:
     seen = recognized(case.log)
     wanted = case.wanted.get("problems", [])
-    problems = [one.problem._asdict() for one in seen.found]
+    problems = [{**one.problem._asdict(), "base": one.base} for one in seen.found]
     if all(one.get("severity", "error") == "error" for one in wanted):
         problems = [one for one in problems if one["severity"] == "error"] or problems
     got = [{key: one[key] for key in keys} for one, keys in zip(problems, [*wanted, *problems], strict=False)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Parser, finding
-from bgrun.parsers.workspaces import unprefixed
 
 _PLAIN = re.compile(r"^(\S[^(]*)\((\d+),\d+\): (error|warning) (TS\d+): (.*)$")
 _PRETTY = re.compile(r"^(\S[^:]*):(\d+):\d+ - (error|warning) (TS\d+): (.*)$")
@@ -26,10 +25,8 @@ class Tsc(Parser):
 
     def feed(self, line: str) -> bool:
         """Read a line; only the pretty form has a total."""
-        directory, rest = unprefixed(line)
-        if match := _PLAIN.match(rest) or _PRETTY.match(rest):
+        if match := _PLAIN.match(line) or _PRETTY.match(line):
             file, number, severity, code, message = match.groups()
-            file = f"{directory}/{file}" if directory and not file.startswith("/") else file
             self._found_pretty += match.re is _PRETTY
             self.report(finding(file, number, code, message, severity), SURE)
         elif match := _OPTION.match(line):

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
-from bgrun.parsers.workspaces import unprefixed
 
 _FINDING = re.compile(r"^ +(\d+):(\d+) +(error|warning) +(\S.*)$")
 _TOTAL = re.compile(r"^[✖×] \d+ problems? \((\d+) errors?, (\d+) warnings?\)$")
@@ -30,13 +29,11 @@ class Eslint(Parser):
 
     def __init__(self) -> None:
         super().__init__()
-        self._files: dict[str, str] = {}
-        self._prefix = ""
+        self._file = ""
         self._crashed = False
 
     def feed(self, line: str) -> bool:
         """Read a line; one before the first finding names its file."""
-        self._prefix, line = _split(line)
         if self._crashed:
             return self._reason(line)
         if match := _FINDING.match(line):
@@ -49,7 +46,7 @@ class Eslint(Parser):
         elif line.startswith(_CRASH):
             self._crashed = True
         elif line[:1].strip() and not self._on_one_line(line):
-            self._files[self._prefix] = line
+            self._file = line
             return False
         return self._crashed
 
@@ -58,9 +55,9 @@ class Eslint(Parser):
         message, _, rule = text.rstrip().rpartition("  ")
         if not message or " " in rule:
             message, rule = text, ""
-        if file := self._files.get(self._prefix):
-            self.report(finding(file, match[1], rule, message.strip(), severity))
-        return bool(file)
+        if self._file:
+            self.report(finding(self._file, match[1], rule, message.strip(), severity))
+        return bool(self._file)
 
     def _on_one_line(self, line: str) -> bool:
         if match := _COMPACT.match(line):
@@ -99,9 +96,3 @@ class Eslint(Parser):
         self._crashed = False
         self.report(finding(None, None, None, line), SURE)
         return False
-
-
-def _split(line: str) -> tuple[str, str]:
-    """Return the prefix of a workspace, and the rest of a line: ESLint may run in several of them at once."""
-    rest = line if line[:1] == " " else unprefixed(line)[1]
-    return line[: len(line) - len(rest)], rest
