@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -31,6 +32,28 @@ def test_the_commands_of_a_page_do_what_it_says(
     subprocess.run(["git", "init", "-q", str(project)], check=True, env=clean_env)
     env = {**clean_env, "PATH": f"{bgrun_bin}:{clean_env['PATH']}", "NO_COLOR": "1"}
     assert "\n".join(map(str, run_page(page, project=project, env=env))) == ""
+
+
+def test_the_runbook_can_be_typed_after_the_quick_start(
+    bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]
+) -> None:
+    """Each row of the README's table is typed where the quick start ends; whatever a run's result, none is refused."""
+    readme = TOP / "README.md"
+    _, _, table = readme.read_text(encoding="utf-8").partition("| To… | Run |\n")
+    rows = [line.rpartition(" | ")[2] for line in table.partition("\n\n")[0].splitlines()[1:]]
+    typed = [command.replace("\\|", "|") for row in rows for command in re.findall(r"`([^`]+)`", row)]
+    assert len(typed) > 15
+    project = tmp_path / "scratch" / "project"
+    (project / "web").mkdir(parents=True)
+    env = {**clean_env, "PATH": f"{bgrun_bin}:{clean_env['PATH']}", "NO_COLOR": "1"}
+    assert run_page(readme, project=project, env=env) == []
+    (project / "cart.py").write_text("def total(prices):\n    return 0\n")  # something fails, or nothing is rerun
+    for command in typed:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=project, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in (0, 1), (command, done)
+        assert "error:" not in done.stderr, (command, done)
 
 
 def test_what_is_not_run_is_known_and_says_why() -> None:
