@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.system import files
+from bgrun.system import files, libc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -18,15 +19,29 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_file_is_replaced_whole_and_is_its_owners_alone(tmp_path: Path) -> None:
+REPLACEMENTS = [files.replace, files.replace_recent]
+
+
+@pytest.fixture(params=["names can be exchanged", "they cannot"])
+def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try both, as on Linux and on other systems."""
+    if request.param == "they cannot":
+        monkeypatch.setattr(libc, "find", lambda _: None)
+
+
+@pytest.mark.usefixtures("exchange")
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_a_file_is_replaced_whole_and_is_its_owners_alone(
+    tmp_path: Path, replace: Callable[[str, str, bytes], None]
+) -> None:
     path, hidden = tmp_path / "x", tmp_path / ".x"
     before = os.umask(0)
     try:
-        files.replace(str(path), str(hidden), b"one")
+        replace(str(path), str(hidden), b"one")
     finally:
         os.umask(before)
     reader = path.open("rb")
-    files.replace(str(path), str(hidden), b"two")
+    replace(str(path), str(hidden), b"two")
     with reader:
         assert reader.read() == b"one", "who reads the old file reads all of it"
     assert path.read_bytes() == b"two"
@@ -34,14 +49,27 @@ def test_a_file_is_replaced_whole_and_is_its_owners_alone(tmp_path: Path) -> Non
     assert not hidden.exists()
 
 
+@pytest.mark.parametrize("replace", REPLACEMENTS)
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-def test_what_is_in_the_way_of_a_replacement_is_not_written_through(tmp_path: Path, kind: str) -> None:
+def test_what_is_in_the_way_of_a_replacement_is_not_written_through(
+    tmp_path: Path, kind: str, replace: Callable[[str, str, bytes], None]
+) -> None:
     path, hidden, target = tmp_path / "x", tmp_path / ".x", tmp_path / "target"
     target.write_bytes(b"theirs")
     {"file": hidden.touch, "folder": hidden.mkdir, "link": lambda: hidden.symlink_to(target)}[kind]()
-    files.replace(str(path), str(hidden), b"ours")
+    replace(str(path), str(hidden), b"ours")
     assert (path.read_bytes(), target.read_bytes()) == (b"ours", b"theirs")
     assert not path.is_symlink()
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_link_in_the_place_of_a_recent_file_is_replaced_itself(tmp_path: Path) -> None:
+    path, target = tmp_path / "x", tmp_path / "target"
+    target.write_bytes(b"theirs")
+    path.symlink_to(target)
+    files.replace_recent(str(path), str(tmp_path / ".x"), b"ours")
+    assert (path.read_bytes(), target.read_bytes(), path.is_symlink()) == (b"ours", b"theirs", False)
+    assert sorted(os.listdir(tmp_path)) == ["target", "x"]
 
 
 def test_a_file_that_exists_is_not_created_again(tmp_path: Path) -> None:

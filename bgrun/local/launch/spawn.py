@@ -12,7 +12,7 @@ from bgrun.light import contextmanager, signal, suppress
 from bgrun.local.launch import manifest as plans
 from bgrun.local.supervision import event_loop
 from bgrun.store.paths import MARK_RUN, RunPaths
-from bgrun.system import process
+from bgrun.system import libc, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _fork(plan: Plan) -> tuple[int, int]:
     from bgrun.local.supervision import dispatcher, job, main  # noqa: F401 - the supervisor launches at once
 
     # Before the fork: after it, where each page is copied as it is touched, this takes three times as long.
-    event_loop.find_prctl()
+    libc.find("prctl")
     job.look_around()
     supervisor = main.prepare(plan, machine)
     answer_fd, ready_fd = _pipe()

@@ -122,7 +122,7 @@ def publish(at: RunPaths, pid: int, known: bytes, lock_fd: int) -> None:
     """
     files.write_all(lock_fd, b"%d\n" % pid)
     os.rename(at.hidden("pid"), at.pid)
-    files.replace(at.meta, at.hidden("meta.new"), known)
+    files.replace_recent(at.meta, at.hidden("meta.new"), known)
 
 
 def is_anothers(at: RunPaths, mine: Mapping[str, str]) -> bool:
