@@ -2,23 +2,82 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from bgrun.jobfile.loader import load
 from bgrun.jobfile.project import JOB_FILE, Project, read_job_file
 from bgrun.jobfile.schema import schema_text
-from bgrun.setup import detect
+from bgrun.setup import detection
+from bgrun.setup.detection import choice, job_file, tree
 from bgrun.setup.edits import Edit, edited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from bgrun.setup.detection.found import Found
 
 SCHEMA = "bgjobs.schema.json"
+_VENVS = (".venv", "venv")
 
 
-def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
+class Start(NamedTuple):
+    """What a project can be set up with.
+
+    root: the directory to set up.
+    job_file: its job file, or None.
+    found: the jobs that were detected in it.
+    venv: the path of a virtual environment in a directory above, or ''.
+    """
+
+    root: Path
+    job_file: Path | None
+    found: tuple[Found, ...]
+    venv: str = ""
+
+    @property
+    def group(self) -> str:
+        """The name of the group that the first job file declares, or ''."""
+        return job_file.GROUP if len(choice.checks(self.found)) > 1 else ""
+
+
+def look(project: Project, here: str, *, is_given: bool = False) -> Start:
+    """Return what a project can be set up with.
+
+    Args:
+        project: where, as every other command sees it.
+        here: the current directory. If it is in a package of its own below the project, that is set up.
+        is_given: whether the job file was named on the command line.
+    """
+    root = Path(project.root) if is_given else _root(Path(here), Path(project.root))
+    path = Path(project.job_file) if is_given and project.job_file else root / JOB_FILE
+    seen = tree.read(root)
+    found = tuple(detection.jobs(seen))
+    return Start(root, path if path.is_file() else None, found, _venv_above(root) if found else "")
+
+
+def _root(here: Path, top: Path) -> Path:
+    """Return the nearest directory, from here up to the top, that has a job file or is a project by its files."""
+    for directory in (here, *here.parents):
+        if directory == top or any((directory / name).is_file() for name in (JOB_FILE, *tree.MARKERS)):
+            return directory
+    return top
+
+
+def _venv_above(root: Path) -> str:
+    """Return the path of a virtual environment in the nearest directory above, unless this one has its own."""
+    for directory in tree.up_to_top(root):
+        for name in _VENVS:
+            if (directory / name / "bin" / "python").exists():
+                return "" if directory == root else os.path.relpath(directory / name, root)
+    return ""
+
+
+def edits(start: Start, *, schema: bool) -> Iterator[Edit]:
     """Return the edits that create the job file and, if requested, the JSON Schema next to it.
 
     Raises:
@@ -26,20 +85,17 @@ def job_file(project: Project, *, schema: bool) -> Iterator[Edit]:
         UsageError: a file cannot be read.
     """
     if schema:
-        yield edited(Path(project.root) / SCHEMA, lambda _: schema_text("bgjobs"))
-    if project.job_file:
-        path = Path(project.job_file)
-        load(path)
-        text = read_job_file(str(path)).decode("utf-8")
-        yield Edit(path, text, text)
-        return
-    root = Path(project.root)
-    yield Edit(root / JOB_FILE, None, _text(root, SCHEMA if schema else ""))
+        yield edited(start.root / SCHEMA, lambda _: schema_text("bgjobs"))
+    if start.job_file:
+        load(start.job_file)
+        text = read_job_file(str(start.job_file)).decode("utf-8")
+        yield Edit(start.job_file, text, text)
+    else:
+        yield edited(start.root / JOB_FILE, lambda _: _text(start, SCHEMA if schema else ""))
 
 
-def _text(root: Path, schema: str) -> str:
-    found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
-    text = detect.job_file(found, schema=schema)
+def _text(start: Start, schema: str) -> str:
+    text = job_file.text(start.found, schema=schema, venv=start.venv)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / JOB_FILE
         path.write_text(text, encoding="utf-8")
@@ -47,10 +103,38 @@ def _text(root: Path, schema: str) -> str:
     return text
 
 
-def job_names(project: Project) -> list[str]:
+def job_names(start: Start) -> list[str]:
     """Return the names of the declared jobs, or of those that the first job file would declare."""
-    if project.job_file:
-        return list(load(Path(project.job_file)).jobs)
-    root = Path(project.root)
-    found = detect.jobs(detect.texts(root), tests=detect.has_tests(root))
-    return [one.name for one in found]
+    return list(load(start.job_file).jobs) if start.job_file else [one.name for one in start.found]
+
+
+def undeclared(start: Start) -> list[Found]:
+    """Return the detected jobs that the existing job file has not, by name or by what they run."""
+    if start.job_file is None:
+        return []
+    declared = load(start.job_file)
+    texts = [job.command if isinstance(job.command, str) else " ".join(job.command) for job in declared.jobs.values()]
+    return [one for one in start.found if one.name not in declared.jobs and not choice.is_run_by(one, texts)]
+
+
+def next_step(start: Start) -> Sequence[str]:
+    """Return the words of a command that runs what was declared first, and for which all programs are installed."""
+    missing = missing_programs(start)
+    if start.group and not any(one.name in choice.checks(start.found) for one in missing):
+        return ("group", start.group)
+    usable = [one.name for one in start.found if one not in missing]
+    if usable or not start.found:
+        return ("start", usable[0] if usable else job_file.EXAMPLE.name)
+    return ()
+
+
+def missing_programs(start: Start) -> list[Found]:
+    """Return the detected jobs whose program is not installed here."""
+    above = start.root / start.venv if start.venv else None
+    folders = [str(directory / "bin") for directory in (above, *(start.root / name for name in _VENVS)) if directory]
+    path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+    return [one for one in start.found if not _is_there(one.command.split()[0], start.root, path)]
+
+
+def _is_there(program: str, root: Path, path: str) -> bool:
+    return (root / program).exists() if "/" in program else shutil.which(program, path=path) is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.setup import detect, edits
+from bgrun.setup import edits
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -25,25 +25,6 @@ def snapshot(bg: Cli) -> dict[str, str]:
     return {str(path.relative_to(bg.folder)): path.read_text() for path in files}
 
 
-def names(**files: str) -> list[str]:
-    known = {name.replace("__", ".").replace("_json", ".json"): text for name, text in files.items()}
-    return [one.name for one in detect.jobs(known, tests=False)]
-
-
-def test_what_is_found() -> None:
-    python = "[tool.pytest.ini_options]\n[tool.ruff]\n[tool.mypy]\n[tool.tox]\n"
-    assert names(pyproject__toml=python) == ["pytest_full", "lint", "types", "tox"]
-    assert names(setup__cfg="[tool:pytest]\n", tox__ini="[testenv]\n", noxfile__py="") == ["pytest_full", "tox", "nox"]
-    package = json.dumps({"scripts": {"test": "jest", "test:e2e": "x", "dev": "vite", "build": "x", "lint; rm": "x"}})
-    assert names(package_json=package) == ["npm_test", "npm_test_e2e", "npm_build"]
-    assert names(**{"package_json": package, "pnpm-lock__yaml": ""})[0] == "pnpm_test"
-    assert names(Makefile="test: a\nX := 1\nlint:\n\tx\nother:\n.PHONY: test\n") == ["make_test", "make_lint"]
-    assert names(justfile="test *args:\n  x\n@build: test\n  x\n") == ["just_test", "just_build"]
-    assert names(Taskfile__yml="version: 3\ntasks:\n  test:\n    cmds: [x]\n  own: x\n") == ["task_test"]
-    assert names(Cargo__toml="", go__mod="module x") == ["cargo_test", "go_test"]
-    assert names(pyproject__toml="not toml [", package_json="[1, 2", Makefile="\0\xff") == []
-
-
 def test_a_first_job_file_is_sound(bg: Cli) -> None:
     (bg.folder / "tests").mkdir()
     (bg.folder / "tests" / "test_a.py").write_text("def test_a(): assert 1 == 2\n")
@@ -54,6 +35,7 @@ def test_a_first_job_file_is_sound(bg: Cli) -> None:
     assert "wrote bgjobs.yaml" in bg("init").err
     bg("validate")
     assert bg("jobs", "-q").out.split() == ["pytest_full", "make_lint", "checks"]
+    assert "rerun: pytest {{ failed }}" in (bg.folder / "bgjobs.yaml").read_text()
     env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}"}
     assert "tests/test_a.py:1 test_a" in bg("start", "pytest_full", "--wait", code=1, **env).out
     assert "unchanged" in bg("init").err

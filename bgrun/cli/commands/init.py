@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from bgrun import api
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
     from bgrun.api import Project
     from bgrun.cli.dispatch import Args
     from bgrun.setup.edits import Edit
+    from bgrun.setup.starter import Start
 
 _MOST_EVENT = 4 << 20
 
 
 def init(project: Project, args: Args) -> int:
     """Handle `bgrun init`."""
-    from bgrun.setup import edits
+    from bgrun.setup import edits, starter
 
-    wanted = list(_wanted(project, args))
+    start = starter.look(project, args.here, is_given=args.file is not None)
+    wanted = list(_wanted(start, args))
     if not args.dry_run:
         edits.apply(wanted)
     for edit in wanted:
@@ -34,24 +37,51 @@ def init(project: Project, args: Args) -> int:
         elif not args.quiet:
             done = "wrote" if edit.before is None else "changed"
             output.note(f"{done} {name}" if edit.changes else f"{name} unchanged")
+    if not args.quiet:
+        for line in _advice(project, start, is_written=not args.dry_run):
+            output.note(line)
     return EXIT_OK
 
 
-def _wanted(project: Project, args: Args) -> Iterator[Edit]:
-    """Return every requested edit. All of them are computed before any is made."""
-    from pathlib import Path
+def _advice(project: Project, start: Start, *, is_written: bool) -> Iterator[str]:
+    """Yield what to do next: what is not declared yet, what is not installed, and a first command."""
+    from bgrun.setup import starter
 
+    for job in starter.undeclared(start):
+        yield f"not declared: {job.name}: {job.command}"
+    if start.job_file or not is_written:
+        return
+    above = project.job_file
+    if above and os.path.dirname(above) != str(start.root):
+        own = os.path.relpath(start.root / os.path.basename(above), os.path.dirname(above))
+        yield f"to reach these jobs from {format.path(above)}, add: include: {{{start.root.name}: {own}}}"
+    for job in starter.missing_programs(start):
+        yield f"warning: job {job.name} needs {job.command.split()[0]}, which is not installed"
+    if words := starter.next_step(start):
+        yield f"next: {_program()} {' '.join(words)} --wait -t 50s"
+
+
+def _program() -> str:
+    """Return how bgrun can be called here."""
+    import shlex
+    import shutil
+
+    return "bgrun" if shutil.which("bgrun") else f"{shlex.quote(sys.executable)} -m bgrun"
+
+
+def _wanted(start: Start, args: Args) -> Iterator[Edit]:
+    """Return every requested edit. All of them are computed before any is made."""
     from bgrun.setup import clients, starter
 
-    root = Path(project.root)
-    yield from starter.job_file(project, schema=args.schema)
+    root = start.root
+    yield from starter.edits(start, schema=args.schema)
     if args.agents:
         yield clients.agents_file(root)
     yield from clients.mcp_servers(root, args.mcp)
     if args.skill:
         yield clients.skill(root)
     if args.tasks:
-        yield clients.tasks(root, starter.job_names(project))
+        yield clients.tasks(root, starter.job_names(start))
     yield from clients.hooks(root, args.hook)
 
 

@@ -1,0 +1,148 @@
+"""Read the files of a project that say which tools it uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from bgrun.system.reading import read_bounded
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LOCKS = (
+    *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock"),
+    *("pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb", "package-lock.json"),
+)
+"""Lock files, of which only the names count; those of a workspace are in a directory above its members."""
+MARKERS = (
+    *("pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "tox.toml", "noxfile.py", "pytest.ini"),
+    *("package.json", "Cargo.toml", "go.mod", "go.work", "CMakeLists.txt", "pom.xml"),
+    *("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"),
+    *("Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", ".justfile"),
+    *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"),
+)
+"""The files by which a directory is a project of its own."""
+NAMES = (
+    *MARKERS,
+    *("mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", "pyrightconfig.json", "Pipfile", ".pre-commit-config.yaml"),
+    *("pnpm-workspace.yaml", "gradlew", "mvnw", "clippy.toml", ".clippy.toml"),
+    *(".golangci.yml", ".golangci.yaml", ".golangci.toml"),
+)
+"""The files that are read."""
+SCRIPTS = "scripts"
+_MOST_BYTES = 1 << 20
+_MOST_FILES = 300
+
+
+class Tree(NamedTuple):
+    """What a project has.
+
+    texts: its known files by their path in it; also the scripts in scripts/, and the package.json of packages below.
+    locks: the names of lock files in it and in the directories above it, up to the top of the git work tree.
+    executable: those of the files that can be executed.
+    tests: the directory of its Python tests, `.` if they are beside the code, or '' if there are none.
+    """
+
+    texts: Mapping[str, str]
+    locks: frozenset[str] = frozenset()
+    executable: frozenset[str] = frozenset()
+    tests: str = ""
+
+    def first(self, *names: str) -> str:
+        """Return the text of the first of these files that exists, or ''."""
+        return next((self.texts[name] for name in names if name in self.texts), "")
+
+    def has(self, *names: str) -> bool:
+        """Return whether one of these files exists."""
+        return any(name in self.texts for name in names)
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """Return a TOML document; {} for one that does not exist or is broken."""
+        with suppress(tomllib.TOMLDecodeError, RecursionError):
+            return tomllib.loads(self.texts.get(name, ""))
+        return {}
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return a JSON object; {} for one that does not exist or is broken."""
+        with suppress(ValueError, RecursionError):
+            return _object(json.loads(self.texts.get(name, "{}")))
+        return {}
+
+    def yaml(self, *names: str) -> dict[str, Any]:
+        """Return the YAML mapping of the first of these files that exists; {} without one, or for a broken one."""
+        with suppress(yaml.YAMLError, ValueError, RecursionError):
+            return _object(yaml.safe_load(self.first(*names)))
+        return {}
+
+
+def _object(document: Any) -> dict[str, Any]:
+    return document if isinstance(document, dict) else {}
+
+
+def get(document: Any, *keys: str) -> Any:
+    """Return what is at these keys of nested mappings, or None."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def read(directory: Path) -> Tree:
+    """Return what a directory has; files that cannot be read are left out."""
+    texts: dict[str, str] = {}
+    for path in _paths(directory):
+        with suppress(OSError):
+            name = str(path.relative_to(directory))
+            texts[name] = read_bounded(str(path), _MOST_BYTES).decode("utf-8", "replace")
+    executable = frozenset(name for name in texts if os.access(directory / name, os.X_OK))
+    return Tree(texts, frozenset(_locks(directory)), executable, _python_tests(directory))
+
+
+def _paths(directory: Path) -> Iterator[Path]:
+    # As listed: where names differ by case only, `is_file` would find one file as two.
+    there = {entry.name for entry in _entries(directory)}
+    yield from (directory / name for name in NAMES if name in there)
+    yield from islice(sorted((directory / SCRIPTS).glob("*.sh")), _MOST_FILES)
+    if "package.json" in there:
+        below = (path for depth in ("*", "*/*") for path in directory.glob(f"{depth}/package.json"))
+        yield from islice((path for path in below if "node_modules" not in path.parts), _MOST_FILES)
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    with suppress(OSError), os.scandir(directory) as entries:
+        return list(entries)
+    return []
+
+
+def _locks(directory: Path) -> Iterator[str]:
+    for above in up_to_top(directory):
+        yield from (name for name in LOCKS if (above / name).is_file())
+
+
+def up_to_top(directory: Path) -> Iterator[Path]:
+    """Yield a directory and those above it, up to the top of its git work tree; alone outside of one."""
+    every = [directory, *directory.parents]
+    tops = [place for place, above in enumerate(every) if os.path.lexists(above / ".git")]
+    yield from every[: tops[0] + 1] if tops else every[:1]
+
+
+def _python_tests(directory: Path) -> str:
+    for name in ("tests", "test", "."):
+        patterns = ("test_*.py", "*_test.py", *(("*/test_*.py", "conftest.py") if name != "." else ()))
+        with suppress(OSError):
+            if any(next((directory / name).glob(pattern), None) for pattern in patterns):
+                return name
+    return ""

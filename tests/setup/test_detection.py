@@ -1,0 +1,334 @@
+"""What `bgrun init` finds: one job for each thing, run as the project runs it; and that these jobs really run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.setup import detection
+from bgrun.setup.detection import choice, tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Cli
+
+
+def write(directory: Path, **files: str) -> Path:
+    """Write files; in their names `__` is for `/`, `_DOT_` for a dot."""
+    for name, text in files.items():
+        path = directory / name.replace("__", "/").replace("_DOT_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return directory
+
+
+def found(directory: Path, files: dict[str, str]) -> dict[str, str]:
+    """Return the commands of the jobs of a project with these files, by name; those in `checks` with a star."""
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    jobs = detection.jobs(tree.read(directory))
+    checks = choice.checks(jobs)
+    return {f"{one.name}*" if one.name in checks else one.name: one.command for one in jobs}
+
+
+PYTHON = "[tool.pytest.ini_options]\n[tool.ruff]\n[tool.mypy]\n"
+TEST = {"tests/test_a.py": "def test_a(): pass\n"}
+PACKAGE = json.dumps(
+    {"scripts": {"test": "vitest run", "test:fast": "vitest run a", "test:watch": "vitest", "dev": "x"}}
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param(TEST, {"pytest_full*": "pytest {{ path }}"}, id="tests"),
+        pytest.param(
+            {"pyproject.toml": PYTHON, **TEST},
+            {"pytest_full*": "pytest {{ path }}", "lint*": "ruff check .", "types*": "mypy ."},
+            id="tools",
+        ),
+        pytest.param(
+            {"pyproject.toml": "[tool.mypy]\nfiles = ['src']\n[tool.ruff.format]\n", "uv.lock": ""},
+            {"lint*": "uv run ruff check .", "format*": "uv run ruff format --check .", "types*": "uv run mypy"},
+            id="uv",
+        ),
+        pytest.param(
+            {"pyproject.toml": "[tool.poetry]\n", **TEST}, {"pytest_full*": "poetry run pytest {{ path }}"}, id="poetry"
+        ),
+        pytest.param(
+            {"pyproject.toml": "", "pdm.lock": "", **TEST}, {"pytest_full*": "pdm run pytest {{ path }}"}, id="pdm"
+        ),
+        pytest.param(
+            {
+                "pyproject.toml": "[tool.hatch.envs.default.scripts]\ntest = 'pytest'\n[tool.hatch.envs.docs.scripts]\nbuild = 'x'",
+                **TEST,
+            },
+            {"hatch_test*": "hatch run test", "hatch_docs_build": "hatch run docs:build"},
+            id="hatch",
+        ),
+        pytest.param({"tox.toml": "env_list = ['3.12']\n"}, {"tox": "tox"}, id="tox.toml"),
+        pytest.param({"tox.ini": "[testenv]\n"}, {"tox": "tox"}, id="tox.ini"),
+        pytest.param(
+            {"noxfile.py": "", "pyproject.toml": "[dependency-groups]\ndev = ['nox>=1']\n", "uv.lock": ""},
+            {"nox": "uv run nox"},
+            id="nox",
+        ),
+        pytest.param(
+            {"pytest.ini": "[pytest]\ntestpaths = a b\n", ".pre-commit-config.yaml": "repos: []"},
+            {"pytest_full*": "pytest", "pre_commit*": "pre-commit run --all-files"},
+            id="several test paths",
+        ),
+        pytest.param(
+            {"package.json": PACKAGE}, {"npm_test*": "npm run test", "npm_test_fast": "npm run test:fast"}, id="npm"
+        ),
+        pytest.param(
+            {
+                "package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1", "build": "tsc"}}',
+                "bun.lock": "",
+            },
+            {"bun_build": "bun run build"},
+            id="bun",
+        ),
+        pytest.param(
+            {"package.json": '{"packageManager": "yarn@4.1.0", "scripts": {"lint; rm": "x", "lint": "eslint ."}}'},
+            {"yarn_lint*": "yarn run lint"},
+            id="yarn",
+        ),
+        pytest.param(
+            {
+                "package.json": '{"scripts": {"lint": "eslint ."}}',
+                "pnpm-workspace.yaml": "packages: ['packages/*']",
+                "pnpm-lock.yaml": "",
+                "packages/a/package.json": '{"scripts": {"test": "vitest", "lint": "eslint .", "dev": "vite"}}',
+            },
+            {"pnpm_lint*": "pnpm run lint", "pnpm_test*": "pnpm -r --if-present run test"},
+            id="pnpm workspace",
+        ),
+        pytest.param(
+            {"package.json": '{"workspaces": ["a"]}', "a/package.json": '{"scripts": {"test": "x"}}'},
+            {"npm_test*": "npm run test --workspaces --if-present"},
+            id="npm workspace",
+        ),
+        pytest.param({"Cargo.toml": "[package]\nname='a'\n"}, {"cargo_test*": "cargo test"}, id="cargo"),
+        pytest.param(
+            {"Cargo.toml": "[workspace]\nmembers=['a']\n[workspace.lints.clippy]\nall = 'warn'\n"},
+            {
+                "cargo_test*": "cargo test --workspace",
+                "cargo_clippy*": "cargo clippy --workspace --all-targets -- -D warnings",
+            },
+            id="cargo workspace",
+        ),
+        pytest.param({"go.mod": "module x\n"}, {"go_test*": "go test ./..."}, id="go"),
+        pytest.param(
+            {"go.work": "go 1.19\n\nuse ./a // one\nuse (\n\tb\n\t./c/d\n)\n", ".golangci.yml": ""},
+            {"go_test*": "go test ./a/... ./b/... ./c/d/...", "golangci_lint*": "golangci-lint run"},
+            id="go workspace",
+        ),
+        pytest.param(
+            {"CMakeLists.txt": "project(x C)\nenable_testing()\n"},
+            {
+                "cmake_build": "cmake -S . -B build && cmake --build build --parallel",
+                "ctest*": "ctest --test-dir build --output-on-failure",
+            },
+            id="cmake",
+        ),
+        pytest.param(
+            {"build.gradle.kts": "", "gradlew": "#!/bin/sh\n"}, {"gradle_test*": "sh ./gradlew test"}, id="gradle"
+        ),
+        pytest.param({"pom.xml": "<project/>"}, {"maven_test*": "mvn -B test"}, id="maven"),
+        pytest.param(
+            {"Makefile": "X := 1\ntest: a\n\t./t\nlint:\n\tx\nother:\n.PHONY: test\nclean:\n\trm x\n%.o: x\n"},
+            {"make_test*": "make test", "make_lint*": "make lint"},
+            id="make",
+        ),
+        pytest.param(
+            {"justfile": "set shell := ['bash']\ntest *args:\n  x\n@build: test\n  x\nbench what:\n  x\n"},
+            {"just_test*": "just test", "just_build": "just build"},
+            id="just",
+        ),
+        pytest.param(
+            {
+                "Taskfile.yml": "version: '3'\ntasks:\n  test:\n    cmds: [x]\n  own: x\n  lint: [y]\n  e2e: {cmd: z, requires: {vars: [A]}}\n"
+            },
+            {"task_test*": "task test", "task_lint*": "task lint"},
+            id="task",
+        ),
+        pytest.param(
+            {"scripts/test.sh": "./x\n", "scripts/verify_docs.sh": "y\n", "scripts/deploy.sh": "z\n"},
+            {"test*": "bash scripts/test.sh", "verify_docs": "bash scripts/verify_docs.sh"},
+            id="scripts",
+        ),
+        pytest.param(
+            {
+                "pyproject.toml": "not toml [",
+                "package.json": "[1, 2",
+                "Makefile": "\0\udcff".encode("utf-8", "replace").decode(),
+                "Taskfile.yml": "a: [",
+                "Cargo.toml": "x",
+            },
+            {"cargo_test*": "cargo test"},
+            id="broken",
+        ),
+    ],
+)
+def test_what_is_found(tmp_path: Path, files: dict[str, str], expected: dict[str, str]) -> None:
+    assert found(tmp_path, files) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({"Makefile": "test:\n\tpytest -q\n", **TEST}, ["pytest_full*"], id="make only calls pytest"),
+        pytest.param(
+            {"Makefile": "test: build\n\tpytest\nbuild:\n\tcc\n", **TEST},
+            ["make_test*", "make_build"],
+            id="make builds first",
+        ),
+        pytest.param(
+            {"Makefile": "check: lint test\nlint:\n\tx\ntest:\n\ty\n"},
+            ["make_lint*", "make_test*"],
+            id="make check is all",
+        ),
+        pytest.param(
+            {"Makefile": "test:\n\tnpm test\n", "package.json": PACKAGE},
+            ["npm_test*", "npm_test_fast"],
+            id="make calls npm",
+        ),
+        pytest.param({"Makefile": "test:\n\ttox\n", "tox.ini": "[tox]\n"}, ["tox"], id="make calls tox"),
+        pytest.param(
+            {"Makefile": "test:\n\t./scripts/test.sh\n", "scripts/test.sh": "x\ny\n"},
+            ["test*"],
+            id="make calls a script",
+        ),
+        pytest.param(
+            {"justfile": "ci: test lint\ntest:\n  cargo test\nlint:\n  x\n", "Cargo.toml": ""},
+            ["cargo_test*", "just_lint*"],
+            id="just calls cargo",
+        ),
+        pytest.param(
+            {"Taskfile.yml": "tasks:\n  all: {deps: [test]}\n  test: go test ./...\n", "go.mod": ""},
+            ["go_test*"],
+            id="task calls go",
+        ),
+        pytest.param(
+            {"package.json": '{"scripts": {"test": "npm run lint && jest", "lint": "eslint"}}'},
+            ["npm_test*", "npm_lint"],
+            id="test lints",
+        ),
+        pytest.param(
+            {"scripts/test.sh": "#!/bin/sh\nset -e\npytest\n", **TEST}, ["pytest_full*"], id="a script calls pytest"
+        ),
+    ],
+)
+def test_no_two_jobs_do_one_thing(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
+    assert list(found(tmp_path, files)) == expected
+
+
+def test_what_is_done_before_keeps_the_rerun_of_the_tool(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("test: build\n\tpytest\nbuild:\n\tcc\n")
+    (tmp_path / "pytest.ini").touch()
+    assert "rerun: pytest {{ failed }}" in detection.jobs(tree.read(tmp_path))[0].more
+
+
+CMAKE = """cmake_minimum_required(VERSION 3.16)
+project(x C)
+enable_testing()
+add_executable(t t.c)
+add_test(NAME fails COMMAND t)
+"""
+PROJECTS = {
+    "pytest": ({"tests/test_a.py": "def test_a(): assert 0\n"}, "pytest_full", "tests/test_a.py"),
+    "make": ({"Makefile": "test:\n\tcd . && exit 3\n"}, "make_test", "exit=2"),
+    "npm": ({"package.json": '{"scripts": {"test": "exit 4"}}'}, "npm_test", "exit=4"),
+    "go": (
+        {
+            "go.work": "go 1.19\nuse ./a\n",
+            "a/go.mod": "module a\n\ngo 1.19\n",
+            "a/a_test.go": 'package a\nimport "testing"\nfunc TestA(t *testing.T) { t.Fatal("no") }\n',
+        },
+        "go_test",
+        "TestA",
+    ),
+    "cmake": ({"CMakeLists.txt": CMAKE, "t.c": "int main(void) { return 5; }\n"}, "ctest", "fails"),
+    "just": ({"justfile": "test:\n  exit 6\n"}, "just_test", "exit=6"),
+    "task": ({"Taskfile.yml": "version: '3'\ntasks:\n  test: exit 7\n"}, "task_test", "failed"),
+    "cargo": (
+        {
+            "Cargo.toml": '[package]\nname = "a"\nversion = "0.1.0"\n',
+            "src/lib.rs": '#[test]\nfn no() { panic!("x") }\n',
+        },
+        "cargo_test",
+        "no",
+    ),
+    "scripts": ({"scripts/test.sh": "exit 8\n"}, "test", "exit=8"),
+}
+
+
+@pytest.mark.parametrize("tool", PROJECTS)
+def test_the_job_really_runs(bg: Cli, tool: str) -> None:
+    program = {"pytest": sys.executable, "scripts": "bash"}.get(tool, tool)
+    if not shutil.which(program):
+        pytest.skip(f"no {program} here")
+    files, job, shown = PROJECTS[tool]
+    assert found(bg.folder, files)
+    env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}", "GOPROXY": "off"}
+    said = bg("init", **env).err
+    assert "next: " in said
+    words = said.partition("next: ")[2].split()
+    assert job in words or (job == "ctest" and "cmake_build" in words)
+    assert shown in bg("start", job, "--wait", code=1, **env).out
+    bg("validate")
+
+
+def test_a_next_step_works_as_it_stands(bg: Cli, tmp_path: Path) -> None:
+    write(bg.folder, Makefile="lint:\n\techo fine\ntest:\n\techo fine\n", pyproject_DOT_toml="[tool.tox]\n")
+    said = bg("init").err
+    if not shutil.which("tox"):
+        assert "warning: job tox needs tox, which is not installed" in said
+    step = said.partition("next: ")[2].strip()
+    assert step.endswith("group checks --wait -t 50s")
+    env = {**bg.env, "PATH": f"{tmp_path}:{bg.env['PATH']}", "PYTHONPATH": str(tree.Path(__file__).parents[2])}
+    subprocess.run(["sh", "-c", step], cwd=bg.folder, env=env, check=True, capture_output=True)
+
+
+def test_a_package_of_a_monorepo_gets_its_own_job_file(bg: Cli) -> None:
+    subprocess.run(["git", "init", "-q", bg.folder], check=True)
+    bg.jobs("jobs: {own: {command: 'true'}}\n")
+    web = write(bg.folder / "packages" / "web", package_DOT_json=PACKAGE, src__a_DOT_ts="")
+    (bg.folder / "pnpm-lock.yaml").touch()
+    said = bg("init", cwd=web / "src").err
+    assert "add: include: {web: packages/web/bgjobs.yaml}" in said
+    assert "pnpm run test" in (web / "bgjobs.yaml").read_text()
+    bg.jobs("include: {web: packages/web/bgjobs.yaml}\njobs: {own: {command: 'true'}}\n")
+    assert "web.pnpm_test" in bg("jobs", "-q").out.split()
+    (bg.folder / "docs").mkdir()
+    assert "bgjobs.yaml unchanged" in bg("init", cwd=bg.folder / "docs").err, "a directory without a project of its own"
+
+
+def test_a_package_uses_the_environment_of_the_repository(bg: Cli) -> None:
+    subprocess.run(["git", "init", "-q", bg.folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bg.folder / ".venv"], check=True)
+    package = write(bg.folder / "libs" / "one", tests__test_a_DOT_py="", pyproject_DOT_toml="")
+    bg("init", cwd=package)
+    assert 'venv: "../../.venv"' in (package / "bgjobs.yaml").read_text()
+    assert ".venv" in bg("render", "pytest_full", cwd=package).out
+
+
+def test_a_second_init_says_what_it_would_add(bg: Cli) -> None:
+    write(bg.folder, Makefile="test:\n\tx\nbuild:\n\ty\n", go_DOT_mod="module x\n")
+    text = "# ours\njobs:\n  all: {command: make test}  # kept\n  make_build: {command: other}\n"
+    bg.jobs(text)
+    said = bg("init").err
+    assert "not declared: go_test: go test ./..." in said
+    assert "make" not in said
+    assert (bg.folder / "bgjobs.yaml").read_text() == text
+    assert "not declared" not in bg("init", "-q").err
