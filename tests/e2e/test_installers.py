@@ -1,4 +1,4 @@
-"""bgrun is installed as the README says, with each tool that is on this machine, into a home of its own.
+"""bgrun is installed as README and docs say, with each tool that is on this machine, into a home of its own.
 
 `.ci/full installers` brings uv and pipx and sets BGRUN_REQUIRE_INSTALLERS, under which nothing is skipped.
 """
@@ -15,13 +15,18 @@ import pytest
 
 from tests import surroundings
 from tests.conftest import TOP, Cli, build_wheel
-from tests.docs.blocks import INSTALL, install_blocks
+from tests.docs.blocks import INSTALL, Block, install_blocks
 from tests.e2e.test_installed import check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BLOCKS = {block.note.removeprefix(INSTALL).strip(): block.text for block in install_blocks(TOP / "README.md")}
+PAGES = (TOP / "README.md", *sorted((TOP / "docs").glob("**/*.md")))
+BLOCKS = [block for page in PAGES for block in install_blocks(page)]
+
+
+def tool_of(block: Block) -> str:
+    return block.note.removeprefix(INSTALL).strip()
 
 
 def require(tool: str) -> None:
@@ -61,19 +66,26 @@ def run(words: list[str], cwd: Path, env: dict[str, str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_readme_names_its_installers() -> None:
-    assert sorted(BLOCKS) == ["pipx", "python3", "uv"]
+def test_each_installer_is_tried() -> None:
+    assert [(block.page.name, tool_of(block)) for block in BLOCKS] == [
+        ("README.md", "uv"),
+        ("README.md", "pipx"),
+        ("README.md", "python3"),
+        ("use-with-agents.md", "uv"),
+    ]
 
 
-@pytest.mark.parametrize("tool", sorted(BLOCKS))
-def test_the_block_of_the_readme_installs_a_command_that_works(
-    tool: str, source: Path, tmp_path: Path, home_env: dict[str, str]
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page.stem}-{tool_of(block)}")
+def test_the_block_installs_a_command_that_works(
+    block: Block, source: Path, tmp_path: Path, home_env: dict[str, str]
 ) -> None:
-    require(tool)
-    run(["bash", "-eo", "pipefail", "-c", BLOCKS[tool]], source, home_env)
+    require(tool_of(block))
+    run(["bash", "-eo", "pipefail", "-c", block.text], source, home_env)
     shutil.rmtree(source)
     (tmp_path / "a project").mkdir()
-    check(Cli(tmp_path / "a project", [f"{home_env['HOME']}/.local/bin/bgrun"], home_env))
+    bg = Cli(tmp_path / "a project", [f"{home_env['HOME']}/.local/bin/bgrun"], home_env)
+    check(bg)
+    bg("mcp", code=0 if "[mcp]" in block.text else 2)  # its input ends at once
 
 
 def test_pip_installs_it_for_a_user(tmp_path: Path, home_env: dict[str, str]) -> None:
