@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
+from bgrun.setup import json_text
 from bgrun.system import files, reading
 
 TYPE_CHECKING = False
@@ -63,35 +65,36 @@ def between_markers(text: str | None, block: str, begin: str, end: str) -> str:
     whole = f"{begin}\n{block.strip()}\n{end}\n"
     if not text:
         return whole
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    whole = whole.replace("\n", line_end)
     if begin not in text and end not in text:
-        return f"{text.rstrip()}\n\n{whole}"
+        return f"{text.rstrip()}{line_end}{line_end}{whole}"
     head, first, rest = text.partition(begin)
     _, last, tail = rest.partition(end)
     if not first or not last:
         raise ValueError(f"only one of the markers {begin!r} and {end!r} is present")
-    return head + whole + tail.removeprefix("\n")
+    return head + whole + tail.removeprefix(line_end)
 
 
 def merged_json(text: str | None, change: Callable[[dict[str, Any]], None]) -> str:
-    """Return a JSON document with a change; an unchanged document keeps its text exactly.
+    """Return a JSON document with a change; all else keeps its text, with comments and formatting.
 
     Raises:
-        ValueError: it is not JSON, such as one with comments, or has another structure.
+        ValueError: it is not JSON, or has another structure.
     """
-    try:
-        document = json.loads(text) if text and text.strip() else {}
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not plain JSON, perhaps because of comments ({error})") from error
-    if not isinstance(document, dict):
-        raise ValueError("expected a JSON object")  # noqa: TRY004 - one kind of error for every bad text
-    before = json.dumps(document)
-    try:
+    if not text or not text.strip():
+        document: dict[str, Any] = {}
         change(document)
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    node = json_text.parse(text)
+    if not isinstance(node.value, dict):
+        raise ValueError("expected a JSON object")  # noqa: TRY004 - one kind of error for every bad text
+    changed = copy.deepcopy(node.value)
+    try:
+        change(changed)
     except (AttributeError, TypeError, KeyError) as error:
         raise ValueError(f"unexpected structure ({error})") from error
-    if text and json.dumps(document) == before:
-        return text
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json_text.changed(text, node, changed)
 
 
 def diff(edit: Edit, shown: str) -> str:

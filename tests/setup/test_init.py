@@ -87,7 +87,7 @@ def test_what_is_there_is_kept(bg: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"mcpServers": {} // ours\n}', "[]", '{"mcpServers": []}', "not json", "\x00", '{"mcpServers": "x"}']
+    "text", ['{"mcpServers": {} # ours\n}', "[]", '{"mcpServers": []}', "not json", "\x00", '{"mcpServers": "x"}']
 )
 def test_what_cannot_be_merged_is_left_alone_and_reported(bg: Cli, text: str) -> None:
     (bg.folder / ".mcp.json").write_text(text)
@@ -115,3 +115,6 @@ def test_markers() -> None:
     once = edits.between_markers("a\n", "x", "<", ">")
     assert once == "a\n\n<\nx\n>\n"
     assert edits.between_markers(once, "x", "<", ">") == once
+    dos = edits.between_markers("a\r\nb\r\n", "x\ny", "<", ">")
+    assert dos == "a\r\nb\r\n\r\n<\r\nx\r\ny\r\n>\r\n"
+    assert edits.between_markers(dos, "x\ny", "<", ">") == dos
