@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from bgrun.cli import output
 from bgrun.errors import EXIT_OK, ReaderLeftError, UsageError
 
@@ -20,8 +18,10 @@ def mcp(project: Project, args: Args) -> int:
     try:
         from bgrun.mcp.server import serve
     except ImportError as error:
-        install = f"{sys.executable} -m pip install 'bgrun[mcp]'"
-        raise UsageError(f"missing package {error.name!r} for the MCP server", f"install it: {install}") from error
+        from bgrun.setup.extras import install_command
+
+        hint = f"install it: {install_command('mcp')}"
+        raise UsageError(f"missing package {error.name!r} for the MCP server", hint) from error
     try:
         serve(project, ServerOptions(args.max_wait or MAX_WAIT_S, args.allow_run))
     except ReaderLeftError:
