@@ -11,7 +11,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.api import documents, insight, jobs, logs, references, rerun, runs, start, stop
+    from bgrun.api import documents, insight, jobs, logs, outline, references, rerun, runs, start, stop
     from bgrun.jobfile.project import Project, locate
     from bgrun.jobfile.units import duration
 
@@ -23,6 +23,7 @@ __all__ = [
     "jobs",
     "locate",
     "logs",
+    "outline",
     "references",
     "rerun",
     "runs",

@@ -17,7 +17,7 @@ from bgrun.cli.completion import names, offers, protocol, shell_words
 from bgrun.cli.completion.scripts import SHELLS
 from bgrun.cli.spec import COMMANDS, PROJECT_OPTIONS
 from tests.cli.shell_session import Session, program
-from tests.conftest import TOP
+from tests.conftest import TOP, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,14 +185,33 @@ def test_a_broken_job_file_says_nothing(bg: Cli, text: str) -> None:
     assert complete(bg, "bash").stderr == ""
 
 
+def test_a_changed_job_file_is_seen_at_once(bg: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bg.folder / "more.yaml").write_text("jobs: {one: {command: 'true'}}\n")
+    bg.jobs("include: {web: more.yaml}\njobs: {own: {command: 'true'}}\n")
+    bg("start", "own", "--wait", "-q")
+    monkeypatch.chdir(bg.folder)
+    for name in ("one", "two", "six"):
+        (bg.folder / "more.yaml").write_text(f"jobs: {{{name}: {{command: 'true'}}}}\n")
+        assert bash("bgrun start ") == bash("bgrun start ") == ["own", f"web.{name}"]
+    wait_until(lambda: bash("bgrun start ") and (bg.logs / ".cache" / "outline").exists(), "the outline is cached")
+    assert bash("bgrun start ") == ["own", "web.six"], "from the cache"
+    bg.jobs("jobs: {new: {command: 'true'}}\n")
+    assert bash("bgrun start ") == ["new"]
+
+
 def test_it_loads_nothing_heavy(bg: Cli) -> None:
     bg.jobs(JOBS)
     bg("start", "lint", "--wait", "-q")
+    wait_until(
+        lambda: complete(bg, "bash", "bgrun start ", BREAKS) and (bg.logs / ".cache" / "outline").exists(), "cached"
+    )
     code = "import sys; from bgrun import cli; cli.run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, "bgrun start pytest_full path=te", BREAKS]
     env = {**bg.env, "PYTHONPATH": str(TOP), "_BGRUN_COMPLETE": "bash"}
     done = subprocess.run(command, cwd=bg.folder, env=env, capture_output=True, text=True, check=True)
-    assert not {"click", "jinja2", "jsonschema", "rich", "psutil", "subprocess", "asyncio"} & set(done.stderr.split())
+    assert not {"click", "jinja2", "jsonschema", "rich", "psutil", "subprocess", "asyncio", "yaml", "re"} & set(
+        done.stderr.split()
+    )
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), max_size=4))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bgrun.api import Project
-    from bgrun.api.jobs import JobFile
+    from bgrun.api.outline import Job, Outline
     from bgrun.cli.completion.place import Place
 
 MOST_RUNS = 50
@@ -29,7 +29,7 @@ class Known:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._job_file: JobFile | None = None
+        self._outline: Outline | None = None
 
     @property
     def project(self) -> Project:
@@ -39,33 +39,38 @@ class Known:
         return api.locate(os.path.realpath(here), os.path.join(here, paths.expanded(given[0])) if given else None)
 
     @property
-    def job_file(self) -> JobFile:
-        """The job file of the project."""
-        if self._job_file is None:
-            self._job_file = api.jobs.load(self.project)
-        return self._job_file
+    def outline(self) -> Outline:
+        """The outline of the job file."""
+        if self._outline is None:
+            self._outline = api.outline.load(self.project)
+        return self._outline
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """The declared jobs by name."""
+        return {job.name: job for job in self.outline.jobs}
 
     @property
     def group_jobs(self) -> tuple[str, ...]:
         """The jobs of the group that was typed as the first argument."""
-        group = self.job_file.groups.get(self.place.arguments[0]) if self.place.arguments else None
-        return group.jobs if group else ()
+        typed = self.place.arguments[:1]
+        return next((group.jobs for group in self.outline.groups if group.name in typed), ())
 
 
 def _jobs(known: Known) -> Iterator[Offer]:
     named = set(known.place.arguments)
-    for name, job in known.job_file.jobs.items():
-        if name not in named and "=" not in known.place.typed:
-            yield Offer(name, job.description)
+    for job in known.outline.jobs:
+        if job.name not in named and "=" not in known.place.typed:
+            yield Offer(job.name, job.description)
 
 
 def _groups(known: Known) -> Iterator[Offer]:
-    yield from (Offer(name, group.description or "Group") for name, group in known.job_file.groups.items())
+    yield from (Offer(group.name, group.description or "Group") for group in known.outline.groups)
 
 
 def _only(known: Known) -> Iterator[Offer]:
     given = {*known.place.given.get("only", ()), *(known.place.extra or ())}
-    jobs = known.job_file.jobs
+    jobs = known.jobs
     yield from (Offer(name, jobs[name].description) for name in known.group_jobs if name in jobs and name not in given)
 
 
@@ -101,7 +106,7 @@ def _tags(known: Known) -> Iterator[Offer]:
     of_runs = [tag for run in api.runs.list_runs(known.project, limit=MOST_RUNS) for tag in run.tags]
     yield from (Offer(tag) for tag in of_runs if tag not in given)
     if known.project.job_file:
-        declared = [tag for job in known.job_file.jobs.values() for tag in job.tags]
+        declared = [tag for job in known.outline.jobs for tag in job.tags]
         yield from (Offer(tag) for tag in declared if tag not in given)
 
 

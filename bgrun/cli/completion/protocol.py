@@ -10,7 +10,6 @@ bash it has what is inserted at the cursor, with its quotes. Other answers, and 
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from bgrun.cli.completion import offers, paths, place, shell_words
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from bgrun.cli.completion.offer import Offer
     from bgrun.cli.completion.place import Place
     from bgrun.cli.completion.shell_words import Word
-
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
 
 def run(given: Sequence[str]) -> int:
@@ -93,9 +90,14 @@ def _command_start(at: Place, words: Sequence[str]) -> int | None:
     if at.command is None or at.command.name != "run" or at.extra is None:
         return None
     start = len(words) - len(at.extra)
-    while start < len(words) and _ASSIGNMENT.match(words[start]):
+    while start < len(words) and _is_assignment(words[start]):
         start += 1
-    return None if start == len(words) and _ASSIGNMENT.match(at.typed) else start
+    return None if start == len(words) and _is_assignment(at.typed) else start
+
+
+def _is_assignment(word: str) -> bool:
+    name, equals, _ = word.partition("=")
+    return bool(equals) and name.isascii() and name.isidentifier()
 
 
 def _line(text: str) -> str:
