@@ -7,7 +7,7 @@ continue, since they are not its children.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import anyio
 import anyio.to_thread
@@ -27,23 +27,20 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
     from bgrun.api import Project
+    from bgrun.mcp.wire import Wire
     from bgrun.model import Run
 
 _LONGEST_ERROR = 600
-_INSTRUCTIONS = (
-    "Run long commands as jobs that outlive a call: bgrun_start with wait_s, and while it is still running, "
-    "bgrun_wait. The result has the failures; read the log only if you need more."
-)
 
 
-def serve(project: Project, settings: tools.ServerOptions) -> None:
-    """Serve the project until standard input ends, or an answer cannot be written.
+def serve(project: Project, settings: tools.ServerOptions, wire: Wire) -> None:
+    """Serve the project until the input ends, or an answer cannot be written.
 
     Raises:
         OutputError: the answers cannot be written, or the client has exited.
     """
     try:
-        anyio.run(_serve, Calls(project, settings))
+        anyio.run(_serve, Calls(project, settings), wire)
     except Exception as error:
         if found := _os_error(error):
             raise output_error(found) from error
@@ -58,15 +55,16 @@ def _os_error(error: BaseException) -> OSError | None:
     return next((found for one in inner if (found := _os_error(one))), None)
 
 
-async def _serve(calls: Calls) -> None:
+async def _serve(calls: Calls, wire: Wire) -> None:
     server: Server[Any] = Server(
-        "bgrun",
+        tools.NAME,
         version=__version__,
-        instructions=_INSTRUCTIONS,
+        instructions=tools.INSTRUCTIONS,
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
     )
-    async with stdio_server() as (reading, writing):
+    streams = (anyio.wrap_file(wire.input()), anyio.wrap_file(cast("TextIO", wire.output())))
+    async with stdio_server(*streams) as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options())
 
 
@@ -82,7 +80,7 @@ class Calls:
         self, _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         """Answer tools/list."""
-        return types.ListToolsResult(tools=[_declared(tool) for tool in self.tools.values()])
+        return types.ListToolsResult(tools=[types.Tool(**tool.declaration) for tool in self.tools.values()])
 
     async def call_tool(
         self, _: ServerRequestContext[Any], params: types.CallToolRequestParams
@@ -158,13 +156,6 @@ class Calls:
     async def _bgrun_stop(self, run: str) -> dict[str, Any]:
         answer: dict[str, Any] = await self._in_thread(lambda project: tools.stopped(project, run))
         return answer
-
-
-def _declared(tool: tools.Tool) -> types.Tool:
-    hints = types.ToolAnnotations(
-        read_only_hint=tool.read_only, destructive_hint=tool.destructive, idempotent_hint=tool.idempotent
-    )
-    return types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=hints)
 
 
 def _check(tool: tools.Tool, given: dict[str, Any]) -> None:

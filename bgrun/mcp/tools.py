@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 MAX_WAIT_S = 50.0
 """Default limit of a call's wait: clients cut calls off after a minute."""
 MOST_RUNS = 20
+NAME = "bgrun"
+INSTRUCTIONS = (
+    "Run long commands as jobs that outlive a call: bgrun_start with wait_s, and while it is still running, "
+    "bgrun_wait. The result has the failures; read the log only if you need more."
+)
 _PAUSES_S = (0.05, 0.1, 0.2, 0.25)
 _LOG_LINES, _LOG_BYTES = 100, 8 << 10
 _GROUP, _ADHOC = "group:", "run:"
@@ -49,6 +54,17 @@ class Tool(NamedTuple):
         """The JSON Schema of its arguments."""
         more = {"required": list(self.required)} if self.required else {}
         return {"type": "object", "properties": dict(self.properties), **more, "additionalProperties": False}
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """The tool as the protocol has it."""
+        hints = {
+            "readOnlyHint": self.read_only,
+            "destructiveHint": self.destructive,
+            "idempotentHint": self.idempotent,
+        }
+        about = {"name": self.name, "description": self.description}
+        return {**about, "inputSchema": self.schema, "annotations": hints}
 
 
 _TEXT = {"type": "string", "maxLength": 200}

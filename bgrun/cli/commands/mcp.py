@@ -13,17 +13,16 @@ if TYPE_CHECKING:
 
 def mcp(project: Project, args: Args) -> int:
     """Handle `bgrun mcp`."""
+    from bgrun.mcp import serve
     from bgrun.mcp.tools import MAX_WAIT_S, ServerOptions
 
     try:
-        from bgrun.mcp.server import serve
+        serve(project, ServerOptions(args.max_wait or MAX_WAIT_S, args.allow_run))
     except ImportError as error:
         from bgrun.setup.extras import install_command
 
         hint = f"install it: {install_command('mcp')}"
         raise UsageError(f"missing package {error.name!r} for the MCP server", hint) from error
-    try:
-        serve(project, ServerOptions(args.max_wait or MAX_WAIT_S, args.allow_run))
     except ReaderLeftError:
         output.give_up_output()  # the client exited during a call
     return EXIT_OK
