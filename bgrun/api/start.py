@@ -152,12 +152,12 @@ def parse_command(words: Sequence[str], directory: str) -> AdHoc:
     """Return an ad-hoc command from its words: variables before it, and whether it is shell text.
 
     Raises:
-        UsageError: there is no command, or it is a builtin of the shell; the hint gives shell text instead.
+        UsageError: there is no command, or it is blank or a builtin of the shell; the hint gives shell text instead.
     """
     from bgrun.render import command
 
     found = command.parse(words, lambda word: os.path.isfile(os.path.join(directory, word)))
-    if not found.argv:
+    if not "".join(found.argv).strip():
         raise UsageError("missing command", "put it after the variables, as in: bgrun run LABEL -- CI=1 make test")
     name = found.argv[0]
     if command.is_builtin(name) and not found.is_text and _is_no_program(name):

@@ -193,11 +193,24 @@ def _usage_error(error: click.ClickException) -> UsageError:
         )
     if isinstance(error, click.MissingParameter) and error.param:
         name = error.param.make_metavar(error.ctx).strip("[.]")  # type: ignore[arg-type]
-        return UsageError(f"missing argument {name}", _help_of(error))
+        return UsageError(f"missing argument {name}", _example_of(error) or _help_of(error))
     text = error.format_message()
     if extra := re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", text):
         return UsageError(f"unexpected argument {extra[1]!r}", _help_of(error))
     return UsageError(f"{text[:1].lower()}{text[1:]}".rstrip("."), _help_of(error))
+
+
+def _example_of(error: click.MissingParameter) -> str:
+    """Return how a command is called: as in its first example, or with the command that was given after `--`."""
+    command = error.ctx.command if error.ctx else None
+    if not isinstance(command, SpecCommand) or not command.spec.examples:
+        return ""
+    extra_args = error.ctx.obj if error.ctx else None
+    if command.name == "run" and extra_args:
+        import shlex
+
+        return f"put a label before '--': bgrun run LABEL -- {shlex.join(extra_args)}"
+    return f"for example: {command.spec.examples[0]}"
 
 
 def _help_of(error: click.ClickException) -> str:

@@ -90,6 +90,7 @@ def _find_group(job_file: JobFile, name: str) -> GroupSpec:
     group = job_file.groups.get(name)
     if group is None:
         hint = f"{name!r} is a job: start it with 'bgrun start {name}'" if name in job_file.jobs else ""
+        hint = hint or ("" if job_file.groups else "declare groups of jobs in the job file, under `groups:`")
         raise UnknownNameError("group", name, job_file.groups, hint)
     return group
 

@@ -26,7 +26,7 @@ def start(project: Project, args: Args) -> int:
 
 def run(project: Project, args: Args) -> int:
     """Handle `bgrun run`."""
-    if not args.extra_args:
+    if not "".join(args.extra_args).strip():
         raise UsageError("missing command", f"put it after '--': bgrun run {args.label} -- make test")
     # With --file alone a command runs where the jobs of that file do.
     directory = args.here if args.directory or not args.file else project.root
