@@ -11,12 +11,25 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.api import documents, insight, jobs, logs, outline, references, rerun, runs, start, stop
+    from bgrun.api import (
+        declared_commands,
+        documents,
+        insight,
+        jobs,
+        logs,
+        outline,
+        references,
+        rerun,
+        runs,
+        start,
+        stop,
+    )
     from bgrun.jobfile.project import Project, locate
     from bgrun.jobfile.units import duration
 
 __all__ = [
     "Project",
+    "declared_commands",
     "documents",
     "duration",
     "insight",

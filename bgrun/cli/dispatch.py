@@ -43,6 +43,8 @@ def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str
     """
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
+    if not command.in_project:
+        return int(handler(None, Args({**values, "extra_args": tuple(extra_args)})))
     here, job_file = _here(values["directory"]), values["file"]
     if job_file and values["directory"]:
         job_file = os.path.join(here, job_file)

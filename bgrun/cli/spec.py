@@ -60,6 +60,7 @@ class Command(NamedTuple):
     description, examples: for `bgrun COMMAND --help`.
     tail: how `--` and what follows it stand in the usage line, or empty where nothing may follow.
     aliases: other names, which people type who know them from other tools.
+    in_project: whether its handler is called with the project of the current directory, or with None.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Command(NamedTuple):
     options: tuple[Option, ...] = ()
     tail: str = ""
     aliases: tuple[str, ...] = ()
+    in_project: bool = True
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -502,11 +504,13 @@ COMMANDS = (
         "hook",
         "Set up",
         "Handle a coding agent's hook (see init --hook)",
-        "Handle a hook event from claude or cursor on standard input: deny a shell command that is a declared "
-        "job and suggest `bgrun start` instead. Installed by `bgrun init --hook`.",
+        "Handle a hook event from claude, codex, cursor, gemini or opencode on standard input: deny a shell command "
+        "that runs a whole declared job in its directory, and suggest `bgrun start` instead. Every other command may "
+        "run, also if the event or the job file cannot be read. Installed by `bgrun init --hook`.",
         (),
-        "bgrun.cli.commands.init:hook",
+        "bgrun.cli.commands.hook:hook",
         (Argument("client", what="hook client"),),
+        in_project=False,
     ),
     Command(
         "help",

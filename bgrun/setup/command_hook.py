@@ -1,91 +1,182 @@
-"""Decide what a client's hook answers to a shell command: deny declared jobs and suggest bgrun. Pure."""
+"""Find the declared job that a shell command runs, and what to suggest instead. Pure.
+
+A command is denied if it runs what a job does, whole and in the job's directory, and nothing else. If in doubt it may
+run: a missed job costs time, a wrong refusal stops work.
+"""
 
 from __future__ import annotations
 
-import json
+import posixpath
 import re
 import shlex
-from typing import Any
+
+from bgrun.light import NamedTuple
+from bgrun.setup import shell_line, tool_options, wrappers
+from bgrun.setup.shell_line import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from bgrun.jobfile.specs import JobSpec
+    from bgrun.model import Scalar
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_WRAPPERS = ("time", "nohup", "env", "exec", "command", "uv", "poetry", "pdm", "pipenv", "hatch", "npx", "pnpx", "bunx")
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_SHELLS = re.compile(r"(?:\S*/)?(?:ba|z|da|k)?sh(?:\s.*)?")
+_PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_ALL_ARGUMENTS = re.compile(r"\"?\$\{?@\}?\"?")
+_BIN = ("bin", ".bin", "sbin")
+_NPM = ("npm", "pnpm", "yarn", "bun")
 
 
-def command_of(event: Any) -> str:
-    """Return the shell command of an event, or ''.
+class DeclaredCommand(NamedTuple):
+    """What a declared job runs.
 
-    Cursor has it at the top level, Claude Code under `tool_input`.
+    command: shell text or words, with templates.
+    defaults: the default of each parameter; None for a required one.
+    directory: the absolute directory that it runs in, or '' if it is not known beforehand.
+    shell: the program that runs a text.
     """
-    if not isinstance(event, dict):
-        return ""
-    inner = event.get("tool_input")
-    found = event.get("command") or (inner.get("command") if isinstance(inner, dict) else "")
-    return found if isinstance(found, str) else ""
+
+    name: str
+    command: str | tuple[str, ...]
+    defaults: Mapping[str, Scalar | None]
+    directory: str
+    shell: str
 
 
-def job_for(command: str, jobs: Mapping[str, JobSpec]) -> str:
-    """Return the name of the declared job that a command would run whole, or ''.
+class Match(NamedTuple):
+    """A declared job that a command would run.
 
-    It would if it begins with the job's program and arguments, followed only by options and arguments of the job:
-    `pytest -q` is the whole suite, `pytest tests/test_one.py` is not.
+    assignments: the environment that the command sets, as shell text.
+    extra: options beyond those of the job.
     """
-    words = _words(command)
-    for name, job in jobs.items():
-        own = _words(_template_free(job))
-        first = _literal(job)
-        if first and words[: len(first)] == first:
-            known = {*own, *(str(param.default).rstrip("/") for param in job.params if param.default is not None)}
-            if all(word.startswith("-") or word.rstrip("/") in known for word in words[len(first) :]):
-                return name
-    return ""
+
+    job: str
+    assignments: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
 
 
-def _template_free(job: JobSpec) -> str:
-    text = job.command if isinstance(job.command, str) else shlex.join(job.command)
-    return _TEMPLATE.sub(" ", text)
+def match(
+    line: Line, directory: str, jobs: Iterable[DeclaredCommand], real: Callable[[str], str] = posixpath.normpath
+) -> Match | None:
+    """Return the declared job that a command line runs whole, or None.
+
+    Args:
+        line: the parsed command line.
+        directory: the absolute directory that the line runs in, its own `cd` included.
+        jobs: the declared jobs.
+        real: returns a path without symbolic links.
+    """
+    for job in jobs:
+        own = _line_of(job)
+        if own is None or not job.directory or not own.commands:
+            continue
+        here = real(directory)
+        if real(posixpath.join(job.directory, own.directory)) != here:
+            continue
+        extra = _extra(line, own, job, here)
+        if extra is not None and set(own.assignments) <= set(line.assignments):
+            more = tuple(one for one in line.assignments if one not in own.assignments)
+            return Match(job.name, more, extra)
+    return None
 
 
-def _literal(job: JobSpec) -> list[str]:
-    """Return the program of a job and the arguments before its first option or template."""
-    text = job.command if isinstance(job.command, str) else shlex.join(job.command)
-    words = _words(text.split("{{")[0].split("{%")[0].split("\n")[0])
-    stop = next((place for place, word in enumerate(words) if place and word.startswith("-")), len(words))
-    return words[:stop]
+def _line_of(job: DeclaredCommand) -> Line | None:
+    """Return the command line of a job with the defaults of its parameters, or None if it is not known beforehand."""
+    if any(value is None for value in job.defaults.values()):
+        return None  # a required parameter: it is run with a part of the work each time
+    text = job.command if isinstance(job.command, str) else "\0".join(job.command)
+    text = _PARAMETER.sub(lambda found: str(job.defaults.get(found[1], found[0])), text)
+    if "{{" in text or "{%" in text:
+        return None
+    if not isinstance(job.command, str):
+        words, set_here = wrappers.without(tuple(text.split("\0")))
+        return Line("", tuple(set_here), ((words,),))
+    if not _SHELLS.fullmatch(job.shell):
+        return None
+    return shell_line.parse(_ALL_ARGUMENTS.sub("", text))
 
 
-def _words(command: str) -> list[str]:
-    """Return the words of a simple command, without `cd`, variables, wrappers and the path of its program."""
-    if re.search(r"[;&|<>`$(]", re.sub(r"^\s*cd [^;&|]+&&", "", command)):
-        return []  # more than one command
-    try:
-        words = shlex.split(re.sub(r"^\s*cd [^;&|]+&&", "", command))
-    except ValueError:
-        return []
-    while words and (_ASSIGNMENT.match(words[0]) or words[0] in _WRAPPERS or words[0] in ("run", "timeout")):
-        words = words[2:] if words[0] == "timeout" else words[1:]
-    if words[1:2] == ["-m"] and re.fullmatch(r"(?:.*/)?python[\d.]*", words[0]):
-        words = words[2:]
-    return [words[0].rsplit("/", 1)[-1] if not words[0].startswith("./") else words[0], *words[1:]] if words else []
+def _extra(line: Line, own: Line, job: DeclaredCommand, here: str) -> tuple[str, ...] | None:
+    """Return the options of a line beyond those of a job, or None if it does not run the job's commands."""
+    if len(line.commands) != len(own.commands):
+        return None
+    defaults = {tool_options.plain_path(str(value)) for value in job.defaults.values()}
+    found: list[str] = []
+    for theirs, ours in zip(line.commands, own.commands, strict=True):
+        filters = theirs[len(ours) :]
+        if len(theirs) < len(ours) or not all(map(shell_line.is_filter, filters)):
+            return None
+        for stage, its in zip(theirs, ours):  # noqa: B905 - filters are left over
+            more = _extra_of(stage, its, defaults, here)
+            if more is None:
+                return None
+            found += more
+    # Only a single command takes arguments after `--`.
+    simple = len(own.commands) == 1 and len(own.commands[0]) == 1
+    return tuple(found) if simple or not found else None
 
 
-def answer(client: str, job: str) -> str:
-    """Return the answer for a client: a denial that suggests bgrun for a job, otherwise permission."""
-    if not job:
-        return json.dumps({"permission": "allow"}) if client == "cursor" else ""
-    reason = (
-        f"{job} is a declared job and may exceed your time limit. Run: bgrun start {job} --wait -t 50s. "
-        f"Exit code 124 means it is still running: bgrun wait {job} -t 50s."
+def _extra_of(words: tuple[str, ...], own: tuple[str, ...], defaults: set[str], here: str) -> list[str] | None:
+    words, own = _npm_script(words), _npm_script(own)
+    names = _names(own[0], here)
+    if not names & _names(words[0], here):
+        return None
+    program = min(names, key=len)
+    theirs, ours = tool_options.read(program, words[1:]), tool_options.read(program, own[1:])
+    if theirs.selecting != ours.selecting:
+        return None
+    if not tool_options.is_known(program) and not set(ours.extra) <= set(theirs.extra):
+        return None
+    places = [[one for one in side.places if one not in defaults] for side in (theirs, ours)]
+    relative = [_relative(one, here) for one in places[0]]
+    if [one for one in relative if one not in defaults and one != "."] != places[1]:
+        return None
+    more = [one for one in theirs.extra if one not in ours.extra]
+    return [] if set(more) <= {"--"} else more
+
+
+def _npm_script(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `npm run test` for its short forms."""
+    if words[0] in _NPM[:1] and words[1:2] == ("t",):
+        words = ("npm", "test", *words[2:])
+    if words[0] in _NPM[:3] and words[1:2] in (("test",), ("start",), ("build",), ("lint",)):
+        return (words[0], "run", *words[1:])
+    if words[0] in _NPM and words[1:2] == ("run-script",):
+        return (words[0], "run", *words[2:])
+    return words
+
+
+def _names(program: str, here: str) -> set[str]:
+    """Return the names that a program is known by: its path, and its own name if it is in a `bin` directory."""
+    path = _relative(posixpath.normpath(program), here)
+    parts = path.split("/")
+    names = {path, *(parts[-1:] if parts[-2:-1] and parts[-2] in _BIN else ())}
+    return {re.sub(r"^python[\d.]+$", "python", one) for one in names}
+
+
+def _relative(path: str, here: str) -> str:
+    if path == here:
+        return "."
+    return path[len(here) + 1 :] if path.startswith(f"{here}/") else path
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def reason(found: Match, program: str = "bgrun", directory: str = "") -> str:
+    """Return why a command is denied, and what to run instead.
+
+    Args:
+        found: the job, and what the command adds to it.
+        program: bgrun, as the client's shell finds it.
+        directory: where to run it, if the job file is not found from where the client is.
+    """
+    job = shlex.quote(found.job)
+    bgrun = shlex.quote(program) + (f" -C {shlex.quote(directory)}" if directory else "")
+    extra = f" -- {shlex.join(found.extra)}" if found.extra else ""
+    start = " ".join([*found.assignments, f"{bgrun} start {job} --wait -t 50s{extra}"])
+    return (
+        f"{found.job} is a declared job and may exceed your time limit. Run: {start}\n"
+        "It waits up to 50 s and reports what failed. Exit code 124 means it is still running: "
+        f"{bgrun} wait {job} -t 50s"
     )
-    if client == "cursor":
-        # The names of the messages changed between versions of Cursor; each version reads its own.
-        messages = dict.fromkeys(("user_message", "agent_message", "userMessage", "agentMessage"), reason)
-        return json.dumps({"permission": "deny", **messages})
-    decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
-    return json.dumps({"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}})

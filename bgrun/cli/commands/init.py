@@ -1,14 +1,12 @@
-"""The handlers of `init`, `completion` and `hook`: set up a project, a shell, a client."""
+"""The handlers of `init` and `completion`: set up a project, a shell."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from bgrun import api
 from bgrun.cli import format, output
-from bgrun.errors import EXIT_OK, BgrunError, UnknownNameError
+from bgrun.errors import EXIT_OK, UnknownNameError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from bgrun.cli.dispatch import Args
     from bgrun.setup.edits import Edit
     from bgrun.setup.starter import Start
-
-_MOST_EVENT = 4 << 20
 
 
 def init(project: Project, args: Args) -> int:
@@ -92,18 +88,4 @@ def completion(_: Project, args: Args) -> int:
     if args.shell not in scripts.SHELLS:
         raise UnknownNameError("shell", args.shell, scripts.SHELLS)
     output.raw(scripts.text(args.shell))
-    return EXIT_OK
-
-
-def hook(project: Project, args: Args) -> int:
-    """Handle `bgrun hook`. On any error the client may run its command."""
-    from bgrun.setup import command_hook as hooks
-
-    try:
-        event = json.loads(sys.stdin.buffer.read(_MOST_EVENT))
-        job = hooks.job_for(hooks.command_of(event), api.jobs.load(project).jobs)
-    except (BgrunError, ValueError, RecursionError):
-        job = ""
-    if answer := hooks.answer(args.client, job):
-        output.out(answer)
     return EXIT_OK

@@ -136,9 +136,9 @@ def _mcp_clients(_: Known) -> Iterator[Offer]:
 
 
 def _hook_clients(_: Known) -> Iterator[Offer]:
-    from bgrun.setup import clients
+    from bgrun.setup import hook_event
 
-    yield from map(Offer, clients.HOOKS)
+    yield from map(Offer, hook_event.CLIENTS)
 
 
 def _fixed(*values: str) -> Callable[[Known], Iterator[Offer]]:
