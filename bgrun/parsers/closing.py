@@ -36,6 +36,9 @@ _CLOSING = re.compile(
     r"Ran all test suites|Time:  |FAIL$|ok  \t|\?   \t|error: (?:\d+ targets? failed|(?:doc)?test (?:run )?failed)"
     r"|    `-|You have skipped tests|NUnit Adapter |Test Run |Total time: |PLAY RECAP|\S+ +: ok=\d"
     r"|coverage: |TOTAL  |Coverage \w+ written|Required test coverage|FAIL Required test coverage|=+ .* =+$"
+    r"|Randomized with seed |error: Test failed|error: Type checking failed|Stack backtrace:|   0: <unknown>"
+    r"|(?:Output|Log|Report|XUnit):  |Took \d+min |    raise (?:Step)?NotImplementedError|Running main\(\) from "
+    r"|# (?:time=|\{ total: |No coverage)"
     # Linters and compilers.
     r"|Your code has been rated|\d+ (?:errors?|warnings?)(?: and \d+ errors?)? generated|compilation terminated"
     r"|ESLint found too many|\d+ problems?|https?://|  https?://|\[\*\] \d+ fixable|(?:No|\d+) .*fix(?:es)? available"

@@ -135,6 +135,8 @@ class Rspec(Parser):
         """Report the failures of a call that is open, and end it at the last line that is its own."""
         if not self.is_open:
             return
+        if not (self._sections or self._outside or self._total):
+            self._call = None  # another tool's heading
         for place, section in enumerate(self._sections):
             known = place < len(self._listed) == len(self._sections)
             file, line, id = self._listed[place] if known else (None, None, section.title)
@@ -146,7 +148,7 @@ class Rspec(Parser):
             examples, failures, pending, errors = self._total
             passed = examples - failures - pending
             self.finish({"failed": failures, "errors": errors, "passed": passed, "pending": pending}, failures + errors)
-        else:
+        elif self.is_open:
             self.finish(certainty=WEAK)
         self.at = now
         self._sections, self._outside, self._listed, self._total = [], [], [], None

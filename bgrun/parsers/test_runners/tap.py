@@ -44,14 +44,19 @@ class _Stream:
         self._number = ""
         self._is_last_failed = False
         self._doubtful: list[Failed] = []
+        self._late: list[Failed] = []
 
     @property
     def real(self) -> list[Failed]:
         """The tests that failed: not what a test printed in the same form, if the tool counted fewer.
 
-        What a test prints comes before its result, which has the number that was used up.
+        What a test prints comes before its result, which has the number that was used up; where files run at once, it
+        may come after that of another one: with a number that is too low.
         """
-        printed = self._doubtful if len(self.failed) > self.counts.get("failed", 0) else ()
+        if len(self.failed) <= self.counts.get("failed", 0):
+            return self.failed
+        # node, which counts suites, numbers the tests of each file anew.
+        printed = self._doubtful if self.counts_suites else self._doubtful + self._late
         return [one for one in self.failed if one not in printed]
 
     @property
@@ -120,9 +125,11 @@ class _Stream:
         self._indents = [one for one in self._indents if one <= indent]
         self._last_indent, self._is_failed = indent, False
         self._leave(indent)
+        is_back = False
         if not indent:
             if result[3] == self._number and self._is_last_failed:
                 self._doubtful.append(self.failed[-1])
+            is_back = (len(result[3]), result[3]) < (len(self._number), self._number)
             self._number, self._is_last_failed = result[3], bool(result[2] and not directive and not result[5])
         path = (*(one for _, one in self._names), directive[1] if directive else name)
         self.results += not indent
@@ -137,6 +144,8 @@ class _Stream:
             self._counts["failed"] += not has_failed
             if len(self.failed) < MOST_FAILED:
                 self.failed.append(Failed(path, at, self._heading, self._error, has_failed=has_failed))
+                if is_back:
+                    self._late.append(self.failed[-1])
                 self._is_failed = True
         self._error = ""
 

@@ -9,7 +9,8 @@ from tests.parsers.test_tools import CASES, Case, recognized
 
 TOOLS = ("jest/jest30", "vitest/vitest4", "mocha/mocha11", "node/node24", "playwright/list", "tap/tape", "go/verbose",
          "go/json", "cargo/cargo", "nextest/nextest", "rspec/rspec", "minitest/minitest", "bats/bats", "prove/prove",
-         "ctest/output", "dotnet-test/nunit")  # fmt: skip
+         "ctest/output", "dotnet-test/nunit", "phpunit/phpunit9", "exunit/exunit", "bun/bun1", "deno/deno2", "gtest/gtest",
+         "catch2/catch2", "robot/robot", "behave/behave", "jasmine/jasmine7")  # fmt: skip
 CHOSEN = [case for case in CASES if case.name in TOOLS]
 
 

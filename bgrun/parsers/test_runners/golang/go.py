@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from bgrun.parsers.shape import LIKELY, SURE, Findings, Parser, Problem, number
-from bgrun.parsers.test_runners.go_tests import Package
+from bgrun.parsers.test_runners.golang.go_tests import Package
+from bgrun.parsers.test_runners.golang.gotestsum import HEADING, Summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ _EVENT = '"Action":"'
 
 
 class Go(Parser):
-    """go test, go build and go vet from version 1.19 on; one call for each package."""
+    """go test, go build and go vet from version 1.19 on; one call for each package.
+
+    gotestsum repeats what failed: its summary stands for all before it.
+    """
 
     name = "go"
     stems = (".go:",)
@@ -32,6 +36,8 @@ class Go(Parser):
         "=== RUN",
         "=== CONT",
         "=== NAME",
+        "=== Skipped",
+        "=== Failed",
         r"FAIL\t",
         r"ok  \t",
         r"\?   \t",
@@ -48,8 +54,15 @@ class Go(Parser):
         self._compiled: list[tuple[Problem, int]] = []
         self._has_compiler_errors = False
         self._has_types = False
+        self._summary: Summary | None = None
+        self._summed = 0
 
     def feed(self, line: str) -> bool:
+        if self._summary:
+            return self._sum_up(self._summary, line)
+        if HEADING.match(line):
+            self._summary = Summary()
+            return True
         if line.startswith("{") and _EVENT in line:
             self._event(line)
             return False
@@ -70,6 +83,24 @@ class Go(Parser):
         elif error := _COMPILER.match(line):
             self._compile(error)
         return self._package is not None
+
+    def _sum_up(self, summary: Summary, line: str) -> bool:
+        """Read a line of gotestsum's summary; at its end the calls since the last one no longer count."""
+        if summary.feed(line, self.at):
+            return True
+        self._package, self._packages, self._summary = None, {}, None
+        del self._calls[self._summed :]
+        self._report_compiled()
+        problems = list(summary.problems())
+        start = min((at for _, at in problems), default=self.at)
+        now, self.at = self.at, start
+        self.begin(owns=True)
+        self.at = now
+        for problem, at in problems:
+            self.report(problem, SURE, at)
+        self.finish(summary.counts, summary.counts.get("failed", 0))
+        self._summed = len(self._calls)
+        return False
 
     def findings(self) -> tuple[Findings, ...]:
         if self._package:

@@ -1,0 +1,1 @@
+"""Runners of acceptance tests that are written in plain words."""

@@ -1,0 +1,1 @@
+"""The test runners of C and C++."""

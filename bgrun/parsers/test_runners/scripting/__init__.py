@@ -1,0 +1,1 @@
+"""The test runners of PHP, Elixir and Lua."""
