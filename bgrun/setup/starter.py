@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -115,6 +116,11 @@ def undeclared(start: Start) -> list[Found]:
     declared = load(start.job_file)
     texts = [job.command if isinstance(job.command, str) else " ".join(job.command) for job in declared.jobs.values()]
     return [one for one in start.found if one.name not in declared.jobs and not choice.is_run_by(one, texts)]
+
+
+def name_of(start: Start) -> str:
+    """Return the name under which another job file can include this one."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", start.root.name).lstrip("_-") or "jobs"
 
 
 def next_step(start: Start) -> Sequence[str]:

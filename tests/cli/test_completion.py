@@ -59,6 +59,10 @@ LINES = {
     "start pytest_full count=": ["3"],
     "start pytest_full co": ["count="],
     "start pytest_full path=te": ["tests/"],
+    "start pytest_full hi": ["high"],
+    "start pytest_full low tr": ["true"],
+    "start pytest_full fast=true low tests/u": ["tests/unit/"],
+    "start pytest_full low true tests 5 te": [],
     "start pytest_full path=tests/unit/": ["tests/unit/a.py"],
     r"start pytest_full path=my\ dir/": [r"my\ dir/b\ c.txt"],
     "start py.docs-1 p": ["python=3.10", "python=3.11", "pytest_full"],
@@ -280,6 +284,16 @@ def test_zsh_whose_completion_system_is_set_up_afterwards(project: Cli, tmp_path
     with Session("zsh", str(shutil.which("zsh")), project, program(tmp_path / "programs")) as shell:
         shell.run('eval "$(bgrun completion zsh)"; autoload -Uz compinit; compinit -i')
         shell.complete("bgrun sto", "bgrun stop")
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
+def test_zsh_loads_the_script_from_its_function_path(project: Cli, tmp_path: Path) -> None:
+    with Session("zsh", str(shutil.which("zsh")), project, program(tmp_path / "programs")) as shell:
+        shell.run(
+            "mkdir ~/f; bgrun completion zsh > ~/f/_bgrun; fpath=(~/f $fpath); autoload -Uz compinit; compinit -i"
+        )
+        shell.complete("bgrun sto", "bgrun stop")
+        shell.complete("bgrun start pytest_f", "pytest_full")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

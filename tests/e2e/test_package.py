@@ -41,7 +41,7 @@ def test_the_wheel_has_the_package_alone_and_describes_it(tmp_path: Path) -> Non
         (metadata,) = (wheel.read(name).decode() for name in names if name.endswith("/METADATA"))
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"bgrun"}
     assert [name for name in names if name.endswith((".pyc", ".orig", "~"))] == []
-    assert {"bgrun/py.typed", "bgrun/schemas/bgjobs.schema.json"} <= set(names)
+    assert {"bgrun/py.typed", "bgrun/schemas/bgjobs.schema.json", "bgrun/cli/completion/script.fish"} <= set(names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     facts = Parser().parsestr(metadata)
     text = facts.get_payload()

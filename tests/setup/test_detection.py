@@ -75,6 +75,13 @@ PACKAGE = json.dumps(
             {"hatch_test*": "hatch run test", "hatch_docs_build": "hatch run docs:build"},
             id="hatch",
         ),
+        pytest.param(
+            {"pyproject.toml": "[tool.uv.workspace]\n", "uv.lock": "", "packages/a/tests/test_a.py": ""},
+            {"pytest_full*": "uv run pytest {{ path }}"},
+            id="uv workspace",
+        ),
+        pytest.param({"Makefile": "", "node_modules/a/tests/test_a.py": "", "b/tests/test_b.py": ""}, {}, id="others"),
+        pytest.param({"setup.py": "", "node_modules/a/tests/test_a.py": ""}, {}, id="no tests of its own"),
         pytest.param({"tox.toml": "env_list = ['3.12']\n"}, {"tox": "tox"}, id="tox.toml"),
         pytest.param({"tox.ini": "[testenv]\n"}, {"tox": "tox"}, id="tox.ini"),
         pytest.param(

@@ -27,7 +27,23 @@ def at(known: Known) -> tuple[list[Offer], Paths | None]:
         before = [index for index, word in enumerate(place.arguments) if word in jobs][-1:]
         named = [jobs[place.arguments[index]] for index in before]
         given = place.arguments[before[0] + 1 :] if before else ()
-    return _of_jobs(named, place.typed, {word.partition("=")[0] for word in given})
+    found, wanted = _of_jobs(named, place.typed, {word.partition("=")[0] for word in given})
+    if not place.option and named and place.typed and "=" not in place.typed:
+        plain = _plain(named[0], given)
+        if plain and not any(one.value.startswith(place.typed) for one in found):
+            found += (Offer(choice, plain.name) for choice in plain.choices)
+        wanted = Paths() if plain and plain.type == "path" else wanted
+    return found, wanted
+
+
+def _plain(job: Job, given: Iterable[str]) -> Param | None:
+    """Return the parameter whose value a word without a name is: the first that is not given; None if all are."""
+    free = [param for param in job.params if param.type != "matrix"]
+    for word in given:
+        named = next((param for param in free if word.startswith(f"{param.name}=")), None)
+        if named or free:
+            free.remove(named or free[0])
+    return free[0] if free else None
 
 
 def _of_jobs(jobs: Iterable[Job], typed: str, given: set[str]) -> tuple[list[Offer], Paths | None]:

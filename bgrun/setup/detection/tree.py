@@ -44,6 +44,10 @@ NAMES = (
 )
 """The files that are read."""
 SCRIPTS = "scripts"
+_PYTHON = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini")
+_TESTS = ("test_*.py", "*_test.py")
+_FOREIGN = frozenset(("node_modules", "venv", "vendor", "third_party", "build", "dist", "target"))
+"""Directories whose files are not the project's own."""
 _MOST_BYTES = 1 << 20
 _MOST_FILES = 300
 
@@ -108,7 +112,8 @@ def read(directory: Path) -> Tree:
             name = str(path.relative_to(directory))
             texts[name] = read_bounded(str(path), _MOST_BYTES).decode("utf-8", "replace")
     executable = frozenset(name for name in texts if os.access(directory / name, os.X_OK))
-    return Tree(texts, frozenset(_locks(directory)), executable, _python_tests(directory))
+    tests = _python_tests(directory, is_python=any(name in texts for name in _PYTHON))
+    return Tree(texts, frozenset(_locks(directory)), executable, tests)
 
 
 def _paths(directory: Path) -> Iterator[Path]:
@@ -118,7 +123,7 @@ def _paths(directory: Path) -> Iterator[Path]:
     yield from islice(sorted((directory / SCRIPTS).glob("*.sh")), _MOST_FILES)
     if "package.json" in there:
         below = (path for depth in ("*", "*/*") for path in directory.glob(f"{depth}/package.json"))
-        yield from islice((path for path in below if "node_modules" not in path.parts), _MOST_FILES)
+        yield from islice((path for path in below if _is_own(path, directory)), _MOST_FILES)
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
@@ -139,10 +144,19 @@ def up_to_top(directory: Path) -> Iterator[Path]:
     yield from every[: tops[0] + 1] if tops else every[:1]
 
 
-def _python_tests(directory: Path) -> str:
-    for name in ("tests", "test", "."):
-        patterns = ("test_*.py", "*_test.py", *(("*/test_*.py", "conftest.py") if name != "." else ()))
+def _python_tests(directory: Path, *, is_python: bool) -> str:
+    """Return the directory of Python tests: `tests` or `test`, or `.` if they are beside the code or in packages."""
+    patterns = {name: (*_TESTS, *(f"*/{one}" for one in _TESTS), "conftest.py") for name in ("tests", "test")}
+    patterns["."] = (*_TESTS, *(("*/tests/test_*.py", "*/*/tests/test_*.py") if is_python else ()))
+    for name, ones in patterns.items():
         with suppress(OSError):
-            if any(next((directory / name).glob(pattern), None) for pattern in patterns):
+            if any(
+                _is_own(path, directory) for one in ones for path in islice((directory / name).glob(one), _MOST_FILES)
+            ):
                 return name
     return ""
+
+
+def _is_own(path: Path, directory: Path) -> bool:
+    """Return whether a file below a directory is the project's own."""
+    return not any(part in _FOREIGN or part.startswith(".") for part in path.relative_to(directory).parts)
