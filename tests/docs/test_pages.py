@@ -56,6 +56,32 @@ def test_the_runbook_can_be_typed_after_the_quick_start(
         assert "error:" not in done.stderr, (command, done)
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_line_that_completes_in_a_shell_works_there(
+    shell: str, bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]
+) -> None:
+    (line,) = re.findall(rf"^\| {shell} \| `([^`]+)` \|", (TOP / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell} on this machine")
+    words, shown = {
+        "bash": (["--norc"], "complete -p bgrun"),
+        "zsh": (["-f"], "for hook in $precmd_functions; do $hook; done; print $_comps[bgrun]"),  # as before a prompt
+        "fish": (["--no-config"], "complete --command bgrun"),
+    }[shell]
+    env = {**clean_env, "PATH": f"{bgrun_bin}:{clean_env['PATH']}", "TERM": "dumb"}
+    script = line.replace("\\|", "|") + f"\n{shown}"
+    done = subprocess.run(
+        [shell, *words, "-i", "-c", script],
+        cwd=tmp_path,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done
+    assert re.search(r"_bgrun\w*", done.stdout), done
+
+
 def test_no_block_is_left_out() -> None:
     """A block that is left out is left out on purpose: whoever adds one adds it here."""
     assert [(block.page.name, block.skipped) for page in PAGES for block in blocks(page) if block.skipped] == []
