@@ -290,8 +290,15 @@ def _bounded(rendered: str, where: str) -> str:
     return rendered
 
 
+def _is_literal(text: str) -> bool:
+    """Return whether a template is text that Jinja would return as it is; parsing it takes a hundred times as long."""
+    return shell_syntax.is_plain(text) and placeholders.OPEN not in text and placeholders.CLOSE not in text
+
+
 def with_placeholders(text: str) -> str:
     """Return the text of a template with a placeholder for each value that is not `| raw`."""
+    if _is_literal(text):
+        return text
     outputs = (part for part in _plain().parse(text).body if isinstance(part, nodes.Output))
     parts = (node for part in outputs for node in part.nodes)
     return "".join(node.data if isinstance(node, nodes.TemplateData) else _stand_in(node) for node in parts)
@@ -304,6 +311,8 @@ def _stand_in(node: nodes.Expr) -> str:
 
 def faults(text: str, known: set[str]) -> list[TemplateFault]:
     """Return the errors that are known before rendering; `known` names may be used."""
+    if _is_literal(text):
+        return []
     if _tags(text) > limits.MOST_TAGS:
         return [TemplateFault(1, f"the template has more than {limits.MOST_TAGS} tags (`{{{{` or `{{%`)")]
     try:
@@ -320,7 +329,7 @@ def faults(text: str, known: set[str]) -> list[TemplateFault]:
 def uses(text: str, name: str) -> bool:
     """Return whether a template uses a variable; an invalid one uses none."""
     try:
-        return name in text and name in meta.find_undeclared_variables(_plain().parse(text))
+        return name in text and not _is_literal(text) and name in meta.find_undeclared_variables(_plain().parse(text))
     except (jinja2.TemplateSyntaxError, RecursionError):
         return False
 
