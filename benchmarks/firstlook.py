@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import dense_logs
 import project
 from project import run_ids
 from workbench import Figure, MeasuringError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from workbench import Options, Workbench
 
 FIRST, MEMORY, LATER, LONG_LINE = "first look at 100 MB", "its memory", "later looks", "first look at a line of 300 MB"
+DENSE = "first look at 100 MB of {}"
+HURRIED = "wait --timeout 0s for a run with 300 MB of errors"
 SIZE, LONG = 100_000_000, 300_000_000
 JOB_FILE = "defaults: {inhibit_sleep: false}\njobs:\n  big: {command: cat big.txt; exit 1}\n"
 WORDS = [
@@ -63,13 +66,24 @@ def measure(bench: Workbench, options: Options) -> list[Figure]:
         # In pieces: the memory of this process would count as that of those it starts.
         file.writelines(b"x" * 1_000_000 for _ in range(LONG // 1_000_000))
     long_line, _ = _looks(bench, folder, options.seldom)
+    dense = [figure for kind in dense_logs.KINDS for figure in _dense(bench, folder, kind, options.seldom)]
+    dense_logs.write(folder / "big.txt", "lines that look like errors", LONG)
     return [
         _seconds(FIRST, first),
         _memory(MEMORY, first),
         _seconds(LATER, later),
         _seconds(LONG_LINE, long_line),
         _memory(f"{LONG_LINE}: its memory", long_line),
+        *dense,
+        _passed(HURRIED, _hurried(bench, folder, options.seldom)),
     ]
+
+
+def _dense(bench: Workbench, folder: Path, kind: str, rounds: int) -> list[Figure]:
+    dense_logs.write(folder / "big.txt", kind, SIZE)
+    first, _ = _looks(bench, folder, rounds)
+    what = DENSE.format(kind)
+    return [_seconds(what, first), _memory(f"{what}: its memory", first)]
 
 
 def _write_lines(path: Path, size: int) -> None:
@@ -95,26 +109,33 @@ def _looks(bench: Workbench, folder: Path, rounds: int) -> tuple[list[Look], lis
     first, later = [], []
     for _ in range(rounds):
         (folder / ".logs" / "jobs" / f"{run_id}.digest.json").unlink(missing_ok=True)
-        first.append(_look(bench, folder, run_id))
-        later.append(_look(bench, folder, run_id))
+        first.append(_look(bench, folder, "report", run_id))
+        later.append(_look(bench, folder, "report", run_id))
     return first, later
 
 
-def _look(bench: Workbench, folder: Path, run_id: str) -> Look:
-    """Return the cost of `bgrun report`."""
+def _hurried(bench: Workbench, folder: Path, rounds: int) -> list[Look]:
+    """Return waits whose timeout has come, which leave no digest."""
+    bench.call([bench.bgrun, "start", "big", "--wait", "-q"], folder, ok=(1,))
+    run_id = run_ids(folder / ".logs")[-1]
+    return [_look(bench, folder, "wait", run_id, "--timeout", "0s", code=1) for _ in range(rounds)]
+
+
+def _look(bench: Workbench, folder: Path, *words: str, code: int = 0) -> Look:
+    """Return the cost of a command."""
     begun = time.perf_counter()
     out = os.open(os.devnull, os.O_WRONLY)
     at = Path.cwd()
     os.chdir(folder)
     try:
         actions = [(os.POSIX_SPAWN_DUP2, out, 1)]
-        pid = os.posix_spawn(bench.bgrun, ["bgrun", "report", run_id], bench.env, file_actions=actions)
+        pid = os.posix_spawn(bench.bgrun, ["bgrun", *words], bench.env, file_actions=actions)
     finally:
         os.chdir(at)
         os.close(out)
     _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise MeasuringError(f"bgrun report {run_id} ended with {status}")
+    if os.waitstatus_to_exitcode(status) != code:
+        raise MeasuringError(f"bgrun {' '.join(words)} ended with {status}")
     return Look(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun, usage.ru_maxrss / 1024)
 
 
@@ -122,6 +143,11 @@ def _seconds(what: str, looks: list[Look]) -> Figure:
     """Return the processor time: others on the machine do not lengthen it much."""
     took = statistics.median(look.took_s for look in looks)
     return Figure(what, statistics.median(look.used_s for look in looks), "s of CPU", note=f"{took:.2f} s passed")
+
+
+def _passed(what: str, looks: list[Look]) -> Figure:
+    """Return the time that passed: a caller waits."""
+    return Figure(what, statistics.median(look.took_s for look in looks), "s")
 
 
 def _memory(what: str, looks: list[Look]) -> Figure:

@@ -57,15 +57,17 @@ def status(project: Project, found: Iterable[Run], *, with_digest: bool) -> dict
     return {"runs": [fields(run) for run in every]}
 
 
-def waited(project: Project, found: Iterable[Run]) -> dict[str, Any]:
-    """Return runs that were waited for, with their digests."""
-    return {"runs": [{**run_fields(run), **_digest_of(project, run)} for run in found]}
+def waited(project: Project, found: Iterable[Run], until: float | None = None) -> dict[str, Any]:
+    """Return runs that were waited for, with their digests, which are made `until` then."""
+    return {"runs": [{**run_fields(run), **_digest_of(project, run, until)} for run in found]}
 
 
-def started(project: Project, run: Run, *, joined: bool | None = None, ended: bool = False) -> dict[str, Any]:
+def started(
+    project: Project, run: Run, *, joined: bool | None = None, ended: bool = False, until: float | None = None
+) -> dict[str, Any]:
     """Return a run that was started, with the runs of a group; with its digest once it `ended` or was waited for."""
     more = {} if joined is None else {"joined": joined}
-    digest = _digest_of(project, run) if ended else {}
+    digest = _digest_of(project, run, until) if ended else {}
     members = {"runs": [run_fields(one) for one in runs.members(project, run)]} if run.members else {}
     return {**run_fields(run), **more, **digest, **members}
 
@@ -98,8 +100,8 @@ def report(project: Project, run: Run, since: SinceSuccess | None = None) -> dic
     return {"run": run_fields(run), **_digest_of(project, run), **more}
 
 
-def _digest_of(project: Project, run: Run) -> dict[str, Any]:
-    return {"digest": digest_fields(insight.digest(project, run))}
+def _digest_of(project: Project, run: Run, until: float | None = None) -> dict[str, Any]:
+    return {"digest": digest_fields(insight.digest(project, run, until=until))}
 
 
 def digest_fields(digest: Digest) -> dict[str, Any]:
@@ -225,8 +227,8 @@ def validation(path: object, faults: Sequence[Any] = (), warnings: Sequence[Any]
 # --- brief documents --------------------------------------------------------------------------
 
 
-def brief_result(project: Project, run: Run) -> dict[str, Any]:
-    """Return the result of a run and what failed; for an active run its progress."""
+def brief_result(project: Project, run: Run, until: float | None = None) -> dict[str, Any]:
+    """Return the result of a run and what failed, as far as it is known `until` then; of an active one its progress."""
     fields = {
         "run": run.run_id,
         "state": run.state,
@@ -237,7 +239,7 @@ def brief_result(project: Project, run: Run) -> dict[str, Any]:
         "only_failed_of": run.only_failed_of,
         "left_running": list(run.left_running),
     }
-    more = _brief_estimate(project, run) if run.live else _brief_digest(insight.digest(project, run))
+    more = _brief_estimate(project, run) if run.live else _brief_digest(insight.digest(project, run, until=until))
     return _present({**fields, **more})
 
 

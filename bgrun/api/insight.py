@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 10
 """How many problems a summary lists."""
 
-
 MOST_SEARCHED = 500
 """How many runs of a label are searched for the last one that succeeded."""
 MOST_COMMITS = 20
@@ -120,18 +119,19 @@ def stalled(project: Project, run: Run) -> str | None:
     return None
 
 
-def digest(project: Project, run: Run, most: int = MOST_PROBLEMS) -> Digest:
+def digest(project: Project, run: Run, most: int = MOST_PROBLEMS, until: float | None = None) -> Digest:
     """Return the summary of a run; for a group run with those of its runs that did not succeed.
 
-    For a run that was skipped because a dependency did not succeed, it summarizes the runs that did not.
+    For a run that was skipped because a dependency did not succeed, it summarizes the runs that did not. What is left
+    out `until` a time of `time.monotonic`, since a log is very long, its note says.
     """
     from bgrun.logs import digest as digests
 
     group_run = run if run.members else _failed_group_of(project, run)
     if group_run is None:
-        return whole_digest(project, run).limited(most)
+        return whole_digest(project, run, until).limited(most)
     bad = [one for one in members(project, group_run) if not one.live and one.state not in ("succeeded", "skipped")]
-    return digests.of_group(run, [whole_digest(project, one) for one in bad], most)
+    return digests.of_group(run, [whole_digest(project, one, until) for one in bad], most)
 
 
 def in_repository(project: Project, file: str) -> str:
@@ -152,21 +152,27 @@ def _failed_group_of(project: Project, run: Run) -> Run | None:
     return project.store.read(run.group_run)
 
 
-def whole_digest(project: Project, run: Run) -> Digest:
-    """Return the summary of a single run with all problems that are kept; it is made once for a finished run."""
+def whole_digest(project: Project, run: Run, until: float | None = None) -> Digest:
+    """Return the summary of a single run with all problems that are kept; it is made once for a finished run.
+
+    One that was made in a hurry is neither kept nor compared with others.
+    """
     from bgrun.logs import digest as digests
     from bgrun.logs import digest_store
+    from bgrun.logs.deadline import Deadline
     from bgrun.store import facts
 
     at = project.store.run(run.run_id)
     if kept := digest_store.read(at, run):
         return kept
     known = record.read_meta(at) or {}
-    made = digests.of_run(at, run, facts.job_of(known, ""), known)
+    made = digests.of_run(at, run, facts.job_of(known, ""), known, deadline := Deadline(until))
     if "outputs" in known:
         made = made._replace(outputs=_outputs(at, run, known))
     if "only_failed" in known:
         made = made._replace(note="; ".join(filter(None, (known["only_failed"], made.note))))
+    if deadline.is_over or made.hurried:
+        return made
     if digest_store.is_kept(run):
         from bgrun.logs.history import earlier
 

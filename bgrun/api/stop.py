@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 MOST_STOPS = 16
 """How many runs are stopped at once by this process."""
+SUMMARY_S = 0.5
+"""How many seconds after its timeout a wait may still summarize what it waited for."""
+
+
+def summary_due(timeout_s: float | None) -> float | None:
+    """Return when a caller that waits so long from now needs its summaries, as a time of `time.monotonic`."""
+    return None if timeout_s is None else time.monotonic() + timeout_s + SUMMARY_S
 
 
 def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = None) -> list[Run]:

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 
-def lines_of_failure(project: Project, run: Run) -> Iterator[str]:
+def lines_of_failure(project: Project, run: Run, until: float | None = None) -> Iterator[str]:
     """Return the summary of a run that did not succeed or is stalled, as lines; of one that succeeded its outputs.
 
     The verdict stands without it: bgrun itself may have been removed or replaced while somebody waited.
     """
     try:
-        yield from _lines_of_failure(project, run)
+        yield from _lines_of_failure(project, run, until)
     except BgrunError:
         raise
     except Exception as error:  # noqa: BLE001 - of a module of another version, say
         yield f"(no summary: {type(error).__name__}: {error}; `bgrun report {run.run_id}` may have one)"
 
 
-def _lines_of_failure(project: Project, run: Run) -> Iterator[str]:
+def _lines_of_failure(project: Project, run: Run, until: float | None) -> Iterator[str]:
     if run.live:
         yield from (f"STALLED {why}" for why in (api.insight.stalled(project, run),) if why)
     elif not run.succeeded:
-        yield from lines(api.insight.digest(project, run))
+        yield from lines(api.insight.digest(project, run, until=until))
     elif "outputs" in api.runs.facts_of(project, run.run_id):
         yield from map(output_line, api.insight.outputs(project, run))
 

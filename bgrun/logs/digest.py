@@ -10,6 +10,7 @@ import time
 from bgrun.light import NamedTuple
 from bgrun.logs import combine, excerpt, reports, stall
 from bgrun.logs import search as log_search
+from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.logs.history.comparison import tools_of
 from bgrun.logs.places import Places
 from bgrun.parsers.recognize import ATTEMPT
@@ -54,6 +55,7 @@ class Digest(NamedTuple):
     comparison: how the problems differ from those of an earlier run, or None.
     flaky: the places of problems that are flaky, each with a run in which the test passed.
     unclaimed: how many lines of the tail follow the output of the tools: another command printed them.
+    hurried: whether something was left out since a caller needed the digest: a later look completes it.
     """
 
     run: Run
@@ -77,6 +79,7 @@ class Digest(NamedTuple):
     comparison: Comparison | None = None
     flaky: tuple[tuple[int, str], ...] = ()
     unclaimed: int = 0
+    hurried: bool = False
 
     @property
     def needs_lines(self) -> bool:
@@ -104,7 +107,7 @@ class Digest(NamedTuple):
         return found._replace(comparison=self.comparison._replace(new=new), flaky=flaky)
 
 
-def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -> Digest:
+def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], deadline: Deadline = NEVER) -> Digest:
     """Return the digest of a single run, with up to `MOST_KEPT` problems.
 
     Args:
@@ -112,14 +115,17 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
         run: the run.
         job: its job, which declares problem matchers and reports.
         facts: its meta: the marks of its secrets, which are masked, its project and its attempts.
+        deadline: when a caller needs it.
     """
     known = masking.parse(facts.get("secrets", ""))
-    report, note = reports.reports(at, run, job, known)
+    report, note = reports.reports(at, run, job, known, deadline)
     attempts = state.parse_int(facts.get("attempts", "")) or 1
-    seen, unsearched = log_search.search(at.log, known, job, attempts)
+    seen, unsearched = log_search.search(at.log, known, job, attempts, deadline)
     found = combine.combined(report, seen, Places(facts.get("repo_dir", ""), job.working_dir, job.cmd))
     tried, head, tail = _excerpts(at, known, attempts)
-    notes = [tried, note or "", *(() if run.succeeded else unsearched)]
+    is_partial = bool(unsearched) and (not run.succeeded or bool(found.tests))
+    later = f"for all of it: 'bgrun report {run.run_id}'" if deadline.was_missed else ""
+    notes = [tried, note or "", *(unsearched if is_partial else ()), later if is_partial or note else ""]
     made = Digest(
         run=run,
         counts=(found.tests if run.succeeded else found.counts) or None,
@@ -134,6 +140,7 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str]) -
         silent=found.problems[:MOST_KEPT] if run.succeeded else (),
         complete=not (note or unsearched or found.missing or len(found.problems) > MOST_KEPT),
         unclaimed=0 if run.succeeded else min(found.unclaimed, _MOST_UNCLAIMED),
+        hurried=deadline.was_missed,
     )
     is_bare = made.needs_lines and (made.wrapped or not made.problems)
     most = _TAIL if is_bare else _MOST_UNCLAIMED if made.needs_lines else max(_SHORT_TAIL, made.unclaimed)

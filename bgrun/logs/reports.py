@@ -7,6 +7,7 @@ import os
 
 from bgrun.errors import BgrunError
 from bgrun.light import NamedTuple
+from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.store import masking, meta
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store
@@ -38,7 +39,7 @@ class Taken(NamedTuple):
     note: str | None = None
 
 
-def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> Taken:
+def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark], deadline: Deadline = NEVER) -> Taken:
     """Return the test reports of a run; empty for one that did not run or declares none.
 
     If two runs that write to the same files overlapped, the file times decide which one wrote them; where they
@@ -57,6 +58,7 @@ def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> 
         report = _parsed(
             [(os.path.relpath(path, job.working_dir), f"{at.reports}/{number}") for number, path in index.items()],
             known,
+            deadline,
         )
         notes = "; ".join(filter(None, (note, report and report.note))) or None
         return Taken(report if report and report.counts else None, notes)
@@ -66,9 +68,9 @@ def reports(at: RunPaths, run: Run, job: RenderedJob, known: Sequence[Mark]) -> 
         return Taken(note=f"{job.junit}: cannot read {at.reports}: {error.strerror}")
 
 
-def _parsed(copies: Sequence[tuple[str, str]], known: Sequence[Mark]) -> Report | None:
+def _parsed(copies: Sequence[tuple[str, str]], known: Sequence[Mark], deadline: Deadline) -> Report | None:
     """Return the content of copies with the paths of what was copied; what one lacks does not affect the others."""
-    found = [(path, _parsed_one(copy, known)) for path, copy in copies]
+    found = [(path, _parsed_one(copy, known, deadline)) for path, copy in copies]
     counts: dict[str, int] = {}
     for _, one in found:
         for what, number in one.counts.items():
@@ -79,12 +81,12 @@ def _parsed(copies: Sequence[tuple[str, str]], known: Sequence[Mark]) -> Report 
     return next((one._replace(counts=counts, problems=problems, note=note) for _, one in found), None)
 
 
-def _parsed_one(copy: str, known: Sequence[Mark]) -> Report:
+def _parsed_one(copy: str, known: Sequence[Mark], deadline: Deadline) -> Report:
     from bgrun.parsers import junit
 
     try:
         with os.fdopen(reading.open_regular(copy), "rb") as file:
-            return junit.parse(file, lambda line: masking.shown(line, known))
+            return junit.parse(file, lambda line: masking.shown(line, known), lambda: deadline.is_over)
     except (OSError, BgrunError) as error:
         return junit.Report({}, (), f"cannot be read: {error}")
 

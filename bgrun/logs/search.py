@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 
 from bgrun.light import NamedTuple
 from bgrun.logs import excerpt, masked
-from bgrun.parsers import bounded_regex, problem_matchers, sieve, terminal
+from bgrun.logs.deadline import NEVER, Deadline
+from bgrun.parsers import bounded_regex, problem_matchers, terminal
 from bgrun.parsers.recognize import Recognized, Recognizer
 from bgrun.parsers.shape import LIKELY, WRAPPER, Findings, Found, counted
+from bgrun.parsers.sifting import sieve
 from bgrun.store import masking
 from bgrun.system import reading
 
@@ -20,12 +24,14 @@ if TYPE_CHECKING:
     from bgrun.model import RenderedJob
     from bgrun.store.masking import Mark
 
-SEARCH_S = 8.0
+SEARCH_S, END_S = 5.0, 1.0
 """How many seconds of processor time a log is searched from its beginning, then its end."""
-MATCH_S = 3.0
-"""How many seconds a log is searched with the expressions of a job."""
+MATCH_S, LEAST_MATCH_S = 3.0, 0.1
+"""How many seconds a log is searched with the expressions of a job, and at least if a caller waits."""
 END_BYTES = 8 << 20
-"""How many bytes at the end of a log are always searched; with the expressions of a job only these."""
+"""How many bytes at the end of a log that end is; with the expressions of a job only these are searched."""
+LAST_BYTES = 256 << 10
+"""How many bytes at the end of a log are searched however long it takes."""
 _SOLE = re.compile(
     r"(?:\w+=[\w./:-]* +)*(?:(?:uv|poetry|pdm|pipenv|hatch|rye) +run +)?(?:\S*/)?"
     r"(?:python[\d.]*(?: +-[A-Zbu]\w*)* +-m +)?(pytest|py\.test|unittest)(?= |$)[^;&|<>`$()\n]*$"
@@ -42,8 +48,8 @@ class Seen(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1) -> Seen:
-    """Return the problems in a log and the counts of the tools.
+def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1, deadline: Deadline = NEVER) -> Seen:
+    """Return the problems in a log and the counts of the tools. The time it takes is limited.
 
     Args:
         path: the log.
@@ -51,53 +57,56 @@ def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1
         job: its job; `problems` names the tools to look for, or has matchers; without it all tools are. If its command
             is a test runner alone, lines as other tools print them are what a test printed.
         attempts: how many attempts the run made; only the log of the last one counts.
+        deadline: when a caller needs the result; then only the end of the log is searched any more.
     """
     names = [one for one in job.problems if isinstance(one, str)]
     documents = [one for one in job.problems if not isinstance(one, str)]
     if not job.problems and (sole := _SOLE.match(job.cmd.strip())):
-        seen = _recognized(path, known, (sole[1].replace(".", ""), *_BESIDE), attempts)
-        return seen if seen.recognized.calls else _recognized(path, known, (), attempts)
-    seen = _recognized(path, known, names, attempts) if names or not documents else Seen()
+        seen = _recognized(path, known, (sole[1].replace(".", ""), *_BESIDE), attempts, deadline)
+        return seen if seen.recognized.calls else _recognized(path, known, (), attempts, deadline)
+    seen = _recognized(path, known, names, attempts, deadline) if names or not documents else Seen()
     if not documents:
         return seen
-    matched = _matched(path, known, documents)
+    matched = _matched(path, known, documents, deadline)
     named = [call for call in seen.recognized.calls if call.certainty > WRAPPER or not matched.recognized.calls]
     return Seen(Recognized((*named, *matched.recognized.calls)), seen.notes + matched.notes)
 
 
-def _recognized(path: str, known: Sequence[Mark], names: Sequence[str], attempts: int) -> Seen:
+def _recognized(path: str, known: Sequence[Mark], names: Sequence[str], attempts: int, deadline: Deadline) -> Seen:
     held = max(sieve.MOST_BYTES, 4 * sieve.LONGEST_LINE + masked.ahead(known))
     recognizer = Recognizer(
-        lambda raw: masking.shown(terminal.decode(raw), known),
-        names,
-        retried=attempts > 1,
-        limit_s=SEARCH_S,
-        held=held,
+        lambda raw: masking.shown(terminal.decode(raw), known), names, retried=attempts > 1, held=held
     )
-    reached = 0
-    for piece in masked.read_from(path, 0, known):
-        recognizer.feed(piece.data)
-        reached = piece.end
-        if recognizer.is_late:
+    skipped = reached = 0
+    for most, seconds in ((sys.maxsize, SEARCH_S), (END_BYTES, END_S), (LAST_BYTES, math.inf)):
+        size = reading.size(path)
+        start = max(reached, size - most)
+        is_incomplete = start > reached  # the first line
+        if is_incomplete:
+            recognizer.jump()
+            skipped += start - reached
+        reached, end_s = start, recognizer.used_s + seconds
+        for piece in masked.read_from(path, start, known):
+            if size - reached > LAST_BYTES and (recognizer.used_s > end_s or deadline.is_over):
+                break
+            recognizer.feed(piece.data.partition(b"\n")[2] if is_incomplete else piece.data)
+            is_incomplete = is_incomplete and b"\n" not in piece.data
+            reached = piece.end
+        else:
             break
-    skipped = max(0, reading.size(path) - END_BYTES - reached) if recognizer.is_late else 0
-    if skipped:
-        recognizer.jump()
-        is_begun = False
-        for data, _ in masked.read_from(path, reached + skipped, known):
-            # The first line is incomplete.
-            recognizer.feed(data if is_begun else data.partition(b"\n")[2])
-            is_begun = is_begun or b"\n" in data
-    size = (skipped >> 20) + 1
-    note = f"{size} MiB in the middle of the log {'was' if size == 1 else 'were'} not searched"
+    mebibytes = (skipped >> 20) + 1
+    note = f"{mebibytes} MiB in the middle of the log {'was' if mebibytes == 1 else 'were'} not searched"
     return Seen(recognizer.result(), (note,) if skipped else ())
 
 
-def _matched(path: str, known: Sequence[Mark], documents: Sequence[Any]) -> Seen:
-    limit = bounded_regex.Clock(MATCH_S)
+def _matched(path: str, known: Sequence[Mark], documents: Sequence[Any], deadline: Deadline) -> Seen:
+    seconds = deadline.left_s(MATCH_S, LEAST_MATCH_S)
+    limit = bounded_regex.Clock(seconds)
     lines = excerpt.tail(path, known, END_BYTES)
     found = list(dict.fromkeys(problem_matchers.find(lines, problem_matchers.parse(documents), limit)))
-    notes = [f"the search for problems stopped after {MATCH_S:g}s"] if limit.is_up else []
+    notes = [f"the search for problems stopped after {seconds:.2g}s"] if limit.is_up else []
+    if limit.is_up and seconds < MATCH_S:
+        deadline.was_missed = True
     if reading.size(path) > END_BYTES:
         notes.append(f"only the last {END_BYTES >> 20} MiB of the log were searched")
     counts = counted([Found(one, 0) for one in found])

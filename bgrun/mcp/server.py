@@ -113,18 +113,22 @@ class Calls:
         return await anyio.to_thread.run_sync(do)
 
     async def _bgrun_start(self, job: str, args: tuple[str, ...] = (), wait_s: float = 0) -> dict[str, Any]:
+        until = api.stop.summary_due(tools.clamped(wait_s, self.settings))
         run, more = await self._in_thread(lambda project: tools.start(project, self.settings, job, tuple(args)))
         (ended,) = await self._wait([run.run_id], wait_s, "all") if wait_s else [run]
-        answer = await self._in_thread(lambda project: api.documents.brief_result(project, ended))
+        answer = await self._in_thread(lambda project: api.documents.brief_result(project, ended, until))
         return {**answer, **more, **self._note(wait_s, [ended])}
 
     async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
         asked = self.settings.max_wait_s if timeout_s is None else timeout_s
+        until = api.stop.summary_due(tools.clamped(asked, self.settings))
         # Names are resolved once: the call does not wait for newer runs of a label.
         wanted = await self._in_thread(lambda project: api.references.meant(project, runs, without_stopping=True))
         run_ids = [run.run_id for run in wanted]
         found = await self._wait(run_ids, asked, mode)
-        answers = await self._in_thread(lambda project: [api.documents.brief_result(project, run) for run in found])
+        answers = await self._in_thread(
+            lambda project: [api.documents.brief_result(project, run, until) for run in found]
+        )
         return {**(answers[0] if len(answers) == 1 else {"runs": answers}), **self._note(asked, found)}
 
     async def _wait(self, run_ids: list[str], asked_s: float, mode: str) -> list[Run]:

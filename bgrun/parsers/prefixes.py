@@ -19,7 +19,10 @@ _MOST_HELD, _MOST_NAMES = 16, 1000
 _CLOCK = rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _DATE = rb"\d{4}-\d\d-\d\d[T ]%b(?:Z|[+-]\d\d:?\d\d)?" % _CLOCK
 _FORMS = (
-    rb"[A-Za-z@.][\w@./+-]{0,60}(?:(?::[\w./:-]{1,40}| [A-Za-z][\w:.-]{0,40})?(?: *(?:\||\xe2\x94\x82)|[:$])"
+    # What a repetition stops at, and that a location is none, is said at once: `pytest -v` prints a million lines.
+    rb"[A-Za-z@.][\w@./+-]{0,60}(?![\w@./+-])"
+    rb"(?:(?::(?![\d.:]*:(?: |$))[\w./:-]{1,40}(?![\w./-])| [A-Za-z][\w:.-]{0,40}(?![\w.-]))?"
+    rb"(?: *(?:\||\xe2\x94\x82)|[:$])"
     rb"|(?P<syslog>(?<=\n[A-Z][a-z]{2}) [ \d]\d %b))(?: |$)" % _CLOCK,
     rb"\[(?:(?P<bracketed>%b\])|[^\]\n]{1,60}\] *(?:\||\xe2\x94\x82)|[\w@.][\w@./:#$ -]{0,60}\]:?)(?: |$)" % _DATE,
     rb"(?P<time>%b(?: \d\d[OE](?=[ +]))?|%b|\d{10}\.\d{1,9})(?:[ +]|$)" % (_DATE, _CLOCK),

@@ -6,12 +6,12 @@ Every parser reads the log once; then their claims are settled.
 from __future__ import annotations
 
 import re
-import time
+from time import thread_time
 from typing import NamedTuple
 
 from bgrun.parsers import closing, registry
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Found, Parser, counted
-from bgrun.parsers.sieve import MOST_BYTES
+from bgrun.parsers.sifting.sieve import MOST_BYTES
 from bgrun.parsers.streams import Stream
 
 TYPE_CHECKING = False
@@ -70,13 +70,12 @@ class Recognized(NamedTuple):
 
 
 class Recognizer:
-    """Reads a log that comes in blocks, within a limit of processor time.
+    """Reads a log that comes in blocks; `used_s` is how many seconds of this thread's time that took.
 
     Args:
         show: turns the bytes of a line into clean text with secrets masked.
         names: the tools to look for; empty means all.
         retried: whether the log has several attempts, of which the last one counts.
-        limit_s: how many seconds of this thread's time `feed` takes before `is_late`.
         held: how many bytes of a line are held at most.
     """
 
@@ -86,27 +85,20 @@ class Recognizer:
         names: Collection[str] = (),
         *,
         retried: bool = False,
-        limit_s: float = 60.0,
         held: int = MOST_BYTES,
     ) -> None:
         marks = [lambda: _Attempts(self._forget)] if retried else []
         self._stream = Stream(registry.makers(names), show, held, marks)
-        self._limit_s = limit_s
-        self._used_s = 0.0
+        self.used_s = 0.0
 
     def _forget(self, at: int) -> None:
         self._stream.restart(at)
 
-    @property
-    def is_late(self) -> bool:
-        """Whether the time is used up."""
-        return self._used_s > self._limit_s
-
     def feed(self, block: bytes) -> None:
         """Read the next bytes of the log."""
-        begun = time.thread_time()
+        begun = thread_time()
         self._stream.sieve.feed(block)
-        self._used_s += time.thread_time() - begun
+        self.used_s += thread_time() - begun
 
     def jump(self) -> None:
         """Leave a part of the log out; the next bytes begin a line."""

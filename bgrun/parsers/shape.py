@@ -6,12 +6,14 @@ To add a tool:
 2. Set `name`, and `starts` or `stems`: what the lines have with which something of interest begins. Only lines with one
    of them reach `feed`. `starts` are what follows the indentation: short regular expressions that begin with a literal
    character or `\d`, without repetition of it (`\d[0-9]*`, not `\d+`). They cost next to nothing, so prefer them.
-   `stems` are texts anywhere in a line; each distinct one takes 0.05 s for 100 MB, but those with a part that many
-   tools print (`sieve.COMMON`: `rror`, `FAIL`, `arning` ...) share its cost. Colors are removed before.
+   `stems` are texts anywhere in a line, or tuples of texts that must all be in it; each distinct first one takes 0.05 s
+   for 100 MB, but those with a part that many tools print (`stems.COMMON`: `rror`, `FAIL`, `arning` ...) share its
+   cost. A log may be full of such lines: let them be as particular as the format allows. Colors are removed before.
 3. Write `feed(line)`. A line is clean: no escapes, secrets masked, no line feed, at most `longest` characters; its
    indentation is kept. Use anchored, linear expressions: `(\S+)` and `[^:]+`, no nested repetition. Return True to get
    the next line whatever is in it (within a section, a traceback, a block), False to get lines with a stem only. If
-   lines before such a line matter, set `context` to their number (the heading of a file above its first finding).
+   lines before such a line matter, set `context` to their number (the heading of a file above its first finding). A
+   parser that wants every line of a long output may `leap` over many at once.
 4. Call `begin` at the tool's own heading if it has one, `report` for each problem, and `finish` at its own total. What
    lies between belongs to one call of the tool; a log may hold several. Without heading or total, `report` is enough.
 5. Name the class in `registry.py`.
@@ -133,6 +135,11 @@ def number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) < 10 else None
 
 
+def numbered(text: str) -> tuple[str, ...]:
+    """Return stems for a text that a number follows."""
+    return tuple(f"{text}{digit}" for digit in "0123456789")
+
+
 def finding(file: str | None, line: str | None, rule: str | None, message: str, severity: str = "error") -> Problem:
     """Return a finding in a file; empty text stands for what is unknown."""
     return Problem(file or None, number(line), rule or None, message, severity)
@@ -142,18 +149,20 @@ class Parser:
     """The base of all parsers: collects problems into calls of the tool.
 
     name: the tool, as in `problems:` of a job and in the documentation.
-    stems: texts, one of which is in a line that it needs.
+    stems: texts, one of which is in a line that it needs; of a tuple, all are.
     starts: regular expressions, one of which such a line begins with. Without both it gets every line.
     context: how many lines before such a line it gets, too.
     longest: how many characters of a line it gets.
+    leaps: whether it implements `leap`.
     at: the position of the current line in the log; set before `feed`.
     """
 
     name: str = ""
-    stems: tuple[str, ...] = ()
+    stems: tuple[str | tuple[str, ...], ...] = ()
     starts: tuple[str, ...] = ()
     context: int = 0
     longest: int = 4096
+    leaps: bool = False
 
     def __init__(self) -> None:
         self.at = 0
@@ -161,9 +170,19 @@ class Parser:
         self._call: Findings | None = None
         self._found: list[Found] = []
         self._dropped: dict[str, int] = {}
+        self._last = 0
 
     def feed(self, line: str) -> bool:
         """Read a line; return whether the next one is wanted whatever is in it."""
+        raise NotImplementedError
+
+    def leap(self, data: bytes, at: int) -> tuple[int, int]:
+        """Read whole lines at once that begin at an offset.
+
+        Return where the first line begins that is not read, and where the next one that is worth another try. Called
+        if this parser alone wants every line. It must find what `feed` would have found in these lines, and they must
+        not be ones that another tool may claim.
+        """
         raise NotImplementedError
 
     def begin(self, *, owns: bool = False, base: str = "", certainty: int = SURE) -> None:
@@ -201,6 +220,18 @@ class Parser:
             what = _outcome(problem)
             self._dropped[what] = self._dropped.get(what, 0) + 1
 
+    def counts_only(self, severity: str) -> bool:
+        """Count a finding at the current line if the call has too many to keep it; return whether it has.
+
+        A parser of which logs may be full saves the time to make one.
+        """
+        if len(self._found) < MOST_FOUND:
+            return False
+        what = "warnings" if severity in MILD else "errors"
+        self._dropped[what] = self._dropped.get(what, 0) + 1
+        self._last = self.at
+        return True
+
     def finish(self, counts: Mapping[str, int] | None = None, total: int | None = None, certainty: int = SURE) -> None:
         """End the call at the current line: the tool's own total.
 
@@ -217,18 +248,18 @@ class Parser:
     def close(self) -> None:
         """End the call at its last problem, for a tool without a total: what comes next belongs to another call."""
         if self._call is not None:
-            self._close(self._call.end)
+            self._close(max(self._call.end, self._last))
 
     def findings(self) -> tuple[Findings, ...]:
         """Return one result for each call of the tool."""
-        self._close(self._call.end if self._call else self.at)
+        self._close(max(self._call.end, self._last) if self._call else self.at)
         return tuple(self._calls)
 
     def _close(self, end: int) -> None:
         if self._call is not None:
             call = self._call._replace(end=max(end, self._call.start), found=tuple(self._found), dropped=self._dropped)
             self._calls.append(call._replace(counts=call.counts or counted(self._found, self._dropped)))
-        self._call, self._found, self._dropped = None, [], {}
+        self._call, self._found, self._dropped, self._last = None, [], {}, 0
 
 
 def _outcome(problem: Problem) -> str:

@@ -6,7 +6,7 @@ from bgrun.parsers import prefixes
 from bgrun.parsers.directories import Directories
 from bgrun.parsers.prefixes import Prefixes
 from bgrun.parsers.shape import SURE
-from bgrun.parsers.sieve import Sieve
+from bgrun.parsers.sifting.sieve import Sieve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,9 +9,11 @@ import pytest
 from bgrun.api import documents
 from bgrun.cli import digest_text
 from bgrun.logs import digest as digests
-from bgrun.logs import excerpt, search
+from bgrun.logs import excerpt, reader, search
+from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.logs.history.comparison import Comparison
 from bgrun.model import RenderedJob, Run
+from bgrun.parsers import recognize
 from bgrun.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -34,10 +36,10 @@ def a_run(state: str = "failed") -> Run:
     return Run(**known)  # type: ignore[arg-type]
 
 
-def digest_of(folder: Path, log: str, state: str = "failed", **job: object) -> Digest:
+def digest_of(folder: Path, log: str, state: str = "failed", *, deadline: Deadline = NEVER, **job: object) -> Digest:
     (folder / f"{RUN_ID}.log").write_text(log)
     made = RenderedJob("x", "", **{"cmd": "ruff check", "shell": "", "working_dir": str(folder), **job})  # type: ignore[arg-type]
-    return digests.of_run(RunPaths(str(folder), RUN_ID), a_run(state), made, {"repo_dir": str(folder)})
+    return digests.of_run(RunPaths(str(folder), RUN_ID), a_run(state), made, {"repo_dir": str(folder)}, deadline)
 
 
 LINE = "y" * 63 + "\n"
@@ -56,12 +58,70 @@ def test_a_search_that_takes_too_long_continues_at_the_end_of_the_log_and_says_s
 ) -> None:
     monkeypatch.setattr(search, "SEARCH_S", 0.0)
     monkeypatch.setattr(search, "END_BYTES", 1000)
+    monkeypatch.setattr(search, "LAST_BYTES", 1000)
     middle = PROBLEM.replace("3:1", "2:1") + LINE * 4000
     found = digest_of(tmp_path, PROBLEM.replace("3:1", "1:1") + LINE * 1500 + middle + PROBLEM)
     assert [one.line for one in found.problems] == [1, 3]
     assert found.note == "1 MiB in the middle of the log was not searched"
     # A short log is searched whole, however late it is.
     assert digest_of(tmp_path, PROBLEM).note is None
+
+
+@pytest.fixture
+def slow_clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let each block of a log take half a second of processor time; return that clock, which shows twice as much."""
+    at = [0.0]
+
+    def tick() -> float:
+        at[0] += 0.5  # it is read before and after each block
+        return at[0]
+
+    monkeypatch.setattr(recognize, "thread_time", tick)
+    return at
+
+
+def test_the_end_of_a_log_is_searched_for_a_limited_time_too(tmp_path: Path, slow_clock: list[float]) -> None:
+    first, last = PROBLEM.replace("3:1", "1:1"), PROBLEM
+    found = digest_of(tmp_path, first + LINE * ((12 << 20) // len(LINE)) + last)
+    assert [one.line for one in found.problems] == [1, 3]
+    assert found.note == "11 MiB in the middle of the log were not searched"
+    blocks = search.LAST_BYTES // reader.BLOCK + 1
+    assert slow_clock[0] / 2 <= search.SEARCH_S + search.END_S + blocks / 2 + 2
+    assert (found.complete, found.hurried) == (False, False)
+
+
+def test_a_caller_in_a_hurry_gets_what_the_end_of_the_log_has(tmp_path: Path) -> None:
+    first, last = PROBLEM.replace("3:1", "1:1"), "3 failed, 2 passed in 0.1s\n"
+    failed = "FAILED t.py::test_a - no\n"
+    log = first + LINE * ((1 << 20) // len(LINE)) + failed + last
+    found = digest_of(tmp_path, log, deadline=Deadline(0.0))
+    assert [one.id for one in found.problems] == ["t.py::test_a"]
+    assert (found.counts, found.unrecognized) == ({"failed": 3, "passed": 2}, 2)
+    assert found.note == f"1 MiB in the middle of the log was not searched; for all of it: 'bgrun report {RUN_ID}'"
+    assert (found.complete, found.hurried) == (False, True)
+    # One who has time gets all of it.
+    whole = digest_of(tmp_path, log)
+    assert (len(whole.problems), whole.note, whole.hurried) == (2, None, False)
+
+
+def test_what_is_short_enough_is_searched_whole_in_any_hurry(tmp_path: Path) -> None:
+    found = digest_of(tmp_path, PROBLEM + LINE * ((search.LAST_BYTES - 100) // len(LINE)), deadline=Deadline(0.0))
+    assert ([one.line for one in found.problems], found.note, found.hurried) == ([3], None, False)
+
+
+def test_of_a_run_that_succeeded_it_says_that_its_counts_are_not_whole(tmp_path: Path) -> None:
+    log = "3 passed in 0.1s\n" + LINE * ((1 << 20) // len(LINE)) + "4 passed in 0.1s\n"
+    found = digest_of(tmp_path, log, "succeeded", cmd="make", deadline=Deadline(0.0))
+    assert (found.counts, (found.note or "")[:5]) == ({"passed": 4}, "1 MiB")
+    assert digest_of(tmp_path, LINE * (1 << 14), "succeeded", deadline=Deadline(0.0)).note is None
+
+
+def test_matchers_of_the_job_have_less_time_in_a_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "LEAST_MATCH_S", 0.0)
+    found = digest_of(tmp_path, "at 1: a\n", problems=(MATCHER,), deadline=Deadline(0.0))
+    assert (found.problems, found.hurried) == ((), True)
+    assert found.note == f"the search for problems stopped after 0s; for all of it: 'bgrun report {RUN_ID}'"
+    assert len(digest_of(tmp_path, "at 1: a\n", problems=(MATCHER,)).problems) == 1
 
 
 def test_of_a_log_with_matchers_of_the_job_the_end_is_searched_and_the_rest_said_to_be_unread(tmp_path: Path) -> None:

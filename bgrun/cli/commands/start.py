@@ -119,12 +119,13 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
     from bgrun.cli.commands.wait import wait_for
     from bgrun.cli.exit_codes import exit_code
 
+    until = api.stop.summary_due(args.timeout)
     (finished,) = wait_for(project, [started.run_id], args)
     if args.json:
-        output.document(api.documents.started(project, finished, joined=joined, ended=True))
+        output.document(api.documents.started(project, finished, joined=joined, ended=True, until=until))
     if not args.json and not args.quiet:
         for one in (*_members(project, finished), finished):
             output.out(format.result_line(one))
-        for line in digest_text.lines_of_failure(project, finished):
+        for line in digest_text.lines_of_failure(project, finished, until):
             output.out(line)
     return exit_code(finished, own=args.exit_code)

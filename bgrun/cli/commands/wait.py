@@ -28,13 +28,14 @@ def wait(project: Project, args: Args) -> int:
     wanted = several(project, args.refs, without_stopping=True)
     if args.exit_code:
         require_one(wanted)
+    until = api.stop.summary_due(args.timeout)
     runs = wait_for(project, [run.run_id for run in wanted], args)
     if args.json:
-        output.document(api.documents.waited(project, runs))
+        output.document(api.documents.waited(project, runs, until))
     elif not args.quiet:
         for run in runs:
             output.out(format.result_line(run))
-            for line in reports.lines_of_failure(project, run):
+            for line in reports.lines_of_failure(project, run, until):
                 output.out(line)
     if args.exit_code:
         return exit_code(runs[0], own=True)

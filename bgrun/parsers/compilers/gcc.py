@@ -17,6 +17,7 @@ _OTHERS = (".py", ".pyi", ".java", ".kt", ".rs", ".go", ".sh", ".bash", ".ipynb"
 _C = re.compile(r"\.(?:[cChm]|cc|cpp|cxx|c\+\+|hh|hpp|hxx|cu|cuh|mm|inl|tcc|ipp|[sS]|asm|f|f90|F90|ino)$")
 _FILE = re.compile(r"\.[A-Za-z][\w+-]*$|^(?!\w+:)\S*/")
 """What may be a file of another language, and is no time of day or address: `12:30:45: error: …`."""
+_SHELLCHECK = re.compile(r" \[SC\d+\]$")
 _ENDS = ("linker command failed", "ld returned ")
 _MOST_SEEN = 10_000
 
@@ -30,29 +31,37 @@ class Gcc(Parser):
     def __init__(self) -> None:
         super().__init__()
         self._seen: set[tuple[str, str, str]] = set()
+        self._file = ""
+        self._is_c = self._may_be_foreign = False
 
     def feed(self, line: str) -> bool:
         """Read a line with an error or a warning; notes explain the one before them."""
         if match := _FINDING.match(line):
             file, number, column, severity, text = match.groups()
-            if not _is_foreign(file, text) and (_C.search(file) or (column and _FILE.search(file))):
+            self._enter(file)
+            is_foreign = self._may_be_foreign or (text[-1:] == "]" and _SHELLCHECK.search(text))
+            if not is_foreign and (self._is_c or (column and _FILE.search(file))):
                 self._once(file, number, severity, text)
         elif (match := _DRIVER.match(line)) and not match[2].startswith(_ENDS):
             self._once("", "", match[1], match[2])
         return False
 
+    def _enter(self, file: str) -> None:
+        """Note which file it is: many findings of one follow each other."""
+        if file != self._file:
+            self._file = file
+            self._may_be_foreign = file.endswith(_OTHERS)
+            self._is_c = _C.search(file) is not None
+
     def _once(self, file: str, number: str, severity: str, text: str) -> None:
-        rule = _RULE.match(text)
         key = (file, number, text)
         if key in self._seen:
             return
         if len(self._seen) < _MOST_SEEN:
             self._seen.add(key)
-        certainty = LIKELY if not file or _C.search(file) else WEAK
+        certainty = LIKELY if not file or self._is_c else WEAK
         level = "warning" if severity.lower() == "warning" else "error"
+        if self.counts_only(level):
+            return
+        rule = _RULE.match(text)
         self.report(finding(file, number, rule[2] if rule else None, rule[1] if rule else text, level), certainty)
-
-
-def _is_foreign(file: str, text: str) -> bool:
-    """Return whether another tool prints such a line: a file of another language, or a code of ShellCheck."""
-    return file.endswith(_OTHERS) or bool(re.search(r" \[SC\d+\]$", text))

@@ -24,8 +24,8 @@ class Javac(Parser):
     """javac. It prints errors and warnings in the order of the files, then the number of each."""
 
     name = "javac"
-    stems = ("error: ", "warning: ", " error", " warning")
-    starts = ("Usage: javac", "only showing")
+    stems = (("error: ", ".java:"), ("warning: ", ".java:"))
+    starts = ("error: ", "warning: ", r"\d[0-9]* (?:error|warning)s?(?![^\r\n])", "Usage: javac", "only showing")
 
     def __init__(self) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ class Ld(Parser):
     """A linker, whichever one the compiler calls. Its file is a source only if that was compiled with `-g`."""
 
     name = "ld"
-    stems = ("ndefined ", "multiple definition", "duplicate symbol", "ld: ", "error: ")
+    stems = ("ndefined ", "multiple definition", "duplicate symbol", "ld: ", ("error: ", "ld"), ("error: ", "linker "))
 
     def __init__(self) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ class Rustc(Parser):
     """rustc, alone or called by cargo, and Clippy."""
 
     name = "rustc"
-    stems = (": error", ": warning")
+    stems = ((": error", ".rs:"), (": warning", ".rs:"))
     starts = ("error", "warning", r'\{"reason":"compiler-message"', r'\{"\$message_type":"diagnostic"')
     longest = 64 << 10
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.parsers.linters.alike import Alike
-from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding
+from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ class Flake8(Parser):
     """flake8. It prints no total."""
 
     name = "flake8"
-    stems = (".py",)
+    stems = (*numbered(".py:"), *numbered(".pyi:"), *numbered(".ipynb:"), ".ipynb:cell ")
     starts = ("Found ",)
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ class Mypy(Parser):
     """mypy and dmypy. Notes explain an error or answer `reveal_type`: they are no problems."""
 
     name = "mypy"
-    stems = (": error:", ": warning:")
+    stems = (": error:", (": warning:", ".py"), (": warning:", "  ["))
     starts = ("Found ", r'\{"file": "')
 
     def __init__(self) -> None:

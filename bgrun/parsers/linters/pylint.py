@@ -6,7 +6,7 @@ import re
 
 from bgrun.parsers import documents
 from bgrun.parsers.documents import Documents
-from bgrun.parsers.shape import SURE, Parser, finding
+from bgrun.parsers.shape import SURE, Parser, finding, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Pylint(Parser):
     """pylint. Fatal messages are errors; conventions and refactorings are less than warnings."""
 
     name = "pylint"
-    stems = (".py",)
+    stems = (*numbered(".py:"), *numbered(".pyi:"), *numbered(".py("), *numbered(".pyi("))
     starts = ("Your code has been rated", _TYPE, *documents.starts(documents.PYLINT[1:]))
     context = documents.CONTEXT
 

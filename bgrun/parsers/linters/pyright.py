@@ -22,7 +22,7 @@ class Pyright(Parser):
     """pyright. A message may have several lines, and the last one ends with the rule."""
 
     name = "pyright"
-    stems = (" - error: ", " - warning: ", " error")
+    stems = (" - error: ", " - warning: ", (" error", " warning"))
     starts = documents.starts(documents.PYRIGHT)
     context = documents.CONTEXT
 

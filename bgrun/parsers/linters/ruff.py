@@ -9,7 +9,7 @@ from bgrun.parsers import documents
 from bgrun.parsers.documents import Documents
 from bgrun.parsers.linters.alike import TOTAL_OF_RUFF, Alike
 from bgrun.parsers.linters.ruff_junit import START, RuffJunit
-from bgrun.parsers.shape import SURE, WEAK, Parser, finding
+from bgrun.parsers.shape import SURE, WEAK, Parser, finding, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,14 @@ class Ruff(Parser):
     """ruff, versions 0.1 to 0.17: `check` in its forms for people and machines, and what `format --check` prints."""
 
     name = "ruff"
-    stems = (".py", ".ipynb", "error: Failed to parse")
+    stems = (
+        *numbered(".py:"),
+        *numbered(".pyi:"),
+        *numbered(".ipynb:"),
+        ".ipynb:cell ",
+        *(f".{kind}:{end}" for kind in ("py", "pyi", "ipynb") for end in "\r\n"),
+        "error: Failed to parse",
+    )
     starts = (
         "--> ",
         "Found ",

@@ -8,10 +8,11 @@ the same name. Lines of results count only where there is no summary (`-v --no-s
 from __future__ import annotations
 
 import re
+from collections import deque
 from itertools import takewhile
 from typing import NamedTuple
 
-from bgrun.parsers.shape import SURE, Findings, Parser, Problem
+from bgrun.parsers.shape import MOST_FOUND, SURE, Findings, Parser, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ class _Call:
         self.listed: list[_Listed] = []
         self.results: list[_Listed] = []
         self.ended: set[str] = set()
-        self.loose: list[_Listed] = []
-        self.errors: list[tuple[str, int]] = []
+        self.loose: deque[_Listed] = deque(maxlen=MOST_FOUND)
+        self.errors: deque[tuple[str, int]] = deque(maxlen=MOST_FOUND)
 
     @property
     def is_inside(self) -> bool:
@@ -199,7 +200,10 @@ class Pytest(Parser):
     """pytest, any style of traceback, with its plugins xdist and subtests."""
 
     name = "pytest"
-    stems = (" passed", " failed", " error", " warning", "FAILED", "ERROR")
+    stems = (
+        (" passed", " in "), (" failed", " in "), (" error", " in "), (" warning", " in "),
+        "FAILED", "ERROR", "pytest: error: ", "py.test: error: ", "__main__.py: error: ",
+    )  # fmt: skip
     starts = ("==========", "rootdir: ", "no tests ran", "\\d[0-9]* (?:skipped|xfailed|xpassed|deselected)")
 
     def __init__(self) -> None:
@@ -221,7 +225,8 @@ class Pytest(Parser):
         elif not of.is_inside and (usage := _USAGE.match(line)):
             self._refused(usage[1])
         elif line.startswith(_INTERNAL):
-            of.errors = [(line.removeprefix(_INTERNAL), self.at)]
+            of.errors.clear()
+            of.errors.append((line.removeprefix(_INTERNAL), self.at))
         else:
             of.feed(line, self.at)
             if of.ran_nothing and of.errors:
@@ -260,7 +265,7 @@ class Pytest(Parser):
         counts = {_KEYS.get(what, what): int(number) for number, what in _COUNT.findall(total)}
         bad = sum(counts.get(what, 0) for what in ("failed", "errors", "subtests failed"))
         if not (self._of.listed or self._of.sections):
-            self._of.listed = self._of.loose[-bad:] if bad else []
+            self._of.listed = list(self._of.loose)[-bad:] if bad else []
         self._report_all()
         if not counts:
             self._report_usage()
@@ -277,7 +282,7 @@ class Pytest(Parser):
     def _report_usage(self) -> None:
         for message, at in self._of.errors:
             self.report(_usage(message), SURE, at)
-        self._of.errors = []
+        self._of.errors.clear()
 
 
 def _usage(message: str) -> Problem:

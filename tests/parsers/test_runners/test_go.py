@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgrun.parsers import terminal
+from bgrun.parsers.recognize import Recognizer
+from bgrun.parsers.test_runners.golang.go import Go
 from tests.parsers.test_runners.test_javascript import found, read
 
 TESTIFY = """\
@@ -68,3 +75,56 @@ def test_a_line_that_a_program_logs_is_no_error_of_the_compiler() -> None:
 def test_a_panic_that_is_only_printed_is_none() -> None:
     log = "--- FAIL: TestA (0.00s)\n    a_test.go:3: bad\npanic: only printed\nFAIL\nFAIL\texample.com/x\t0.1s\n"
     assert found(log) == [("a_test.go", 3, "TestA", "bad")]
+
+
+NAMES = st.sampled_from(["TestA", "TestB", "TestC_d"])
+LOGGED = st.sampled_from(
+    [
+        "",
+        "    a_test.go:3: got 1, want 2\n",
+        "    --- FAIL: TestA/x (0.00s)\n",
+        "printed\n",
+        "panic: no\n",
+        "=== CONT  TestA\n",
+    ]
+)
+ENDED = st.sampled_from(["PASS", "PASS", "PASS", "PASS", "FAIL", "SKIP"])
+
+
+@st.composite
+def verbose_tests(draw: st.DrawFn) -> str:
+    """Return the output of one test with `-v`, which may have subtests."""
+    name, subtests = draw(NAMES), draw(st.lists(st.sampled_from("xyz"), max_size=3, unique=True))
+    runs = "".join(f"=== RUN   {name}/{one}\n{draw(LOGGED)}" for one in subtests)
+    ends = "".join(f"    --- {draw(ENDED)}: {name}/{one} (0.00s)\n" for one in subtests)
+    return f"=== RUN   {name}\n{draw(LOGGED)}{runs}{draw(LOGGED)}--- {draw(ENDED)}: {name} (0.01s)\n{ends}"
+
+
+@given(st.lists(verbose_tests(), max_size=12), st.sampled_from(["", "FAIL\n", "PASS\n"]), st.integers(40, 1000))
+def test_tests_that_passed_are_read_at_once_with_the_same_result(tests: list[str], end: str, size: int) -> None:
+    log = ("".join(tests) + end + "FAIL\texample.com/shop\t0.1s\n").encode()
+    results = []
+    for leaps in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Go, "leaps", leaps)
+            recognizer = Recognizer(lambda raw: terminal.clean(terminal.decode(raw)))
+            for at in range(0, len(log), size):
+                recognizer.feed(log[at : at + size])
+            results.append(recognizer.result())
+    assert results[0] == results[1]
+
+
+def test_a_million_tests_that_passed_are_not_read_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = 0
+    feed = Go.feed
+
+    def counted(parser: Go, line: str) -> bool:
+        nonlocal lines
+        lines += 1
+        return feed(parser, line)
+
+    monkeypatch.setattr(Go, "feed", counted)
+    one = "=== RUN   Test{0}\n    a_test.go:3: ok\n=== RUN   Test{0}/x\n--- PASS: Test{0} (0.00s)\n    --- PASS: Test{0}/x (0.00s)\n"
+    log = "".join(one.format(number) for number in range(2000)) + "FAIL\texample.com/shop\t0.1s\n"
+    assert dict(read(log).counts) == {"errors": 1, "passed": 2000}
+    assert lines < 200  # of 10,000

@@ -18,6 +18,17 @@ _RUN = re.compile(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
 _RESULT = re.compile(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
 _PACKAGE = re.compile(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
 _COMPILER = re.compile(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):\d+: (\S.*)$")
+_NAME = rb"[^\s/]+"
+_PASSED = re.compile(
+    rb"(?:=== RUN   (" + _NAME + rb")\n(?:=== RUN   \1/\S+\n|    (?! *--- )[^\n]*\n)*"
+    rb"--- PASS: \1 \(\d[\d.]*s\)\n(?: +--- PASS: \1/\S+ \(\d[\d.]*s\)\n)*(?=\S))+"
+)
+"""Tests with `-v` that passed, and what they logged."""
+_TEST = re.compile(rb"\n=== RUN   " + _NAME + rb"\n")
+_STEP = 500
+"""How many bytes at least are read line by line before the next such tests are looked for."""
+_NAMES = re.compile(r"^=== RUN   (\S+)$", re.MULTILINE)
+_RESULTS = re.compile(r"^ *--- PASS: ", re.MULTILINE)
 _EVENT = '"Action":"'
 
 
@@ -28,6 +39,7 @@ class Go(Parser):
     """
 
     name = "go"
+    leaps = True
     stems = (".go:",)
     starts = (
         "--- FAIL: ",
@@ -101,6 +113,19 @@ class Go(Parser):
         self.finish(summary.counts, summary.counts.get("failed", 0))
         self._summed = len(self._calls)
         return False
+
+    def leap(self, data: bytes, at: int) -> tuple[int, int]:
+        """Read tests that passed; a log of `go test -v` may have a million."""
+        may_skip = self._package is not None and self._package.may_skip and self._summary is None
+        if self._package and may_skip and (found := _PASSED.match(data, at)):
+            text = found[0].decode("utf-8", "replace")
+            names = _NAMES.findall(text)
+            # Of a test that is still running when its parent ends there is no result.
+            if len(names) == len(_RESULTS.findall(text)):
+                self._package.skip(names)
+                at = found.end()
+        again = _TEST.search(data, at + _STEP)
+        return at, again.start() + 1 if again else len(data)
 
     def findings(self) -> tuple[Findings, ...]:
         if self._package:

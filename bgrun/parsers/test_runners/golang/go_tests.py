@@ -9,7 +9,7 @@ from bgrun.parsers.shape import Problem, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _LOG = re.compile(r"^ +([^\s:][^:]*\.go):(\d+): ?(.*)$")
 _FRAME = re.compile(r"^\t(\S.*\.go):(\d+)(?: \+0x[0-9a-f]+)?$")
@@ -81,6 +81,11 @@ class _Test:
         return next(iter(spoken or self.logged[-1:]), None)
 
 
+_PASSED = _Test()
+"""Stands for each test that passed while nobody looked."""
+_PASSED.state = "pass"
+
+
 class _Panic:
     """A panic, and where."""
 
@@ -125,19 +130,38 @@ class Package:
     def run(self, name: str) -> None:
         """Note that a test runs, or continues."""
         self.is_verbose = True
-        self._tests.setdefault(name, _Test())
+        self._of(name)
         self._current = name
+
+    def _of(self, name: str) -> _Test:
+        test = self._tests.get(name)
+        if test is None or test is _PASSED:
+            test = self._tests[name] = _Test()
+        return test
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether tests that passed may be noted at once: nothing else is going on."""
+        current = self._tests.get(self._current)
+        return self._panic is None and (current is None or bool(current.state))
+
+    def skip(self, names: Iterable[str]) -> None:
+        """Note that these tests ran and passed."""
+        self.is_verbose = True
+        self._tests.update(dict.fromkeys(names, _PASSED))
+        self._current = ""
 
     def result(self, name: str, state: str, at: int) -> None:
         """Note that a test ended: `pass`, `fail` or `skip`."""
         if self.is_verbose and name not in self._tests:
             return
         self._current = name
-        test = self._tests.setdefault(name, _Test())
+        test = self._of(name)
         test.state = state
         if state != "fail":
             test.logged.clear()
-        self._at.setdefault(name, at)
+        else:
+            self._at.setdefault(name, at)
 
     def text(self, line: str, test: str = "", *, is_error: bool | None = None) -> None:
         """Read a line that the current test printed, or the one that is named; `is_error` if Go says so."""

@@ -1,18 +1,19 @@
 """Give each parser the lines of a log that it needs, in linear time and little memory.
 
-A log is searched for the stems of all parsers at once, as bytes; only around hits it is split into lines. What lines
-begin with costs next to nothing, however many there are: one expression is tried at each line feed.
+A log is searched for the stems of all parsers at once, as bytes (`stems.py`); only around hits it is split into lines.
+Where a single parser wants every line, it may leap over many at once.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cache
+
+from bgrun.parsers.sifting import stems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from bgrun.parsers.shape import Parser
 
@@ -20,9 +21,9 @@ LONGEST_LINE = 4096
 """How many characters of a line a parser gets."""
 MOST_BYTES = 64 << 10
 """How many bytes of a line are held; of the rest of it only what follows the last carriage return is kept."""
-COMMON = (b"rror", b"FAIL", b"ailed", b"ailing", b"assed", b"arning", b"irectory")
-"""Stems that stand for many longer ones."""
 _CONTEXT = 4 << 10
+_WINDOW = 8 << 10
+"""How many bytes are searched at a time: a parser may leap over those that follow."""
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\([0-9A-Z])")
 
 
@@ -56,7 +57,9 @@ class Sieve:
         self._rest = b""
         self._before = b""
         self.restart()
-        self._plan = _plan(tuple((parser.stems, parser.starts) for parser in self.parsers))
+        self._stems = stems.of(tuple((parser.stems, parser.starts) for parser in self.parsers))
+        self._leaping = {number for number, parser in enumerate(self.parsers) if parser.leaps}
+        self._has_context = {number for number, parser in enumerate(self.parsers) if parser.context}
 
     def restart(self) -> None:
         """Replace the parsers with new ones: what was fed before does not count."""
@@ -115,54 +118,59 @@ class Sieve:
         """Read whole lines."""
         if b"\x1b" in data:
             data = _ESCAPES.sub(b"", data)
-        at = 0
-        for start, wanted in self._hits(data):
-            at = self._inner(data, at, start)
-            at = self._line(data, start, wanted)
-        self._inner(data, at, len(data))
+        at, place = 0, self._at
+        while at < len(data):
+            if self._may_leap:
+                reached, end = self.parsers[next(iter(self._inside))].leap(data, at)
+                self._passed(data[at:reached])
+                self._searched(data[reached:end])
+                at = end
+            else:
+                end = data.find(b"\n", at + _WINDOW) + 1 or len(data)
+                at += self._searched(data[at:end], until_leap=True)
         if self._watch:
-            self._watch(data, self._at)
+            self._watch(data, place)
+
+    @property
+    def _may_leap(self) -> bool:
+        return len(self._inside) == 1 and not self._leaping.isdisjoint(self._inside)
+
+    def _searched(self, data: bytes, *, until_leap: bool = False) -> int:
+        """Read whole lines, those that parsers may need; return how many bytes, which may be fewer `until_leap`."""
+        at = 0
+        for start, judged in self._stems.hits(data):
+            at = self._inner(data, at, start)
+            at = self._line(data, start, judged)
+            if until_leap and self._inside and self._may_leap:
+                self._passed(data[:at])
+                return at
+        self._inner(data, at, len(data))
+        self._passed(data)
+        return len(data)
+
+    def _passed(self, data: bytes) -> None:
+        """Note that these lines were read."""
         self._before = data[-_CONTEXT:] if len(data) >= _CONTEXT else (self._before + data)[-_CONTEXT:]
         self._at += len(data)
-
-    def _hits(self, data: bytes) -> list[tuple[int, set[int]]]:
-        """Return the start of each line with a stem, and the parsers that may want it."""
-        found: dict[int, set[int]] = {}
-        if self._plan.always:
-            at = 0
-            while at < len(data):
-                found[at] = set(self._plan.always)
-                at = data.index(b"\n", at) + 1
-        begun = b"\n" + (data.replace(b"\r", b"\n") if b"\r" in data else data)
-        for match in self._plan.starts.finditer(begun):
-            first = match.start(1) - 1
-            found.setdefault(data.rfind(b"\n", 0, first) + 1, set()).update(self._plan.begun_by[data[first]])
-        is_ascii = data.isascii()
-        for stem, wanted in self._plan.stems:
-            at = -1 if is_ascii and not stem.isascii() else data.find(stem)
-            while at >= 0:
-                found.setdefault(data.rfind(b"\n", 0, at) + 1, set()).update(wanted)
-                at = data.find(stem, data.index(b"\n", at))
-        return sorted(found.items())
 
     def _inner(self, data: bytes, at: int, end: int) -> int:
         """Feed lines to the parsers that want every line, until there is none."""
         while self._inside and at < end:
-            at = self._line(data, at, ())
+            at = self._line(data, at, 0)
         return at
 
-    def _line(self, data: bytes, start: int, wanted: Iterable[int]) -> int:
-        """Feed a line to the parsers that want it; return where the next one begins."""
+    def _line(self, data: bytes, start: int, judged: int) -> int:
+        """Feed a line to the parsers that need it; return where the next one begins."""
         end = data.index(b"\n", start)
         raw = data[start:end]
-        shown = raw.rstrip(b"\r")
-        begun = b"\n" + shown[shown.rfind(b"\r") + 1 :]
-        readers = {one for one in wanted if one not in self._inside and self._plan.needed[one].match(raw, begun)}
-        readers |= self._inside
+        readers = self._stems.readers(judged, raw) if judged else ()
+        if self._inside:
+            readers = sorted({*readers, *self._inside}) if readers else sorted(self._inside)
         if readers:
             text = self._show(raw)
-            for number in sorted(readers):
-                self._context(number, data, start)
+            for number in readers:
+                if number in self._has_context:
+                    self._context(number, data, start)
                 self._give(number, text, self._at + start, end + 1 - start)
         return end + 1
 
@@ -188,72 +196,3 @@ class Sieve:
             if at >= self._fed_to[number]:
                 self._give(number, self._show(line), at, len(line) + 1)
             at += len(line) + 1
-
-
-class _Plan:
-    """What lines to search for, and which parsers may want them.
-
-    needed: of each parser, the lines that it needs.
-    always: the parsers that need every line.
-    stems: each stem, and the parsers that may want a line with it.
-    starts: an expression for the start of a line, and by its first byte the parsers that may want it.
-    """
-
-    def __init__(self, wanted: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
-        self.needed = [_Needed(stems, starts) for stems, starts in wanted]
-        self.always = {number for number, needed in enumerate(self.needed) if needed.is_all}
-        every = _reduced({stem for needed in self.needed for stem in needed.stems})
-        self.stems = [(stem, self._wanting(stem)) for stem in every]
-        begun = [(start, number) for number, (_, starts) in enumerate(wanted) for start in starts]
-        self.starts = _any_start(start for start, _ in begun)
-        self.begun_by: dict[int, set[int]] = {}
-        for start, number in begun:
-            for byte in _first(start):
-                self.begun_by.setdefault(byte, set()).add(number)
-
-    def _wanting(self, stem: bytes) -> set[int]:
-        return {number for number, needed in enumerate(self.needed) if any(stem in one for one in needed.stems)}
-
-
-_plan = cache(_Plan)
-
-
-class _Needed:
-    """Decides which lines a parser needs."""
-
-    def __init__(self, stems: Sequence[str], starts: Sequence[str]) -> None:
-        self.stems = [stem.encode() for stem in stems]
-        self.is_all = not stems and not starts
-        self._starts = _any_start(starts) if starts else None
-
-    def match(self, raw: bytes, begun: bytes) -> bool:
-        """Return whether the parser needs a line; `begun` is a line feed and what is shown of it."""
-        for stem in self.stems:  # a fourth of the time of `any`, for lines that many parsers may want
-            if stem in raw:
-                return True
-        return self.is_all or (self._starts is not None and self._starts.match(begun) is not None)
-
-
-def _reduced(stems: set[bytes]) -> list[bytes]:
-    """Return fewer and shorter stems, one of which is in each of these."""
-    short = {next((common for common in COMMON if common in stem), stem) for stem in stems}
-    return sorted(stem for stem in short if not any(other in stem for other in short if other != stem))
-
-
-def _token(start: str) -> str:
-    """Return the first part of an expression: a character, or an escaped one."""
-    return start[: 2 if start.startswith("\\") else 1]
-
-
-def _first(start: str) -> bytes:
-    """Return the bytes with which a line begins that matches an expression."""
-    return b"0123456789" if start.startswith("\\d") else _token(start)[-1].encode()[:1]
-
-
-def _any_start(starts: Iterable[str]) -> re.Pattern[bytes]:
-    """Return an expression for a line feed and one of these expressions, grouped by their first character."""
-    groups: dict[str, list[str]] = {}
-    for start in dict.fromkeys(starts):
-        groups.setdefault(_token(start), []).append(start[len(_token(start)) :])
-    every = "|".join(f"{token}(?:{'|'.join(some)})" for token, some in groups.items())
-    return re.compile(b"\n[ \t]*(" + (every.encode() or b"(?!)") + b")")

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.parsers import sieve, terminal
-from bgrun.parsers.shape import Parser
-from bgrun.parsers.sieve import Sieve
+from bgrun.parsers import terminal
+from bgrun.parsers.shape import Parser, numbered
+from bgrun.parsers.sifting import sieve
+from bgrun.parsers.sifting.sieve import Sieve
 
 
 class Noted(Parser):
@@ -30,6 +31,26 @@ class Noted(Parser):
         self.places.append(self.at)
         self._inside = "{" in line or (self._inside and "}" not in line)
         return self._inside
+
+
+class Both(Noted):
+    """One that needs two texts in a line."""
+
+    stems = (("rror: ", ".rs:"), *numbered(".py:"), "warning")
+    starts = ()
+
+
+class Leaping(Noted):
+    """One that leaps over lines of `-` while it wants every line."""
+
+    leaps = True
+
+    def leap(self, data: bytes, at: int) -> tuple[int, int]:
+        end = at
+        while data.startswith(b"-\n", end):
+            end += 2
+        self.lines += ["leap"] if end > at else []
+        return end, data.find(b"\n", end) + 1 or len(data)
 
 
 class Before(Noted):
@@ -73,6 +94,19 @@ def given_to(kind: type[Noted], log: bytes, size: int = 1 << 16) -> Noted:
 @pytest.mark.parametrize("size", [1, 5, 1 << 16])
 def test_lines_with_a_stem_or_a_start(log: str, lines: list[str], size: int) -> None:
     assert given_to(Noted, log.encode(), size).lines == lines
+
+
+def test_of_texts_that_belong_together_all_are_in_the_line() -> None:
+    log = "error: a\nb.rs:1: error: c\nrror: x.rs:2\nx.py:3\nx.py::test\nx.py:y\nwarnin\nwarning\n"
+    for size in (1, 7, 1 << 16):
+        assert given_to(Both, log.encode(), size).lines == ["b.rs:1: error: c", "rror: x.rs:2", "x.py:3", "warning"]
+
+
+def test_a_parser_may_leap_over_lines_while_no_other_wants_them() -> None:
+    log = b"-\nerror {\n-\n-\nx\n-\n}\n-\nerror\n"
+    parser = given_to(Leaping, log, 8)
+    assert parser.lines == ["error {", "leap", "x", "leap", "}", "error"]
+    assert parser.places == [log.index(line) for line in (b"error {", b"x", b"}", b"error\n")]
 
 
 def test_lines_before_are_given_once() -> None:
@@ -128,9 +162,9 @@ def test_the_starts_of_all_tools_are_searched_at_once_and_few_stems_are_left() -
     from bgrun.parsers import registry
 
     sifted = Sieve(registry.makers(), lambda raw: raw.decode())
-    assert not sifted._plan.always, "a parser that wants every line would take minutes for a long log"
+    assert not sifted._stems.has_always, "a parser that wants every line would take minutes for a long log"
     # Each of these takes 0.05 s for 100 MB, of the 4 s that a first look may take.
-    ascii_stems = [stem for stem, _ in sifted._plan.stems if stem.isascii()]
+    ascii_stems = [stem for stem in sifted._stems.searched if stem.isascii()]
     assert len(ascii_stems) <= 50
     assert all(len(stem) >= 3 for stem in ascii_stems)
     assert all(

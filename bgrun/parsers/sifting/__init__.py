@@ -1,0 +1,1 @@
+"""Find the lines of a log that parsers need."""
