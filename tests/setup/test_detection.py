@@ -12,6 +12,7 @@ import pytest
 
 from bgrun.setup import detection
 from bgrun.setup.detection import choice, tree
+from tests import surroundings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +125,16 @@ PACKAGE = json.dumps(
             {"package.json": '{"workspaces": ["a"]}', "a/package.json": '{"scripts": {"test": "x"}}'},
             {"npm_test*": "npm run test --workspaces --if-present"},
             id="npm workspace",
+        ),
+        pytest.param(
+            {
+                "package.json": '{"workspaces": ["a", "b"]}',
+                "yarn.lock": "",
+                "a/package.json": '{"scripts": {"test": "x", "lint": "y"}}',
+                "b/package.json": '{"scripts": {"test": "x"}}',
+            },
+            {"yarn_test*": "yarn workspaces run test"},
+            id="yarn workspace",
         ),
         pytest.param({"Cargo.toml": "[package]\nname='a'\n"}, {"cargo_test*": "cargo test"}, id="cargo"),
         pytest.param(
@@ -284,7 +295,8 @@ PROJECTS = {
 def test_the_job_really_runs(bg: Cli, tool: str) -> None:
     program = {"pytest": sys.executable, "scripts": "bash"}.get(tool, tool)
     if not shutil.which(program):
-        pytest.skip(f"no {program} here")
+        needed = program in ("just", "task") and surroundings.setting("BGRUN_REQUIRE_SHELLS")
+        pytest.fail(f"no {program} here") if needed else pytest.skip(f"no {program} here")
     files, job, shown = PROJECTS[tool]
     assert found(bg.folder, files)
     env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}", "GOPROXY": "off"}
@@ -313,7 +325,7 @@ def test_a_package_of_a_monorepo_gets_its_own_job_file(bg: Cli) -> None:
     web = write(bg.folder / "packages" / "web", package_DOT_json=PACKAGE, src__a_DOT_ts="")
     (bg.folder / "pnpm-lock.yaml").touch()
     said = bg("init", cwd=web / "src").err
-    assert "add: include: {web: packages/web/bgjobs.yaml}" in said
+    assert "from ../../../bgjobs.yaml, add: include: {web: packages/web/bgjobs.yaml}" in said
     assert "pnpm run test" in (web / "bgjobs.yaml").read_text()
     bg.jobs("include: {web: packages/web/bgjobs.yaml}\njobs: {own: {command: 'true'}}\n")
     assert "web.pnpm_test" in bg("jobs", "-q").out.split()

@@ -50,7 +50,7 @@ def _advice(project: Project, start: Start, *, is_written: bool) -> Iterator[str
     above = project.job_file
     if above and os.path.dirname(above) != str(start.root):
         own = os.path.relpath(start.root / os.path.basename(above), os.path.dirname(above))
-        yield f"to reach these jobs from {format.path(above)}, add: include: {{{starter.name_of(start)}: {own}}}"
+        yield f"to reach these jobs from {os.path.relpath(above)}, add: include: {{{starter.name_of(start)}: {own}}}"
     for job in starter.missing_programs(start):
         yield f"warning: job {job.name} needs {job.command.split()[0]}, which is not installed"
     if words := starter.next_step(start):

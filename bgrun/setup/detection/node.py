@@ -76,6 +76,8 @@ def _of_workspace(tree: Tree, manager: str, known: set[str]) -> Iterator[Found]:
     kind = "yarn1" if manager == "yarn" and not re.match(r"yarn@([2-9]|\d\d)", version) else manager
     for name in sorted(names):
         meant = purpose(name)
+        if kind == "yarn1" and not all(name in _scripts(tree.json(path)) for path in packages):
+            continue  # it fails at the first package without the script
         if meant and meant not in known and not is_variant(name):
             description = f"The script `{name}` of every package in the workspace"
             command = _EVERYWHERE[kind].format(name)
