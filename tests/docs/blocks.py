@@ -153,8 +153,15 @@ def matches(shown: str, found: str) -> bool:
     return re.fullmatch(pattern, found if not found or found.endswith("\n") else f"{found}\n") is not None
 
 
-def run_page(page: Path, *, project: Path, env: dict[str, str], timeout_s: float = PAGE_S) -> list[Failure]:
-    """Run the blocks of a page in a project folder and return what did not go as it says.
+def run_page(
+    page: Path,
+    *,
+    project: Path,
+    env: dict[str, str],
+    timeout_s: float = PAGE_S,
+    typed_into: tuple[str, ...] = ("bash",),
+) -> list[Failure]:
+    """Run the blocks of a page in a project folder, by bash or another shell, and return what did not go as it says.
 
     What comes after a command that ended the page's shell, or kept it beyond the deadline, is not told.
     """
@@ -162,7 +169,7 @@ def run_page(page: Path, *, project: Path, env: dict[str, str], timeout_s: float
     out = project.parent / "out"
     out.mkdir()
     script = "".join(_step(out, number, command) for number, (_, command) in enumerate(todo))
-    ended = _run(script, project, {**env, "OUT": str(out)}, timeout_s)
+    ended = _run((*typed_into, "-c", script), project, {**env, "OUT": str(out)}, timeout_s)
     failures: list[Failure] = []
     for number, (block, command) in enumerate(todo):
         failures += _verdict(out / str(number), f"{block.page.name}:{command.line}", command, ended)
@@ -181,10 +188,10 @@ def _step(out: Path, number: int, command: Command) -> str:
     return f'{text} > "$OUT/{number}.out" 2>&1; echo $? > "$OUT/{number}.code"; {slack}\n'
 
 
-def _run(script: str, project: Path, env: dict[str, str], timeout_s: float) -> str:
+def _run(words: tuple[str, ...], project: Path, env: dict[str, str], timeout_s: float) -> str:
     """Return how the shell of a page ended."""
     shell = subprocess.Popen(
-        ["bash", "-c", script], cwd=project, env=env, stdin=subprocess.DEVNULL,
+        words, cwd=project, env=env, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:

@@ -34,6 +34,19 @@ def test_the_commands_of_a_page_do_what_it_says(
     assert "\n".join(map(str, run_page(page, project=project, env=env))) == ""
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+def test_a_newcomer_may_type_it_into_zsh(name: str, bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]) -> None:
+    """The shell of a Mac; the line of completion is another one there."""
+    if not shutil.which("zsh"):
+        pytest.skip("there is no zsh on this machine")
+    page = tmp_path / "page.md"
+    page.write_text((TOP / name).read_text(encoding="utf-8").replace("bgrun completion bash", "bgrun completion zsh"))
+    project = tmp_path / "scratch" / "project"
+    project.mkdir(parents=True)
+    env = {**clean_env, "PATH": f"{bgrun_bin}:{clean_env['PATH']}", "NO_COLOR": "1"}
+    assert "\n".join(map(str, run_page(page, project=project, env=env, typed_into=("zsh", "-f")))) == ""
+
+
 def test_the_runbook_can_be_typed_after_the_quick_start(
     bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]
 ) -> None:
