@@ -11,12 +11,14 @@ from bgrun.api.runs import read
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
 from bgrun.logs.places import Places
+from bgrun.render.job_command import FAILED
 from bgrun.store import facts, masking
+from bgrun.templating import template
 from bgrun.wording import count, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bgrun.api.insight import Digest, Problem
     from bgrun.jobfile.project import Project
@@ -55,13 +57,33 @@ class FailedTests(NamedTuple):
         return f"only {of}{count(total, 'failed test')} of {run_id}{': ' if why else ''}{'; '.join(why)}"
 
 
+class FailedFiles(NamedTuple):
+    """The files of the failed tests of a run: those to run, and how many others there are.
+
+    too_many: how many files do not fit into a command.
+    unknown: how many tests the tool counted, or reported without a file that exists.
+    """
+
+    files: tuple[str, ...]
+    too_many: int = 0
+    unknown: int = 0
+
+    def words(self, run_id: str) -> str:
+        """Return what a rerun of them runs, and why it leaves others out."""
+        total = len(self.files) + self.too_many
+        of = f"{len(self.files)} of " if self.too_many else ""
+        why = [text for text, is_so in ((_TOO_MANY, self.too_many), (_NO_FILE, self.unknown)) if is_so]
+        return f"only {of}{count(total, 'file')} with failed tests of {run_id}{': ' if why else ''}{'; '.join(why)}"
+
+
 _TOO_MANY, _UNKNOWN, _UNNAMED = "a command takes no more", "not all were recognized", "some have no ID"
+_NO_FILE = "not every failed test has a known file"
 _COLLECTION = "collection"
 """The phase in which a tool loads the file of tests."""
 
 
 def job_of(project: Project, run_id: str, known: Mapping[str, str]) -> RenderedJob:
-    """Return the job that runs the failed tests of a run alone, by the `rerun` of its job as it is declared now.
+    """Return the job that runs the failed tests of a run, or their files, alone: the `rerun` that is declared now.
 
     Args:
         project: where.
@@ -76,14 +98,20 @@ def job_of(project: Project, run_id: str, known: Mapping[str, str]) -> RenderedJ
     job, root = facts.job_of(known, ""), known.get("repo_dir", "")
     digest = _digest(project, read(project, run_id))
     places = Places(root, job.working_dir, job.cmd)
-    tests = (_from_directory(one, job.working_dir or root, root, places) for one in digest.problems)
-    found = failed_tests(digest._replace(problems=tuple(tests)), masked=bool(known.get("secrets")))
-    if not found.ids:
+    here = job.working_dir or root
+    digest = digest._replace(problems=tuple(_from_directory(one, here, root, places) for one in digest.problems))
+    files = failed_files(digest, lambda test: _file_of(test, here, root))
+    found: FailedTests | FailedFiles = files
+    ids: tuple[str, ...] = ()
+    if uses_ids(declared.rerun):
+        found = failed_tests(digest, masked=bool(known.get("secrets")))
+        ids = tuple(as_argument(one, after_dashes=is_after_dashes(declared.rerun)) for one in found.ids)
+    if not (ids or (found is files and files.files)):
         hint = f"see 'bgrun report {run_id}'; rerun it whole with 'bgrun rerun {run_id}'"
-        raise UsageError(f"no failed test of {run_id} was recognized", hint)
-    ids = tuple(as_argument(one, after_dashes=is_after_dashes(declared.rerun)) for one in found.ids)
+        what = "no file of a failed test" if found is files else "no failed test"
+        raise UsageError(f"{what} of {run_id} was recognized", hint)
     given = [f"{key}={value}" for key, value in job.params]
-    made = jobs.render(project, declared.name, given, failed=ids)
+    made = jobs.render(project, declared.name, given, failed=(ids, files.files))
     return made._replace(only_failed_of=run_id, only_failed=found.words(run_id))
 
 
@@ -93,7 +121,8 @@ def _declared(project: Project, run_id: str, name: str) -> JobSpec:
         raise UsageError(message, f"rerun it whole with 'bgrun rerun {run_id}'")
     declared = jobs.find(project, name)
     if not declared.rerun:
-        raise UsageError(f"job {name!r} does not declare `rerun:`", "for example: rerun: pytest {{ failed }}")
+        hint = "for example: rerun: pytest {{ failed }}, or: rerun: mocha {{ failed_files }}"
+        raise UsageError(f"job {name!r} does not declare `rerun:`", hint)
     return declared
 
 
@@ -133,6 +162,16 @@ def _from_directory(test: Problem, directory: str, root: str, places: Places) ->
     return test._replace(id=f"{os.path.relpath(every[0], os.path.realpath(directory))}::{name}")
 
 
+def _file_of(test: Problem, directory: str, root: str) -> str | None:
+    """Return the file of a test as it is from a directory, or None if it is not known or does not exist."""
+    path, colons, _ = (test.id or "").partition("::")
+    named = os.path.join(directory, path) if colons and path else os.path.join(root, test.file or "")
+    for file in (named, os.path.join(root, test.file or "")):
+        if os.path.isfile(file):
+            return os.path.relpath(os.path.realpath(file), os.path.realpath(directory))
+    return None
+
+
 # --- the tests: pure ----------------------------------------------------------------------------
 
 
@@ -157,6 +196,22 @@ def failed_tests(digest: Digest, most: int = MOST_BYTES, *, masked: bool = False
     fitting = list(_fitting(every, most))
     unknown = len(named) - len(known) + digest.more + digest.unrecognized
     return FailedTests(tuple(fitting), len(every) - len(fitting), unknown, unloaded, len(tests) - len(named))
+
+
+def failed_files(digest: Digest, file_of: Callable[[Problem], str | None], most: int = MOST_BYTES) -> FailedFiles:
+    """Return the files of the failed tests in the digest of a run, each once; also those that could not be loaded.
+
+    Args:
+        digest: the digest.
+        file_of: returns the file of a test as an argument, or None.
+        most: how many bytes the files may take in a command.
+    """
+    failed = [one for one in digest.problems if one.test and not one.mild]
+    named = [file for file in map(file_of, failed) if file]
+    every = dict.fromkeys(f"./{file}" if file[:1] in ("-", "@") else file for file in named)
+    fitting = tuple(_fitting(every, most))
+    unknown = len(failed) - len(named) + digest.more + digest.unrecognized
+    return FailedFiles(fitting, len(every) - len(fitting), unknown)
 
 
 def _id(test: Problem) -> str:
@@ -187,9 +242,14 @@ def as_argument(id: str, *, after_dashes: bool) -> str:
     return id
 
 
+def uses_ids(rerun: str | tuple[str, ...]) -> bool:
+    """Return whether a `rerun` takes the IDs of the tests, and not their files alone."""
+    return any(template.uses(text, FAILED) for text in ((rerun,) if isinstance(rerun, str) else rerun))
+
+
 def is_after_dashes(rerun: str | tuple[str, ...]) -> bool:
     """Return whether the IDs in a `rerun` come after `--`, where nothing is an option."""
     if isinstance(rerun, str):
         return bool(_AFTER_DASHES.search(rerun))
-    places = [place for place, word in enumerate(rerun) if "failed" in word]
+    places = [place for place, word in enumerate(rerun) if template.uses(word, FAILED)]
     return bool(places) and "--" in rerun[: places[0]]

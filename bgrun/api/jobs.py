@@ -110,11 +110,11 @@ def render(
     name: str,
     given: Sequence[str] = (),
     extra: Sequence[str] = (),
-    failed: tuple[str, ...] | None = None,
+    failed: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
 ) -> RenderedJob:
     """Return a declared job with all its templates rendered, without launching it.
 
-    failed: the IDs of the tests to run alone, by its `rerun` instead of its command.
+    failed: the IDs and the files of the tests to run alone, by its `rerun` instead of its command.
     """
     from bgrun.render.job import Request
     from bgrun.render.plan import render_one

@@ -15,7 +15,7 @@ from bgrun.jobfile.specs import Settings
 from bgrun.model import RenderedJob, as_text
 from bgrun.render import command as ad_hoc
 from bgrun.render import script
-from bgrun.render.job_command import FAILED, render_command
+from bgrun.render.job_command import FAILED, FAILED_FILES, render_command
 from bgrun.render.settings import Given, render_settings
 from bgrun.render.variables import Layers, hiding_secrets
 from bgrun.templating import template
@@ -36,13 +36,13 @@ class Request(NamedTuple):
 
     given: its parameters as on the command line.
     extra: the arguments after `--`, for its command.
-    failed: the IDs of the tests to run alone; None runs the job's command.
+    failed: the IDs and the files of the tests to run alone; None runs the job's command.
     """
 
     name: str
     given: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    failed: tuple[str, ...] | None = None
+    failed: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
 
 def render_job(
@@ -80,7 +80,8 @@ def _rendered(
     label = job_label.label_of(job, combination, values)
     rendered = render_settings(layers)
     if one.failed is not None:
-        job, values = job._replace(command=job.rerun), {**values, FAILED: template.Words(one.failed)}
+        ids, files = map(template.Words, one.failed)
+        job, values = job._replace(command=job.rerun), {**values, FAILED: ids, FAILED_FILES: files}
     command, shown = render_command(job, values, one.extra, rendered)
     text = script.job_script(rendered, check_label(label), command, script.comments(job, shown))
     return _with_settings(rendered, label, text, shown)._replace(

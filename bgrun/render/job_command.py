@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 EXTRA = "extra"
 """The variable with the arguments after `--`, in the templates of a command."""
-FAILED = "failed"
-"""The variable with the IDs of failed tests, in the templates of a `rerun`."""
+FAILED, FAILED_FILES = "failed", "failed_files"
+"""The variables with the IDs of failed tests and with their files, in the templates of a `rerun`."""
 
 
 def render_command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -281,3 +282,72 @@ def test_an_id_that_may_be_in_several_files_is_refused(two_roots: Cli) -> None:
     err = two_roots("rerun", "t", "--failed", code=2).err
     assert "tests/test_both.py of a failed test may be any of api/tests/test_both.py, web/tests/test_both.py" in err
     assert [one["run_id"] for one in two_roots.json("list", "t")["runs"]] == [run["run_id"]]
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_each_file_of_a_failed_test_is_one_argument(project: Cli) -> None:
+    project.jobs(JOBS.replace("{{ failed }}", "{{ failed_files }}"))
+    files = ["tests/test a.py", "tests/test_$(touch pwned).py", "-p.py", "@b.py"]
+    (project.folder / "tests").mkdir()
+    for file in files:
+        (project.folder / file).touch()
+    run = failing(project, *(f"{file}::test_{n}" for file in files for n in range(2)), "gone.py::test_x")
+    done = project("rerun", "tests", "--failed", "--wait")
+    assert argv(project) == ["--level", "low", *files[:2], "./-p.py", "./@b.py"]
+    assert f"only 4 files with failed tests of {run['run_id']}: not every failed test has a known file" in done.err
+    failing(project, *(f"{file}::test_x" for file in files), job="argv")
+    project("rerun", "argv", "--failed", "--wait")
+    assert argv(project) == ["--", *files[:2], "./-p.py", "./@b.py", "end"]
+    assert not (project.folder / "pwned").exists()
+
+
+def test_without_a_known_file_one_line_says_so(project: Cli) -> None:
+    project.jobs(JOBS.replace("{{ failed }}", "{{ failed_files }}"))
+    run = failing(project, "gone.py::test_x")
+    done = project("rerun", "tests", "--failed", code=2)
+    assert f"no file of a failed test of {run['run_id']} was recognized" in done.err.splitlines()[0]
+
+
+def test_ids_and_files_may_both_be_used(project: Cli) -> None:
+    project.jobs(JOBS.replace("{{ failed }}", "{{ failed }} -- {{ failed_files }}"))
+    (project.folder / "a.py").touch()
+    failing(project, "a.py::test_x", "a.py::test_y", "gone.py::test_z")
+    done = project("rerun", "tests", "--failed", "--wait")
+    assert argv(project) == ["--level", "low", "a.py::test_x", "a.py::test_y", "gone.py::test_z", "--", "a.py"]
+    assert "only 3 failed tests of tests_" in done.err
+
+
+def test_pytest_runs_the_files_of_failed_tests_and_those_that_could_not_be_loaded(bg: Cli) -> None:
+    command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider --continue-on-collection-errors"
+    bg.jobs(f'jobs: {{t: {{working_dir: sub, command: {command}, rerun: "{command} {{{{ failed_files }}}}"}}}}')
+    folder = bg.folder / "sub" / "my tests"
+    folder.mkdir(parents=True)
+    fixed = "import os\nfixed = os.path.exists('fixed')\n"
+    (folder / "test_a.py").write_text(fixed + "def test_one(): assert fixed\ndef test_two(): pass\n")
+    (folder / "test_b.py").write_text("def test_three(): pass\n")
+    (folder / "test_c.py").write_text(fixed + "assert fixed, 'no'\ndef test_four(): pass\n")
+    run = bg.json("start", "t", "--wait", code=1)
+    (bg.folder / "sub" / "fixed").touch()
+    done = bg("rerun", "t", "--failed", "--wait")
+    assert f"only 2 files with failed tests of {run['run_id']}\n" in done.err
+    assert bg.json("report", "t")["digest"]["counts"] == {"passed": 3}
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
+def test_node_runs_the_files_of_failed_tests_alone(bg: Cli) -> None:
+    """Its IDs are no arguments; the log names each file as a whole path."""
+    command = "node --test --test-reporter=spec"
+    bg.jobs(f'jobs: {{t: {{working_dir: web, command: {command}, rerun: "{command} {{{{ failed_files }}}}"}}}}')
+    folder = bg.folder / "web" / "test"
+    folder.mkdir(parents=True)
+    head = "const test = require('node:test');\nconst fs = require('node:fs');\n"
+    failing = "test('fails', () => { if (!fs.existsSync('fixed')) throw new Error('no'); });\n"
+    (folder / "a b.test.js").write_text(f"{head}{failing}test('works', () => {{}});\n")
+    (folder / "c.test.js").write_text(f"{head}test('other', () => {{}});\n")
+    first = bg.json("start", "t", "--wait", code=1)
+    assert first["digest"]["counts"] == {"failed": 1, "passed": 2}
+    (bg.folder / "web" / "fixed").touch()
+    again = bg.json("rerun", "t", "--failed", "--wait")
+    assert again["digest"]["counts"] == {"passed": 2}

@@ -30,7 +30,7 @@ MOST_FAULTS = 100
 """How many errors of each kind are collected: finding the nearest names for thousands would take minutes."""
 _NOTHING = Around()
 _ALWAYS_DEFINED = {"env", "job"}
-_FAILED, _EXTRA = {"failed"}, {"extra"}
+_FAILED, _EXTRA = {"failed", "failed_files"}, {"extra"}
 """What the templates of a `rerun` and of a command know besides: see `render.job_command`."""
 
 
@@ -231,8 +231,13 @@ def _rerun(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     texts = (job.rerun,) if isinstance(job.rerun, str) else job.rerun
     used = {fault.undefined for text in texts for fault in template.faults(text, set())}
     if job.rerun and not used & _FAILED:
-        message = "does not use {{ failed }}, so that it would run every test"
-        yield document.fault(file, ("jobs", job.name, "rerun"), message, "add {{ failed }} where the test IDs go")
+        message = "uses neither {{ failed }} nor {{ failed_files }}, so that it would run every test"
+        yield document.fault(
+            file,
+            ("jobs", job.name, "rerun"),
+            message,
+            "add {{ failed }} where the test IDs go, or {{ failed_files }} where files do",
+        )
 
 
 def _env_file_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
