@@ -1,4 +1,4 @@
-"""Check every link and path reference in README.md, CHANGELOG.md and docs/.
+"""Check every link and path reference in README.md, CHANGELOG.md, CONTRIBUTING.md and docs/.
 
 Usage: python scripts/docs_refs.py [ROOT] [--list]
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-PAGES = ("README.md", "CHANGELOG.md", "docs/**/*.md")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md")
 # A path as it is written in running text: folders of this repository, with an ending or a closing slash.
 # What stands before it must not make it a part of another path: /usr/lib/bgrun/x.py is not ours.
 _FOLDERS = r"(?:\.ci|benchmarks|bgrun|docs|schemas|scripts|tests)"
