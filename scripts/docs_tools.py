@@ -33,7 +33,8 @@ from an issue, since the tool was not run. Where a tool counts more than was fou
 recognized`.
 
 What a program put before each line is no obstacle: a time (`ts`, the runners of GitHub and GitLab), or the name of one of
-several commands (`web-1  | `, `[0] `, `web:test: `). Each command's lines are read on their own.
+several commands (`web-1  | `, `[0] `, `web:test: `, or `#12 3.45 ` of `docker build`). Each command's lines are read on
+their own.
 """
 
 

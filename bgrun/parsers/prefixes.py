@@ -27,6 +27,7 @@ _FORMS = (
     rb"\[(?:(?P<bracketed>%b\])|[^\]\n]{1,60}\] *(?:\||\xe2\x94\x82)|[\w@.][\w@./:#$ -]{0,60}\]:?)(?: |$)" % _DATE,
     rb"(?P<time>%b(?: \d\d[OE](?=[ +]))?|%b|\d{10}\.\d{1,9})(?:[ +]|$)" % (_DATE, _CLOCK),
     rb"\xef\xbb\xbf(?P<marked>%b) " % _DATE,
+    rb"(?P<docker>#\d{1,4}) \d{1,6}\.\d{1,3}(?: |$)",
 )
 _ANY = re.compile(rb"\n(?:%b)" % b"|".join(_FORMS), re.M)
 _STEP = re.compile(
@@ -37,6 +38,8 @@ _LEVEL = re.compile(
     re.I,
 )
 _LOCATION = re.compile(rb"[^:]*:[\d.:]*$")
+_AGAIN = re.compile(rb" > \[.*\] .*:$")
+"""What BuildKit prints before it repeats the last lines of a step that failed."""
 _DIRECTORY = re.compile(rb"^([^@\s]\S*/\S*|\.) \S+:$")
 
 
@@ -50,7 +53,8 @@ class Prefixes:
         self._held: list[tuple[bytes, int, bytes]] = []
         self._length = 0
         self._next = -1
-        self._is_run = False
+        self._is_run = self._is_again = False
+        self._last = b""
 
     def lines(self, data: bytes, at: int, place: Callable[[int], int]) -> Iterator[tuple[bytes, int, bytes]]:
         """Yield the lines with a prefix: its name, b'' for a time; where the line begins, and what follows the prefix.
@@ -71,14 +75,24 @@ class Prefixes:
             after = found.end()
             start, end = at + found.start() + 1, data.index(b"\n", after)
             if start != self._next or kind != self._kind:
-                self._kind, self._held, self._length, self._is_run = kind, [], 0, False
+                self._kind, self._held, self._length, self._is_run = kind, [], 0, kind == "docker"
+                self._is_again = (
+                    name in self._known and _AGAIN.match(self._line_before(data, found.start())) is not None
+                )
             self._next = at + end + 1
+            if self._is_again:
+                continue
             self._length += 1
             if name in self._known or (self._is_run and self._may_know(name)):
                 yield name, place(start), data[after:end]
             if not self._is_run:
                 self._held.append((name, place(start), data[after:end]))
                 yield from self._begun()
+        self._last = data[data.rfind(b"\n", 0, -1) + 1 : -1]
+
+    def _line_before(self, data: bytes, at: int) -> bytes:
+        """Return the line before the line feed at a position, or that before the block."""
+        return data[data.rfind(b"\n", 0, at) + 1 : at] if at else self._last
 
     def _named(self, found: re.Match[bytes]) -> tuple[str, bytes]:
         """Return the form of a prefix and what it is known by; few of them come again and again."""
@@ -117,8 +131,10 @@ def _named(found: re.Match[bytes]) -> tuple[str, bytes]:
 
     pnpm prints `packages/test$ ` before the command.
     """
+    if found.lastgroup in ("step", "docker"):
+        return found.lastgroup, found[found.lastgroup]
     if found.lastgroup:
-        return (found.lastgroup, b"") if found.lastgroup != "step" else ("step", found["step"])
+        return "time", b""
     name = found[0][1:].rstrip(b" ")
     if _LEVEL.match(name):
         return "", b""

@@ -58,6 +58,7 @@ def interleaved(*logs: tuple[str, bytes]) -> bytes:
         ("web-1  | 2026-11-26T05:00:00.123456789Z ", "api-1  | 2026-11-26T05:00:00.123456789Z "),
         ("build\tRun tests\t2026-11-26T05:00:00.1234567Z ", "lint\tRun tests\t2026-11-26T05:00:00.1234567Z "),
         ("[pod/web-5d/web] ", "[pod/api-77/api] "),
+        ("#12 1.234 ", "#9 12.34 "),
     ],
 )
 @pytest.mark.parametrize("size", [1 << 16, 700])
@@ -94,6 +95,21 @@ def test_what_a_test_prints_behind_a_prefix_is_the_tests() -> None:
     printed = b"".join(b"web-1  | " + line for line in JEST.log.splitlines(keepends=True))
     head, rule, rest = PYTEST.log.partition(b"=================================== FAILURES")
     assert found(read(head + printed + rule + rest)) == found(recognized(PYTEST.log))
+
+
+def test_what_buildkit_repeats_of_a_step_counts_once() -> None:
+    """In the form of https://github.com/tgve/tgvejs/issues/53."""
+    step = b"".join(b"#15 3.624 " + line for line in PYTEST.log.splitlines(keepends=True))
+    head = b"#15 [10/11] RUN pytest\n"
+    process = b'process "/bin/sh -c pytest" did not complete successfully: exit code: 1\n'
+    again = b"#15 ERROR: " + process + b"------\n > [10/11] RUN pytest:\n" + step
+    end = b"------\nDockerfile:5\n--------------------\n   5 | >>> RUN pytest\n--------------------\n"
+    for size in (1 << 16, 97):
+        seen = read(head + step + again + end + b"ERROR: failed to solve: " + process, size)
+        assert found(seen) == found(recognized(PYTEST.log))
+        assert (seen.counts, seen.wrapped) == (recognized(PYTEST.log).counts, False)
+    # Where a terminal was drawn over, only what is repeated is in the log.
+    assert found(read(again + end)) == found(recognized(PYTEST.log))
 
 
 def test_of_several_attempts_the_last_one_counts() -> None:

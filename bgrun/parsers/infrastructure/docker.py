@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bgrun.parsers.shape import LIKELY, Parser, finding
+from bgrun.parsers.shape import LIKELY, WRAPPER, Parser, finding
 
 _PLACE = re.compile(r"^(\S*(?:[Dd]ockerfile|[Cc]ontainerfile)\S*):(\d+)$")
+_PROCESS = re.compile(r"^process \".*\" did not complete successfully: exit code: \d+$|^executor failed running ")
 _SOLVE = re.compile(r"^(?:ERROR: |error: )?(?:failed to build: )?failed to solve: (.*)$")
 
 
@@ -26,7 +27,8 @@ class Docker(Parser):
             self._place = (match[1], match[2])
         elif match := _SOLVE.match(line):
             file, number = self._place or (None, None)
-            self.report(finding(file, number, None, match[1]), LIKELY)
+            # What the process printed says more, if a tool is recognized in it.
+            self.report(finding(file, number, None, match[1]), WRAPPER if _PROCESS.match(match[1]) else LIKELY)
             self.close()
             self._place = None
         return False
