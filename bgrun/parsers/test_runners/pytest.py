@@ -16,7 +16,7 @@ from bgrun.parsers.shape import MOST_FOUND, SURE, Findings, Parser, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _OUTCOMES = (
     "passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun|subtests (?:passed|failed|skipped)"
@@ -31,6 +31,8 @@ _RULE = re.compile(
     rf"^=+ ({_START}|{_FAILURES}|{_ERRORS}|{_SUMMARY}|PASSES|XFAILURES|XPASSES"
     r"|(?:warnings summary|slowest|tests coverage|coverage).*) =+$"
 )
+_GLUED = re.compile(rf"(?<=[^=])=+ {_START} =+$")
+"""The heading of a session that a test runs with `-s`, after the dots of the tests before."""
 _HEAD = re.compile(r"^_+ (ERROR at (setup|teardown) of |ERROR (collecting) )?(\S.*?) _+$")
 _CAPTURED = re.compile(r"^-+ Captured .+ -+$")
 _PART = r"(?:\[[^]]*\])?(?: ?\([^)]*\))?"
@@ -140,6 +142,7 @@ class _Call:
         self.has_title = False
         self.unsure = ""
         self.ran_nothing = False
+        self.pending: tuple[str, int] | None = None
         self.sections: list[_Section] = []
         self.listed: list[_Listed] = []
         self.results: list[_Listed] = []
@@ -153,6 +156,9 @@ class _Call:
         return self.part in (_FAILURES, _ERRORS, _SUMMARY)
 
     def enter(self, part: str, width: int) -> None:
+        if part == _SUMMARY or self.pending:
+            # What looked like a summary before was what a test printed: the last one is pytest's.
+            self.listed, self.pending = [], None
         self.part, self.width, self.has_title = part, width, False
 
     def feed(self, line: str, at: int) -> None:
@@ -167,7 +173,13 @@ class _Call:
                 self.sections.append(_Section("", "", at))
                 self.sections[-1].feed(line)
         elif self.part == _SUMMARY:
-            self.listed += _listed(line, at)
+            if self.sections and _HEAD.match(line) and len(line) == self.width:
+                # A test printed the summary: the sections continue.
+                self.enter(_FAILURES, self.width)
+                self.listed = []
+                self.feed(line, at)
+            else:
+                self.listed += _listed(line, at)
         elif not self.has_heading and _LISTED.match(line):
             # The beginning of the output may have been cut off: pytest | tail
             self.loose += _listed(line, at)
@@ -195,6 +207,11 @@ class _Call:
         """Whether the lines are what a test printed."""
         return bool(self.sections) and self.sections[-1].is_muted
 
+    @property
+    def may_be_forged(self) -> bool:
+        """Whether a total may be what a test printed: then what follows it shows whether it is."""
+        return self.has_heading and any(one.is_muted for one in self.sections)
+
 
 class Pytest(Parser):
     """pytest, any style of traceback, with its plugins xdist and subtests."""
@@ -203,6 +220,7 @@ class Pytest(Parser):
     stems = (
         (" passed", " in "), (" failed", " in "), (" error", " in "), (" warning", " in "),
         "FAILED", "ERROR", "pytest: error: ", "py.test: error: ", "__main__.py: error: ",
+        f"= {_START} =",
     )  # fmt: skip
     starts = ("==========", "rootdir: ", "no tests ran", "\\d[0-9]* (?:skipped|xfailed|xpassed|deselected)")
 
@@ -210,14 +228,20 @@ class Pytest(Parser):
         super().__init__()
         self._of = _Call()
         self._refusal = ""
+        self._outer: int | None = None
+        self._inner: _Call | None = None
 
     def feed(self, line: str) -> bool:
         of = self._of
+        if self._inner:
+            return self._nested(self._inner, line)
         if line.startswith("=") and (rule := _RULE.match(line)):
             self._rule(rule[1], len(line))
+        elif glued := _GLUED.search(line):
+            self._rule(_START, len(glued[0]))
         elif total := _TOTAL.match(line):
             if of.is_total(line, is_ruled=bool(total[1])):
-                self._end(total[2])
+                self._total(total[2], is_ruled=bool(total[1]))
             else:
                 of.unsure = total[2]
         elif not of.is_inside and (root := _ROOT.match(line)):
@@ -234,6 +258,7 @@ class Pytest(Parser):
         return self._of.is_inside
 
     def findings(self) -> tuple[Findings, ...]:
+        self._settle()
         if self.is_open and self._of.unsure and not self._of.has_heading:
             self._end(self._of.unsure)
         elif self.is_open:
@@ -249,8 +274,12 @@ class Pytest(Parser):
 
     def _rule(self, title: str, width: int) -> None:
         of = self._of
-        if title == _START and not of.is_inside:
+        if title == _START and of.is_inside and of.is_muted:
+            self._inner = _Call()
+        elif title == _START and not of.is_inside:
+            self._settle()
             if self.is_open:
+                self._outer = len(self._calls) if self._outer is None else self._outer
                 self._report_all()
             self.begin(owns=True)
             self._of = _Call()
@@ -260,6 +289,43 @@ class Pytest(Parser):
             if title in (_FAILURES, _ERRORS, _SUMMARY) and not self.is_open:
                 self.begin(owns=True)
             of.enter(title, width)
+
+    def _nested(self, inner: _Call, line: str) -> bool:
+        """Pass over a session that a test ran, up to its total, or up to that of this session if it has none."""
+        if rule := _RULE.match(line):
+            inner.enter(rule[1], len(line))
+        elif (total := _TOTAL.match(line)) and total[1]:
+            self._inner = None
+            if _lists(inner.listed, self._of.sections[0]):
+                self._of.listed = inner.listed
+                self._of.part = _SUMMARY
+                return self.feed(line)
+        elif inner.part == _SUMMARY:
+            inner.feed(line, self.at)
+        return True
+
+    def _total(self, total: str, *, is_ruled: bool) -> None:
+        """Take a total, at once or once it is clear that no test printed it."""
+        of = self._of
+        if is_ruled and of.may_be_forged:
+            of.pending = total, self.at
+            of.part = of.part if of.part != _SUMMARY else ""
+            return
+        if is_ruled and not of.has_heading and self._outer is not None:
+            # A session that began before ends here: those in between were run by its tests.
+            outer = self._calls[self._outer]
+            del self._calls[self._outer :]
+            call = self._call or Findings(self.name, SURE, self.at, self.at)
+            self._call = call._replace(start=outer.start, owns=True, base=outer.base)
+            self._outer = None
+        self._end(total)
+
+    def _settle(self) -> None:
+        """End the call at a total that nothing of the same session follows."""
+        if pending := self._of.pending:
+            now, self.at = self.at, pending[1]
+            self._end(pending[0])
+            self.at = now
 
     def _end(self, total: str) -> None:
         counts = {_KEYS.get(what, what): int(number) for number, what in _COUNT.findall(total)}
@@ -330,6 +396,11 @@ def _with_section(listed: _Listed, left: Mapping[str, list[_Section]]) -> _Test:
     id, message = whole
     phase = listed.part if listed.kind != "ERROR" else "setup or teardown" if "::" in id else "collection"
     return _Test(id.partition("::")[0], None, id, message, phase, listed.at)
+
+
+def _lists(every: Iterable[_Listed], section: _Section) -> bool:
+    """Return whether a summary has the test of a section."""
+    return any(section.title in _titles(id, one) for one in every for id, _ in _splits(one.text))
 
 
 def _taken(sections: list[_Section], listed: _Listed, id: str) -> _Section | None:

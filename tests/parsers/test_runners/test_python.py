@@ -54,3 +54,71 @@ def test_the_lines_of_a_message_of_unittest_are_joined(lines: list[str], message
     trace = 'Traceback (most recent call last):\n  File "/p/t.py", line 5, in test_a\n    f()\n' + "\n".join(lines)
     log = f"{rule}\nERROR: test_a (t.T.test_a)\n{thin}\n{trace}\n\n{thin}\nRan 1 test in 0.000s\n\nFAILED (errors=1)\n"
     assert messages(log) == [message]
+
+
+def rule(text: str, fill: str = "=") -> str:
+    return f" {text} ".center(80, fill) + "\n"
+
+
+def session(body: str, summary: str, total: str) -> str:
+    """Return what pytest prints in a session, of which some tests failed."""
+    start = rule("test session starts") + "platform linux\nrootdir: /p\ncollected 2 items\n\nt.py F.  [100%]\n\n"
+    parts = rule("FAILURES") + body + rule("short test summary info") + summary
+    return start + (parts if summary else body) + rule(total)
+
+
+def section(name: str, printed: str = "") -> str:
+    captured = f"{rule('Captured stdout call', '-')}{printed}" if printed else ""
+    return f"{rule(name, '_')}\n>   f()\nE   assert 0\n\nt.py:4: AssertionError\n{captured}"
+
+
+INNER = session(section("test_in"), "FAILED in.py::test_in - assert 0\n", "1 failed in 0.01s")
+FORGED = {
+    "a session": INNER,
+    "a session that was cut off": INNER.rpartition("=== short")[0] + "\n",
+    "a summary": rule("short test summary info") + "FAILED in.py::test_in - x\n",
+    "a summary and a total": rule("short test summary info")
+    + "FAILED in.py::test_in - x\n"
+    + rule("9 failed in 1.00s"),
+    "a total": rule("9 failed in 1.00s"),
+    "a line of a result": "FAILED in.py::test_in - x\nin.py::test_in FAILED\nERROR in.py\n",
+}
+
+
+def seen(log: str) -> tuple[list[tuple[str | None, str]], dict[str, int], int]:
+    recognizer = Recognizer(bytes.decode)
+    recognizer.feed(log.encode())
+    made = recognizer.result()
+    return [(one.problem.id, one.problem.message) for one in made.found], dict(made.counts), made.missing
+
+
+@pytest.mark.parametrize("printed", FORGED.values(), ids=list(FORGED))
+def test_what_a_test_printed_is_no_result_of_pytest(printed: str) -> None:
+    """What follows it tells it apart: pytest ends a session with its own summary and total."""
+    body = section("test_a", printed) + section("test_b", "more\n")
+    summary = "FAILED t.py::test_a - assert 0\nFAILED t.py::test_b - assert 0\n"
+    assert seen(session(body, summary, "2 failed, 3 passed in 0.02s")) == (
+        [("t.py::test_a", "assert 0"), ("t.py::test_b", "assert 0")],
+        {"failed": 2, "passed": 3},
+        0,
+    )
+
+
+@pytest.mark.parametrize("summary", ["FAILED t.py::test_a - assert 0\n", ""])
+def test_a_session_that_a_test_runs_is_part_of_its_own(summary: str) -> None:
+    body = section("test_a") if summary else ""
+    total = "1 failed, 1 passed in 0.02s" if summary else "2 passed in 0.02s"
+    head, dots, rest = session(body, summary, total).partition(".  [100%]")
+    wanted = ({"failed": 1, "passed": 1} if summary else {"passed": 2}, 0)
+    assert seen(head + INNER + dots + rest)[1:] == wanted
+    assert [id for id, _ in seen(head + INNER + INNER + dots + rest)[0]] == (["t.py::test_a"] if summary else [])
+
+
+def test_each_of_two_sessions_counts_whatever_their_tests_printed() -> None:
+    one = session(section("test_a", "x\n"), "FAILED t.py::test_a - assert 0\n", "1 failed, 1 passed in 0.02s")
+    problems, counts, missing = seen(one + one.replace("test_a", "test_c"))
+    assert ([id for id, _ in problems], counts, missing) == (
+        ["t.py::test_a", "t.py::test_c"],
+        {"failed": 2, "passed": 2},
+        0,
+    )
