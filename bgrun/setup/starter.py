@@ -124,14 +124,14 @@ def name_of(start: Start) -> str:
 
 
 def next_step(start: Start) -> Sequence[str]:
-    """Return the words of a command that runs what was declared first, and for which all programs are installed."""
-    missing = missing_programs(start)
-    if start.group and not any(one.name in choice.checks(start.found) for one in missing):
+    """Return the words of a command that works here: the checks, or a job whose program is installed, or `jobs`."""
+    missing, checks = missing_programs(start), choice.checks(start.found)
+    if start.group and not any(one.name in checks for one in missing):
         return ("group", start.group)
-    usable = [one.name for one in start.found if one not in missing]
+    usable = sorted((one.name for one in start.found if one not in missing), key=lambda name: name not in checks)
     if usable or not start.found:
         return ("start", usable[0] if usable else job_file.EXAMPLE.name)
-    return ()
+    return ("jobs",)
 
 
 def missing_programs(start: Start) -> list[Found]:

@@ -7,6 +7,7 @@ import sys
 
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, UnknownNameError
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,10 +52,13 @@ def _advice(project: Project, start: Start, *, is_written: bool) -> Iterator[str
     if above and os.path.dirname(above) != str(start.root):
         own = os.path.relpath(start.root / os.path.basename(above), os.path.dirname(above))
         yield f"to reach these jobs from {os.path.relpath(above)}, add: include: {{{starter.name_of(start)}: {own}}}"
+    missing: dict[str, list[str]] = {}
     for job in starter.missing_programs(start):
-        yield f"warning: job {job.name} needs {job.command.split()[0]}, which is not installed"
-    if words := starter.next_step(start):
-        yield f"next: {_program()} {' '.join(words)} --wait -t 50s"
+        missing.setdefault(job.command.split()[0], []).append(job.name)
+    for program, jobs in missing.items():
+        yield f"warning: {program} is not installed; needed by {names(jobs)}"
+    words = starter.next_step(start)
+    yield f"next: {_program()} {' '.join(words)}{'' if words == ('jobs',) else ' --wait -t 50s'}"
 
 
 def _program() -> str:

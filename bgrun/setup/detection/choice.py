@@ -57,8 +57,12 @@ def is_run_by(one: Found, commands: Sequence[str]) -> bool:
 
 
 def checks(found: Sequence[Found]) -> list[str]:
-    """Return the names of the jobs of the group `checks`: tests, linters, type checkers, and nothing twice."""
-    named = [one for one in found if one.purpose in CHECKS]
+    """Return the names of the jobs of the group `checks`: tests, linters, type checkers, and nothing twice.
+
+    Where a tool has a job, a target for the same purpose is left out: it most likely does the same in another way.
+    """
+    of_tools = {one.purpose for one in found if not one.target}
+    named = [one for one in found if one.purpose in CHECKS and not (one.target and one.purpose in of_tools)]
     alone = [one for one in named if not any(other is not one and _calls(other, one) for other in named)]
     linted = any(one.purpose == "lint" for one in found)
     return [*(one.name for one in alone), *(one.name for one in found if one.name == "pre_commit" and not linted)]

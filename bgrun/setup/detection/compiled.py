@@ -44,7 +44,9 @@ def _go(tree: Tree) -> Iterator[Found]:
     if tree.has("go.mod") or modules:
         where = " ".join(f"{module}/..." for module in modules) or "./..."
         of_what = "workspace" if modules else "module"
-        yield Found("go_test", f"go test {where}", f"All tests of the {of_what}", "test", _LONG, r"\bgo test\b")
+        yield Found(
+            "go_test", f"go test {where}", f"All tests of the {of_what}", "test", _LONG, r"\bgo test\b|\bgotestsum\b"
+        )
     if tree.has(".golangci.yml", ".golangci.yaml", ".golangci.toml"):
         yield Found("golangci_lint", "golangci-lint run", "The linter", "lint", _LONG, r"\bgolangci-lint\b")
 

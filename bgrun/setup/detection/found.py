@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 PURPOSES = {
     **dict.fromkeys(("test", "tests", "unit", "e2e", "integration", "smoke"), "test"),
     **dict.fromkeys(("lint", "linter"), "lint"),
@@ -19,6 +23,7 @@ CHECKS = ("test", "lint", "types")
 _ENDLESS = frozenset(
     ("watch", "dev", "serve", "start", "ui", "debug", "update", "fix", "write", "open", "clean", "publish")
 )
+_WATCHES = re.compile(r"(?<![\w./])(--)?(watch|watchexec|nodemon)(?![\w./])")
 _PARTS = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -30,6 +35,7 @@ class Found(NamedTuple):
     called: a regular expression of how other scripts call the same, or ''.
     text: what a script or target runs.
     plain: whether that is one command, with nothing to be done before.
+    target: whether it is a target or script, which may do what the job of a tool does.
     """
 
     name: str
@@ -40,6 +46,7 @@ class Found(NamedTuple):
     called: str = ""
     text: str = ""
     plain: bool = True
+    target: bool = False
 
 
 def purpose(name: str) -> str:
@@ -52,6 +59,11 @@ def purpose(name: str) -> str:
     return next((PURPOSES[part] for part in parts[:1] if part in PURPOSES), "")
 
 
-def is_variant(name: str) -> bool:
-    """Return whether a name such as `test:fast` is that of a part or variant of another script."""
-    return len(_PARTS.split(name)) > 1 and name.lower() not in PURPOSES
+def is_variant(name: str, others: Container[str]) -> bool:
+    """Return whether a name such as `test:fast` is that of a part or variant of another script, `test`."""
+    return name.lower() not in PURPOSES and _PARTS.split(name)[0] in others
+
+
+def is_endless(text: str) -> bool:
+    """Return whether a script watches files, so that it does not end by itself."""
+    return bool(_WATCHES.search(text))

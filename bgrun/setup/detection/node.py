@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bgrun.setup.detection.found import Found, is_variant, purpose
+from bgrun.setup.detection.found import Found, is_endless, is_variant, purpose
 from bgrun.setup.detection.tree import get
 
 TYPE_CHECKING = False
@@ -63,10 +63,9 @@ def _scripts(package: dict[str, object]) -> dict[str, str]:
 def _purpose(name: str, scripts: dict[str, str], command: str) -> str:
     """Return the purpose of a script: that of a variant of another one is no check of its own."""
     meant = purpose(name)
-    if _PLACEHOLDER in command or "--watch" in command or not meant:
+    if _PLACEHOLDER in command or is_endless(command) or not meant:
         return ""
-    base = re.split(r"[^A-Za-z0-9]+", name)[0]
-    return "other" if is_variant(name) and base in scripts else meant
+    return "other" if is_variant(name, scripts) else meant
 
 
 def _of_workspace(tree: Tree, manager: str, known: set[str]) -> Iterator[Found]:
@@ -78,7 +77,7 @@ def _of_workspace(tree: Tree, manager: str, known: set[str]) -> Iterator[Found]:
         meant = purpose(name)
         if kind == "yarn1" and not all(name in _scripts(tree.json(path)) for path in packages):
             continue  # it fails at the first package without the script
-        if meant and meant not in known and not is_variant(name):
+        if meant and meant not in known and not is_variant(name, names):
             description = f"The script `{name}` of every package in the workspace"
             command = _EVERYWHERE[kind].format(name)
             yield Found(f"{manager}_{name}", command, description, meant, ("timeout: 1h",), re.escape(command))

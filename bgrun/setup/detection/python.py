@@ -28,7 +28,7 @@ def jobs(tree: Tree) -> Iterator[Found]:
     """Yield the jobs of the Python tools that are configured."""
     project = tree.toml("pyproject.toml")
     run = _runner(tree, project)
-    hatch = list(_hatch(project))
+    hatch = list(_hatch(tree.toml("hatch.toml") or get(project, "tool", "hatch")))
     if not any(one.purpose == "test" for one in hatch):
         yield from _pytest(tree, project, run)
     yield from hatch
@@ -129,9 +129,9 @@ def _environments(tree: Tree, project: dict[str, Any], run: str) -> Iterator[Fou
         )
 
 
-def _hatch(project: dict[str, Any]) -> Iterator[Found]:
+def _hatch(hatch: Any) -> Iterator[Found]:
     """Yield the scripts of hatch's environments whose names are well known."""
-    environments = get(project, "tool", "hatch", "envs")
+    environments = get(hatch, "envs")
     for name, environment in (environments or {}).items() if isinstance(environments, dict) else ():
         scripts = get(environment, "scripts")
         for script in scripts if isinstance(scripts, dict) else ():

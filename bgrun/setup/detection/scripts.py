@@ -28,4 +28,6 @@ def jobs(tree: Tree) -> Iterator[Found]:
                 ]
                 description, called = f"The script {path}", re.escape(path)
                 body = "\n".join(lines)
-                yield Found(label, command, description, meant, ("timeout: 1h",), called, body, len(lines) <= 1)
+                yield Found(
+                    label, command, description, meant, ("timeout: 1h",), called, body, len(lines) <= 1, target=True
+                )

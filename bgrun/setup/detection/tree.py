@@ -38,7 +38,16 @@ MARKERS = (
 """The files by which a directory is a project of its own."""
 NAMES = (
     *MARKERS,
-    *("mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", "pyrightconfig.json", "Pipfile", ".pre-commit-config.yaml"),
+    *(
+        "mypy.ini",
+        "ruff.toml",
+        ".ruff.toml",
+        ".flake8",
+        "pyrightconfig.json",
+        "Pipfile",
+        "hatch.toml",
+        ".pre-commit-config.yaml",
+    ),
     *("pnpm-workspace.yaml", "gradlew", "mvnw", "clippy.toml", ".clippy.toml"),
     *(".golangci.yml", ".golangci.yaml", ".golangci.toml"),
 )
