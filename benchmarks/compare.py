@@ -27,6 +27,7 @@ import latency
 import logsize
 import memory
 import peers
+import size
 import targets
 import wakeups
 from workbench import MeasuringError, Options, Workbench, opened
@@ -56,6 +57,7 @@ PARTS = {
     "wakeups": Part("Wake-ups while a job sleeps", "", wakeups.measure),
     "log": Part("A long log", "x the same with >", logsize.measure),
     "look": Part("The first look at a long log", "", firstlook.measure),
+    "size": Part("What grows with size", "x python -c pass", size.measure),
     "follow": Part("From a line's writing to its showing", "", latency.measure),
 }
 
@@ -74,7 +76,9 @@ def table(part: Part, found: Sequence[Figure]) -> list[str]:
     for one in found:
         ratio = f"{one.ratio:8.2f}" if one.ratio is not None else ""
         note = f"  ({one.note})" if one.note else ""
-        lines.append(f"{one.what:58}{one.value:9.1f} {one.unit:4}{ratio}{note}".rstrip())
+        lines.append(
+            f"{one.what:58}{one.value:9.{3 if one.unit == 's of CPU' else 1}f} {one.unit:4}{ratio}{note}".rstrip()
+        )
     return lines
 
 

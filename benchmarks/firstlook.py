@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import statistics
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import dense_logs
 import project
 from project import run_ids
-from workbench import Figure, MeasuringError
+from workbench import Figure
 
 if TYPE_CHECKING:
-    from workbench import Options, Workbench
+    from pathlib import Path
+
+    from workbench import Options, Spent, Workbench
 
 FIRST, MEMORY, LATER, LONG_LINE = "first look at 100 MB", "its memory", "later looks", "first look at a line of 300 MB"
 DENSE = "first look at 100 MB of {}"
@@ -94,61 +93,36 @@ def _write_lines(path: Path, size: int) -> None:
             file.writelines(dice.choices(lines, k=2_000))
 
 
-class Look(NamedTuple):
-    """The cost of a look: seconds of processor time, seconds that passed, MiB of memory at most."""
-
-    used_s: float
-    took_s: float
-    mib: float
-
-
-def _looks(bench: Workbench, folder: Path, rounds: int) -> tuple[list[Look], list[Look]]:
+def _looks(bench: Workbench, folder: Path, rounds: int) -> tuple[list[Spent], list[Spent]]:
     """Return looks without and with a cached digest."""
     bench.call([bench.bgrun, "start", "big", "--wait", "-q"], folder, ok=(1,))
     run_id = run_ids(folder / ".logs")[-1]
     first, later = [], []
     for _ in range(rounds):
         (folder / ".logs" / "jobs" / f"{run_id}.digest.json").unlink(missing_ok=True)
-        first.append(_look(bench, folder, "report", run_id))
-        later.append(_look(bench, folder, "report", run_id))
+        first.append(bench.spend([bench.bgrun, "report", run_id], folder))
+        later.append(bench.spend([bench.bgrun, "report", run_id], folder))
     return first, later
 
 
-def _hurried(bench: Workbench, folder: Path, rounds: int) -> list[Look]:
+def _hurried(bench: Workbench, folder: Path, rounds: int) -> list[Spent]:
     """Return waits whose timeout has come, which leave no digest."""
     bench.call([bench.bgrun, "start", "big", "--wait", "-q"], folder, ok=(1,))
     run_id = run_ids(folder / ".logs")[-1]
-    return [_look(bench, folder, "wait", run_id, "--timeout", "0s", code=1) for _ in range(rounds)]
+    command = [bench.bgrun, "wait", run_id, "--timeout", "0s"]
+    return [bench.spend(command, folder, code=1) for _ in range(rounds)]
 
 
-def _look(bench: Workbench, folder: Path, *words: str, code: int = 0) -> Look:
-    """Return the cost of a command."""
-    begun = time.perf_counter()
-    out = os.open(os.devnull, os.O_WRONLY)
-    at = Path.cwd()
-    os.chdir(folder)
-    try:
-        actions = [(os.POSIX_SPAWN_DUP2, out, 1)]
-        pid = os.posix_spawn(bench.bgrun, ["bgrun", *words], bench.env, file_actions=actions)
-    finally:
-        os.chdir(at)
-        os.close(out)
-    _, status, usage = os.wait4(pid, 0)
-    if os.waitstatus_to_exitcode(status) != code:
-        raise MeasuringError(f"bgrun {' '.join(words)} ended with {status}")
-    return Look(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun, usage.ru_maxrss / 1024)
-
-
-def _seconds(what: str, looks: list[Look]) -> Figure:
+def _seconds(what: str, looks: list[Spent]) -> Figure:
     """Return the processor time: others on the machine do not lengthen it much."""
     took = statistics.median(look.took_s for look in looks)
     return Figure(what, statistics.median(look.used_s for look in looks), "s of CPU", note=f"{took:.2f} s passed")
 
 
-def _passed(what: str, looks: list[Look]) -> Figure:
+def _passed(what: str, looks: list[Spent]) -> Figure:
     """Return the time that passed: a caller waits."""
     return Figure(what, statistics.median(look.took_s for look in looks), "s")
 
 
-def _memory(what: str, looks: list[Look]) -> Figure:
+def _memory(what: str, looks: list[Spent]) -> Figure:
     return Figure(what, max(look.mib for look in looks), "MiB RSS")

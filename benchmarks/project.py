@@ -42,13 +42,18 @@ def make(bench: Workbench, name: str, job_file: str) -> Path:
     return folder
 
 
-def make_with_history(bench: Workbench, name: str, count: int) -> Path:
-    """Make a project with so many finished runs of several labels; the newest is a real one, of `quick`."""
+def make_with_history(bench: Workbench, name: str, count: int, skipped: int = 0) -> Path:
+    """Make a project with so many finished runs of several labels; the newest is a real one, of `quick`.
+
+    skipped: one in so many runs is one that was skipped, which has no exit code; 0 is none.
+    """
     folder = make(bench, name, HISTORY_JOBS)
     run_id = bench.read([bench.bgrun, "start", "quick", "--wait", "-q"], folder).splitlines()[0]
     texts = _texts(folder / ".logs", run_id)
     for number in range(1, count):
         _copy(folder / ".logs", texts, run_id, number)
+        if skipped and number % skipped == 0:
+            _skip(folder / ".logs", run_id, number)
     return folder
 
 
@@ -59,13 +64,28 @@ def _texts(logs: Path, run_id: str) -> dict[str, str]:
     return texts
 
 
+def _named(run_id: str, number: int) -> tuple[str, datetime]:
+    """Return the ID of the run so many minutes before another one, and when it began."""
+    label, stamp = LABELS[number % len(LABELS)], run_id.partition("_")[2][: len("YYYYmmdd_HHMMSS")]
+    # Without a time zone: the hour that the end of summer time repeats would give two runs one name.
+    at = datetime.strptime(stamp, STAMP) - timedelta(minutes=number)
+    return f"{label}_{at.strftime(STAMP)}", at
+
+
+def _skip(logs: Path, run_id: str, number: int) -> None:
+    """Turn the run so many minutes earlier into one that was skipped."""
+    copy, _ = _named(run_id, number)
+    facts = meta_of(logs, copy) | {"state": "skipped", "started_at": "", "reason": "`if` is false: x"}
+    kept = {key: value for key, value in facts.items() if key not in ("exit_code", "duration_s")}
+    (logs / f"{copy}.meta").write_text("".join(f"{key}={value}\n" for key, value in kept.items()), encoding="utf-8")
+    (logs / f"{copy}.exit").unlink()
+    (logs / f"{copy}.pid").unlink()
+
+
 def _copy(logs: Path, texts: Mapping[str, str], run_id: str, number: int) -> None:
     """Write a run's files once more as those of a run so many minutes earlier."""
     earlier = timedelta(minutes=number)
-    label, stamp = LABELS[number % len(LABELS)], run_id.partition("_")[2][: len("YYYYmmdd_HHMMSS")]
-    # Without a time zone: the hour that the end of summer time repeats would give two runs one name.
-    at = datetime.strptime(stamp, STAMP) - earlier
-    copy = f"{label}_{at.strftime(STAMP)}"
+    copy, at = _named(run_id, number)
     for form, text in texts.items():
         path = logs / form.format(copy)
         changed = _earlier_meta(text, copy, earlier) if path.suffix == ".meta" else text.replace(run_id, copy)

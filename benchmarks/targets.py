@@ -1,4 +1,4 @@
-"""What issue 6 asks of bgrun, and whether the figures of this run meet it."""
+"""What issues 6 and 18 ask of bgrun, and whether the figures of this run meet it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import firstlook
 import latency
 import logsize
 import memory
+import size
 import wakeups
 
 if TYPE_CHECKING:
@@ -56,21 +57,26 @@ def _per_second(what: str) -> Callable[[Figures], float]:
     return lambda found: found[what].value / 60
 
 
+def _beside(what: str, other: str) -> Callable[[Figures], float]:
+    return lambda found: found[what].value / found[other].value
+
+
 def _growth(command: str) -> Callable[[Figures], float]:
     few, many = commands.named(command, 1), commands.named(command, MANY)
     return lambda found: found[many].value / found[few].value
 
 
+_BATCH = "200 x true at 8: "
 _START = commands.named("start", 1)
 TARGETS = (
-    Target("start: returned, job running", 2.0, "x python -c pass", _ratio(_START)),
+    Target("start: returned, job running", 1.9, "x python -c pass", _ratio(_START)),
     Target("start: faster than the 40 ms of a bash script", 40.0, "ms", _value(_START)),
     Target(
         "start until the verdict of `true` is known", 2.5, "x python -c pass", _ratio(commands.named("start --wait", 1))
     ),
-    Target("status", 1.7, "x python -c pass", _ratio(commands.named("status", 1))),
-    Target("status with 10,000 runs", 1.3, "x status with one", _growth("status")),
-    Target("list with 10,000 runs", 2.5, "x python -c pass", _ratio(commands.named("list", MANY))),
+    Target("status", 1.3, "x python -c pass", _ratio(commands.named("status", 1))),
+    Target("status with 10,000 runs", 1.2, "x status with one", _growth("status")),
+    Target("list with 10,000 runs", 1.45, "x python -c pass", _ratio(commands.named("list", MANY))),
     Target("supervisor of one job", 6.0, "MiB PSS", _value(memory.ONE)),
     Target("100 single starts, each supervisor", 3.5, "MiB PSS", _value(memory.SINGLE)),
     Target("a plan of 100, in all", 12.0, "MiB PSS", _value(memory.PLAN)),
@@ -81,7 +87,24 @@ TARGETS = (
     Target("a long log", 1.05, "x the same with >", _ratio(logsize.OWN)),
     Target("first look at a log of 100 MB of plain lines", 4.0, "s of CPU", _value(firstlook.FIRST)),
     Target("first look at a log of 100 MB: its memory", 76.0, "MiB RSS", _value(firstlook.MEMORY)),
-    Target("follow: a line is shown, median", 50.0, "ms", _value(latency.OWN)),
+    Target("follow: a line is shown, median", 2.0, "ms", _value(latency.OWN)),
+    Target("follow a line of 300 MB", 3.0, "s of CPU", _value(size.LINE)),
+    Target("follow a line of 300 MB: its memory", 60.0, "MiB RSS", _value(size.LINE_MEMORY)),
+    Target("follow 1,000 lines a second", 10.0, "% of a core", _value(size.STREAM)),
+    Target(
+        "200 x true at 8", 0.85, "x GNU parallel", _beside(f"{_BATCH}bgrun group --wait", f"{_BATCH}GNU parallel -j")
+    ),
+    *(
+        Target(size.look(words, cold=True), 3.0, "s of CPU", _value(size.look(words, cold=True)))
+        for words in size.LOOKS
+    ),
+    *(Target(size.look(words), 0.5, "s of CPU", _value(size.look(words))) for words in size.LOOKS),
+    Target(size.FIRST, 1.2, "s of CPU", _value(size.FIRST)),
+    Target(size.AGAIN, 0.5, "s of CPU", _value(size.AGAIN)),
+    *(
+        Target(size.after(words), most, "x python -c pass", _ratio(size.after(words)))
+        for words, most in zip(size.AFTER, (1.9, 1.3, 1.3, 1.45, 1.45), strict=True)
+    ),
 )
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +56,14 @@ class Figure(NamedTuple):
     unit: str
     ratio: float | None = None
     note: str = ""
+
+
+class Spent(NamedTuple):
+    """The cost of a command: seconds of processor time, seconds that passed, MiB of memory at most."""
+
+    used_s: float
+    took_s: float
+    mib: float
 
 
 class Workbench:
@@ -123,6 +132,21 @@ class Workbench:
                 raise MeasuringError(
                     f"exit {code} of {' '.join(command)}: {errors.read(2000).decode(errors='replace')}"
                 )
+
+    def spend(self, command: list[str], cwd: Path, code: int = 0) -> Spent:
+        """Run a command to its end, its output thrown away, and return what it cost, with what it waited for.
+
+        Raises:
+            MeasuringError: it ended with another exit code.
+        """
+        begun = time.perf_counter()
+        quiet = subprocess.DEVNULL
+        child = subprocess.Popen(command, cwd=cwd, env=self.env, stdin=quiet, stdout=quiet, stderr=quiet)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != code:
+            raise MeasuringError(f"exit {child.returncode} of {' '.join(command)}")
+        return Spent(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun, usage.ru_maxrss / 1024)
 
     def read(self, command: list[str], cwd: Path) -> str:
         """Run a command, untimed, and return its output."""
