@@ -438,28 +438,37 @@ COMMANDS = (
         "Initialize a project: job file, agents, editors",
         "Initialize a project: write bgjobs.yaml from the tests, linters and build targets found here. Options "
         "add configuration for coding agents and editors. Existing files are merged, never replaced.",
-        ("bgrun init --dry-run", "bgrun init --agents --mcp claude"),
+        ("bgrun init --dry-run", "bgrun init --agents --mcp claude", "bgrun init --all"),
         "bgrun.cli.commands.init:init",
         (),
         (
-            Option("agents", ("--agents",), "Add a block about bgrun to AGENTS.md, between markers."),
+            Option("all", ("--all",), "Set up every client: --agents, --skill, and each --mcp and --hook."),
+            Option(
+                "agents",
+                ("--agents",),
+                "Add a block about bgrun to AGENTS.md, between markers; refer to it where claude and gemini look.",
+            ),
             Option(
                 "mcp",
                 ("--mcp",),
-                "Register the MCP server with claude, cursor or vscode; repeatable.",
+                "Register the MCP server with claude, cursor, vscode, codex, gemini or opencode; repeatable.",
                 "texts",
                 "CLIENT",
                 "mcp client",
             ),
-            Option("skill", ("--skill",), "Add an agent skill in .claude/skills/bgrun."),
+            Option("skill", ("--skill",), "Add an agent skill in .claude/skills and .agents/skills."),
             Option("tasks", ("--tasks",), "Add a task for each job to .vscode/tasks.json."),
             Option(
                 "hook",
                 ("--hook",),
-                "Add a hook to claude or cursor that denies declared commands and suggests bgrun; repeatable.",
+                "Add a hook to claude, codex, cursor, gemini or opencode that refuses commands that are declared jobs "
+                "and suggests bgrun; repeatable.",
                 "texts",
                 "CLIENT",
                 "hook client",
+            ),
+            Option(
+                "permissions", ("--permissions",), "Let Claude Code use bgrun without asking (.claude/settings.json)."
             ),
             Option("schema", ("--schema",), "Write the JSON Schema next to the job file, for editors."),
             Option("dry_run", ("--dry-run",), "Show the changes as a diff without writing them."),

@@ -16,6 +16,9 @@ from bgrun.system import files, reading
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    TextChange: TypeAlias = Callable[[str | None], str]
 
 _MOST = 4 << 20
 
@@ -31,6 +34,31 @@ class Edit(NamedTuple):
     def changes(self) -> bool:
         """Whether the file changes."""
         return self.before != self.after
+
+
+class Change(NamedTuple):
+    """A change of the text of a file, which is None if there is none."""
+
+    path: Path
+    change: TextChange
+
+
+def combined(changes: Iterable[Change]) -> list[Edit]:
+    """Return one edit for each file, with all its changes, one after the other.
+
+    Raises:
+        UsageError: a file cannot be read, is not text, or cannot be merged safely.
+    """
+    by_path: dict[Path, list[TextChange]] = {}
+    for one in changes:
+        by_path.setdefault(one.path, []).append(one.change)
+    return [edited(path, lambda text, of_it=of_it: _in_turn(text, of_it)) for path, of_it in by_path.items()]  # type: ignore[misc]
+
+
+def _in_turn(text: str | None, changes: Iterable[TextChange]) -> str:
+    for change in changes:
+        text = change(text)
+    return text or ""
 
 
 def edited(path: Path, change: Callable[[str | None], str]) -> Edit:

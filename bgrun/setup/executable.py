@@ -15,6 +15,19 @@ def shown() -> str:
     return _NAME if programs.find(_NAME) else own_path() or _NAME
 
 
+def command(root: str | os.PathLike[str], prefix: str = "") -> str:
+    """Return how the files of a project name bgrun.
+
+    A bgrun in a virtual environment of the project is named by its path in it, with a prefix: a client does not
+    activate the environment. The path is the same for everybody who has the project.
+    """
+    own = own_path()
+    inside = (
+        os.path.relpath(f"{os.path.realpath(own.rpartition('/')[0])}/{_NAME}", os.path.realpath(root)) if own else ".."
+    )
+    return shown() if inside.startswith("..") else f"{prefix}{inside}"
+
+
 def own_path() -> str:
     """Return the absolute path of the `bgrun` that belongs to this interpreter, or '' if there is none."""
     path = f"{sys.executable.rpartition('/')[0]}/{_NAME}"

@@ -56,7 +56,7 @@ def test_a_suggestion_can_be_run(bg: Cli) -> None:
     why = json.loads(ask(bg, "gemini", {"tool_input": {"command": "CI='a b' make it -j 2 | tail"}}))["reason"]
     suggested = re.search(r"Run: (.*)", why)
     assert suggested
-    words = suggested[1].replace("bgrun ", f"{' '.join(bg.command)} ", 1)
+    words = re.sub(r"\S*bgrun ", f"{' '.join(bg.command)} ", suggested[1], count=1)
     done = subprocess.run(words, shell=True, cwd=bg.folder, env=bg.env, capture_output=True, text=True)
     assert done.returncode == 0, done
     assert bg("logs", "it").out == "made a b\n"

@@ -14,10 +14,7 @@ from bgrun.setup import edits
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
-EVERYTHING = (
-    *("--agents", "--skill", "--tasks", "--schema", "--hook", "claude", "--hook", "cursor"),
-    *("--mcp", "claude", "--mcp", "cursor", "--mcp", "vscode"),
-)
+EVERYTHING = ("--all", "--tasks", "--schema", "--permissions")
 
 
 def snapshot(bg: Cli) -> dict[str, str]:
@@ -82,7 +79,7 @@ def test_what_is_there_is_kept(bg: Cli) -> None:
     tasks = json.loads((bg.folder / ".vscode" / "tasks.json").read_text())["tasks"]
     assert [one["label"] for one in tasks] == ["mine", "bgrun: own"]
     hooks = json.loads((bg.folder / ".claude" / "settings.json").read_text())
-    assert hooks["permissions"] == {"allow": ["x"]}
+    assert hooks["permissions"]["allow"][0] == "x"
     assert [one["matcher"] for one in hooks["hooks"]["PreToolUse"]] == ["Edit", "Bash"]
 
 
@@ -104,7 +101,8 @@ def test_odd_files_are_reported(bg: Cli) -> None:
     assert "not UTF-8" in bg("init", "--agents", code=2).err
     (bg.folder / "AGENTS.md").write_text("<!-- bgrun:begin --> and no end")
     assert "only one of the markers" in bg("init", "--agents", code=2).err
-    assert "claude, cursor, vscode" in bg("init", "--mcp", "emacs", code=2).err
+    assert "no client named 'vscode'" in bg("init", "--hook", "vscode", code=2).err
+    assert "no client named 'emacs'" in bg("init", "--mcp", "emacs", code=2).err
     (bg.folder / "AGENTS.md").unlink()
     bg.jobs("jobs: {a: {comand: x}}")
     assert "bgjobs.yaml:1:" in bg("init", "--agents", code=2).err

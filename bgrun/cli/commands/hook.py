@@ -58,5 +58,7 @@ def _why_denied(event: Event, job_file: str | None) -> str:
     found = command_hook.match(line, directory, jobs, os.path.realpath)
     if found is None:
         return ""
-    near = job_file or api.locate(os.path.realpath(session)).job_file == project.job_file
-    return command_hook.reason(found, executable.shown(), "" if near else project.root)
+    here = os.path.realpath(session)
+    near = job_file or api.locate(here).job_file == project.job_file
+    program = executable.command(project.root) if here == project.root else executable.shown()
+    return command_hook.reason(found, program, "" if near else project.root)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bgrun.api import Project
     from bgrun.cli.dispatch import Args
-    from bgrun.setup.edits import Edit
+    from bgrun.setup.edits import Change, Edit
     from bgrun.setup.starter import Start
 
 
@@ -70,19 +70,31 @@ def _program() -> str:
 
 
 def _wanted(start: Start, args: Args) -> Iterator[Edit]:
-    """Return every requested edit. All of them are computed before any is made."""
-    from bgrun.setup import clients, starter
+    """Yield every requested edit. All of them are computed before any is made."""
+    from bgrun.setup import edits, starter
 
-    root = start.root
     yield from starter.edits(start, schema=args.schema)
-    if args.agents:
-        yield clients.agents_file(root)
-    yield from clients.mcp_servers(root, args.mcp)
-    if args.skill:
-        yield clients.skill(root)
+    yield from edits.combined(_changes(start, args))
+
+
+def _changes(start: Start, args: Args) -> Iterator[Change]:
+    """Yield the requested changes of the files of clients."""
+    from bgrun.setup import starter
+    from bgrun.setup.clients import hooks, instructions, mcp_servers, vscode_tasks
+
+    served = mcp_servers.FILES if args.all else args.mcp
+    hooked = hooks.FILES if args.all else args.hook
+    if args.agents or args.all:
+        yield instructions.agents_file(start.root)
+        yield from instructions.references(start.root, {*served, *hooked})
+    yield from mcp_servers.changes(start.root, served)
+    if args.skill or args.all:
+        yield from instructions.skills(start.root)
     if args.tasks:
-        yield clients.tasks(root, starter.job_names(start))
-    yield from clients.hooks(root, args.hook)
+        yield vscode_tasks.tasks(start.root, starter.job_names(start))
+    yield from hooks.changes(start.root, hooked)
+    if args.permissions:
+        yield hooks.claude_permissions(start.root)
 
 
 def completion(_: Project, args: Args) -> int:

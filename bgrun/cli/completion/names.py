@@ -136,9 +136,9 @@ def _mcp_clients(_: Known) -> Iterator[Offer]:
 
 
 def _hook_clients(_: Known) -> Iterator[Offer]:
-    from bgrun.setup import hook_event
+    from bgrun.setup.clients import hooks
 
-    yield from map(Offer, hook_event.CLIENTS)
+    yield from map(Offer, hooks.FILES)
 
 
 def _fixed(*values: str) -> Callable[[Known], Iterator[Offer]]:
