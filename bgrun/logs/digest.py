@@ -123,6 +123,8 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], d
     seen, unsearched = log_search.search(at.log, known, job, attempts, deadline)
     found = combine.combined(report, seen, Places(facts.get("repo_dir", ""), job.working_dir, job.cmd))
     tried, head, tail = _excerpts(at, known, attempts)
+    if seen.attempt.startswith(f"{tried} of "):
+        tried = seen.attempt  # its beginning is too far from the end of the log to be read for the last lines
     is_partial = bool(unsearched) and (not run.succeeded or bool(found.tests))
     later = f"for all of it: 'bgrun report {run.run_id}'" if deadline.was_missed else ""
     notes = [tried, note or "", *(unsearched if is_partial else ()), later if is_partial or note else ""]

@@ -112,9 +112,13 @@ class Calls:
 
         return await anyio.to_thread.run_sync(do)
 
-    async def _bgrun_start(self, job: str, args: tuple[str, ...] = (), wait_s: float = 0) -> dict[str, Any]:
+    async def _bgrun_start(
+        self, job: str, args: tuple[str, ...] = (), wait_s: float = 0, *, failed: bool = False
+    ) -> dict[str, Any]:
         until = api.stop.summary_due(tools.clamped(wait_s, self.settings))
-        run, more = await self._in_thread(lambda project: tools.start(project, self.settings, job, tuple(args)))
+        run, more = await self._in_thread(
+            lambda project: tools.start(project, self.settings, job, tuple(args), failed=failed)
+        )
         (ended,) = await self._wait([run.run_id], wait_s, "all") if wait_s else [run]
         answer = await self._in_thread(lambda project: api.documents.brief_result(project, ended, until))
         return {**answer, **more, **self._note(wait_s, [ended])}

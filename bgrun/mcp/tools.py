@@ -81,8 +81,8 @@ def declared(settings: ServerOptions) -> list[Tool]:
             "bgrun_start",
             f"Start a declared job or group:NAME{adhoc} in the background; it outlives this call. With wait_s "
             f"({wait}), returns the result and failures if the run finishes in time. args: KEY=VALUE, then -- and "
-            "extra arguments.",
-            {"job": _TEXT, "args": _TEXTS, "wait_s": _SECONDS},
+            "extra arguments. failed: rerun only what failed in the newest run of a job or group, or in a run.",
+            {"job": _TEXT, "args": _TEXTS, "wait_s": _SECONDS, "failed": {"type": "boolean"}},
             ("job",),
         ),
         Tool(
@@ -128,8 +128,15 @@ def declared(settings: ServerOptions) -> list[Tool]:
 # --- what they do -----------------------------------------------------------------------------
 
 
-def start(project: Project, settings: ServerOptions, job: str, args: Sequence[str]) -> tuple[Run, dict[str, Any]]:
-    """Start a job, a group or, if allowed, any command; return the run and further fields of the answer."""
+def start(
+    project: Project, settings: ServerOptions, job: str, args: Sequence[str], *, failed: bool = False
+) -> tuple[Run, dict[str, Any]]:
+    """Start a job, a group or, if allowed, any command; return the run and further fields of the answer.
+
+    With `failed`, rerun only what failed in the newest run of a job or a group, or in the run that `job` names.
+    """
+    if failed:
+        return _rerun_failed(project, job.removeprefix(_GROUP), args)
     cut = args.index("--") if "--" in args else len(args)
     words, extra_args = args[:cut], args[cut + 1 :]
     warned = {"warnings": warnings} if (warnings := api.start.warnings(project)) else {}
@@ -144,6 +151,15 @@ def start(project: Project, settings: ServerOptions, job: str, args: Sequence[st
         return _run(project, job.removeprefix(_ADHOC), args), warned
     started = api.start.start(project, [job, *words], extra_args)
     return started.run, {**warned, **({"joined": True} if started.joined else {})}
+
+
+def _rerun_failed(project: Project, ref: str, args: Sequence[str]) -> tuple[Run, dict[str, Any]]:
+    if args:
+        raise UsageError("failed cannot be combined with args", "a rerun has the parameters of its run")
+    warned = {"warnings": warnings} if (warnings := api.start.warnings(project)) else {}
+    again = api.rerun.rerun(project, ref, failed=True)
+    only = api.runs.facts_of(project, again.run_id).get("only_failed", "")
+    return again, {**warned, **({"only": only} if only else {})}
 
 
 def _run(project: Project, label: str, words: Sequence[str]) -> Run:

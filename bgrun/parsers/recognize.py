@@ -31,10 +31,12 @@ class Recognized(NamedTuple):
     """What was recognized in a log: the findings that count, in its order.
 
     unclaimed: how many lines at the end of the log follow the output of all tools that were recognized.
+    attempt: which attempt of a retried command it is of, as the log says, or ''.
     """
 
     calls: tuple[Findings, ...] = ()
     unclaimed: int = 0
+    attempt: str = ""
 
     @property
     def found(self) -> list[Found]:
@@ -90,9 +92,11 @@ class Recognizer:
         marks = [lambda: _Attempts(self._forget)] if retried else []
         self._stream = Stream(registry.makers(names), show, held, marks)
         self.used_s = 0.0
+        self._attempt = ""
 
-    def _forget(self, at: int) -> None:
+    def _forget(self, at: int, attempt: str) -> None:
         self._stream.restart(at)
+        self._attempt = attempt
 
     def feed(self, block: bytes) -> None:
         """Read the next bytes of the log."""
@@ -114,7 +118,7 @@ class Recognizer:
         end = max((call.end for call in self.claims() if call.certainty > WRAPPER), default=None)
         calls = tuple(_decided(self._stream.settled(_outside)))
         rest = [] if end is None else self._stream.sieve.lines_after(end)
-        return Recognized(calls, closing.unclaimed([self._stream.stripped(line) for line in rest]))
+        return Recognized(calls, closing.unclaimed([self._stream.stripped(line) for line in rest]), self._attempt)
 
 
 class _Attempts(Parser):
@@ -122,14 +126,14 @@ class _Attempts(Parser):
 
     stems = ("--- bgrun: attempt ",)
 
-    def __init__(self, again: Callable[[int], None]) -> None:
+    def __init__(self, again: Callable[[int, str], None]) -> None:
         super().__init__()
         self._again = again
 
     def feed(self, line: str) -> bool:
         """Forget what came before such a line."""
-        if ATTEMPT.match(line):
-            self._again(self.at)
+        if match := ATTEMPT.match(line):
+            self._again(self.at, match[1])
         return False
 
 

@@ -31,6 +31,9 @@ jobs:
       echo 'x.c:3:1: error: expected ;'; exit 2
     problems: [gcc]
   made: {command: "echo 7 > n.json; exit 1", outputs: {n: {json: n.json}, none: {glob: "*.none"}}}
+  tests:
+    command: "echo '--- FAIL: TestA (0.00s)'; printf 'FAIL\\tx\\t0.1s\\n'; exit 1"
+    rerun: "echo again {{ failed }}"
   slow: {command: "while [ ! -e go ]; do sleep 0.02; done"}
 groups: {both: {jobs: [ok, bad]}}
 """
@@ -115,6 +118,27 @@ def test_from_the_list_to_the_result(project: Cli, bgrun_bin: Path, era: str) ->
         assert (await result_of(client, "bgrun_list", what="live")) == {"runs": []}
 
     Agent(project, bgrun_bin, mode=ERAS[era]).run(work)
+
+
+def test_only_what_failed_is_run_again(project: Cli, bgrun_bin: Path) -> None:
+    async def work(client: Client) -> None:
+        first = await result_of(client, "bgrun_start", job="tests", wait_s=30)
+        again = await result_of(client, "bgrun_start", job="tests", failed=True, wait_s=30)
+        assert (again["state"], again["only_failed_of"]) == ("succeeded", first["run"])
+        assert again["only"] == f"only 1 failed test of {first['run']}"
+        shown = await result_of(client, "bgrun_log", run=again["run"])
+        assert shown["lines"] == ["again TestA"]
+        both = await result_of(client, "bgrun_start", job="group:both", wait_s=30)
+        assert both["state"] == "failed"
+        rest = await result_of(client, "bgrun_start", job="group:both", failed=True, wait_s=30)
+        assert [one["run"].partition("_")[0] for one in rest["runs"]] == ["bad"]
+        error = await result_of(client, "bgrun_start", error=True, job="tests", failed=True, args=["x=1"])
+        assert error == "failed cannot be combined with args\na rerun has the parameters of its run"
+        error = await result_of(client, "bgrun_start", error=True, job="ok", failed=True)
+        assert error.startswith("job 'ok' does not declare `rerun:`")
+
+    project("start", "ok", "--wait")
+    Agent(project, bgrun_bin).run(work)
 
 
 def test_a_wait_is_bounded_and_says_so(project: Cli, bgrun_bin: Path) -> None:
