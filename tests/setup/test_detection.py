@@ -136,11 +136,11 @@ PACKAGE = json.dumps(
             {"yarn_test*": "yarn workspaces run test"},
             id="yarn workspace",
         ),
-        pytest.param({"Cargo.toml": "[package]\nname='a'\n"}, {"cargo_test*": "cargo test"}, id="cargo"),
+        pytest.param({"Cargo.toml": "[package]\nname='a'\n"}, {"cargo_test*": "cargo test --no-fail-fast"}, id="cargo"),
         pytest.param(
             {"Cargo.toml": "[workspace]\nmembers=['a']\n[workspace.lints.clippy]\nall = 'warn'\n"},
             {
-                "cargo_test*": "cargo test --workspace",
+                "cargo_test*": "cargo test --workspace --no-fail-fast",
                 "cargo_clippy*": "cargo clippy --workspace --all-targets -- -D warnings",
             },
             id="cargo workspace",
@@ -193,7 +193,7 @@ PACKAGE = json.dumps(
                 "Taskfile.yml": "a: [",
                 "Cargo.toml": "x",
             },
-            {"cargo_test*": "cargo test"},
+            {"cargo_test*": "cargo test --no-fail-fast"},
             id="broken",
         ),
     ],
@@ -281,6 +281,14 @@ PROJECTS = {
     "pytest": ({"tests/test_a.py": "def test_a(): assert 0\n"}, "pytest_full", "tests/test_a.py"),
     "make": ({"Makefile": "test:\n\tcd . && exit 3\n"}, "make_test", "exit=2"),
     "npm": ({"package.json": '{"scripts": {"test": "exit 4"}}'}, "npm_test", "exit=4"),
+    "node": (
+        {
+            "package.json": '{"scripts": {"test": "node --test"}}',
+            "a.test.js": "require('node:test')('no', () => { throw Error('x') })\n",
+        },
+        "npm_test",
+        "a.test.js:1 no",
+    ),
     "go": (
         {
             "go.work": "go 1.19\nuse ./a\n",
@@ -299,7 +307,7 @@ PROJECTS = {
             "src/lib.rs": '#[test]\nfn no() { panic!("x") }\n',
         },
         "cargo_test",
-        "no",
+        "src/lib.rs:2 no",
     ),
     "scripts": ({"scripts/test.sh": "exit 8\n"}, "test", "exit=8"),
 }
@@ -313,13 +321,40 @@ def test_the_job_really_runs(bg: Cli, tool: str) -> None:
         pytest.fail(f"no {program} here") if needed else pytest.skip(f"no {program} here")
     files, job, shown = PROJECTS[tool]
     assert found(bg.folder, files)
-    env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}", "GOPROXY": "off"}
+    env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}", "GOPROXY": "off", "CARGO_NET_OFFLINE": "true"}
+    if (rustup := surroundings.real_home() / ".rustup").is_dir():
+        env["RUSTUP_HOME"] = str(rustup)
+    if (
+        tool == "cargo"
+        and subprocess.run(["cargo", "--version"], env={**bg.env, **env}, capture_output=True).returncode
+    ):
+        pytest.skip("rustup has no toolchain here")
     said = bg("init", **env).err
     assert "next: " in said
     words = said.partition("next: ")[2].split()
     assert job in words
     assert shown in bg("start", job, "--wait", code=1, **env).out
     bg("validate")
+    if "rerun: " in (bg.folder / "bgjobs.yaml").read_text():
+        assert f"only failed tests of {job}_" in bg("rerun", job, "--failed", "--wait", code=1, **env).out
+
+
+@pytest.mark.parametrize(
+    ("script", "lock", "rerun"),
+    [
+        ("vitest", "pnpm-lock.yaml", "pnpm exec vitest run {{ failed_files }}"),
+        ("vitest run --coverage", "", "npx --no-install vitest run {{ failed_files }}"),
+        ("jest", "yarn.lock", "yarn run jest --runTestsByPath {{ failed_files }}"),
+        ("mocha --exit", "bun.lock", "bunx --no-install mocha {{ failed_files }}"),
+        ("node --test", "", "node --test {{ failed_files }}"),
+        ("jest src", "", ""),
+        ("tsc && jest", "", ""),
+    ],
+)
+def test_the_files_of_failed_tests_are_rerun(tmp_path: Path, script: str, lock: str, rerun: str) -> None:
+    write(tmp_path, package_DOT_json=json.dumps({"scripts": {"test": script}}), **({lock: ""} if lock else {}))
+    (job,) = detection.jobs(tree.read(tmp_path))
+    assert job.more == ("timeout: 1h", *([f"rerun: {rerun}"] if rerun else []))
 
 
 def test_a_next_step_works_as_it_stands(bg: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from bgrun.setup.detection.found import Found
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from bgrun.setup.detection.tree import Tree
 
 _LONG = ("timeout: 1h",)
+_GO_FAILED = "^({% for id in failed %}{{ '' if loop.first else '|' }}{{ id.split('/')[0] }}{% endfor %})$"
+"""The pattern of the failed tests, each with its subtests: `go test` takes no list."""
 
 
 def jobs(tree: Tree) -> Iterator[Found]:
@@ -29,10 +32,10 @@ def _cargo(tree: Tree) -> Iterator[Found]:
         return
     manifest = tree.toml("Cargo.toml")
     whole = " --workspace" if "workspace" in manifest else ""
+    command = f"cargo test{whole} --no-fail-fast"
+    more = (*_LONG, f"rerun: {command} -- {{{{ failed }}}}")
     of_what = "workspace" if whole else "crate"
-    yield Found(
-        "cargo_test", f"cargo test{whole}", f"All tests of the {of_what}", "test", _LONG, r"\bcargo (test|nextest)\b"
-    )
+    yield Found("cargo_test", command, f"All tests of the {of_what}", "test", more, r"\bcargo (test|nextest)\b")
     lints = get(manifest, "lints") or get(manifest, "workspace", "lints")
     if get(lints, "clippy") is not None or tree.has("clippy.toml", ".clippy.toml"):
         command = f"cargo clippy{whole} --all-targets -- -D warnings"
@@ -44,8 +47,10 @@ def _go(tree: Tree) -> Iterator[Found]:
     if tree.has("go.mod") or modules:
         where = " ".join(f"{module}/..." for module in modules) or "./..."
         of_what = "workspace" if modules else "module"
+        rerun = json.dumps(["go", "test", *where.split(), "-run", _GO_FAILED])
+        more = (*_LONG, f"rerun: {rerun}")
         yield Found(
-            "go_test", f"go test {where}", f"All tests of the {of_what}", "test", _LONG, r"\bgo test\b|\bgotestsum\b"
+            "go_test", f"go test {where}", f"All tests of the {of_what}", "test", more, r"\bgo test\b|\bgotestsum\b"
         )
     if tree.has(".golangci.yml", ".golangci.yaml", ".golangci.toml"):
         yield Found("golangci_lint", "golangci-lint run", "The linter", "lint", _LONG, r"\bgolangci-lint\b")

@@ -29,6 +29,14 @@ _EVERYWHERE = {
     "bun": "bun run --filter '*' {}",
 }
 """How each manager runs a script in all packages of a workspace."""
+_EXECUTE = {"npm": "npx --no-install", "pnpm": "pnpm exec", "yarn": "yarn run", "bun": "bunx --no-install"}
+_TAKE_FILES = {
+    r"vitest( run)?( --?[\w=.-]+)*": "vitest run",
+    r"jest( --?[\w=.-]+)*": "jest --runTestsByPath",
+    r"mocha( --?[\w=.-]+)*": "mocha",
+    r"node --test( --?[\w=.-]+)*": "node --test",
+}
+"""How a tool runs some files alone, by the scripts that call it with nothing but options."""
 _PLACEHOLDER = "no test specified"
 
 
@@ -43,7 +51,8 @@ def jobs(tree: Tree) -> Iterator[Found]:
             description = f"The script `{name}` of package.json"
             called = rf"\b(npm|pnpm|yarn|bun)( run)? {re.escape(name)}(?![\w:-])"
             plain = not re.search(r"[;&|]", command)
-            yield Found(label, f"{manager} run {name}", description, meant, ("timeout: 1h",), called, command, plain)
+            more = ("timeout: 1h", *_rerun(command, manager))
+            yield Found(label, f"{manager} run {name}", description, meant, more, called, command, plain)
     if get(package, "workspaces") is not None or tree.has("pnpm-workspace.yaml"):
         yield from _of_workspace(tree, manager, {purpose(name) for name in own})
 
@@ -66,6 +75,13 @@ def _purpose(name: str, scripts: dict[str, str], command: str) -> str:
     if _PLACEHOLDER in command or is_endless(command) or not meant:
         return ""
     return "other" if is_variant(name, scripts) else meant
+
+
+def _rerun(command: str, manager: str) -> tuple[str, ...]:
+    """Return the line that reruns the files of failed tests, if a script only calls a tool that takes files."""
+    tool = next((tool for pattern, tool in _TAKE_FILES.items() if re.fullmatch(pattern, command)), "")
+    runner = "" if tool.startswith("node ") else f"{_EXECUTE[manager]} "
+    return (f"rerun: {runner}{tool} {{{{ failed_files }}}}",) if tool else ()
 
 
 def _of_workspace(tree: Tree, manager: str, known: set[str]) -> Iterator[Found]:
