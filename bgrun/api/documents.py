@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bgrun.api.stop import Expired
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
+    from bgrun.setup.doctor import Check
 
 SCHEMA_VERSION = 1
 MOST_BRIEF_RUNS = 20
@@ -83,6 +84,12 @@ def stats(found: Iterable[Stats]) -> dict[str, Any]:
         {**one._asdict(), "success_rate": one.success_rate, "durations_s": list(one.durations_s)} for one in found
     ]
     return {"labels": labels}
+
+
+def doctor(found: Iterable[Check], absent: Iterable[str]) -> dict[str, Any]:
+    """Return the checks of an installation and of a project's clients; absent: clients that are not installed."""
+    checks = [{**one._asdict(), "fix": one.fix or None} for one in found]
+    return {"ok": all(one["status"] != "missing" for one in checks), "checks": checks, "not_installed": list(absent)}
 
 
 def _estimate_fields(estimate: Estimate) -> dict[str, Any]:

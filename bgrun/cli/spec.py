@@ -476,6 +476,18 @@ COMMANDS = (
         ),
     ),
     Command(
+        "doctor",
+        "Set up",
+        "Check bgrun and what coding agents find here",
+        "Check that bgrun works here, and what each installed coding agent finds in this project: its MCP server, "
+        "instructions, skill and hook. Each thing that is missing comes with the command that adds it. Exit 1 if "
+        "something needed is missing; `optional` things may be absent.",
+        ("bgrun doctor", "bgrun doctor --json"),
+        "bgrun.cli.commands.doctor:doctor",
+        (),
+        (JSON, QUIET._replace(help="Print only what is absent.")),
+    ),
+    Command(
         "mcp",
         "Set up",
         "Run the MCP server for coding agents",
