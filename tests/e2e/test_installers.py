@@ -75,6 +75,7 @@ def test_each_installer_is_tried() -> None:
     ]
 
 
+@pytest.mark.timeout(300)  # pip alone takes a minute on a machine with other work
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page.stem}-{tool_of(block)}")
 def test_the_block_installs_a_command_that_works(
     block: Block, source: Path, tmp_path: Path, home_env: dict[str, str]
