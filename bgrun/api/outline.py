@@ -1,7 +1,7 @@
 """Outline a job file: its names, parameters and tags, for shells to complete. Cached, so that no YAML is read.
 
 What invalidates the entry: another job file or included file, and other code of bgrun.
-What it buys: 15 ms instead of 45 for a small job file, instead of 400 for one with 200 jobs.
+What it buys: 16 ms of processor time instead of 50 for a small job file, 18 instead of 175 for one with 200 jobs.
 """
 
 from __future__ import annotations
