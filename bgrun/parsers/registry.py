@@ -37,6 +37,7 @@ _PARSERS = {
     "robot": "test_runners.acceptance.robot:Robot",
     "dotnet-test": "test_runners.dotnet:DotnetTest",
     "surefire": "test_runners.surefire:Surefire",
+    "swift": "test_runners.swift:Swift",
     "gradle-test": "test_runners.gradle_test:GradleTest",
     "tsc": "compilers.tsc:Tsc",
     "eslint": "linters.eslint:Eslint",

@@ -73,9 +73,11 @@ class Stream:
         Args:
             outside: leaves out what does, of the findings in one stream.
         """
-        own = list(outside(self.own()))
-        owners = [one for one in own if one.owns and one.certainty == SURE]
-        parts = (call for one in self._parts.values() for call in one.settled(outside))
+        parts = [call for one in self._parts.values() for call in one.settled(outside)]
+        # A heading that is known without its prefix is that of the part, also if a parser found it within its line.
+        begun = {call.start for call in parts}
+        own = list(outside([one for one in self.own() if one.found or one.start not in begun]))
+        owners = [one for one in own if one.owns and one.certainty == SURE and one.start not in begun]
         # What a tool shows of another program is behind a prefix, too: a test may print the log of a container.
         left = [call for call in parts if not any(one.start <= call.start and call.end <= one.end for one in owners)]
         # A line that is known without its prefix as well as with it is a tool's without it: these come first.
