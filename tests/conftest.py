@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,23 @@ def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
     folder = tmp_path / "project"
     folder.mkdir(exist_ok=True)
     return Cli(folder, [sys.executable, "-m", "bgrun"], clean_env)
+
+
+@pytest.fixture
+def project_venv(bg: Cli) -> Path:
+    """The `bgrun` in a virtual environment of the project, which runs the code of this checkout."""
+    venv.create(bg.folder / ".venv", symlinks=True)
+    programs = bg.folder / ".venv" / "bin"
+    packages = next((bg.folder / ".venv" / "lib").glob("python*")) / "site-packages"
+    (packages / "checkout.pth").write_text(
+        "\n".join([str(TOP), *(path for path in sys.path if path)]), encoding="utf-8"
+    )
+    script = programs / "bgrun"
+    script.write_text(
+        f"#!{programs}/python\nimport sys\nfrom bgrun.cli import main\nsys.exit(main())\n", encoding="utf-8"
+    )
+    script.chmod(0o755)
+    return script
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,15 @@ KEPT = frozenset(
 )  # fmt: skip
 KEPT_BEGINNINGS = ("PYTEST_", "HYPOTHESIS_", "COVERAGE_", "COV_CORE_", "BGRUN_TEST_")
 """The tests' own machinery, and what the tests themselves are told by a variable."""
-SETTINGS = ("BGRUN_CLIENTS", "BGRUN_REQUIRE_CLIENTS", "BGRUN_REQUIRE_INSTALLERS", "BGRUN_REQUIRE_SHELLS", "CI")
+SETTINGS = (
+    "BGRUN_CLIENTS",
+    "BGRUN_REQUIRE_CLIENTS",
+    "BGRUN_REQUIRE_INSTALLERS",
+    "BGRUN_REQUIRE_SHELLS",
+    "CI",
+    "BGRUN_AGENTS",
+    "BGRUN_REQUIRE_AGENTS",
+)
 """Told to the tests, but nothing that bgrun is to see: kept as `BGRUN_TEST_…`, see `setting`."""
 UTF8 = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 

@@ -63,7 +63,9 @@ def test_the_sdist_has_what_the_tests_need(tmp_path: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     tracked = {name for name in listed.stdout.splitlines() if (TOP / name).exists()}
     assert {name for name in tracked - names if not name.startswith(".github/")} == set()
-    assert {name for name in names - {"PKG-INFO"} if name.startswith((".venv", ".ci/clients", ".ci/logs"))} == set()
+    assert {
+        name for name in names - {"PKG-INFO"} if name.startswith((".venv", ".ci/agents", ".ci/clients", ".ci/logs"))
+    } == set()
 
 
 def test_links_become_text_where_no_repository_is_known(hook: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import venv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,22 +109,11 @@ def test_what_clients_have_is_kept(bg: Cli) -> None:
     assert {name: (bg.folder / name).read_text() for name in kept} == after
 
 
-@pytest.fixture
-def in_venv(bg: Cli) -> Path:
-    """A bgrun that is installed in the project's own virtual environment."""
-    venv.create(bg.folder / ".venv", symlinks=True)
-    bin_folder = bg.folder / ".venv" / "bin"
-    packages = next((bg.folder / ".venv" / "lib").glob("python*")) / "site-packages"
-    (packages / "here.pth").write_text("\n".join(path for path in sys.path if path))
-    script = bin_folder / "bgrun"
-    script.write_text(f"#!{bin_folder}/python\nimport sys\nfrom bgrun.cli import main\nsys.exit(main())\n")
-    script.chmod(0o755)
-    return script
-
-
-def test_a_bgrun_in_the_project_is_named_by_its_path(bg: Cli, in_venv: Path) -> None:
+def test_a_bgrun_in_the_project_is_named_by_its_path(bg: Cli, project_venv: Path) -> None:
     bg.jobs("jobs: {own: {command: make}}")
-    subprocess.run([in_venv, "init", "--all", "--permissions", "--tasks", "-q"], cwd=bg.folder, env=bg.env, check=True)
+    subprocess.run(
+        [project_venv, "init", "--all", "--permissions", "--tasks", "-q"], cwd=bg.folder, env=bg.env, check=True
+    )
     assert server(bg, "claude")["command"] == ".venv/bin/bgrun"
     assert server(bg, "opencode")["command"] == [".venv/bin/bgrun", "mcp"]
     assert server(bg, "vscode")["command"] == "${workspaceFolder}/.venv/bin/bgrun"
