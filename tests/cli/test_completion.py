@@ -299,6 +299,12 @@ def test_zsh_loads_the_script_from_its_function_path(project: Cli, tmp_path: Pat
         shell.complete("bgrun start pytest_f", "pytest_full")
 
 
+def test_bash_completion_completes_the_command_where_it_is_loaded(project: Cli, tmp_path: Path) -> None:
+    with Session("bash", path_of("bash"), project, program(tmp_path / "programs")) as shell:
+        shell.run('eval "$(bgrun completion bash)"; _command_offset() { COMPREPLY=("$1-${COMP_WORDS[$1]}"); }')
+        shell.complete("bgrun run x --env A=1 -- B=2 mine al", "11-mine")
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_scripts_are_sound(bg: Cli, shell: str) -> None:
     script = bg("completion", shell).out

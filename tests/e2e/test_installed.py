@@ -60,6 +60,8 @@ def check(bg: Cli) -> None:
     assert bg.json("stop", "slow")["runs"][0]["state"] == "stopped"
     assert run["state"] == "running"
     assert '"$id": "bgjobs.schema.json"' in bg("schema").out
+    assert "bgjobs.yaml unchanged" in bg("init").err
+    assert "complete -c bgrun" in bg("completion", "fish").out
 
 
 def test_a_path_with_a_blank(tmp_path: Path, clean_env: dict[str, str]) -> None:
