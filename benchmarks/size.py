@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 import statistics
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import memory
+import procfs
 import project
+import wakeups
 from workbench import Figure
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ AFTER = (["start", "docs"], ["status", "lint"], ["status", "quick"], ["list"], [
 FIRST, AGAIN = f"group of {JOBS:,} jobs: first start", f"group of {JOBS:,} jobs: again"
 LINE, LINE_MEMORY = "follow a line of 300 MB", "follow a line of 300 MB: its memory"
 STREAM = "follow 1,000 lines a second"
+PLAN, PLAN_ASLEEP = "a plan of 2,000 runs, 2 at once", "a plan of 2,000 runs while nothing changes"
 _FOLLOWED = f"""\
 import os, sys, time
 if sys.argv[1] == "line":
@@ -51,7 +56,8 @@ def measure(bench: Workbench, options: Options) -> list[Figure]:
     if shutil.disk_usage(bench.folder).free < 5 * LINE_BYTES:
         bench.notes.append(f"sizes are not measured: the disk of {bench.folder} has too little free")
         return []
-    return [*_looks(bench, options), *_starts(bench, options), *_after(bench, options), *_follow(bench, options)]
+    parts = (_starts, _plan, _follow, _after, _looks)
+    return [one for part in parts for one in part(bench, options)]
 
 
 def _looks(bench: Workbench, options: Options) -> list[Figure]:
@@ -82,6 +88,21 @@ def _starts(bench: Workbench, options: Options) -> list[Figure]:
             spent.append(bench.spend([bench.bgrun, "group", "all"], folder))
             bench.call([bench.bgrun, "wait", "all", "-q"], folder)
     return [_seconds(FIRST, first), _seconds(AGAIN, again)]
+
+
+def _plan(bench: Workbench, options: Options) -> list[Figure]:
+    if not procfs.HERE:
+        return []
+    job = f"{{command: sleep 600, matrix: {{n: {list(range(1000))}}}}}"
+    jobs = f"defaults: {{inhibit_sleep: false}}\njobs:\n  one: {job}\n  two: {job}\n"
+    folder = project.make(bench, "plan", f"{jobs}groups:\n  all: {{jobs: [one, two], max_parallel: 2}}\n")
+    bench.call([bench.bgrun, "group", "all"], folder)
+    time.sleep(2 * memory.SETTLE_S)
+    (pid,) = memory.supervisors(folder)
+    kept = procfs.memory(pid)
+    asleep = wakeups.watch({PLAN_ASLEEP: pid}, options.asleep_s / 2)
+    bench.call([bench.bgrun, "stop", "all", "--now", "-q"], folder)
+    return [Figure(PLAN, kept.pss, "MiB", note=f"RSS {kept.rss:.1f}"), *asleep]
 
 
 def _after(bench: Workbench, options: Options) -> list[Figure]:

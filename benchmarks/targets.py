@@ -101,6 +101,8 @@ TARGETS = (
     *(Target(size.look(words), 0.5, "s of CPU", _value(size.look(words))) for words in size.LOOKS),
     Target(size.FIRST, 1.2, "s of CPU", _value(size.FIRST)),
     Target(size.AGAIN, 0.5, "s of CPU", _value(size.AGAIN)),
+    Target(size.PLAN, 25.0, "MiB PSS", _value(size.PLAN)),
+    Target(size.PLAN_ASLEEP, 0.0, "wake-ups a minute", _value(size.PLAN_ASLEEP)),
     *(
         Target(size.after(words), most, "x python -c pass", _ratio(size.after(words)))
         for words, most in zip(size.AFTER, (1.9, 1.3, 1.3, 1.45, 1.45), strict=True)
