@@ -142,7 +142,8 @@ def _current(run_id: str, line: str, directory: int) -> Result | None:
     parts: Any = line[len(mark) :].split("\t")
     outcome, started_at, ended_at, took, only_failed_of = parts
     duration_s = float(took) if took else None
-    return Result(run_id, outcome, started_at or None, ended_at or None, duration_s, only_failed_of or None)
+    fields = (run_id, outcome, started_at or None, ended_at or None, duration_s, only_failed_of or None)
+    return tuple.__new__(Result, fields)  # as `Result(*fields)`, which takes a twelfth more of a look at many runs
 
 
 def _mark(found: os.stat_result) -> str:
