@@ -265,6 +265,27 @@ def test_no_two_jobs_do_one_thing(tmp_path: Path, files: dict[str, str], expecte
     assert list(found(tmp_path, files)) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("go.work", "use(\n" * 200_000),
+        ("Makefile", "".join(f"test-{number}:\n\tx\n" for number in range(50_000))),
+        ("Makefile", "test:\n\t" + "gradle make cargo " * 50_000),
+        ("Makefile", "test:" + " \t" * 400_000),
+        ("justfile", "test " * 200_000),
+        ("pytest.ini", "testpaths =" + " \n\t" * 300_000),
+        ("package.json", '{"a":' * 100_000),
+        ("pyproject.toml", "a=" + "[" * 100_000),
+        ("Taskfile.yml", "a: [" + "x, " * 300_000),
+    ],
+)
+def test_files_of_any_kind_are_read_in_bounded_time(tmp_path: Path, name: str, text: str) -> None:
+    """The limit is that of the tests: 120 s, where it would take hours."""
+    assert (
+        len(found(tmp_path, {name: text[: 1 << 20], "build.gradle": "", "go.mod": "module x\n"})) <= detection.MOST + 2
+    )
+
+
 def test_what_is_done_before_keeps_the_rerun_of_the_tool(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("test: build\n\tpytest\nbuild:\n\tcc\n")
     (tmp_path / "pytest.ini").touch()

@@ -6,6 +6,8 @@ thing; `job_file` writes them down.
 
 from __future__ import annotations
 
+from itertools import chain, islice
+
 from bgrun.setup.detection import choice, compiled, node, python, scripts, task_runners
 
 TYPE_CHECKING = False
@@ -13,8 +15,12 @@ if TYPE_CHECKING:
     from bgrun.setup.detection.found import Found
     from bgrun.setup.detection.tree import Tree
 
+MOST = 100
+"""How many jobs of tools, and how many of targets and scripts, are taken from a project."""
+
 
 def jobs(tree: Tree) -> list[Found]:
     """Return the jobs of a project, one for each thing that it does. Pure."""
-    tools = [*python.jobs(tree), *node.jobs(tree), *compiled.jobs(tree)]
-    return choice.without_doubles(tools, [*task_runners.jobs(tree), *scripts.jobs(tree)])
+    tools = islice(chain(python.jobs(tree), node.jobs(tree), compiled.jobs(tree)), MOST)
+    targets = islice(chain(task_runners.jobs(tree), scripts.jobs(tree)), MOST)
+    return choice.without_doubles([*tools], [*targets])

@@ -10,6 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_MOST_TEXT = 10_000
+"""How many characters of a script are searched for what it calls."""
+
 
 def without_doubles(tools: Sequence[Found], targets: Sequence[Found]) -> list[Found]:
     """Return jobs, none of which does only what others do, each name once.
@@ -38,11 +41,13 @@ def without_doubles(tools: Sequence[Found], targets: Sequence[Found]) -> list[Fo
 
 def _calls(one: Found, other: Found) -> bool:
     """Return whether a target runs what another job runs."""
-    return bool(one.text and other.called and re.search(other.called, one.text))
+    return bool(one.text and other.called and re.search(other.called, one.text[:_MOST_TEXT]))
 
 
 def _is_all(one: Found, called: Sequence[Found]) -> bool:
     """Return whether a target does nothing but what these jobs do."""
+    if len(one.text) > _MOST_TEXT:
+        return False
     parts = [part for line in one.text.splitlines() for part in re.split(r"&&|;", line) if part.strip()]
     return all(any(re.search(other.called, part) for other in called) for part in parts)
 

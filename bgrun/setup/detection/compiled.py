@@ -58,11 +58,17 @@ def _go(tree: Tree) -> Iterator[Found]:
 
 def _go_modules(text: str) -> list[str]:
     """Return the directories that a go.work uses, as patterns of packages begin."""
-    text = re.sub(r"//.*", "", text)
-    named = re.findall(r"^use[ \t]+([^\s(]+)", text, re.MULTILINE)
-    blocks = re.findall(r"^use[ \t]*\(([^)]*)\)", text, re.MULTILINE)
-    every = [*named, *(word for block in blocks for word in block.split())]
-    plain = [one.strip('"').rstrip("/") for one in every]
+    found: list[str] = []
+    in_block = False
+    for line in text.splitlines():
+        words = line.partition("//")[0].replace("(", " ( ").replace(")", " ) ").split()
+        if words[:1] == ["use"]:
+            in_block = "(" in words
+            found += words[1:]
+        elif in_block:
+            found += words
+        in_block = in_block and ")" not in words
+    plain = [one.strip('"').rstrip("/") for one in found]
     return [one if one.startswith((".", "/")) else f"./{one}" for one in plain if re.fullmatch(r"[\w./-]+", one)]
 
 

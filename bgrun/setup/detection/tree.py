@@ -58,6 +58,8 @@ _TESTS = ("test_*.py", "*_test.py")
 _FOREIGN = frozenset(("node_modules", "venv", "vendor", "third_party", "build", "dist", "target"))
 """Directories whose files are not the project's own."""
 _MOST_BYTES = 1 << 20
+_MOST_YAML = 1 << 17
+"""How many characters of YAML are parsed, at some 50 per millisecond."""
 _MOST_FILES = 300
 
 
@@ -97,8 +99,9 @@ class Tree(NamedTuple):
 
     def yaml(self, *names: str) -> dict[str, Any]:
         """Return the YAML mapping of the first of these files that exists; {} without one, or for a broken one."""
+        text = self.first(*names)
         with suppress(yaml.YAMLError, ValueError, RecursionError):
-            return _object(yaml.safe_load(self.first(*names)))
+            return _object(yaml.safe_load(text)) if len(text) <= _MOST_YAML else {}
         return {}
 
 
