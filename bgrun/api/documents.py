@@ -138,7 +138,7 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
     }
 
 
-_SHOWN = ("file", "line", "id", "message", "severity", "tool", "phase")
+_SHOWN = ("file", "line", "column", "id", "message", "severity", "tool", "phase")
 
 
 def _comparison_fields(found: Comparison | None) -> dict[str, Any] | None:

@@ -135,7 +135,7 @@ def github_lines(project: Project, digest: api.insight.Digest) -> Iterator[str]:
     """
     for problem in digest.problems:
         file = problem.file and api.insight.in_repository(project, problem.file)
-        places = {"file": file, "line": problem.line, "title": problem.id}
+        places = {"file": file, "line": problem.line, "col": problem.column, "title": problem.id}
         properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items() if value is not None)
         kind = "warning" if problem.mild else "error"
         yield f"::{kind}{f' {properties}' if properties else ''}::{_data(problem.message or problem.id or 'failed')}"

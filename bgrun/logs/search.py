@@ -103,7 +103,8 @@ def _matched(path: str, known: Sequence[Mark], documents: Sequence[Any], deadlin
     seconds = deadline.left_s(MATCH_S, LEAST_MATCH_S)
     limit = bounded_regex.Clock(seconds)
     lines = excerpt.tail(path, known, END_BYTES)
-    found = list(dict.fromkeys(problem_matchers.find(lines, problem_matchers.parse(documents), limit)))
+    every = problem_matchers.find(lines, problem_matchers.parse(documents), limit)
+    found = list({one._replace(column=None): one for one in every}.values())
     notes = [f"the search for problems stopped after {seconds:.2g}s"] if limit.is_up else []
     if limit.is_up and seconds < MATCH_S:
         deadline.was_missed = True

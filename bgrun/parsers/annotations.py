@@ -33,6 +33,7 @@ class Annotations(Parser):
             named = {
                 "file": fields.get("sourcepath", ""),
                 "line": fields.get("linenumber", ""),
+                "col": fields.get("columnnumber", ""),
                 "title": fields.get("code", ""),
             }
             self._annotation(fields.get("type", "error"), named, match[2])
@@ -51,7 +52,7 @@ class Annotations(Parser):
             self.close()
         else:
             file = fields.get("file") or None
-            self.report(finding(file, fields.get("line"), rule, message, severity))
+            self.report(finding(file, fields.get("line"), rule, message, severity, column=fields.get("col")))
 
 
 def _unescaped(text: str) -> str:

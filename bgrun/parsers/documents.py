@@ -39,6 +39,7 @@ class Shape(NamedTuple):
     prefix: what stands before a rule that is a number.
     named: the tool, if the document names it after the items; one that is cut off may lack the name.
     own: what file and rule of each problem match, with a space between, in a shape that other tools share.
+    column, first_column: the place of the column, and the number of the first one of a line.
     """
 
     head: str
@@ -54,6 +55,8 @@ class Shape(NamedTuple):
     prefix: str = ""
     named: str = ""
     own: str = ""
+    column: str = ""
+    first_column: int = 1
 
     def owns(self, problem: Problem) -> bool:
         """Return whether a problem may be one of this tool."""
@@ -77,7 +80,9 @@ class Shape(NamedTuple):
         if file.startswith("file://"):
             file = unquote(file.removeprefix("file://"))
         text = message.removeprefix(f"{rule}: ").partition("\n")[0]
-        return Problem(file or None, place, rule or None, text, severity) if severity else None
+        at = _value(item, self.column) if self.column else None
+        column = (at + 1 - self.first_column or None) if isinstance(at, int) else None
+        return Problem(file or None, place, rule or None, text, severity, column=column) if severity else None
 
 
 def _value(item: Any, path: str) -> Any:
@@ -98,6 +103,7 @@ RUFF = (
         keys=frozenset({"code", "end_location", "filename", "fix", "location", "message", "noqa_row"}),
         file="filename",
         line="location.row",
+        column="location.column",
         rule="code",
         message="message",
         severity="severity",
@@ -118,6 +124,7 @@ RUFF = (
         keys=frozenset({"code", "location", "message"}),
         file="location.path",
         line="location.range.start.line",
+        column="location.range.start.column",
         rule="code.value",
         message="message",
         named="ruff",
@@ -129,6 +136,7 @@ RUFF = (
         keys=frozenset({"level", "locations", "message", "ruleId"}),
         file=f"{_PLACE}.artifactLocation.uri",
         line=f"{_PLACE}.region.startLine",
+        column=f"{_PLACE}.region.startColumn",
         rule="ruleId",
         message="message.text",
         severity="level",
@@ -143,6 +151,8 @@ _PYLINT = Shape(
     keys=frozenset({"module", "obj", "line", "column", "path", "symbol", "message"}),
     file="path",
     line="line",
+    column="column",
+    first_column=0,
     rule="symbol",
     message="message",
     severity="type",
@@ -157,6 +167,8 @@ PYRIGHT = (
         keys=frozenset({"file", "severity", "message"}),
         file="file",
         line="range.start.line",
+        column="range.start.character",
+        first_column=0,
         rule="rule",
         message="message",
         severity="severity",
@@ -171,6 +183,7 @@ _SHELLCHECK = Shape(
     keys=frozenset({"line", "endLine", "column", "level", "code", "message"}),
     file="file",
     line="line",
+    column="column",
     rule="code",
     message="message",
     severity="level",

@@ -139,4 +139,6 @@ def _problem(caught: Mapping[str, str], severity: str) -> Problem:
     level = caught.get("severity", severity).lower()
     message = short(caught.get("message", ""))
     known = level if level in MILD else "error"
-    return Problem(caught.get("file") or None, number, caught.get("code") or None, message, known)
+    column = caught.get("column", "")
+    at = (int(column) or None) if column.isdecimal() and len(column) < 10 else None
+    return Problem(caught.get("file") or None, number, caught.get("code") or None, message, known, column=at)

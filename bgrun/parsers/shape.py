@@ -60,6 +60,7 @@ class Problem(NamedTuple):
     tool: the name of the tool; '' for a matcher of the job file.
     phase: '' for the body of a test, else `setup`, `teardown`, `collection`, `usage`, or its subtest.
     test: whether it is a failed test; otherwise it is a finding in a file.
+    column: where in its line it is, from 1, if the tool says so. It distinguishes no problem from another.
     """
 
     file: str | None
@@ -70,6 +71,7 @@ class Problem(NamedTuple):
     tool: str = ""
     phase: str = ""
     test: bool = False
+    column: int | None = None
 
     @property
     def mild(self) -> bool:
@@ -140,9 +142,17 @@ def numbered(text: str) -> tuple[str, ...]:
     return tuple(f"{text}{digit}" for digit in "0123456789")
 
 
-def finding(file: str | None, line: str | None, rule: str | None, message: str, severity: str = "error") -> Problem:
+def finding(
+    file: str | None,
+    line: str | None,
+    rule: str | None,
+    message: str,
+    severity: str = "error",
+    *,
+    column: str | None = None,
+) -> Problem:
     """Return a finding in a file; empty text stands for what is unknown."""
-    return Problem(file or None, number(line), rule or None, message, severity)
+    return Problem(file or None, number(line), rule or None, message, severity, column=number(column) or None)
 
 
 class Parser:

@@ -134,7 +134,7 @@ def test_annotations_name_files_relative_to_the_repository(bg: Cli) -> None:
     subprocess.run(["git", "init", "-q", str(bg.folder)], check=True)
     (folder / "bgjobs.yaml").write_text("jobs: {x: {command: \"echo 'a.c:1:2: error: x'; exit 1\"}}")
     bg("-C", "part", "start", "x", "--wait", code=1)
-    assert bg("-C", "part", "report", "x", "--format", "github").out == "::error file=part/a.c,line=1::x\n"
+    assert bg("-C", "part", "report", "x", "--format", "github").out == "::error file=part/a.c,line=1,col=2::x\n"
 
 
 def test_numbers_agree_with_their_nouns(bg: Cli) -> None:

@@ -21,28 +21,28 @@ RECORDED = {
         "src/app.ts(12,5): error TS2322: Type 'string' is not assignable to type 'number'.\n"
         "src/b.ts:3:7 - error TS2304: Cannot find name 'x'.\n",
         [
-            Problem("src/app.ts", 12, "TS2322", "Type 'string' is not assignable to type 'number'."),
-            Problem("src/b.ts", 3, "TS2304", "Cannot find name 'x'."),
+            Problem("src/app.ts", 12, "TS2322", "Type 'string' is not assignable to type 'number'.", column=5),
+            Problem("src/b.ts", 3, "TS2304", "Cannot find name 'x'.", column=7),
         ],
     ),
     "eslint": (
         "\n/code/lib/a.js\n  1:10  error    'x' is defined but never used  no-unused-vars\n"
         "  5:1   warning  Missing semicolon               semi\n\n/code/b.js\n  2:3  error  Parsing error: Unexpected token\n",
         [
-            Problem("/code/lib/a.js", 1, "no-unused-vars", "'x' is defined but never used"),
-            Problem("/code/lib/a.js", 5, "semi", "Missing semicolon", "warning"),
-            Problem("/code/b.js", 2, None, "Parsing error: Unexpected token"),
+            Problem("/code/lib/a.js", 1, "no-unused-vars", "'x' is defined but never used", column=10),
+            Problem("/code/lib/a.js", 5, "semi", "Missing semicolon", "warning", column=1),
+            Problem("/code/b.js", 2, None, "Parsing error: Unexpected token", column=3),
         ],
     ),
     "rustc": (
         "error[E0425]: cannot find value `x` in this scope\n --> src/main.rs:2:5\n  |\n",
-        [Problem("src/main.rs", 2, "E0425", "cannot find value `x` in this scope")],
+        [Problem("src/main.rs", 2, "E0425", "cannot find value `x` in this scope", column=5)],
     ),
     "gcc": (
         "a.c:4:9: warning: unused variable 'x' [-Wunused-variable]\na.c:9:2: fatal error: x.h: No such file\n",
         [
-            Problem("a.c", 4, "-Wunused-variable", "unused variable 'x'", "warning"),
-            Problem("a.c", 9, None, "x.h: No such file"),
+            Problem("a.c", 4, "-Wunused-variable", "unused variable 'x'", "warning", column=9),
+            Problem("a.c", 9, None, "x.h: No such file", column=2),
         ],
     ),
     "ld": (

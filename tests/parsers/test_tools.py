@@ -16,6 +16,7 @@ A case is `tests/fixtures/tools/<tool>/<case>.log`, the bytes that the tool prin
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -74,6 +75,24 @@ def test_there_is_a_log_for_each_description() -> None:
         path.with_suffix("") for path in FOLDER.glob("*/*.yaml")
     }
     assert all({"tool", "version", "command", "source"} <= set(case.wanted) for case in CASES)
+
+
+WITH_COLUMNS = {"gcc", "tsc", "eslint", "ruff", "flake8", "mypy", "pylint", "pyright", "rustc", "shellcheck", "go"}
+"""The tools of which a log here has columns; most of them print none in some of their forms."""
+
+
+def test_a_column_is_the_one_that_the_tool_printed() -> None:
+    seen = set()
+    for case in CASES:
+        text = terminal.without_controls(case.log.decode("utf-8", "replace"))
+        for one in (found.problem for found in recognized(case.log).found if found.problem.column is not None):
+            seen.add(one.tool)
+            assert one.column >= 1, (case.name, one)
+            # Some count from 0, in text or in a document.
+            place = rf"{one.line}[:,] ?(?:col )?({one.column}|{one.column - 1})\b"
+            key = rf"(?:[cC]ol\w*|character)\"?[:=] ?({one.column}|{one.column - 1})\b"
+            assert re.search(f"{place}|{key}", text), (case.name, one)
+    assert seen >= WITH_COLUMNS, WITH_COLUMNS - seen
 
 
 OTHER_ENDS = {

@@ -6,7 +6,7 @@ import re
 
 from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding
 
-_FINDING = re.compile(r"^(\S[^:]*):(\d+):(\d+:)? (fatal error|[Ee]rror|[Ww]arning): (.*)$")
+_FINDING = re.compile(r"^(\S[^:]*):(\d+):(?:(\d+):)? (fatal error|[Ee]rror|[Ww]arning): (.*)$")
 _DRIVER = re.compile(
     r"^\S*?(?:gcc|g\+\+|cc|c\+\+|cc1|cc1plus|clang|clang\+\+|f951|gfortran|lto1)(?:-[\d.]+)?: "
     r"(fatal error|error|warning): (.*)$"
@@ -41,9 +41,9 @@ class Gcc(Parser):
             self._enter(file)
             is_foreign = self._may_be_foreign or (text[-1:] == "]" and _SHELLCHECK.search(text))
             if not is_foreign and (self._is_c or (column and _FILE.search(file))):
-                self._once(file, number, severity, text)
+                self._once(file, number, severity, text, column)
         elif (match := _DRIVER.match(line)) and not match[2].startswith(_ENDS):
-            self._once("", "", match[1], match[2])
+            self._once("", "", match[1], match[2], None)
         return False
 
     def _enter(self, file: str) -> None:
@@ -53,7 +53,7 @@ class Gcc(Parser):
             self._may_be_foreign = file.endswith(_OTHERS)
             self._is_c = _C.search(file) is not None
 
-    def _once(self, file: str, number: str, severity: str, text: str) -> None:
+    def _once(self, file: str, number: str, severity: str, text: str, column: str | None) -> None:
         key = (file, number, text)
         if key in self._seen:
             return
@@ -64,4 +64,6 @@ class Gcc(Parser):
         if self.counts_only(level):
             return
         rule = _RULE.match(text)
-        self.report(finding(file, number, rule[2] if rule else None, rule[1] if rule else text, level), certainty)
+        self.report(
+            finding(file, number, rule[2] if rule else None, rule[1] if rule else text, level, column=column), certainty
+        )

@@ -7,7 +7,7 @@ import re
 from bgrun.parsers.shape import SURE, Parser, finding
 
 _FINDING = re.compile(
-    r"^\s*(?:\d+>)?(\S[^()]*?)(?:\((\d+)(?:,\d+){0,3}\))? ?: (?:fatal )?"
+    r"^\s*(?:\d+>)?(\S[^()]*?)(?:\((\d+)(?:,(\d+)(?:,\d+){0,2})?\))? ?: (?:fatal )?"
     r"(error|warning) ((?!TS\d)[A-Z]+\d+) ?: (.*?)(?: \[[^\[\]]*proj[^\[\]]*\])?$"
 )
 _TOTAL = re.compile(r"^\s+(\d+) (Warning|Error)\(s\)$")
@@ -30,12 +30,12 @@ class Msbuild(Parser):
     def feed(self, line: str) -> bool:
         """Read a line with a finding, or one of the totals."""
         if match := _FINDING.match(line):
-            file, number, severity, code, message = match.groups()
+            file, number, column, severity, code, message = match.groups()
             key = (file, number, code, message)
             if key not in self._seen:
                 self._seen.add(key)
                 place = None if file in _NO_FILES else file
-                self.report(finding(place, number, code, message, severity), SURE)
+                self.report(finding(place, number, code, message, severity, column=column), SURE)
         elif match := _TOTAL.match(line):
             self._totals[f"{match[2].lower()}s"] = int(match[1])
             if match[2] == "Error":

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
 _HEAD = re.compile(r"^(error|warning)(?:\[([\w:]+)\])?: (.*)$")
-_PLACE = re.compile(r"^ +--> (\S[^:]*):(\d+):\d+$")
-_SHORT = re.compile(r"^(\S[^:]*\.rs):(\d+):\d+: (error|warning)(?:\[([\w:]+)\])?: (.*)$")
+_PLACE = re.compile(r"^ +--> (\S[^:]*):(\d+):(\d+)$")
+_SHORT = re.compile(r"^(\S[^:]*\.rs):(\d+):(\d+): (error|warning)(?:\[([\w:]+)\])?: (.*)$")
 _LINT = re.compile(r"`(?:#\[(?:warn|deny|forbid)\(|-[DWF] )([\w:-]+)(?:\)\])?`")
 _CLIPPY = re.compile(r"rust-clippy/[^#]*index\.html#(\w+)$")
 _FAILED = re.compile(
@@ -38,6 +38,7 @@ class _Open(NamedTuple):
     at: int
     file: str = ""
     line: str = ""
+    column: str = ""
 
 
 class Rustc(Parser):
@@ -64,8 +65,8 @@ class Rustc(Parser):
         elif match := _FAILED.match(line):
             self._totals.append((int(match[1] or 1), int(match[2] or 0), self.at))
         elif match := _SHORT.match(line):
-            file, number, severity, rule, message = match.groups()
-            self.report(finding(file, number, rule, message, severity), SURE)
+            file, number, column, severity, rule, message = match.groups()
+            self.report(finding(file, number, rule, message, severity, column=column), SURE)
         elif match := _HEAD.match(line):
             self._open, self._lines = _Open(match[1], match[2], match[3], self.at), 0
         return self._open is not None
@@ -74,7 +75,7 @@ class Rustc(Parser):
         self._lines += 1
         if not one.file:
             if match := _PLACE.match(line):
-                self._open = one._replace(file=match[1], line=match[2])
+                self._open = one._replace(file=match[1], line=match[2], column=match[3])
             return bool(match) or (self._lines < _PLACE_WITHIN and not _HEAD.match(line))
         if not one.rule and (match := _LINT.search(line) or _CLIPPY.search(line)):
             lint = match[1].replace("-", "_")
@@ -93,8 +94,8 @@ class Rustc(Parser):
             if match := _FAILED.match(f"error: {text}"):
                 self._totals.append((int(match[1] or 1), int(match[2] or 0), self.at))
             elif place:
-                number = str(place["line_start"])
-                self.report(finding(place["file_name"], number, code.get("code"), text, severity), SURE)
+                number, column = str(place["line_start"]), str(place["column_start"])
+                self.report(finding(place["file_name"], number, code.get("code"), text, severity, column=column), SURE)
             elif match := _CARGO.match(f"error: {text}"):
                 self.report(finding(None, None, None, match[1]), LIKELY)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -104,7 +105,8 @@ class Rustc(Parser):
         """Report the finding that was read; without a place only if cargo itself prints such an error."""
         one, self._open = self._open, None
         if one and one.file:
-            self.report(finding(one.file, one.line, one.rule, one.message, one.severity), SURE, one.at)
+            made = finding(one.file, one.line, one.rule, one.message, one.severity, column=one.column)
+            self.report(made, SURE, one.at)
         elif one and (match := _CARGO.match(f"{one.severity}: {one.message}")):
             self.report(finding(None, None, None, match[1]), LIKELY, one.at)
 

@@ -6,8 +6,8 @@ import re
 
 from bgrun.parsers.shape import SURE, Parser, finding
 
-_PLAIN = re.compile(r"^(\S[^(]*)\((\d+),\d+\): (error|warning) (TS\d+): (.*)$")
-_PRETTY = re.compile(r"^(\S[^:]*):(\d+):\d+ - (error|warning) (TS\d+): (.*)$")
+_PLAIN = re.compile(r"^(\S[^(]*)\((\d+),(\d+)\): (error|warning) (TS\d+): (.*)$")
+_PRETTY = re.compile(r"^(\S[^:]*):(\d+):(\d+) - (error|warning) (TS\d+): (.*)$")
 _OPTION = re.compile(r"^error (TS\d+): (.*)$")
 _TOTAL = re.compile(r"^Found (\d+) errors?(?:\.| in (?:\d+ files|the same file, starting at: .*|\S+:\d+)\.?)$")
 
@@ -26,9 +26,9 @@ class Tsc(Parser):
     def feed(self, line: str) -> bool:
         """Read a line; only the pretty form has a total."""
         if match := _PLAIN.match(line) or _PRETTY.match(line):
-            file, number, severity, code, message = match.groups()
+            file, number, column, severity, code, message = match.groups()
             self._found_pretty += match.re is _PRETTY
-            self.report(finding(file, number, code, message, severity), SURE)
+            self.report(finding(file, number, code, message, severity, column=column), SURE)
         elif match := _OPTION.match(line):
             self.report(finding(None, None, match[1], match[2]), SURE)
         elif self._found_pretty and (match := _TOTAL.match(line)):

@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from bgrun.parsers.shape import MOST_FOUND
+from bgrun.parsers.shape import MOST_FOUND, finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.parsers.shape import Problem
 
 _RULE = r"([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9]*(?:-[a-z0-9]+)*:|SyntaxError:)"
 _FILE = r"^(\S[^:]*\.(?:pyi?|ipynb))"
 _FORMS = (
-    re.compile(rf"{_FILE}(?::cell \d+)?:(\d+):\d+: {_RULE} (.*)$"),
-    re.compile(rf"{_FILE}:(\d+): (\[[A-Z]{{1,4}}\d{{2,5}}\]) (.*)$"),
+    re.compile(rf"{_FILE}(?::cell \d+)?:(\d+):(\d+): {_RULE} (.*)$"),
+    re.compile(rf"{_FILE}:(\d+):() (\[[A-Z]{{1,4}}\d{{2,5}}\]) (.*)$"),
 )
 _LEVELS = ("error:", "warning:", "note:", "help:", "info:")
 _FIXABLE = re.compile(r"^\[[*-]\] ")
@@ -27,10 +31,16 @@ class Line(NamedTuple):
 
     file: str
     line: str
+    column: str
     rule: str
     message: str
     by_ruff: bool
     at: int
+
+    @property
+    def problem(self) -> Problem:
+        """What it is."""
+        return finding(self.file, self.line, self.rule, self.message, column=self.column)
 
 
 class Alike:
@@ -68,9 +78,11 @@ class Alike:
 
 def _read(line: str, at: int) -> Line | None:
     match = next(filter(None, (form.match(line) for form in _FORMS)), None)
-    if not match or match[3] in _LEVELS:
+    if not match or match[4] in _LEVELS:
         return None
-    file, number, rule, text = match.groups()
+    file, number, column, rule, text = match.groups()
     message = _FIXABLE.sub("", text)
     by_ruff = message != text or rule.endswith(":") or message[:1] == "`" or message[:1].isupper()
-    return Line(file, number, rule.strip("[]:"), message, by_ruff and not message.startswith("SyntaxError:"), at)
+    return Line(
+        file, number, column, rule.strip("[]:"), message, by_ruff and not message.startswith("SyntaxError:"), at
+    )

@@ -11,9 +11,9 @@ from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
 
 _FINDING = re.compile(r"^ +(\d+):(\d+) +(error|warning) +(\S.*)$")
 _TOTAL = re.compile(r"^[✖×] \d+ problems? \((\d+) errors?, (\d+) warnings?\)$")
-_COMPACT = re.compile(r"^(\S.*): line (\d+), col \d+, (Error|Warning) - (.*)$")
-_UNIX = re.compile(r"^(\S[^:]*):(\d+):\d+: (.*) \[(Error|Warning)(?:/([^\]\s]+))?\]$")
-_STUDIO = re.compile(r"^(\S[^(]*)\((\d+),\d+\): (error|warning) ((?![A-Z]+\d)[\w@/-]+) : (.*)$")
+_COMPACT = re.compile(r"^(\S.*): line (\d+), col (\d+), (Error|Warning) - (.*)$")
+_UNIX = re.compile(r"^(\S[^:]*):(\d+):(\d+): (.*) \[(Error|Warning)(?:/([^\]\s]+))?\]$")
+_STUDIO = re.compile(r"^(\S[^(]*)\((\d+),(\d+)\): (error|warning) ((?![A-Z]+\d)[\w@/-]+) : (.*)$")
 _RULE = re.compile(r" \(([\w@/-]+)\)$")
 _CRASH = "Oops! Something went wrong!"
 
@@ -51,29 +51,30 @@ class Eslint(Parser):
         return self._crashed
 
     def _finding(self, match: re.Match[str]) -> bool:
-        _, _, severity, text = match.groups()
+        _, column, severity, text = match.groups()
         message, _, rule = text.rstrip().rpartition("  ")
         if not message or " " in rule:
             message, rule = text, ""
         if self._file:
-            self.report(finding(self._file, match[1], rule, message.strip(), severity))
+            self.report(finding(self._file, match[1], rule, message.strip(), severity, column=column))
         return bool(self._file)
 
     def _on_one_line(self, line: str) -> bool:
         if match := _COMPACT.match(line):
-            file, number, severity, message = match.groups()
+            file, number, column, severity, message = match.groups()
             rule = _RULE.search(message)
-            self._report(file, number, rule[1] if rule else "", _RULE.sub("", message), severity)
+            self._report(file, number, rule[1] if rule else "", _RULE.sub("", message), severity, column)
         elif match := _UNIX.match(line):
-            file, number, message, severity, name = match.groups()
-            self._report(file, number, name, message, severity)
+            file, number, column, message, severity, name = match.groups()
+            self._report(file, number, name, message, severity, column)
         elif match := _STUDIO.match(line):
-            file, number, severity, name, message = match.groups()
-            self._report(file, number, name, message, severity)
+            file, number, column, severity, name, message = match.groups()
+            self._report(file, number, name, message, severity, column)
         return bool(match)
 
-    def _report(self, file: str, number: str, rule: str | None, message: str, severity: str) -> None:
-        self.report(finding(file, number, rule, message, severity.lower()), LIKELY if rule else WEAK)
+    def _report(self, file: str, number: str, rule: str | None, message: str, severity: str, column: str) -> None:
+        made = finding(file, number, rule, message, severity.lower(), column=column)
+        self.report(made, LIKELY if rule else WEAK)
 
     def _json(self, line: str) -> None:
         """Report the findings of a JSON report. Of one that is too long the files up to there count."""
@@ -87,7 +88,8 @@ class Eslint(Parser):
     def _message(self, file: str, one: dict[str, Any]) -> None:
         severity = "error" if one["severity"] == 2 else "warning"
         rule = one.get("ruleId")
-        self.report(finding(file, str(one.get("line", "")), rule, str(one["message"]), severity), SURE)
+        number, column = (str(one.get(key, "")) for key in ("line", "column"))
+        self.report(finding(file, number, rule, str(one["message"]), severity, column=column), SURE)
 
     def _reason(self, line: str) -> bool:
         """Report why ESLint itself failed: the first line after its version."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.parsers.linters.alike import Alike
-from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding, numbered
+from bgrun.parsers.shape import LIKELY, WEAK, Parser, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Flake8(Parser):
         self._alike.end()
         for lines, certainty in ((self._alike.flake8, LIKELY), (self._alike.ruff, WEAK)):
             for one in lines:
-                self.report(finding(one.file, one.line, one.rule, one.message), certainty, one.at)
+                self.report(one.problem, certainty, one.at)
             lines.clear()
             self.close()
         return super().findings()

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_PLACE = re.compile(r"^(\S[^:]*):(\d+):(?:\d+:){0,3} (error|warning|note): (.*)$")
+_PLACE = re.compile(r"^(\S[^:]*):(\d+):(?:(\d+):(?:\d+:){0,2})? (error|warning|note): (.*)$")
 _CODE = re.compile(r"^(.*?)  \[([a-z][a-z0-9-]*)\]$")
 _LOOSE = re.compile(r"^(\S[^:]*): error: (.*)$")
 _TOTAL = re.compile(
@@ -26,6 +26,7 @@ _SEVERITIES = ("error", "warning")
 class _Error(NamedTuple):
     file: str
     line: str
+    column: str | None
     severity: str
     at: int
 
@@ -64,9 +65,9 @@ class Mypy(Parser):
 
     def _first(self, line: str) -> None:
         if match := _PLACE.match(line):
-            file, number, severity, text = match.groups()
+            file, number, column, severity, text = match.groups()
             if severity in _SEVERITIES and (_is_checked(file) or _CODE.match(text)):
-                self._open, self._texts = _Error(file, number, severity, self.at), [text]
+                self._open, self._texts = _Error(file, number, column, severity, self.at), [text]
                 if code := _CODE.match(text):
                     self._report(code[1], code[2])
         elif match := _TOTAL.match(line):
@@ -78,9 +79,9 @@ class Mypy(Parser):
 
     def _report(self, message: str, code: str | None) -> None:
         if self._open:
-            file, number, severity, at = self._open
+            file, number, column, severity, at = self._open
             certainty = LIKELY if code else WEAK
-            self.report(finding(file, number, code, message, severity), certainty, at)
+            self.report(finding(file, number, code, message, severity, column=column), certainty, at)
             self._mild += severity != "error"
         self._open, self._texts = None, []
 
@@ -95,7 +96,8 @@ class Mypy(Parser):
             one = json.loads(line)
             severity, message = one["severity"], str(one["message"])
             if severity in _SEVERITIES:
-                self.report(finding(one["file"], str(one["line"]), one["code"], message, severity), SURE)
+                column = str(int(one["column"]) + 1)  # from 0, unlike in text
+                self.report(finding(one["file"], str(one["line"]), one["code"], message, severity, column=column), SURE)
         except (ValueError, KeyError, TypeError):
             return
 

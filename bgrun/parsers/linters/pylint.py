@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_DEFAULT = re.compile(r"^(\S[^:]*):(\d+):\d+: ([CRWEFI])(\d{4}): (.*)$")
+_DEFAULT = re.compile(r"^(\S[^:]*):(\d+):(\d+): ([CRWEFI])(\d{4}): (.*)$")
 _SYMBOL = re.compile(r"^(.*) \(([a-z0-9-]+)\)$")
 _OTHER = re.compile(r"^(\S[^:(]*)(?::(\d+):|\((\d+)\):) \[([CRWEFI])\d{4}\(([a-z0-9-]+)\)[^\]]*\] (.*)$")
 _TYPE = '"type": "(?:convention|refactor|warning|error|fatal|info)",'
@@ -37,10 +37,11 @@ class Pylint(Parser):
         if self._documents.feed(line):
             return self._documents.is_open
         if match := _DEFAULT.match(line):
-            file, number, kind, code, text = match.groups()
+            file, number, before, kind, code, text = match.groups()
             symbol = _SYMBOL.match(text)
             rule, message = (symbol[2], symbol[1]) if symbol else (kind + code, text)
-            self.report(finding(file, number, rule, message, _SEVERITIES[kind]), SURE)
+            column = str(int(before[:9]) + 1)
+            self.report(finding(file, number, rule, message, _SEVERITIES[kind], column=column), SURE)
         elif match := _OTHER.match(line):
             file, before, after, kind, rule, message = match.groups()
             self.report(finding(file, before or after, rule, message, _SEVERITIES[kind]), SURE)

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_FINDING = re.compile(r"^ +(\S[^:]*):(\d+):\d+ - (error|warning): (.*)$")
+_FINDING = re.compile(r"^ +(\S[^:]*):(\d+):(\d+) - (error|warning): (.*)$")
 _RULE = re.compile(r"^(.*?) ?\((report\w+)\)$")
 _TOTAL = re.compile(r"^(\d+) errors?, (\d+) warnings?, \d+ (?:informations?|notes?) *$")
 _CONTINUED = re.compile(r"^  [ \xa0]{2}")
@@ -28,7 +28,7 @@ class Pyright(Parser):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pending: tuple[str, str, str, str, int] | None = None
+        self._pending: tuple[str, str, str, str, str, int] | None = None
         self._documents = Documents(self, documents.PYRIGHT)
 
     def feed(self, line: str) -> bool:
@@ -41,9 +41,9 @@ class Pyright(Parser):
             return self._pending is not None
         self._report(None)
         if match := _FINDING.match(line):
-            file, number, severity, text = match.groups()
+            file, number, column, severity, text = match.groups()
             rule = _RULE.match(text)
-            self._pending = (file, number, severity, rule[1] if rule else text, self.at)
+            self._pending = (file, number, column, severity, rule[1] if rule else text, self.at)
             if rule:
                 self._report(rule[2])
         elif match := _TOTAL.match(line):
@@ -59,6 +59,6 @@ class Pyright(Parser):
 
     def _report(self, rule: str | None) -> None:
         if self._pending:
-            file, number, severity, message, at = self._pending
-            self.report(finding(file, number, rule, message, severity), SURE, at)
+            file, number, column, severity, message, at = self._pending
+            self.report(finding(file, number, rule, message, severity, column=column), SURE, at)
         self._pending = None

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
 _HEAD = re.compile(r"^([A-Z]{1,4}\d{2,5}|(?!(?:error|warning|note|help|info): )[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(\S.*)$")
-_PLACE = re.compile(r"^ *--> (\S[^:]*)(?::cell \d+)?:(\d+):\d+$")
+_PLACE = re.compile(r"^ *--> (\S[^:]*)(?::cell \d+)?:(\d+):(\d+)$")
 _GROUP = re.compile(r"^(\S[^:]*):$")
-_IN_GROUP = re.compile(r"^ +(\d+):\d+ ([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(.*)$")
+_IN_GROUP = re.compile(r"^ +(\d+):(\d+) ([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(.*)$")
 _WOULD = re.compile(r"^Would reformat: (\S.*)$")
 _FORMATTED = re.compile(r"^(\d+) files? would be reformatted(?:, \d+ files? (?:already formatted|left unchanged))?$")
 _UNREADABLE = re.compile(r"^error: Failed to parse (\S[^:]*):(\d+):\d+: (.*)$")
@@ -64,9 +64,9 @@ class Ruff(Parser):
         head, self._head = self._head, None
         if head and (match := _PLACE.match(line)):
             rule, message, at = head
-            self.report(finding(match[1], match[2], rule, message), SURE, at)
+            self.report(finding(match[1], match[2], rule, message, column=match[3]), SURE, at)
         elif self._group and (match := _IN_GROUP.match(line)):
-            self.report(finding(self._group, match[1], match[2].rstrip(":"), match[3]), SURE)
+            self.report(finding(self._group, match[1], match[3].rstrip(":"), match[4], column=match[2]), SURE)
             return True
         elif self._totals(line):
             return False
@@ -99,7 +99,7 @@ class Ruff(Parser):
         """Report the lines that are settled to be ruff's, and the files it could not parse."""
         for one in self._alike.ruff:
             self._unreadable.pop((one.file, one.line), None)
-            self.report(finding(one.file, one.line, one.rule, one.message), at=one.at)
+            self.report(one.problem, at=one.at)
         self._alike.ruff.clear()
         for (file, number), (message, at) in self._unreadable.items():
             self.report(finding(file, number, "invalid-syntax", message), SURE, at)
@@ -109,7 +109,8 @@ class Ruff(Parser):
         try:
             one = json.loads(line)
             rule = one["code"] or one.get("name")
-            self.report(finding(one["filename"], str(one["location"]["row"]), rule, one["message"]), SURE)
+            row, column = (str(one["location"][key]) for key in ("row", "column"))
+            self.report(finding(one["filename"], row, rule, one["message"], column=column), SURE)
         except (ValueError, KeyError, TypeError):
             return
 
@@ -120,6 +121,6 @@ class Ruff(Parser):
         self._take()
         self.close()
         for one in self._alike.flake8:
-            self.report(finding(one.file, one.line, one.rule, one.message), WEAK, one.at)
+            self.report(one.problem, WEAK, one.at)
         self._alike.flake8.clear()
         return super().findings()

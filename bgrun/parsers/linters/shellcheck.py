@@ -10,7 +10,7 @@ from bgrun.parsers.shape import SURE, Parser, finding
 
 _PLACE = re.compile(r"^In (\S.*) line (\d+):$")
 _FINDING = re.compile(r"^ *\^-*[-^]+ (SC\d+)(?: \((error|warning|info|style)\))?: (.*)$")
-_GCC = re.compile(r"^(\S[^:]*):(\d+):\d+: (error|warning|note): (.*) \[(SC\d+)\]$")
+_GCC = re.compile(r"^(\S[^:]*):(\d+):(\d+): (error|warning|note): (.*) \[(SC\d+)\]$")
 _LEVELS = {"style": "info"}
 
 
@@ -39,6 +39,6 @@ class Shellcheck(Parser):
             severity = _LEVELS.get(level, level) if level else "error"
             self.report(finding(*self._place, rule, message, severity), SURE)
         elif match := _GCC.match(line):
-            file, number, level, message, rule = match.groups()
-            self.report(finding(file, number, rule, message, level), SURE)
+            file, number, column, level, message, rule = match.groups()
+            self.report(finding(file, number, rule, message, level, column=column), SURE)
         return False

@@ -237,7 +237,7 @@ class Pytest(Parser):
             return self._nested(self._inner, line)
         if line.startswith("=") and (rule := _RULE.match(line)):
             self._rule(rule[1], len(line))
-        elif glued := _GLUED.search(line):
+        elif self.is_open and (glued := _GLUED.search(line)):
             self._rule(_START, len(glued[0]))
         elif total := _TOTAL.match(line):
             if of.is_total(line, is_ruled=bool(total[1])):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _RUN = re.compile(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
 _RESULT = re.compile(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
 _PACKAGE = re.compile(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
-_COMPILER = re.compile(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):\d+: (\S.*)$")
+_COMPILER = re.compile(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):(\d+): (\S.*)$")
 _NAME = rb"[^\s/]+"
 _PASSED = re.compile(
     rb"(?:=== RUN   (" + _NAME + rb")\n(?:=== RUN   \1/\S+\n|    (?! *--- )[^\n]*\n)*"
@@ -194,7 +194,7 @@ class Go(Parser):
 
     def _compile(self, error: re.Match[str]) -> None:
         self._has_compiler_errors = True
-        self._compiled.append((Problem(error[1], number(error[2]), None, error[3]), self.at))
+        self._compiled.append((Problem(error[1], number(error[2]), None, error[4], column=number(error[3])), self.at))
 
     def _report_compiled(self) -> None:
         """Report what the compiler found: a call of its own, whose files are relative to another directory."""
