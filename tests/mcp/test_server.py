@@ -107,7 +107,7 @@ def test_from_the_list_to_the_result(project: Cli, bgrun_bin: Path, era: str) ->
         assert (await result_of(client, "bgrun_log", run=good["run"]))["lines"] == ["fine 7"]
         bad = await result_of(client, "bgrun_start", job="bad", wait_s=30)
         assert (bad["state"], bad["exit_code"]) == ("failed", 2)
-        assert bad["problems"] == [{"file": "x.c", "line": 3, "message": "expected ;"}]
+        assert bad["problems"] == [{"file": "x.c", "line": 3, "column": 1, "message": "expected ;"}]
         again = await result_of(client, "bgrun_start", job="bad", wait_s=30)
         assert (again["compared_with"], again["new"], again["problems"]) == (bad["run"], 0, bad["problems"])
         made = await result_of(client, "bgrun_start", job="made", wait_s=30)
