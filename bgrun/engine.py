@@ -92,13 +92,14 @@ class Title(NamedTuple):
     """Describes the group run of a plan.
 
     label: its label. cmd: what a person typed. group: the name of the group. script: returns the text of its job
-    script from the run IDs of its jobs.
+    script from the run IDs of its jobs. join_key: two starts with the same one do the same work; '' joins none.
     """
 
     label: str
     cmd: str
     group: str
     script: Callable[[Sequence[str]], str]
+    join_key: str = ""
 
 
 class Submitted(NamedTuple):

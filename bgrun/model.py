@@ -139,12 +139,14 @@ class RenderedPlan(NamedTuple):
     """Jobs in an order in which each comes after those that it depends on, ready to launch.
 
     wanted: the places of the nodes that were given by name; the others are their dependencies.
+    join_key: that of the plan's own run, as in `RenderedJob`.
     """
 
     nodes: tuple[Node, ...]
     wanted: tuple[int, ...]
     max_parallel: int | None = None
     fail_fast: bool = False
+    join_key: str = ""
 
 
 class RunPlan(NamedTuple):

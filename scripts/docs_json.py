@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgrun.mcp import tools
+from bgrun.mcp import arguments, tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,27 +150,28 @@ def mcp_page() -> str:
     """Return the page of the MCP tools."""
     lines = [_MCP_HEAD]
     for tool in tools.declared(tools.ServerOptions()):
-        hints = [name for name in ("read_only", "destructive", "idempotent") if getattr(tool, name)]
+        hints = [name for name in ("read_only", "destructive") if getattr(tool, name)]
         lines += [f"## {tool.name}", "", tool.description, ""]
-        lines += ["| Argument | Type | Limits |", "|---|---|---|"]
+        lines += ["| Argument | Type | Limits and meaning |", "|---|---|---|"]
         for name, schema in tool.properties.items():
             required = " (required)" if name in tool.required else ""
-            lines.append(f"| `{name}`{required} | {_type(schema, {})} | {_limits(schema)} |")
+            lines.append(f"| `{name}`{required} | {_argument_type(schema)} | {_limits(schema)} |")
         if hints:
             lines += ["", f"Hints for clients: {', '.join(hint.replace('_', '-') for hint in hints)}."]
         lines.append("")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+def _argument_type(schema: dict[str, Any]) -> str:
+    return "strings, or one" if isinstance(schema["type"], list) else _type(schema, {})
+
+
 def _limits(schema: dict[str, Any]) -> str:
-    said = {
-        "minimum": "at least {}",
-        "maximum": "at most {}",
-        "minItems": "at least {} item",
-        "maxItems": "at most {} items",
-        "maxLength": "at most {} characters",
-        "description": "{}",
+    most = {
+        **{"string": f"at most {arguments.MOST_TEXT} characters", "number": "from 0, in seconds"},
+        **{"integer": f"1 to {arguments.MOST_LINES}", "boolean": ""},
     }
-    found = [form.format(schema[key]) for key, form in said.items() if key in schema]
-    items = _limits(schema["items"]) if "items" in schema else ""
-    return ", ".join([*found, *([f"each {items}"] if items else [])])
+    kind = schema["type"]
+    words = f"at most {arguments.MOST_WORDS}, each at most {arguments.MOST_WORD} characters"
+    limit = words if isinstance(kind, list) else "" if "enum" in schema else most[kind]
+    return "; ".join(filter(None, (limit, schema.get("description", ""))))

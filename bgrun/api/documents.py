@@ -1,7 +1,6 @@
-"""The JSON of runs, digests, logs, jobs and stats: one place for the command line, MCP and later faces.
+"""The JSON of runs, digests, logs, jobs and stats: one place for all faces.
 
-A document has every key, so that a script can rely on it. A *brief* one leaves absent values out and has shorter keys:
-a coding agent pays for each word that it reads.
+A document has every key, so that a script can rely on it.
 """
 
 from __future__ import annotations
@@ -10,21 +9,18 @@ from bgrun.api import insight, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from bgrun.api.insight import Comparison, Digest, Estimate, OutputValue, SinceSuccess, Stats
-    from bgrun.api.jobs import GroupSpec, JobFile, JobSpec, Param
+    from bgrun.api.jobs import GroupSpec, JobFile, JobSpec
     from bgrun.api.logs import LogPage
-    from bgrun.api.references import Newest
     from bgrun.api.stop import Expired
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
     from bgrun.setup.doctor import Check
 
 SCHEMA_VERSION = 1
-MOST_BRIEF_RUNS = 20
-"""How many of a group's runs a brief document lists."""
 
 # --- runs -------------------------------------------------------------------------------------
 
@@ -229,115 +225,3 @@ def validation(path: object, faults: Sequence[Any] = (), warnings: Sequence[Any]
         "problems": [fault._asdict() for fault in faults],
         "warnings": [fault._asdict() for fault in warnings],
     }
-
-
-# --- brief documents --------------------------------------------------------------------------
-
-
-def brief_result(project: Project, run: Run, until: float | None = None) -> dict[str, Any]:
-    """Return the result of a run and what failed, as far as it is known `until` then; of an active one its progress."""
-    fields = {
-        "run": run.run_id,
-        "state": run.state,
-        "exit_code": run.exit_code,
-        "signal": run.signal,
-        "duration_s": _tenths(run.duration_s),
-        "reason": run.reason,
-        "only_failed_of": run.only_failed_of,
-        "left_running": list(run.left_running),
-    }
-    more = _brief_estimate(project, run) if run.live else _brief_digest(insight.digest(project, run, until=until))
-    return _present({**fields, **more})
-
-
-def brief_end(run: Run) -> dict[str, Any]:
-    """Return the result of a stopped run."""
-    return _present({"run": run.run_id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
-
-
-def brief_list(found: Iterable[Run]) -> dict[str, Any]:
-    """Return a list of runs."""
-
-    def fields(run: Run) -> dict[str, Any]:
-        ended = {
-            "exit_code": run.exit_code,
-            "duration_s": _tenths(run.duration_s),
-            "only_failed_of": run.only_failed_of,
-        }
-        begun = runs.local_start(run)
-        return _present({"run": run.run_id, "state": run.state, **ended, "started_at": begun.replace(" ", "T")})
-
-    return {"runs": [fields(run) for run in found]}
-
-
-def brief_log(found: Newest, page: LogPage, *, more: bool) -> dict[str, Any]:
-    """Return lines of a log and the cursor after them; `more`: wanted lines were left out after these."""
-    note = "the log was truncated; these lines are from its new start" if page.restarted else None
-    end = {"next": page.cursor, "more": more or None, "also_live": list(found.others), "note": note}
-    return _present({"run": found.run.run_id, "state": found.run.state, **end}) | {"lines": list(page.lines)}
-
-
-def brief_jobs(found: JobFile) -> dict[str, Any]:
-    """Return the declared jobs with their parameters, and the jobs of each group."""
-    jobs = [_brief_job(job) for job in found.jobs.values()]
-    groups = {f"group:{group.name}": list(group.jobs) for group in found.groups.values()}
-    return _present({"jobs": jobs, "groups": groups}) or {"jobs": []}
-
-
-def _brief_job(job: JobSpec) -> dict[str, Any]:
-    params = {param.name: _brief_param(param) for param in job.params}
-    return _present({"job": job.name, "description": job.description, "params": params})
-
-
-def _brief_param(param: Param) -> dict[str, Any]:
-    fields = {"type": param.type, "default": param.default, "choices": list(param.choices), "pattern": param.pattern}
-    return {**_present({**fields, "about": param.description}), **({"required": True} if param.required else {})}
-
-
-def _brief_estimate(project: Project, run: Run) -> dict[str, Any]:
-    estimate = insight.estimate_of(project, run)
-    share = estimate.progress and round(estimate.progress.fraction, 2)
-    eta = None if estimate.eta_s is None else round(estimate.eta_s)
-    members = [f"{one.run_id} {one.state}" for one in runs.members(project, run)[:MOST_BRIEF_RUNS]]
-    return {"progress": share, "eta_s": eta, "stall": insight.stalled(project, run), "runs": members}
-
-
-def _brief_digest(digest: Digest) -> dict[str, Any]:
-    found = digest_fields(digest)
-    lines = brief_lines(digest)
-    parts = [
-        _present({"run": one.run.run_id, "state": one.run.state, "exit_code": one.run.exit_code, **_brief_digest(one)})
-        for one in digest.parts
-    ]
-    hidden = ("severity", "tool")
-    problems = [
-        _present({**{key: value for key, value in one.items() if key not in hidden}, "new": one["new"] or None})
-        for one in found["problems"]
-    ]
-    compared = {
-        "compared_with" if key == "run_id" else key: value for key, value in (found["comparison"] or {}).items()
-    }
-    left = {"more": digest.more or None, "unrecognized": digest.unrecognized or None}
-    outputs = _brief_outputs(digest.outputs)
-    more = {**left, "lines": lines, "note": digest.note, **outputs, "runs": parts}
-    return {"counts": found["counts"], **compared, "problems": problems, **more}
-
-
-def brief_lines(digest: Digest) -> list[str]:
-    """Return the lines of the log that may tell why a run did not succeed."""
-    return [*(digest.head if digest.needs_lines else ()), *digest.last_lines]
-
-
-def _brief_outputs(found: Iterable[OutputValue]) -> dict[str, Any]:
-    """Return the values of outputs by name, and why others are missing."""
-    present = {name: one["value"] for name, one in output_fields(found).items() if one["value"] is not None}
-    missing = {one.name: one.note for one in found if one.value is None}
-    return {"outputs": present, "missing_outputs": missing}
-
-
-def _tenths(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
-
-
-def _present(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value not in (None, "", [], {})}

@@ -34,6 +34,10 @@ MOST_SEARCHED = 500
 """How many runs of a label are searched for the last one that succeeded."""
 MOST_COMMITS = 20
 """How many commits are listed."""
+SECTION_BYTES = 8 << 20
+"""How many bytes at the end of a log are searched for the lines about a problem."""
+MOST_NAMED = 20
+"""How many problems an error names."""
 LAST_LINE_BYTES = 4096
 """How many bytes of the end of a last line are read."""
 
@@ -74,6 +78,13 @@ def usual_of(project: Project, runs: Iterable[Run]) -> dict[str, float | None]:
     from bgrun.store import history
 
     return history.usual_of(project.store, runs)
+
+
+def usual_s(project: Project, label: str) -> float | None:
+    """Return the median duration of the newest successful runs of a label, in seconds; None without any."""
+    from bgrun.store import history
+
+    return history.usual_s(project.store, label)
 
 
 def estimate_of(project: Project, run: Run) -> Estimate:
@@ -179,6 +190,44 @@ def whole_digest(project: Project, run: Run, until: float | None = None) -> Dige
         made = earlier.compared(project.store, made, known)
     digest_store.write(at, made)
     return made
+
+
+def lines_about(project: Project, run: Run, named: str) -> list[str]:
+    """Return the lines of the log about one problem of a run, such as the traceback of a test; masked, without escapes.
+
+    named: the ID of a test or the end of it, or FILE:LINE: what a summary says. Of a group run, a problem of any job.
+
+    Raises:
+        UnknownNameError: the run has no such problem.
+        UsageError: the log has no lines about it.
+    """
+    from bgrun.errors import UnknownNameError, UsageError
+    from bgrun.parsers import section
+
+    places: list[str] = []
+    for part in members(project, run) or [run]:
+        problems = whole_digest(project, part).problems
+        if found := section.named(problems, named):
+            if lines := section.section(_last_lines(project, part), found):
+                return lines
+            raise UsageError(
+                f"the log of {part.run_id} has no lines about {named[:100]!r}", f"message: {found.message}"
+            )
+        places += [
+            known.id or f"{known.file}:{known.line}" for known in problems[:MOST_NAMED] if known.id or known.file
+        ]
+    raise UnknownNameError("problem", named[:100], places, "" if places else f"{run.run_id} has no problems")
+
+
+def _last_lines(project: Project, run: Run) -> list[str]:
+    from bgrun.logs import pages
+    from bgrun.parsers import terminal
+    from bgrun.system import reading
+
+    at = project.store.run(run.run_id)
+    known = _marks(project, run)
+    start = max(0, reading.size(at.log) - SECTION_BYTES)
+    return [terminal.clean(terminal.decode(one.data)) for one in pages.lines_from(at.log, start, known)]
 
 
 class SinceSuccess(NamedTuple):

@@ -14,7 +14,7 @@ from bgrun.system import git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bgrun.engine import Engine, Submitted
     from bgrun.jobfile.project import Project
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
 
 
-def join_key(job: RenderedJob, directory: str) -> str:
-    """Return a key that identical starts share: a hash of script, parameters and git state."""
-    import json  # slow to import, and only `join` needs it
+def join_key(jobs: Iterable[RenderedJob], state: bytes) -> str:
+    """Return a key that identical starts share: a hash of scripts, parameters and the state of the work tree."""
+    import json  # slow to import, and only starts that may be joined need it
 
-    parts = [job.label, job.script, json.dumps(job.params)]
+    parts = [part for job in jobs for part in (job.label, job.script, json.dumps(job.params))]
     text = "\0".join(parts).encode("utf-8", "surrogateescape")
-    return codec.digest(text + b"\0" + git.state_of(directory)).hex()
+    return codec.digest(text + b"\0" + state).hex()
 
 
 def find_joinable(store: Store, job: RenderedJob) -> Run | None:
@@ -39,7 +39,7 @@ def find_joinable(store: Store, job: RenderedJob) -> Run | None:
             known = store.facts(run_id) or {}
             if known.get("join_key") == job.join_key:
                 run = store.read(run_id)
-                if run and run.live:
+                if run and run.live and not record.is_asked_to_end(store.run(run_id), run):
                     return run
     return None
 
@@ -80,25 +80,25 @@ def start(
         BusyError: its concurrency group is full, and it must not be queued.
     """
     names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
-    plan = _keyed(project, _overridden(made, overrides))
+    plan = keyed(project, overridden(made, overrides))
     engine.refuse_unsupported(engine.default(), plan)
     with _single_flight(project, plan) as live:
         return Started(live, joined=True) if live else Started(_start(project, names, plan))
 
 
 def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
-    launched = launch(project, plan, _title(names, plan), f"bgrun start {' '.join(names)}")
-    return _begun(project, launched, launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own)
+    launched = launch(project, plan, title_of(names, plan), f"bgrun start {' '.join(names)}")
+    return begun(project, launched, launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own)
 
 
-def _begun(project: Project, launched: Submitted, run_id: str) -> Run:
+def begun(project: Project, launched: Submitted, run_id: str) -> Run:
     """Return a launched run as its supervisor reported it, or else from its files."""
     if launched.known:
         return record.launched(project.store.run(run_id), launched.known)
     return project.store.existing(run_id)
 
 
-def _keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
+def keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
     """Set the join key of each job with `when_busy: join`."""
     return plan._replace(nodes=tuple(node._replace(job=_with_key(project, node.job)) for node in plan.nodes))
 
@@ -107,7 +107,7 @@ def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
     if not job.concurrency or job.concurrency.when_busy != "join":
         return job
 
-    return job._replace(join_key=join_key(job, project.root))
+    return job._replace(join_key=join_key([job], git.state_of(project.root)))
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]
         yield find_joinable(project.store, node.job)
 
 
-def _title(names: Sequence[str], plan: RenderedPlan) -> str:
+def title_of(names: Sequence[str], plan: RenderedPlan) -> str:
     """Return the label of a plan's own run. A matrix job's name is free: its runs have other labels."""
     if len(names) > 1:
         return "plan"
@@ -231,11 +231,11 @@ def start_group(
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
     _, made = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
-    launched = launch(project, _overridden(made, overrides), name, f"bgrun group {name}", always=True)
+    launched = launch(project, overridden(made, overrides), name, f"bgrun group {name}", always=True)
     return project.store.existing(launched.own)
 
 
-def _overridden(plan: RenderedPlan, overrides: Overrides | None) -> RenderedPlan:
+def overridden(plan: RenderedPlan, overrides: Overrides | None) -> RenderedPlan:
     """Return a plan with the overrides of a start."""
     given = overrides or Overrides()
     most, fast = given.max_parallel or plan.max_parallel, given.fail_fast or plan.fail_fast
@@ -246,7 +246,7 @@ def launch_node(project: Project, node: Node, owner: Engine | None = None) -> Ru
     """Launch a single job and return its run; `owner` is the engine, if it is to be a certain one."""
     plan = RenderedPlan((_timed(project, node),), (0,))
     launched = _submit(project, plan, owner)
-    return _begun(project, launched, launched.runs[0])
+    return begun(project, launched, launched.runs[0])
 
 
 def launch(
@@ -263,7 +263,7 @@ def launch(
         return group_script.parallel(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
-    title = engine.Title(label, cmd, label, script) if always or len(plan.nodes) > 1 else None
+    title = engine.Title(label, cmd, label, script, plan.join_key) if always or len(plan.nodes) > 1 else None
     return _submit(project, plan, owner, title)
 
 

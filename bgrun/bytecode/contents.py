@@ -44,7 +44,7 @@ _OTHERS = (
 )
 _FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "render", "templating")
 _FACE = (
-    *_in("bgrun.api", "insight", "logs", "plan_cache", "references", "runs", "start", "stop"),
+    *_in("bgrun.api", "digest_lines", "insight", "logs", "plan_cache", "references", "runs", "start", "stop"),
     *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
     *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "label", "project"),

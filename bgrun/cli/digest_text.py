@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bgrun import api
+from bgrun.api.digest_lines import compared, marks, output_line, output_text, problem_line
 from bgrun.cli import format
 from bgrun.errors import BgrunError
-from bgrun.model import as_text
-from bgrun.wording import MOST_NAMES, count, names, short, tally
+from bgrun.wording import count, short, tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def _lines_of_failure(project: Project, run: Run, until: float | None) -> Iterat
 
 def lines(digest: api.insight.Digest) -> Iterator[str]:
     """Return a summary as lines, without the result. Short: agents pay by the word."""
-    if counts := "; ".join(filter(None, (tally(digest.counts or {}), _compared(digest)))):
+    if counts := "; ".join(filter(None, (tally(digest.counts or {}), compared(digest)))):
         yield counts
     if digest.stall:
         yield f"STALLED {digest.stall}"
-    yield from (_marks(digest, place) + _problem_line(one) for place, one in enumerate(digest.problems))
+    yield from (marks(digest, place) + problem_line(one) for place, one in enumerate(digest.problems))
     if digest.more:
         yield f"… and {count(digest.more, 'more problem')}"
     if digest.unrecognized:
@@ -60,23 +60,6 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
         yield format.log_line(digest.run)
 
 
-def _compared(digest: api.insight.Digest) -> str:
-    """Return how many problems are new and fixed, '' if nothing is known about it."""
-    found = digest.comparison
-    if found is None:
-        return ""
-    fixed = "" if found.fixed is None else f"{found.fixed} fixed"
-    if digest.run.succeeded:
-        return fixed if found.fixed else ""
-    return ", ".join(filter(None, (f"{len(found.new)} new", fixed)))
-
-
-def _marks(digest: api.insight.Digest, place: int) -> str:
-    """Return the words before a problem: NEW, or FLAKY if it passed at the same commit."""
-    is_new = digest.comparison is not None and place in digest.comparison.new
-    return ("NEW " if is_new else "") + ("FLAKY " if any(place == one for one, _ in digest.flaky) else "")
-
-
 def since_lines(found: api.insight.SinceSuccess) -> Iterator[str]:
     """Return lines about what was committed since the last success."""
     if found.run is None:
@@ -87,20 +70,6 @@ def since_lines(found: api.insight.SinceSuccess) -> Iterator[str]:
     yield from (f"  {one.sha[:10]} {short(one.subject)}" for one in found.commits)
     if found.more:
         yield "  … and more commits"
-
-
-def output_line(one: api.insight.OutputValue) -> str:
-    """Return the line for an output: its value, or why it is missing."""
-    if one.value is None:
-        return f"OUTPUT {one.name} missing: {one.note}"
-    return f"OUTPUT {one.name}={output_text(one)}{f' ({one.note})' if one.note else ''}"
-
-
-def output_text(one: api.insight.OutputValue, most: int = MOST_NAMES) -> str:
-    """Return the value of an output on one line, of paths at most so many; '' for a missing one."""
-    if isinstance(one.value, tuple):
-        return names([*map(short, one.value), *range(one.more)], most)
-    return "" if one.value is None else short(as_text(one.value))
 
 
 def outputs_cell(found: Iterable[api.insight.OutputValue]) -> str:
@@ -114,18 +83,6 @@ def _log_lines(digest: api.insight.Digest) -> Iterator[str]:
         yield from digest.head
         yield from ("…",) if digest.head else ()
     yield from digest.last_lines
-
-
-def _problem_line(problem: api.insight.Problem) -> str:
-    place = f"{problem.file}:{problem.line}" if problem.file and problem.line else problem.file
-    rest = problem.id or ""
-    for separator in ("::", " - "):  # the latter in documentation tests of Rust
-        file, _, name = rest.partition(separator)
-        # A tool may name the file relative to another directory than the project.
-        rest = name if name and problem.file and f"/{problem.file}".endswith(f"/{file}") else rest
-    phase = problem.phase if problem.phase.endswith((")", "]")) else f"({problem.phase})" if problem.phase else ""
-    where = " ".join(filter(None, (place, rest if rest != place else "", phase)))
-    return ": ".join(filter(None, (where, problem.message)))
 
 
 def github_lines(project: Project, digest: api.insight.Digest) -> Iterator[str]:

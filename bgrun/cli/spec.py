@@ -500,7 +500,7 @@ COMMANDS = (
             Option(
                 "max_wait",
                 ("--max-wait",),
-                "Limit how long one call waits [default: 50s].",
+                "Limit how long one call waits [default: as long as the client allows, 50s to 280s].",
                 "duration",
                 "DURATION",
             ),

@@ -1,4 +1,4 @@
-"""The MCP server: speaks the protocol over stdio with the official SDK and passes every call to `tools`.
+"""The MCP server: speaks the protocol over stdio with the official SDK and passes every call to `calls`.
 
 A failed call is a tool error with a hint; the server continues. It exits at the end of its standard input; runs
 continue, since they are not its children.
@@ -6,20 +6,19 @@ continue, since they are not its children.
 
 from __future__ import annotations
 
-import json
+import time
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import anyio
 import anyio.to_thread
 import mcp_types as types
-from jsonschema import Draft7Validator
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from bgrun import __version__, api
-from bgrun.errors import BgrunError, UnknownNameError, UsageError, output_error
-from bgrun.mcp import tools
-from bgrun.wording import short
+from bgrun.errors import BgrunError, UnknownNameError, output_error
+from bgrun.mcp import arguments, calls, texts, tools
+from bgrun.wording import limit, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 _LONGEST_ERROR = 600
+_PAUSES_S = (0.05, 0.1, 0.2, 0.25)
+"""The seconds between two checks of runs that are waited for; the last goes for all that follow."""
+PROGRESS_S = (2.0, 8.0)
+"""After how many seconds progress is sent first, and then again: a client may allow a minute of silence."""
 
 
 def serve(project: Project, settings: tools.ServerOptions, wire: Wire) -> None:
@@ -55,13 +58,13 @@ def _os_error(error: BaseException) -> OSError | None:
     return next((found for one in inner if (found := _os_error(one))), None)
 
 
-async def _serve(calls: Calls, wire: Wire) -> None:
+async def _serve(answering: Calls, wire: Wire) -> None:
     server: Server[Any] = Server(
         tools.NAME,
         version=__version__,
         instructions=tools.INSTRUCTIONS,
-        on_list_tools=calls.list_tools,
-        on_call_tool=calls.call_tool,
+        on_list_tools=answering.list_tools,
+        on_call_tool=answering.call_tool,
     )
     streams = (anyio.wrap_file(wire.input()), anyio.wrap_file(cast("TextIO", wire.output())))
     async with stdio_server(*streams) as (reading, writing):
@@ -83,26 +86,32 @@ class Calls:
         return types.ListToolsResult(tools=[types.Tool(**tool.declaration) for tool in self.tools.values()])
 
     async def call_tool(
-        self, _: ServerRequestContext[Any], params: types.CallToolRequestParams
+        self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """Answer tools/call; every error becomes a tool error."""
         try:
-            answer = await self._call(params.name, params.arguments or {})
+            lines = await self._call(context, params.name, params.arguments or {})
         except BgrunError as error:
             return _failed(error)
         except Exception as error:  # noqa: BLE001 - the server must continue, and its client must be informed
             return _failed(BgrunError(f"internal error: {type(error).__name__}: {error}"))
-        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        return types.CallToolResult(content=[types.TextContent(text=_encodable(text))], structured_content=_json(text))
+        return types.CallToolResult(content=[types.TextContent(text=_encodable("\n".join(lines)))])
 
-    async def _call(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    async def _call(self, context: ServerRequestContext[Any], name: str, given: dict[str, Any]) -> list[str]:
         tool = self.tools.get(name)
         if tool is None:
             raise UnknownNameError("tool", name[:100], self.tools)
-        _check(tool, given)
-        method: Any = getattr(self, f"_{name}")
-        answer: dict[str, Any] = await method(**given)
-        return answer
+        known = arguments.read(tool, given)
+        if name == "bgrun_start":
+            return await self._start(Waiting(context, self.settings), **known)
+        if name == "bgrun_wait":
+            return await self._wait(Waiting(context, self.settings), **known)
+        if name == "bgrun_log":
+            return await self._lines(lambda project: calls.log(project, **known))
+        if name == "bgrun_list":
+            what, job = known.get("what", "jobs"), known.get("job")
+            return await self._lines(lambda project: calls.listed(project, what, job))
+        return await self._lines(lambda project: calls.stopped(project, known["run"]))
 
     async def _in_thread(self, work: Callable[[Project], Any]) -> Any:
         """Run blocking work in a thread, so that other calls are answered meanwhile."""
@@ -112,81 +121,99 @@ class Calls:
 
         return await anyio.to_thread.run_sync(do)
 
-    async def _bgrun_start(
-        self, job: str, args: tuple[str, ...] = (), wait_s: float = 0, *, failed: bool = False
-    ) -> dict[str, Any]:
-        until = api.stop.summary_due(tools.clamped(wait_s, self.settings))
-        run, more = await self._in_thread(
-            lambda project: tools.start(project, self.settings, job, tuple(args), failed=failed)
-        )
-        (ended,) = await self._wait([run.run_id], wait_s, "all") if wait_s else [run]
-        answer = await self._in_thread(lambda project: api.documents.brief_result(project, ended, until))
-        return {**answer, **more, **self._note(wait_s, [ended])}
+    async def _lines(self, work: Callable[[Project], list[str]]) -> list[str]:
+        return cast("list[str]", await self._in_thread(work))
 
-    async def _bgrun_wait(self, runs: list[str], timeout_s: float | None = None, mode: str = "all") -> dict[str, Any]:
-        asked = self.settings.max_wait_s if timeout_s is None else timeout_s
-        until = api.stop.summary_due(tools.clamped(asked, self.settings))
+    async def _start(
+        self,
+        waiting: Waiting,
+        job: str,
+        args: list[str] | None = None,
+        wait_s: float | None = None,
+        only: str = "",
+        again: bool = False,
+    ) -> list[str]:
+        begun: calls.Begun = await self._in_thread(
+            lambda project: calls.start(project, self.settings, job, args or [], only=only, again=again)
+        )
+        (run,) = await self._until(waiting, [begun.run.run_id], wait_s, "all")
+        return [*begun.lines, *await self._results(waiting, [run], wait_s, apart=False)]
+
+    async def _wait(
+        self, waiting: Waiting, runs: list[str], wait_s: float | None = None, mode: str = "all"
+    ) -> list[str]:
         # Names are resolved once: the call does not wait for newer runs of a label.
-        wanted = await self._in_thread(lambda project: api.references.meant(project, runs, without_stopping=True))
-        run_ids = [run.run_id for run in wanted]
-        found = await self._wait(run_ids, asked, mode)
-        answers = await self._in_thread(
-            lambda project: [api.documents.brief_result(project, run, until) for run in found]
-        )
-        return {**(answers[0] if len(answers) == 1 else {"runs": answers}), **self._note(asked, found)}
+        run_ids: list[str] = await self._in_thread(lambda project: calls.meant(project, runs))
+        found = await self._until(waiting, run_ids, wait_s, mode)
+        return await self._results(waiting, found, wait_s, apart=mode == "any")
 
-    async def _wait(self, run_ids: list[str], asked_s: float, mode: str) -> list[Run]:
-        left = tools.until(tools.clamped(asked_s, self.settings))
-        for pause in tools.pauses():
+    async def _results(self, waiting: Waiting, runs: list[Run], asked_s: float | None, *, apart: bool) -> list[str]:
+        lines = await self._lines(lambda project: calls.results(project, runs, waiting.summary_due, apart=apart))
+        is_cut_off = waiting.left_s <= 0 and (asked_s is None or asked_s > waiting.longest_s)
+        if is_cut_off and any(run.live for run in runs):
+            lines.append(f"still running after {limit(waiting.longest_s)}, the limit of a call: bgrun_wait again")
+        return lines
+
+    async def _until(self, waiting: Waiting, run_ids: list[str], asked_s: float | None, mode: str) -> list[Run]:
+        """Return runs once all have finished, or any, or as they are when the time is up."""
+        waiting.begin(asked_s)
+        enough = any if mode == "any" else all
+        pauses = iter(_PAUSES_S)
+        while True:
             found: list[Run] = await self._in_thread(lambda project: api.stop.wait_for(project, run_ids, 0.0))
-            finished = [not run.live for run in found]
-            if (any(finished) if mode == "any" else all(finished)) or left() <= 0:
+            if enough(not run.live for run in found) or waiting.left_s <= 0:
                 return found
-            await anyio.sleep(max(0.0, min(pause, left())))
-        raise AssertionError  # the pauses never end
+            await self._report(waiting, next(run for run in found if run.live))
+            await anyio.sleep(max(0.0, min(next(pauses, _PAUSES_S[-1]), waiting.left_s)))
 
-    def _note(self, asked_s: float, runs: list[Run]) -> dict[str, Any]:
-        if asked_s > self.settings.max_wait_s and any(run.live for run in runs):
-            limit = f"{self.settings.max_wait_s:g} s (limit per call)"
-            return {"note": f"still running after {limit}; call bgrun_wait again"}
-        return {}
-
-    async def _bgrun_log(
-        self, run: str, since: str | None = None, match: str | None = None, max_lines: int | None = None
-    ) -> dict[str, Any]:
-        answer: dict[str, Any] = await self._in_thread(lambda project: tools.log(project, run, since, match, max_lines))
-        return answer
-
-    async def _bgrun_list(self, what: str = "jobs") -> dict[str, Any]:
-        answer: dict[str, Any] = await self._in_thread(lambda project: tools.listed(project, what))
-        return answer
-
-    async def _bgrun_stop(self, run: str) -> dict[str, Any]:
-        answer: dict[str, Any] = await self._in_thread(lambda project: tools.stopped(project, run))
-        return answer
+    async def _report(self, waiting: Waiting, run: Run) -> None:
+        """Send progress, if the client asked for it and the last was a while ago."""
+        if waiting.is_progress_due:
+            eta_s, message = await self._in_thread(lambda project: texts.progress_message(project, run))
+            spent = waiting.reported()
+            total = None if eta_s is None else spent + eta_s
+            await waiting.context.session.report_progress(spent, total, _encodable(message))
 
 
-def _check(tool: tools.Tool, given: dict[str, Any]) -> None:
-    """Validate arguments against the schema of a tool.
+class Waiting:
+    """The wait of one call: how long it may take, and when its client was last sent progress."""
 
-    Raises:
-        UsageError: they do not match; the message has up to three errors.
-    """
-    errors = [_describe(error) for error in Draft7Validator(tool.schema).iter_errors(given)]
-    if errors:
-        raise UsageError(f"{tool.name}: {'; '.join(errors[:3])}", f"arguments: {', '.join(tool.properties)}")
+    def __init__(self, context: ServerRequestContext[Any], settings: tools.ServerOptions) -> None:
+        about = context.session.client_params
+        self.context = context
+        self.wants_progress = bool(context.meta and context.meta.get("progress_token") is not None)
+        name = about.client_info.name if about else ""
+        self.longest_s = tools.longest_wait_s(name, settings, progress=self.wants_progress)
+        self.summary_due: float | None = None
+        self._begun = self._end = self._due = time.monotonic()
 
+    def begin(self, asked_s: float | None) -> None:
+        """Begin to wait, as long as the client allows unless less was asked for."""
+        self._begun = time.monotonic()
+        self._end = self._begun + (self.longest_s if asked_s is None else min(asked_s, self.longest_s))
+        self._due = self._begun + PROGRESS_S[0]
+        self.summary_due = api.stop.summary_due(self._end - self._begun)
 
-def _describe(error: Any) -> str:
-    path = ".".join(str(part) for part in error.absolute_path)
-    long = error.validator in ("maxLength", "maxItems")
-    message = f"too long, at most {error.validator_value}" if long else error.message
-    return short(f"{path}: {message}" if path else message, 200)
+    @property
+    def left_s(self) -> float:
+        """The seconds that are left."""
+        return self._end - time.monotonic()
+
+    @property
+    def is_progress_due(self) -> bool:
+        """Whether progress is to be sent now."""
+        return self.wants_progress and time.monotonic() >= self._due
+
+    def reported(self) -> float:
+        """Note that progress is sent; return the seconds waited, which grow from report to report."""
+        now = time.monotonic()
+        self._due = now + PROGRESS_S[1]
+        return round(now - self._begun, 1)
 
 
 def _failed(error: BgrunError) -> types.CallToolResult:
     # A person gets the nearest names and a command; a client gets all names that fit.
-    hint = f"valid: {_choices(error)}" if isinstance(error, UnknownNameError) else error.hint
+    hint = f"valid: {_choices(error)}" if isinstance(error, UnknownNameError) and error.known else error.hint
     text = "\n".join(filter(None, (error.message, hint)))
     shown = text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
     return types.CallToolResult(content=[types.TextContent(text=_encodable(shown))], is_error=True)
@@ -200,7 +227,3 @@ def _choices(error: UnknownNameError) -> str:
 def _encodable(text: str) -> str:
     """Return text that JSON can carry: bytes that were not UTF-8 are lone surrogates."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _json(text: str) -> Any:
-    return json.loads(_encodable(text))

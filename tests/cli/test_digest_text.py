@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.cli import digest_text
+from bgrun.api import digest_lines
 from bgrun.parsers.shape import Problem
 from tests.conftest import TOP, wait_until
 
@@ -154,4 +154,4 @@ def test_the_schema_names_the_built_ins() -> None:
     ],
 )
 def test_a_problem_is_named_once_and_plainly(problem: Problem, line: str) -> None:
-    assert digest_text._problem_line(problem) == line
+    assert digest_lines.problem_line(problem) == line

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -71,6 +73,7 @@ def test_so_does_an_agent(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     project("start", "long", "--wait", "-q", code=1)
     monkeypatch.setattr(api.stop, "SUMMARY_S", -1e9)
     calls = server.Calls(api.locate(str(project.folder), None), tools.ServerOptions())
-    answer = anyio.run(calls._bgrun_wait, ["long"])
-    assert ([one["file"] for one in answer["problems"]], has_kept(project)) == (["b.c"], False)
-    assert answer["note"].startswith("1 MiB in the middle of the log was not searched; ")
+    asks = SimpleNamespace(session=SimpleNamespace(client_params=None), meta=None)
+    lines = anyio.run(calls._wait, server.Waiting(cast("Any", asks), calls.settings), ["long"])
+    assert (lines[1].startswith("b.c:2"), has_kept(project)) == (True, False)
+    assert lines[-1].startswith("(1 MiB in the middle of the log was not searched; ")

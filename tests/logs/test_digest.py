@@ -250,7 +250,7 @@ def test_what_another_command_printed_last_is_shown_below_the_findings(tmp_path:
     assert len(found.problems) == 1
     assert last in found.last_lines
     assert f"  {last}" in list(digest_text.lines(found._replace(run=found.run._replace(log=f"{tmp_path}/x.log"))))
-    assert last in documents.brief_lines(found)
+    assert last in found.last_lines
 
 
 def test_lines_that_belong_to_an_error_are_not_shown_again(tmp_path: Path) -> None:

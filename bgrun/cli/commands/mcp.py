@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def mcp(project: Project, args: Args) -> int:
     """Handle `bgrun mcp`."""
     from bgrun.mcp import serve
-    from bgrun.mcp.tools import MAX_WAIT_S, ServerOptions
+    from bgrun.mcp.tools import ServerOptions
 
     try:
-        serve(project, ServerOptions(args.max_wait or MAX_WAIT_S, args.allow_run))
+        serve(project, ServerOptions(args.max_wait, args.allow_run))
     except ImportError as error:
         from bgrun.setup.extras import install_command
 

@@ -1,0 +1,110 @@
+"""Start what may have been started before: join the active run of an identical start instead of running it twice.
+
+A coding agent repeats a call that was cut off, and its client may have been killed in the middle of one. A run is
+joined only if it does the same: the same scripts and parameters in the same state of the work tree. Computing that
+takes a call of git, so only starts that may be repeated record it, not those of the command line.
+"""
+
+from __future__ import annotations
+
+from bgrun import engine
+from bgrun.api import plan_cache, start
+from bgrun.api.runs import active_of
+from bgrun.light import NamedTuple
+from bgrun.model import Concurrency
+from bgrun.store import index, record
+from bgrun.system import git
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bgrun.jobfile.project import Project
+    from bgrun.model import RenderedPlan, Run
+
+
+class Attached(NamedTuple):
+    """The run that a start led to.
+
+    joined: it was started before.
+    others: other active runs with its label, which do something else or were not to be joined.
+    """
+
+    run: Run
+    joined: bool = False
+    others: tuple[Run, ...] = ()
+
+
+def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (), *, again: bool = False) -> Attached:
+    """Start a declared job, after the jobs that it depends on, or join the run of an identical start.
+
+    Args:
+        project: where.
+        words: its name and its parameters.
+        extra: arguments to append to its command.
+        again: start it even if an identical run is active.
+
+    Raises:
+        BusyError: its concurrency group is full, and it must not be queued.
+    """
+    names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
+    key = _key(project, made)
+    plan = start.keyed(project, made)._replace(join_key=key)
+    engine.refuse_unsupported(engine.default(), plan)
+    is_single = len(plan.nodes) == 1
+    if is_single:
+        plan = plan._replace(nodes=tuple(node._replace(job=node.job._replace(join_key=key)) for node in plan.nodes))
+    label = plan.nodes[0].job.label if is_single else start.title_of(names, plan)
+
+    def launch() -> Run:
+        launched = start.launch(project, plan, label, f"bgrun start {' '.join(names)}")
+        wanted = launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own
+        return start.begun(project, launched, wanted)
+
+    found = _attached(project, plan, label, key, launch, again=again)
+    if not found.joined or is_single or len(plan.wanted) > 1:
+        return found
+    # Of a job with dependencies the plan is joined; the run that was asked for is one of it.
+    return found._replace(run=project.store.existing(found.run.members[plan.wanted[0]]))
+
+
+def start_group(
+    project: Project, name: str, only: Sequence[str] = (), given: Sequence[str] = (), *, again: bool = False
+) -> Attached:
+    """Start a declared group, or `only` some of its jobs, or join the group run of an identical start.
+
+    `given` are parameters as KEY=VALUE, for every job of the group that declares them.
+    """
+    _, plan = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
+    key = _key(project, plan)
+    plan = plan._replace(join_key=key)
+
+    def launch() -> Run:
+        launched = start.launch(project, plan, name, f"bgrun group {name}", always=True)
+        return project.store.existing(launched.own)
+
+    return _attached(project, plan, name, key, launch, again=again)
+
+
+def _key(project: Project, plan: RenderedPlan) -> str:
+    return start.join_key((node.job for node in plan.nodes), git.state_of(project.root))
+
+
+def _attached(
+    project: Project, plan: RenderedPlan, label: str, key: str, launch: Callable[[], Run], *, again: bool
+) -> Attached:
+    """Launch, or join an active run with this label and key. No start of the label looks for one at the same time."""
+    store = project.store
+    store.make()
+    wanted = plan.nodes[0].job.concurrency if len(plan.nodes) == 1 else None
+    place = wanted if wanted and wanted.when_busy == "join" else Concurrency(label)
+    with engine.default().single_flight(store, place):
+        active = [run for run in _active(project, label) if not record.is_asked_to_end(store.run(run.run_id), run)]
+        same = [] if again else [run for run in active if (store.facts(run.run_id) or {}).get("join_key") == key]
+        run = same[0] if same else launch()
+    return Attached(run, bool(same), tuple(one for one in active if one.run_id != run.run_id))
+
+
+def _active(project: Project, label: str) -> list[Run]:
+    """Return the active runs of exactly this label, the newest first."""
+    return active_of(project, index.find_label(project.store, label).unfinished)
