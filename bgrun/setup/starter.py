@@ -62,9 +62,9 @@ def look(project: Project, here: str, *, is_given: bool = False) -> Start:
 
 
 def _root(here: Path, top: Path) -> Path:
-    """Return the nearest directory, from here up to the top, that has a job file or is a project by its files."""
+    """Return the nearest directory, from here up to the top, that has a job file or is a package of its own."""
     for directory in (here, *here.parents):
-        if directory == top or any((directory / name).is_file() for name in (JOB_FILE, *tree.MARKERS)):
+        if directory == top or any((directory / name).is_file() for name in (JOB_FILE, *tree.MANIFESTS)):
             return directory
     return top
 

@@ -399,8 +399,8 @@ def test_a_package_of_a_monorepo_gets_its_own_job_file(bg: Cli) -> None:
     assert "pnpm run test" in (web / "bgjobs.yaml").read_text()
     bg.jobs("include: {web: packages/web/bgjobs.yaml}\njobs: {own: {command: 'true'}}\n")
     assert "web.pnpm_test" in bg("jobs", "-q").out.split()
-    (bg.folder / "docs").mkdir()
-    assert "bgjobs.yaml unchanged" in bg("init", cwd=bg.folder / "docs").err, "a directory without a project of its own"
+    write(bg.folder, docs__Makefile="build:\n\tx\n")
+    assert "bgjobs.yaml unchanged" in bg("init", cwd=bg.folder / "docs").err, "a directory that is no package"
 
 
 def test_a_package_uses_the_environment_of_the_repository(bg: Cli) -> None:

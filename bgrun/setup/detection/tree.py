@@ -28,28 +28,19 @@ LOCKS = (
     *("pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb", "package-lock.json"),
 )
 """Lock files, of which only the names count; those of a workspace are in a directory above its members."""
-MARKERS = (
-    *("pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "tox.toml", "noxfile.py", "pytest.ini"),
-    *("package.json", "Cargo.toml", "go.mod", "go.work", "CMakeLists.txt", "pom.xml"),
-    *("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"),
+MANIFESTS = (
+    *("pyproject.toml", "setup.py", "package.json", "Cargo.toml", "go.mod", "pom.xml"),
+    *("build.gradle", "build.gradle.kts"),
+)
+"""The files by which a directory is a package of its own; a Makefile can be in any directory."""
+NAMES = (
+    *MANIFESTS,
+    *("setup.cfg", "tox.ini", "tox.toml", "noxfile.py", "pytest.ini", "mypy.ini", "ruff.toml", ".ruff.toml", ".flake8"),
+    *("pyrightconfig.json", "Pipfile", "hatch.toml", ".pre-commit-config.yaml", "pnpm-workspace.yaml"),
+    *("go.work", ".golangci.yml", ".golangci.yaml", ".golangci.toml", "clippy.toml", ".clippy.toml", "CMakeLists.txt"),
+    *("settings.gradle", "settings.gradle.kts", "gradlew", "mvnw"),
     *("Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", ".justfile"),
     *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"),
-)
-"""The files by which a directory is a project of its own."""
-NAMES = (
-    *MARKERS,
-    *(
-        "mypy.ini",
-        "ruff.toml",
-        ".ruff.toml",
-        ".flake8",
-        "pyrightconfig.json",
-        "Pipfile",
-        "hatch.toml",
-        ".pre-commit-config.yaml",
-    ),
-    *("pnpm-workspace.yaml", "gradlew", "mvnw", "clippy.toml", ".clippy.toml"),
-    *(".golangci.yml", ".golangci.yaml", ".golangci.toml"),
 )
 """The files that are read."""
 SCRIPTS = "scripts"
