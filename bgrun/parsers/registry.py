@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from bgrun.parsers.shape import Parser
 
 _PARSERS = {
-    "pytest": "test_runners.pytest:Pytest",
-    "unittest": "test_runners.unittest:Unittest",
+    "pytest": "test_runners.python.pytest:Pytest",
+    "unittest": "test_runners.python.unittest:Unittest",
     "jest": "test_runners.javascript.jest:Jest",
     "vitest": "test_runners.javascript.vitest:Vitest",
     "mocha": "test_runners.javascript.mocha:Mocha",

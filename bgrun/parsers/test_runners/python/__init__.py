@@ -1,0 +1,1 @@
+"""Recognize the test runners of Python."""
