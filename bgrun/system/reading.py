@@ -26,8 +26,8 @@ def read(path: str, most: int) -> bytes | None:
     Raises:
         StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
-    with _opened(path) as fd:
-        return None if fd is None else _whole(fd, path, most)
+    found = read_with_stat(path, most)
+    return found[0] if found else None
 
 
 def read_with_stat(path: str, most: int) -> tuple[bytes, os.stat_result] | None:
@@ -36,11 +36,15 @@ def read_with_stat(path: str, most: int) -> tuple[bytes, os.stat_result] | None:
     Raises:
         StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
-    with _opened(path) as fd:
-        if fd is None:
-            return None
+    try:
+        fd = open_regular(path)
+    except FileNotFoundError:
+        return None
+    try:
         found = os.fstat(fd)  # first: if it is written to meanwhile, the content is newer than what is said of it
-        return _whole(fd, path, most), found
+        return _read(fd, path, found.st_size, most), found
+    finally:
+        os.close(fd)
 
 
 def read_bounded(path: str, most: int) -> bytes:
@@ -97,7 +101,7 @@ def read_own(path: str, owner: int, most: int = 1 << 20) -> bytes | None:
         if fd is None:
             return None
         found = os.fstat(fd)
-        return _whole(fd, path, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
+        return _read(fd, path, found.st_size, most) if found.st_uid == owner and not found.st_mode & 0o022 else None
 
 
 def owner(path: str) -> int:
@@ -120,7 +124,7 @@ def open_regular(path: str) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}", files.HINTS.get(error.errno or 0, "")) from error
+        raise _unreadable(path, error) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise StorageError(f"{path} is not a regular file", "move it away")
@@ -157,9 +161,14 @@ def _opened(path: str) -> Iterator[int | None]:
         os.close(fd)
 
 
-def _whole(fd: int, path: str, most: int) -> bytes:
-    size = os.fstat(fd).st_size
+def _read(fd: int, path: str, size: int, most: int) -> bytes:
     if size > most:
         raise StorageError(f"{path} is larger than {most} bytes", "move it away, or make it smaller")
-    with files.storage(path, "read"):
+    try:
         return os.read(fd, size)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> StorageError:
+    return StorageError(f"cannot read {path}: {error.strerror}", files.HINTS.get(error.errno or 0, ""))
