@@ -16,20 +16,22 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from bgrun import __version__, api
-from bgrun.errors import BgrunError, UnknownNameError, output_error
-from bgrun.mcp import arguments, calls, texts, tools
+from bgrun.errors import BgrunError, NoJobFileError, UnknownNameError, output_error
+from bgrun.mcp import arguments, calls, roots, texts, tools
 from bgrun.wording import limit, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcp.server.context import ServerRequestContext
+    from mcp.server.session import ServerSession
 
     from bgrun.api import Project
     from bgrun.mcp.wire import Wire
     from bgrun.model import Run
 
 _LONGEST_ERROR = 600
+_NO_PROJECT = "configure the server to start in the project's directory, or as: bgrun --file PATH/bgjobs.yaml mcp"
 _PAUSES_S = (0.05, 0.1, 0.2, 0.25)
 """The seconds between two checks of runs that are waited for; the last goes for all that follow."""
 PROGRESS_S = (2.0, 8.0)
@@ -102,6 +104,7 @@ class Calls:
         if tool is None:
             raise UnknownNameError("tool", name[:100], self.tools)
         known = arguments.read(tool, given)
+        await self._find_project(context.session)
         if name == "bgrun_start":
             return await self._start(Waiting(context, self.settings), **known)
         if name == "bgrun_wait":
@@ -112,6 +115,13 @@ class Calls:
             what, job = known.get("what", "jobs"), known.get("job")
             return await self._lines(lambda project: calls.listed(project, what, job))
         return await self._lines(lambda project: calls.stopped(project, known["run"]))
+
+    async def _find_project(self, session: ServerSession) -> None:
+        """Serve the project that the client has open, if the server was started where there is none."""
+        if self.begun_in.job_file or api.locate(self.begun_in.root).job_file:
+            return
+        if found := roots.with_job_file(await roots.listed(session)):
+            self.begun_in = found
 
     async def _in_thread(self, work: Callable[[Project], Any]) -> Any:
         """Run blocking work in a thread, so that other calls are answered meanwhile."""
@@ -214,6 +224,8 @@ class Waiting:
 def _failed(error: BgrunError) -> types.CallToolResult:
     # A person gets the nearest names and a command; a client gets all names that fit.
     hint = f"valid: {_choices(error)}" if isinstance(error, UnknownNameError) and error.known else error.hint
+    if isinstance(error, NoJobFileError):
+        hint = _NO_PROJECT
     text = "\n".join(filter(None, (error.message, hint)))
     shown = text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
     return types.CallToolResult(content=[types.TextContent(text=_encodable(shown))], is_error=True)

@@ -98,6 +98,8 @@ def _is_at(problem: Problem, text: str) -> bool:
     if not (problem.file and problem.line):
         return False
     place, _, rest = text.partition(" ")
+    if problem.column is not None:
+        place = place.removesuffix(f":{problem.column}")
     at = f"/{problem.file}:{problem.line}"
     return at.endswith(f"/{place.removeprefix('./').rstrip(':')}") and (not rest or _names(problem, rest))
 

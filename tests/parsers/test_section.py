@@ -75,7 +75,7 @@ def test_a_problem_that_the_log_does_not_name_has_none() -> None:
 
 A = Problem("tests/a.py", 7, "tests/a.py::test_one", "assert 1 == 2")
 B = Problem("tests/a.py", 7, "tests/a.py::test_two", "boom")
-C = Problem("src/x.c", 3, None, "expected ;")
+C = Problem("src/x.c", 3, None, "expected ;", column=1)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,7 @@ C = Problem("src/x.c", 3, None, "expected ;")
         ("./tests/a.py:7:", A),
         ("a.py:7", A),
         ("x.c:3", C),
+        ("src/x.c:3:1", C),
         ("expected ;", C),
         ("b.py:7", None),
         ("y.x.c:3", None),
