@@ -54,7 +54,8 @@ def checks(project: Project, root: Path) -> list[Check]:
     root: the directory that `bgrun init` would set up.
     """
     bgrun = shlex.quote(executable.command(root))
-    return [*_basics(project, bgrun), *_clients(root, bgrun)]
+    clients = list(_clients(root, bgrun))
+    return [*_basics(project, bgrun), _mcp_extra(is_needed=bool(clients)), *clients]
 
 
 def absent_clients() -> list[str]:
@@ -73,7 +74,6 @@ def _basics(project: Project, bgrun: str) -> Iterator[Check]:
     yield _program("bash", "the shell of jobs, unless they name another", is_needed=True)
     yield _program("git", "records the commit of each run")
     yield _inhibitor()
-    yield _mcp_extra()
 
 
 def _command(project: Project) -> Check:
@@ -131,12 +131,13 @@ def _inhibitor() -> Check:
     return Check("bgrun", "sleep", "optional", f"no {name or 'program'} to keep the machine awake while jobs run")
 
 
-def _mcp_extra() -> Check:
+def _mcp_extra(*, is_needed: bool) -> Check:
     from importlib.util import find_spec
 
     if find_spec("mcp"):
         return Check("bgrun", "mcp extra", "ok", "bgrun mcp can serve coding agents")
-    return Check("bgrun", "mcp extra", "optional", "bgrun mcp needs it", extras.install_command("mcp"))
+    status: Status = "missing" if is_needed else "optional"
+    return Check("bgrun", "mcp extra", status, "bgrun mcp cannot run without it", extras.install_command("mcp"))
 
 
 # --- clients --------------------------------------------------------------------------------------

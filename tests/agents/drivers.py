@@ -64,7 +64,7 @@ def _claude(place: Place) -> tuple[list[str], dict[str, str]]:
         "ANTHROPIC_API_KEY": "none",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
-    return ["claude", "-p", PROMPT, "--allowedTools", "Bash(make:*)", "WaitForMcpServers", "ToolSearch"], env
+    return ["claude", "-p", PROMPT, "--allowedTools", "Bash", "WaitForMcpServers", "ToolSearch"], env
 
 
 def _codex(place: Place) -> tuple[list[str], dict[str, str]]:
@@ -103,6 +103,7 @@ AGENTS = {
 
 def drive(agent: Agent, programs: Path, home: Path, project: Path, steps: Sequence[Step]) -> Script:
     """Run an agent until it has taken every step, and return the script with the answers."""
+    home.mkdir()
     script = Script(steps)
     server = serve(script)
     place = Place(home, project.resolve(), f"http://127.0.0.1:{server.server_address[1]}")

@@ -17,13 +17,18 @@ Json = dict[str, Any]
 Events = list[tuple[str, Any]]
 WAIT_TOOL = "WaitForMcpServers"
 """Claude Code connects its servers in the background, and offers this until they are connected."""
+MOST_TURNS = 100
 
 
 class Step(NamedTuple):
-    """A tool call: its name, or the end of its name, and its input."""
+    """A tool call: its name, or the end of its name, and its input.
+
+    until: it is made again until the next request has this text.
+    """
 
     tool: str
     input: Json
+    until: str = ""
 
 
 class Script:
@@ -33,7 +38,7 @@ class Script:
         self.steps = list(steps)
         self.answers: list[str] = []
         self.offered: set[str] = set()
-        self.system = ""
+        self.first_request = self.last_request = ""
         self.turn = 0
         self._is_answer_due = False
         self._lock = threading.Lock()
@@ -41,11 +46,12 @@ class Script:
     def next(self, offered: set[str], results: list[Any], request: str) -> tuple[str, Json] | None:
         """Return the next call, or None for the last words; `request` is the text of the whole request."""
         with self._lock:
-            if self._is_answer_due:
+            self.last_request = request
+            self.first_request = self.first_request or request
+            if self._is_answer_due and (self.steps[len(self.answers)].until in request or self.turn > MOST_TURNS):
                 self.answers.append("\n".join(map(_text, results)))
             self._is_answer_due = False
             self.offered |= offered
-            self.system = self.system or request
             if len(self.answers) == len(self.steps):
                 return None
             self.turn += 1
@@ -53,7 +59,7 @@ class Script:
             name = next(
                 (one for one in offered if one == step.tool or one.endswith(("_" + step.tool, "." + step.tool))), ""
             )
-            if not name and WAIT_TOOL in offered and self.turn < len(self.steps) + 5:
+            if not name and WAIT_TOOL in offered and self.turn < MOST_TURNS:
                 return WAIT_TOOL, {}
             self._is_answer_due = True
             return name or step.tool, step.input
