@@ -25,8 +25,10 @@ _WRAPPER = re.compile(
     r"|(?:##\[error\]|Error: )?Process completed with exit code|error: process didn't exit"
     r"|.* exited with code \d+$|Exited with code \d|(?:Done|Failed)$|Aborting on container exit|Gracefully stopping"
     r"| Container \S+ +\w+$|\S+ stopped \(rc=|sending SIG\w+ to "
-    r"|The command failed in workspace |Failed with errors in | ERROR  run failed: |\S+#\S+: +(?:ERROR|WARNING)  "
-    r"|- \S+:\S+$|Failed tasks:$| +.* +Running target |\s*(?:Tasks|Cached): +\d+ \w+, \d+ total| +Time: |Failed: +\S+#"
+    r"|The command failed in workspace |Failed with errors in | ERROR  run failed: "
+    r"|[^\s#]+#[^\s:]+: +(?:ERROR|WARNING)  "
+    r"|- [^\s:]+:\S+$|Failed tasks:$| (?:NX|Lerna \([\w ]+\)) +Running target "
+    r"|\s*(?:Tasks|Cached): +\d+ \w+, \d+ total| +Time: |Failed: +\S+#"
     r")"
 )
 """What programs print that run other ones: it says of no cause."""

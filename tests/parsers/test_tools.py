@@ -158,3 +158,38 @@ def test_any_order_of_lines_is_read_without_an_error(lines: list[bytes]) -> None
     seen = read(b"\n".join(lines)).result()
     assert all(number > 0 for number in seen.counts.values())
     assert all(len(one.problem.message) <= 160 for one in seen.found)
+
+
+LONG = "".join(
+    f"{head}{(part * 3000)[:3000]}x\n"
+    for head in ("", "    ")
+    for part in (
+        " ",
+        "a",
+        ".a",
+        ": ",
+        "1:",
+        "# ",
+        " > ",
+        "::",
+        "at ",
+        "= ",
+        "(",
+        "/",
+        "a b ",
+        "1 failed, ",
+        " => ",
+        "- ",
+    )
+).encode()
+
+
+def test_long_lines_within_a_log_are_read_in_time() -> None:
+    """An expression that tries very many ways to match a line takes minutes for it: then this test runs into its timeout."""
+    first = {case.wanted["tool"]: case for case in reversed(CASES)}
+    assert len(first) > 60
+    for case in first.values():
+        lines = case.log.splitlines(keepends=True)
+        step = max(1, len(lines) // 6)
+        parts = (line + (LONG if number % step == step // 2 else b"") for number, line in enumerate(lines))
+        assert all(len(one.problem.message) <= 160 for one in read(b"".join(parts)).result().found)

@@ -9,7 +9,7 @@ from bgrun.parsers.test_runners import MOST_FAILED
 
 _SUITE = re.compile(r"^Test Suite '(.*)' (started|passed|failed) at \d{4}-")
 _CASE = re.compile(r"^Test Case '(.*)' (started|passed|failed|skipped)\b")
-_ERROR = re.compile(r"^(\S.*?):(\d+): error: (-\[\S+ \S+\]|[\w.]+\.\w+) : (.*)$")
+_ERROR = re.compile(r"^(\S.*?):(\d+): error: (-\[\S+ \S+\]|(?:\w+\.)+\w+) : (.*)$")
 _EXECUTED = re.compile(
     r"^\s+Executed (\d+) tests?, with (?:(\d+) tests? skipped and )?(\d+) failures? \(\d+ unexpected\)"
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _FRAME = re.compile(
     r"^\s*(?:at (?:async )?(?:.*\()?|❯ (?:[\w.$<>]+ )?)(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?(?: \{)?$"
 )
-_CODE = re.compile(r"^ {3,}>? *\d* *\||^ *>? *\d+ ?\|")
+_CODE = re.compile(r"^ {3,}(?:> *)?(?:\d+ *)?\||^ *(?:> *)?\d+ ?\|")
 _VALUE = re.compile(r"^(?:Expected|Received)\b[^:]*: .")
 _CHANGE = re.compile(r"^[-+] *\S")
 _LEGEND = ("+ actual - expected", "- Expected", "+ Received", "+ expected - actual")
