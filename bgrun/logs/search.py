@@ -37,6 +37,8 @@ _SOLE = re.compile(
     r"(?:python[\d.]*(?: +-[A-Zbu]\w*)* +-m +)?(pytest|py\.test|unittest)(?= |$)[^;&|<>`$()\n]*$"
 )
 """A command that is a test runner of Python alone."""
+_WRAPPED = re.compile(r"(?:\w+=[\w./:-]* +)*(?:\S*/)?(?:npm|pnpm|tox|python[\d.]* +-m +tox)(?= |$)[^;&|<>`$()\n]*$")
+"""A command that names those that it runs."""
 _BESIDE = ("python", "shell")
 """What else such a command may print: how it crashed, or that it does not exist."""
 
@@ -55,7 +57,8 @@ def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1
         path: the log.
         known: the marks of its secrets.
         job: its job; `problems` names the tools to look for, or has matchers; without it all tools are. If its command
-            is a test runner alone, lines as other tools print them are what a test printed.
+            is a test runner alone, or if npm or tox ran nothing else, lines as other tools print them are what a test
+            printed.
         attempts: how many attempts the run made; only the log of the last one counts.
         deadline: when a caller needs the result; then only the end of the log is searched any more.
     """
@@ -65,11 +68,22 @@ def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1
         seen = _recognized(path, known, (sole[1].replace(".", ""), *_BESIDE), attempts, deadline)
         return seen if seen.recognized.calls else _recognized(path, known, (), attempts, deadline)
     seen = _recognized(path, known, names, attempts, deadline) if names or not documents else Seen()
+    if not job.problems and _WRAPPED.match(job.cmd.strip()) and (runners := _runners(seen.recognized)):
+        own = _recognized(path, known, (*runners, *_BESIDE), attempts, deadline)
+        return own if any(call.is_of_tests and call.found for call in own.recognized.calls) else seen
     if not documents:
         return seen
     matched = _matched(path, known, documents, deadline)
     named = [call for call in seen.recognized.calls if call.certainty > WRAPPER or not matched.recognized.calls]
     return Seen(Recognized((*named, *matched.recognized.calls)), seen.notes + matched.notes)
+
+
+def _runners(seen: Recognized) -> set[str]:
+    """Return the test runners, if commands were named, all of them are ones, and other tools were recognized, too."""
+    every = [_SOLE.match(command.strip()) for command in seen.commands]
+    runners = {sole[1].replace(".", "") for sole in every if sole}
+    others = any(call.certainty > WRAPPER and call.tool not in (*runners, *_BESIDE) for call in seen.calls)
+    return runners if all(every) and others else set()
 
 
 def _recognized(path: str, known: Sequence[Mark], names: Sequence[str], attempts: int, deadline: Deadline) -> Seen:

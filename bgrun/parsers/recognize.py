@@ -10,6 +10,7 @@ from time import thread_time
 from typing import NamedTuple
 
 from bgrun.parsers import closing, registry
+from bgrun.parsers.notes.commands import Commands
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Found, Parser, counted
 from bgrun.parsers.sifting.sieve import MOST_BYTES
 from bgrun.parsers.streams import Stream
@@ -32,11 +33,13 @@ class Recognized(NamedTuple):
 
     unclaimed: how many lines at the end of the log follow the output of all tools that were recognized.
     attempt: which attempt of a retried command it is of, as the log says, or ''.
+    commands: the commands that npm or tox named, all of them or none.
     """
 
     calls: tuple[Findings, ...] = ()
     unclaimed: int = 0
     attempt: str = ""
+    commands: tuple[str, ...] = ()
 
     @property
     def found(self) -> list[Found]:
@@ -89,7 +92,7 @@ class Recognizer:
         retried: bool = False,
         held: int = MOST_BYTES,
     ) -> None:
-        marks = [lambda: _Attempts(self._forget)] if retried else []
+        marks: list[Callable[[], Parser]] = [Commands, *([lambda: _Attempts(self._forget)] if retried else [])]
         self._stream = Stream(registry.makers(names), show, held, marks)
         self.used_s = 0.0
         self._attempt = ""
@@ -118,7 +121,14 @@ class Recognizer:
         end = max((call.end for call in self.claims() if call.certainty > WRAPPER), default=None)
         calls = tuple(_decided(self._stream.settled(_outside)))
         rest = [] if end is None else self._stream.sieve.lines_after(end)
-        return Recognized(calls, closing.unclaimed([self._stream.stripped(line) for line in rest]), self._attempt)
+        return Recognized(
+            calls, closing.unclaimed([self._stream.stripped(line) for line in rest]), self._attempt, self._commands
+        )
+
+    @property
+    def _commands(self) -> tuple[str, ...]:
+        noted = (one for one in self._stream.sieve.parsers if isinstance(one, Commands))
+        return tuple(command for one in noted if one.is_whole for command in one.found)
 
 
 class _Attempts(Parser):

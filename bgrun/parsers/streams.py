@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.parsers import prefixes
-from bgrun.parsers.directories import Directories
+from bgrun.parsers.notes.directories import Directories
 from bgrun.parsers.prefixes import Prefixes
 from bgrun.parsers.shape import SURE
 from bgrun.parsers.sifting.sieve import Sieve

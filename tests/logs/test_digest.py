@@ -323,5 +323,38 @@ def test_what_another_command_of_the_job_found_counts(tmp_path: Path, cmd: str) 
     assert digest_of(tmp_path, PYTEST_LOG, cmd=cmd).counts == {"failed": 1, "errors": 1, "passed": 1}
 
 
+NPM = "\n> shop@1.0.0 test\n> {}\n\n"
+TOX = "py: install_deps> python -I -m pip install pytest\npy: commands[0]> {}\n"
+
+
+@pytest.mark.parametrize(
+    ("cmd", "named"),
+    [("npm test", NPM.format("python3 -m pytest -q")), ("tox -q -e py", TOX.format(".tox/py/bin/pytest -q tests"))],
+)
+def test_what_a_test_prints_is_no_finding_where_npm_or_tox_ran_only_tests(tmp_path: Path, cmd: str, named: str) -> None:
+    found = digest_of(tmp_path, named + PYTEST_LOG, cmd=cmd)
+    assert (found.counts, [one.id for one in found.problems]) == ({"failed": 1, "passed": 1}, ["t.py::test_b"])
+
+
+@pytest.mark.parametrize(
+    ("cmd", "named"),
+    [
+        ("npm test", NPM.format("gcc -c src/a.c")),
+        ("npm test", NPM.format("gcc -c src/a.c && pytest -q")),
+        ("npm test", NPM.format("npm run compile") + NPM.format("pytest -q")),
+        ("npm test && gcc -c src/a.c", NPM.format("pytest -q")),
+        ("tox", TOX.format("gcc -c src/a.c") + TOX.format("pytest -q")),
+        ("npm test", ""),
+    ],
+)
+def test_what_may_be_of_another_command_of_npm_or_tox_counts(tmp_path: Path, cmd: str, named: str) -> None:
+    assert digest_of(tmp_path, named + PYTEST_LOG, cmd=cmd).counts == {"failed": 1, "errors": 1, "passed": 1}
+
+
+def test_a_finding_counts_if_no_test_failed(tmp_path: Path) -> None:
+    log = NPM.format("pytest -q") + FAKE + "1 passed in 0.01s\n"
+    assert digest_of(tmp_path, log, cmd="npm test").counts == {"errors": 1, "passed": 1}
+
+
 def test_of_a_command_named_as_a_test_runner_that_prints_no_tests_all_tools_are_recognized(tmp_path: Path) -> None:
     assert digest_of(tmp_path, FAKE, cmd="pytest").counts == {"errors": 1}

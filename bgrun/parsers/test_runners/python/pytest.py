@@ -27,6 +27,7 @@ _RULE = re.compile(
     r"|(?:warnings summary|slowest|tests coverage|coverage).*) =+$"
 )
 _GLUED = re.compile(rf"(?<=[^=])=+ {_START} =+$")
+"""The heading of a session that a test runs with `-s`, after the dots of the tests before."""
 _ROOT = re.compile(r"^rootdir: (.+?)(?:, (?:configfile|inifile|testpaths):.*)?$")
 _USAGE = re.compile(r"^(?:\S*pytest|\S*py\.test|__main__\.py): error: (.+)$")
 _INTERNAL = "INTERNALERROR> "
