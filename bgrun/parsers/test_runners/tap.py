@@ -36,7 +36,7 @@ class _Stream:
         self.counts_suites = False
         self._totals: dict[str, int] = {}
         self._names: list[tuple[int, str]] = []
-        self._indents: list[int] = []
+        self._indents: set[int] = set()
         self._last_indent = 0
         self._is_failed = False
         self._heading = ""
@@ -56,8 +56,8 @@ class _Stream:
         if len(self.failed) <= self.counts.get("failed", 0):
             return self.failed
         # node, which counts suites, numbers the tests of each file anew.
-        printed = self._doubtful if self.counts_suites else self._doubtful + self._late
-        return [one for one in self.failed if one not in printed]
+        printed = set(map(id, self._doubtful if self.counts_suites else self._doubtful + self._late))
+        return [one for one in self.failed if id(one) not in printed]
 
     @property
     def is_sure(self) -> bool:
@@ -122,7 +122,7 @@ class _Stream:
         indent, name = len(result[1]), result[4] or ""
         directive = _DIRECTIVE.match(name)
         has_tests, has_failed = self._last_indent > indent, any(one > indent for one in self._indents)
-        self._indents = [one for one in self._indents if one <= indent]
+        self._indents = {one for one in self._indents if one <= indent}
         self._last_indent, self._is_failed = indent, False
         self._leave(indent)
         is_back = False
@@ -140,7 +140,7 @@ class _Stream:
         elif not result[2]:
             self._counts["passed"] += not has_tests
         else:
-            self._indents.append(indent)
+            self._indents.add(indent)
             self._counts["failed"] += not has_failed
             if len(self.failed) < MOST_FAILED:
                 self.failed.append(Failed(path, at, self._heading, self._error, has_failed=has_failed))

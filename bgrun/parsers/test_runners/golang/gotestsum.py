@@ -25,6 +25,7 @@ class Summary:
     def __init__(self) -> None:
         self._failed: list[tuple[str, str, Package, int]] = []
         self._is_failed = False
+        self._parents: set[tuple[str, str]] = set()
         self.counts: dict[str, int] = {}
 
     def feed(self, line: str, at: int) -> bool:
@@ -34,9 +35,10 @@ class Summary:
             if self._is_failed:
                 self._failed.append((test[2], test[3], Package(at), at))
                 self._failed[-1][2].run(test[3])
+                self._parents |= {(test[2], above) for above in _above(test[3])}
         elif done := _DONE.match(line):
             tests, skipped, failures, _ = (int(many or 0) for many in done.groups())
-            parents = sum(1 for package, name, _, _ in self._failed if self._is_parent(package, name))
+            parents = len(self._parents & {(package, name) for package, name, _, _ in self._failed})
             counts = {"failed": failures - parents, "passed": tests - skipped - failures, "skipped": skipped}
             self.counts = {what: many for what, many in counts.items() if many > 0}
             return False
@@ -49,7 +51,7 @@ class Summary:
     def problems(self) -> Iterator[tuple[Problem, int]]:
         """Yield the tests that failed: of one with subtests that did these alone. Files are relative to the module."""
         for directory, name, package, at in self._failed:
-            if self._is_parent(directory, name):
+            if (directory, name) in self._parents:
                 continue
             package.result(name, "fail", at)
             problem = next((one for one, _ in package.problems(at)), Problem(None, None, name, "", test=True))
@@ -58,5 +60,9 @@ class Summary:
                 file = f"{directory}/{file}"
             yield problem._replace(file=file, id=name), at
 
-    def _is_parent(self, directory: str, name: str) -> bool:
-        return any(other == directory and one.startswith(f"{name}/") for other, one, _, _ in self._failed)
+
+def _above(name: str) -> Iterator[str]:
+    """Yield the tests of which a test is a subtest."""
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
