@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 20
 _LOG_LINES, _LOG_BYTES = 100, 8 << 10
-_OTHERS = "other runs with other args or files are"
 _GROUP, _ADHOC = "group:", "run:"
 
 
@@ -67,8 +66,7 @@ def _about(found: api.joining.Attached, *, again: bool) -> Iterable[str]:
         yield "joined: it was already running with the same args on the same files"
     if found.others and not again:
         others = names(f"{one.run_id} ({one.state})" for one in found.others)
-        are = "another run with other args or files is" if len(found.others) == 1 else _OTHERS
-        yield f"{are} active: {others}"
+        yield f"not joined, since args or files may differ: {others}"
 
 
 def _what(project: Project, job: str) -> tuple[str, bool]:

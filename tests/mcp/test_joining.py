@@ -76,10 +76,10 @@ def test_only_what_does_the_same_is_joined(project: Cli, bgrun_bin: Path) -> Non
 
         first = run_in(await begin())
         other = await begin(args=["n=1"])
-        assert other.startswith(f"another run with other args or files is active: {first} (running)\nrunning slow_")
+        assert other.startswith(f"not joined, since args or files may differ: {first} (running)\nrunning slow_")
         (project.folder / "new.py").touch()
         changed = await begin()
-        assert changed.startswith("other runs with other args or files are active: ")
+        assert changed.startswith("not joined, since args or files may differ: ")
         assert first in changed
         assert run_in(changed) not in (first, run_in(other))
         again = await begin(again=True)
@@ -95,7 +95,7 @@ def test_only_what_does_the_same_is_joined(project: Cli, bgrun_bin: Path) -> Non
 def test_a_run_of_the_command_line_is_named(project: Cli, bgrun_bin: Path) -> None:
     run = project.json("start", "slow")["run_id"]
     said = Agent(project, bgrun_bin).call("bgrun_start", job="slow", wait_s=0)
-    assert said.startswith(f"another run with other args or files is active: {run} ")
+    assert said.startswith(f"not joined, since args or files may differ: {run} ")
 
 
 @pytest.mark.parametrize("job", ["group:all", "cells", "after", "said"])
