@@ -136,12 +136,12 @@ def test_a_cursor_into_a_secret_gives_no_rest_of_it(showing: Cli) -> None:
 
 def test_mcp_masks_with_a_cursor_as_well(showing: Cli) -> None:
     from bgrun.jobfile import project as projects
-    from bgrun.mcp import tools
+    from bgrun.mcp import calls
 
     run = showing.json("start", "grep", "--wait", code=1)
     project = projects.locate(str(showing.folder))
     for offset in (0, 6, 12, 18, 24):
-        reported = tools.log(project, run["run_id"], f"{run['run_id']}@{offset}", None, None)
+        reported = calls.log(project, run["run_id"], since=f"{run['run_id']}@{offset}")
         assert not any(part in repr(reported) for part in ("4711", "ecret"))
 
 
