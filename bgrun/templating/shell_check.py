@@ -24,12 +24,13 @@ _RESERVED = (
     "if|then|else|elif|fi|case|esac|for|select|while|until|do|done|in|function|time|coproc"
     "|foreach|repeat|end|nocorrect|namespace"  # of zsh and ksh
 )
-_WORD = r"""(?:[\w@%+:,./~*?-]|'[ -&(-~]*'|"[ #%-\[\]-_a-~]*"|\$(?=\w))"""
-_COMMAND = rf"(?![-+]|(?:{_RESERVED})(?:[ \t;&|]|\Z)){_WORD}+(?:[ \t]+(?:{_WORD}|=)+)*"
+_WORD = r"""(?:[\w@%+:,./*?-]|'[ -&(-~]*'|"[ #%-\[\]-_a-~]*"|\$(?=\w))"""
+_COMMAND = rf"(?![-+]|(?:{_RESERVED})(?:[ \t;&|]|\Z)){_WORD}+(?:[ \t]+{_WORD}(?:{_WORD}|=)*)*"
 _PLAIN = re.compile(rf"{_COMMAND}(?:[ \t]*(?:&&|\|\|?|;)[ \t]*{_COMMAND})*", re.ASCII)
 """Commands of plain words, each of which every POSIX shell can parse: a shell that takes one of them takes all.
 
-What begins with a sign would be an option. There is one way to match each text, so that long ones take no time.
+What begins with a sign would be an option; zsh looks for the program in `=x` and the directory in `~x`, and reports
+where there is none. There is one way to match each text, so that long ones take no time.
 """
 _takes_plain: set[tuple[str, ...]] = set()
 """Shells, with their options, that parsed such a command. Starting a shell for each took two thirds of the time of a

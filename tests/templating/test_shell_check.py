@@ -47,7 +47,7 @@ PLAIN = [
     "cd build && cmake .. && make -j$N || exit 3",
     "echo 'a; b' \"c d\" | tee log.txt; true",
     "if-up eth0",
-    "a.out *.txt ~/x",
+    "a.out *.txt",
 ]
 OTHERS = [
     "-x true",
@@ -74,6 +74,9 @@ OTHERS = [
     "{ true",
     "! true",
     "time -p true",
+    "echo =x",
+    "echo ~x",
+    "~x",
     "[[ x",
     "true ;; true",
     "true | | true",
