@@ -52,8 +52,7 @@ class Source(NamedTuple):
         """Return the names of all jobs and groups, and where each is declared."""
         found: Names = {}
         for part in _PARTS:
-            declared = self.document.data.get(part) if isinstance(self.document.data, dict) else None
-            for name in declared if isinstance(declared, dict) else ():
+            for name in self.document.names_in(part):
                 line, column = self.document.places.get((part, name), (1, 1))
                 found[name] = f"{self.file}:{line}:{column}"
         for one in self.included:

@@ -161,8 +161,8 @@ def _by_yaml(text: str) -> str:
 
     try:
         content, texts = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)  # noqa: S506 - it makes text only
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return LOG_DIR
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
+        return LOG_DIR  # among others text that does not fit its tag: `!!bool maybe`, `!!timestamp x`
     if not isinstance(content, dict) or content.get(_KEY) is None:
         return LOG_DIR
     named = texts.get(_KEY)  # as written: `2024-10` is a name, not a date

@@ -63,6 +63,11 @@ class Document(NamedTuple):
     places: Mapping[Path, Place]
     faults: tuple[Fault, ...]
 
+    def names_in(self, part: str) -> tuple[str, ...]:
+        """Return the names that a part such as `jobs` declares; none if it is no object, which the schema reports."""
+        declared = self.data.get(part) if isinstance(self.data, dict) else None
+        return tuple(declared) if isinstance(declared, dict) else ()
+
     def fault(self, file: str, path: Path, message: str, hint: str = "") -> Fault:
         """Return an error at a path, or at the nearest enclosing part that has a position."""
         known = path
@@ -207,7 +212,8 @@ class _Builder:
         except scalars.AmbiguousError as error:
             self._fault(node, path, str(error), "write it in decimal digits, without a zero in front")
             return error.parsed
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
+            # The last two are raised for text that does not fit its tag: `!!bool maybe`, `!!timestamp x`.
             if not scalars.takes_text(path):
                 tag = node.tag.rpartition(":")[2]
                 self._fault(node, path, f"invalid {tag} {text!r}", "quote the value to make it a string")

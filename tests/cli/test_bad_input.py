@@ -321,3 +321,25 @@ def test_every_example_of_the_help_is_a_command_line() -> None:
         name, *words = shlex.split(line.split(" | ")[0].split(" > ")[0])[1:]
         words = words[: words.index("--")] if "--" in words else words
         click_parser.build().commands[name].make_context(name, words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jobs:\n  - name: a\n    command: ls\n",
+        "jobs: 1\ngroups: [[a]]\n",
+        "jobs: {a: {command: x, params: [{name: p}], matrix: [{os: 1}]}}\ninclude: [{a: {b: c}}, 1, null]\n",
+        "log_dir: !!timestamp x\njobs: {a: {command: x, timeout: !!bool maybe}}\n",
+    ],
+)
+def test_no_command_ends_in_an_internal_error_over_a_job_file_of_another_form(bg: Cli, text: str) -> None:
+    bg.jobs(text)
+    for words in (["validate"], ["jobs"], ["start", "a"], ["group", "a"], ["render", "a"], ["rerun", "a"]):
+        done = bg(*words, code=2)
+        assert done.err.startswith("error: ")
+        assert "Traceback" not in done.out + done.err
+    assert bg("run", "adhoc", "--wait", "--", "true", code=None).code in (0, 2), "the defaults may have errors"
+    bg("status")
+    bg("doctor", code=None)
+    assert bg("init", "--agents", code=None).code in (0, 2)
+    bg("start", "", _BGRUN_COMPLETE="zsh", BGRUN_DEBUG="1")  # with that it raises what it would hide

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -10,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import JobFileError
-from bgrun.jobfile import yaml_source
+from bgrun.jobfile import include, yaml_source
 from bgrun.jobfile.checks import check
 from bgrun.jobfile.loader import load
+from bgrun.jobfile.project import LOG_DIR, peek_log_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 
@@ -60,11 +66,53 @@ VALUES = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(
     st.fixed_dictionaries(
-        {"jobs": st.dictionaries(st.just("a"), VALUES)}, optional={"groups": VALUES, "defaults": VALUES}
+        {"jobs": st.dictionaries(st.just("a"), VALUES) | VALUES},
+        optional=dict.fromkeys(("groups", "defaults", "include", "log_dir"), VALUES),
     )
 )
 def test_no_document_ends_in_a_traceback(data: object) -> None:
     faults_of(yaml.safe_dump(data).encode())
+
+
+WHOLE = yaml.safe_load((HERE / "positive" / "everything.yaml").read_text(encoding="utf-8"))
+_ODD = VALUES | st.sampled_from([[{"name": "a", "command": "ls"}], {"x": [{}]}, [["a"]], {"a": [{}], "include": 1}])
+
+
+def _paths(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from _paths(value, (*path, key))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([one for one in _paths(WHOLE) if one]), _ODD)
+def test_no_odd_part_of_a_whole_document_ends_in_a_traceback(path: tuple[Any, ...], odd: object) -> None:
+    data = copy.deepcopy(WHOLE)
+    part = data
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = odd
+    source = include.read(str(HERE / "positive" / "odd.yaml"), yaml.safe_dump(data).encode())
+    if not check.all_faults(source):
+        check.warnings(source)
+        include.specs_of(source)
+
+
+@pytest.mark.parametrize(
+    "jobs", ["[{name: a, command: ls}]", "[[a]]", "[null]", "1", "1.5", "true", "a", "null", "!!set {a}"]
+)
+def test_jobs_that_are_no_object_are_one_error(jobs: str) -> None:
+    (fault,) = faults_of(f"jobs: {jobs}\ngroups: {{g: {{jobs: [a]}}}}\n".encode())[:1]
+    assert fault.startswith("f.yaml:1:")
+    assert ": jobs: " in fault
+
+
+@pytest.mark.parametrize("value", ["!!bool maybe", '!!int ""', "!!int -", '!!float ""', "!!timestamp x", "!!binary é"])
+def test_text_that_does_not_fit_its_tag_is_an_error(value: str) -> None:
+    (fault,) = faults_of(f"jobs: {{a: {{command: x, timeout: {value}}}}}".encode())
+    assert fault.startswith("f.yaml:1:")
+    assert peek_log_dir(f"log_dir: {value}\n") == LOG_DIR
 
 
 def test_a_huge_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:

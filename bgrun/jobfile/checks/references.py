@@ -33,7 +33,7 @@ def faults(file: str, document: Document, own: JobFile, around: Around) -> Itera
     every = own
     for name, other in around.files:
         every = specs.with_included(every, name, other)
-    checked = _References(file, document, every, frozenset(document.data.get("jobs") or {}) | around.unsure)
+    checked = _References(file, document, every, frozenset(document.names_in("jobs")) | around.unsure)
     yield from checked.of_groups(own)
     yield from checked.of_jobs(own)
 
@@ -51,7 +51,7 @@ class _References:
         return self.document.fault(self.file, path, message, hint)
 
     def of_groups(self, own: JobFile) -> Iterator[Fault]:
-        declared = self.document.data.get("jobs") or {}
+        declared = self.document.names_in("jobs")
         for group in own.groups.values():
             path: DocumentPath = ("groups", group.name)
             if group.name in declared:

@@ -91,7 +91,8 @@ class Tree(NamedTuple):
     def yaml(self, *names: str) -> dict[str, Any]:
         """Return the YAML mapping of the first of these files that exists; {} without one, or for a broken one."""
         text = self.first(*names)
-        with suppress(yaml.YAMLError, ValueError, RecursionError):
+        # `!!bool maybe` and `!!timestamp x` raise the errors of the middle.
+        with suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
             return _object(yaml.safe_load(text)) if len(text) <= _MOST_YAML else {}
         return {}
 
