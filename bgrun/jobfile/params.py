@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
-from bgrun.errors import UnknownNameError, UsageError
+from bgrun.errors import MOST_KNOWN, UnknownNameError, UsageError, nearest_names
 from bgrun.model import as_text
 from bgrun.parsers import bounded_regex
+from bgrun.wording import names as listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ _BOOLEANS = {
     "off": False,
     "0": False,
 }
-_NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
+_TEXT = ("string", "path")
+"""The types of parameters that take any text."""
 
 
 def bind(job: JobSpec, given: Sequence[str], resolve: Callable[[str], str] = str) -> dict[str, Scalar]:
@@ -62,13 +65,34 @@ def _name_of(job: JobSpec, word: str, free: Sequence[str]) -> tuple[str, str]:
     named = _NAMED.fullmatch(word)
     if named and named[1] in names:
         return named[1], named[2]
-    if named and (not free or len(names) > 1 or job.params[0].type != "string"):
-        message = f"job {job.name!r} has no parameter {named[1]!r}"
-        raise UnknownNameError("parameter", named[1], names, "" if names else _after_dashes(job, word), message=message)
+    if named:
+        raise _unknown(job, named[1], word, free)
     if not free:
         takes = f"takes only {', '.join(names)}" if names else "takes no parameters"
         raise UsageError(f"unexpected argument {word!r}: job {job.name!r} {takes}", _after_dashes(job, word))
     return free[0], word
+
+
+def _unknown(job: JobSpec, name: str, word: str, free: Sequence[str]) -> UnknownNameError:
+    """Return the error for KEY=VALUE of an unknown key: a typo would become the value of another parameter.
+
+    The hint also says how to pass the word as it is.
+    """
+    axes = dict.fromkeys(axis for combination in job.matrix for axis in combination)
+    names = [*(param.name for param in job.params), *axes]
+    hint = _as_value(job, word, free) or ("" if job.params else _after_dashes(job, word))
+    if hint and names and not nearest_names(name, names):
+        hint = f"available parameters: {listed(sorted(names), MOST_KNOWN)}; {hint}"
+    message = f"job {job.name!r} has no parameter {name!r}"
+    return UnknownNameError("parameter", name, names, hint, message=message)
+
+
+def _as_value(job: JobSpec, word: str, free: Sequence[str]) -> str:
+    """Return how to pass a word as the value that it would be without its `=`, or '' if it cannot be one."""
+    types = {param.name: param.type for param in job.params}
+    if not free or types[free[0]] not in _TEXT:
+        return ""
+    return f"to pass it as a value: bgrun start {job.name} {shlex.quote(f'{free[0]}={word}')}"
 
 
 def _after_dashes(job: JobSpec, word: str) -> str:

@@ -65,8 +65,19 @@ def test_an_invalid_value_is_reported_with_an_example(words: list[str], message:
 @pytest.mark.parametrize(
     ("job", "words", "message", "hint"),
     [
-        (JOB, ["1", "lvel=low"], "job 'j' has no parameter 'lvel'", "did you mean 'level'?"),
-        (JOB, ["1", "zz=1"], "job 'j' has no parameter 'zz'", "available parameters: flag, level, n, ratio, where"),
+        (
+            JOB,
+            ["1", "lvel=low"],
+            "job 'j' has no parameter 'lvel'",
+            "did you mean 'level'? To pass it as a value: bgrun start j where=lvel=low",
+        ),
+        (JOB, ["1", "a", "lvel=low"], "job 'j' has no parameter 'lvel'", "did you mean 'level'?"),
+        (
+            JOB,
+            ["1", "a", "zz=1"],
+            "job 'j' has no parameter 'zz'",
+            "available parameters: flag, level, n, ratio, where",
+        ),
         (
             JOB,
             ["1", "a", "low", "true", "1.0", "it's"],
@@ -91,6 +102,41 @@ def test_an_argument_that_no_parameter_takes(job: JobSpec, words: list[str], mes
     with pytest.raises(UsageError) as caught:
         bind(job, words)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+LINT = JobSpec("lint", "x", params=(Param("path", "string"),))
+UNIT = JobSpec("unit", "x", params=(Param("only", "path", "", required=False),), matrix=({"python": 3.12}, {"os": "a"}))
+
+
+@pytest.mark.parametrize(
+    ("job", "word", "hint"),
+    [
+        (LINT, "pth=cart.py", "did you mean 'path'? To pass it as a value: bgrun start lint path=pth=cart.py"),
+        (LINT, "pa-th=a b", "did you mean 'path'? To pass it as a value: bgrun start lint 'path=pa-th=a b'"),
+        (LINT, "k=", "available parameters: path; to pass it as a value: bgrun start lint path=k="),
+        (UNIT, "pyton=3.12", "did you mean 'python'? To pass it as a value: bgrun start unit only=pyton=3.12"),
+        (
+            JobSpec("bare", "x", matrix=({"python": 3.12},)),
+            "pyton=3",
+            "did you mean 'python'? Pass arguments to the command after '--': bgrun start bare -- pyton=3",
+        ),
+        (JobSpec("pr", "x", params=(Param("pr", "integer"),)), "p=1", "did you mean 'pr'?"),
+    ],
+)
+def test_a_mistyped_name_never_becomes_a_value(job: JobSpec, word: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        bind(job, [word])
+    assert caught.value.message == f"job {job.name!r} has no parameter {word.partition('=')[0]!r}"
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    "word", ["https://x.test/?a=b", "a/b=c", "a.b=c", "--x=1", "=", "1=2", "a b=c", "é=1", "a:b=c", "./a=b"]
+)
+def test_a_value_may_hold_an_equals_sign_after_what_is_no_name(word: str) -> None:
+    assert bind(LINT, [word]) == {"path": word}
+    assert bind(LINT, [f"path={word}"]) == {"path": word}
+    assert bind(LINT, [f"path=pth={word}"]) == {"path": f"pth={word}"}
 
 
 @pytest.mark.parametrize(
