@@ -145,10 +145,22 @@ def output_error(error: OSError) -> OutputError:
 
 
 def nearest_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
-    """Return at most `most` of the known names that resemble `name`, the closest first."""
+    """Return at most `most` of the known names that resemble `name`, the closest first.
+
+    Names with the same letters in another order come first: `tset` resembles `tests` in little else.
+    """
     from difflib import get_close_matches
 
     names = sorted(set(known))
-    close = get_close_matches(name, names, n=most, cutoff=0.5)
+    swapped = [other for other in names if is_swapped(name, other)]
+    close = swapped + [other for other in get_close_matches(name, names, n=most, cutoff=0.5) if other not in swapped]
     prefixed = [other for other in names if name and other.startswith(name) and other not in close]
     return tuple((close + prefixed)[:most])
+
+
+def is_swapped(name: str, other: str) -> bool:
+    """Return whether two names begin alike and have the same letters, but for one, in another order."""
+    if not name or name[0] != other[:1] or abs(len(name) - len(other)) > 1 or len(name) < 4:
+        return False
+    long, short = sorted((sorted(name), sorted(other)), key=len, reverse=True)
+    return long == short or any(long[:place] + long[place + 1 :] == short for place in range(len(long)))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import itertools
 
 from bgrun.api.runs import MOST_MEANT, active_of, age, list_runs, live, names, read, top_level
-from bgrun.errors import JobFileError, NoJobFileError, StorageError, UnknownNameError, UsageError
+from bgrun.errors import (
+    JobFileError,
+    NoJobFileError,
+    StorageError,
+    UnknownNameError,
+    UsageError,
+    nearest_names,
+)
 from bgrun.light import NamedTuple, suppress
 from bgrun.store import index, record
 
@@ -133,7 +140,7 @@ def resolve(project: Project, ref: str) -> str:
     """
     run_id = index.resolve(project.store, ref) or _of_job(project, ref)
     if run_id is None:
-        raise _unknown(project, ref)
+        raise unknown(project, ref)
     return run_id
 
 
@@ -159,16 +166,31 @@ def jobs_with_other_labels(project: Project) -> list[str]:
     return list(dict.fromkeys(name for run_id in newest if (name := _job_name(project, run_id))))
 
 
-def _unknown(project: Project, ref: str) -> UsageError:
+def unknown(project: Project, ref: str) -> UsageError:
     """Return the error for a reference without a run: a declared job that has not run yet, or an unknown name."""
     from bgrun.api.jobs import load
 
     hint = "list runs with 'bgrun list'"
+    declared: tuple[str, ...] = ()
     with suppress(NoJobFileError, JobFileError):
         job_file = load(project)
         if ref in job_file.jobs:
             return UsageError(f"job {ref!r} has no runs yet", f"start it with 'bgrun start {ref}'")
         if ref in job_file.groups:
             return UsageError(f"group {ref!r} has no runs yet", f"start it with 'bgrun group {ref}'")
-        hint = "list runs with 'bgrun list' and jobs with 'bgrun jobs'"
-    return UnknownNameError("run, label or job", ref, names(project), hint)
+        hint, declared = "list runs with 'bgrun list' and jobs with 'bgrun jobs'", (*job_file.jobs, *job_file.groups)
+    if ref.endswith((".yaml", ".yml")):
+        hint = f"give a job file with --file: bgrun --file {ref}"
+    known = project.store.index().labels()
+    if nearest_names(ref, known):
+        return UnknownNameError("run, label or job", ref, known, hint)
+    return UnknownNameError("run, label or job", ref, (*declared, *names(project)), hint)
+
+
+def unknown_label(project: Project, label: str) -> str:
+    """Return what to do about a label without runs, or ''."""
+    if index.is_run(project.store, label):
+        return f"{label} is a run: show it with 'bgrun status {label}'"
+    if of_job := _of_job(project, label):
+        return f"the runs of job {label!r} have other labels; the newest is {of_job}"
+    return unknown(project, label).hint

@@ -206,7 +206,7 @@ def _check_variables(env: Sequence[str]) -> None:
 
     for one in env:
         if not is_assignment(one):
-            raise UsageError(f"invalid variable {one!r}: expected NAME=VALUE")
+            raise UsageError(f"invalid variable {one!r}: expected NAME=VALUE", f"give it a value: --env {one}=VALUE")
         message, hint = env_names.refusal(one.partition("=")[0])
         if message:
             raise UsageError(message, hint)

@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from bgrun import __version__
-from bgrun.cli import output
-from bgrun.cli.dispatch import handle
+from bgrun import __version__, api
+from bgrun.cli import advice, output
+from bgrun.cli.dispatch import handle, located
 from bgrun.cli.spec import COMMANDS, EXAMPLES, EXIT_CODES, PROJECT_OPTIONS, TAGLINE, Argument, Command, Option, find
-from bgrun.errors import EXIT_USAGE, UnknownNameError, UsageError, nearest_names
-from bgrun.wording import either
+from bgrun.errors import EXIT_USAGE, BgrunError, UsageError, nearest_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +106,8 @@ class SpecCommand(HelpOption, click.Command):
                 formatter.write("".join(f"  {example}\n" for example in self.spec.examples))
         self.format_options(ctx, formatter)
         formatter.write_paragraph()
-        formatter.write_text("The options -f FILE and -C DIR of bgrun apply as well: see 'bgrun --help'.")
+        file, directory = (f"{one.spellings[0]} {one.metavar}" for one in self.spec.project_options)
+        formatter.write_text(f"The options {file} and {directory} of bgrun apply as well: see 'bgrun --help'.")
 
 
 class SpecGroup(HelpOption, click.Group):
@@ -119,14 +119,14 @@ class SpecGroup(HelpOption, click.Group):
         """Find the command.
 
         Raises:
-            UnknownNameError: there is none; its hint suggests the nearest.
+            UsageError: there is none; its hint suggests what was probably meant.
         """
         name = args[0]
         if command := find(name):
             return super().resolve_command(ctx, [command.name, *args[1:]])
         if not name.startswith("-"):
-            hint = "" if nearest_names(name, self.commands) else "list commands with 'bgrun --help'"
-            raise UnknownNameError("command", name, self.commands, hint, message=f"unknown command {name!r}")
+            line = [*args, *(("--", *ctx.obj) if ctx.obj else ())]
+            raise UsageError(f"unknown command {name!r}", advice.unknown_command(line, *_declared(ctx)))
         return super().resolve_command(ctx, args)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
@@ -170,34 +170,78 @@ def call(words: Sequence[str], extra_args: Sequence[str] | None) -> int:
     Raises:
         BgrunError: whatever the handler raises; usage errors as UsageError.
     """
+    given = _typed(words)
+    if extra_args is not None and given and not given.command.tail and not _wants_help(words):
+        message = f"'bgrun {given.command.name}' takes no arguments after '--'"
+        raise UsageError(message, advice.extra_args_refused(given, extra_args))
     try:
         code = build().main(list(words), "bgrun", standalone_mode=False, obj=extra_args)
     except click.exceptions.NoArgsIsHelpError as error:
         output.note(error.format_message())
         return EXIT_USAGE
     except click.ClickException as error:
-        raise _usage_error(error) from error
+        raise _usage_error(error, words, extra_args) from error
     except click.exceptions.Abort as error:
         raise KeyboardInterrupt from error
     return int(code or 0)
 
 
-def _usage_error(error: click.ClickException) -> UsageError:
+def _wants_help(words: Sequence[str]) -> bool:
+    return not {"-h", "--help"}.isdisjoint(words)
+
+
+def _declared(ctx: click.Context) -> tuple[list[str], list[str]]:
+    """Return the names of the declared jobs and groups; none if the job file cannot be read."""
+    try:
+        project, _ = located(ctx.params)
+        outline = api.outline.load(project)
+    except BgrunError:
+        return [], []
+    return [one.name for one in outline.jobs], [one.name for one in outline.groups]
+
+
+def _usage_error(error: click.ClickException, words: Sequence[str], extra_args: Sequence[str] | None) -> UsageError:
     """Return an error of click's in the words of bgrun."""
+    given = _typed(words)
     if isinstance(error, _BadValueError):
-        return error.error
+        return _bad_value(error)
     if isinstance(error, click.NoSuchOption):
-        near = nearest_names(error.option_name, error.possibilities or ())
-        return UsageError(
-            f"unknown option {error.option_name!r}", f"did you mean {either(near)}?" if near else _help_of(error)
-        )
+        name = error.option_name
+        near = nearest_names(name, error.possibilities or ())
+        hint = advice.unknown_option(given, name, near, extra_args) if given else advice.nearest(near)
+        whole = (one for one in words if name[1:].isdigit() and one.startswith(name))
+        return UsageError(f"unknown option {next(whole, name)!r}", hint or _help_of(error))
     if isinstance(error, click.MissingParameter) and error.param:
         name = error.param.make_metavar(error.ctx).strip("[.]")  # type: ignore[arg-type]
         return UsageError(f"missing argument {name}", _example_of(error) or _help_of(error))
     text = error.format_message()
     if extra := re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", text):
-        return UsageError(f"unexpected argument {extra[1]!r}", _help_of(error))
-    return UsageError(f"{text[:1].lower()}{text[1:]}".rstrip("."), _help_of(error))
+        hint = advice.unexpected(given, extra_args) if given else ""
+        return UsageError(f"unexpected argument {extra[1]!r}", hint or _help_of(error))
+    hint = _missing_value(error, given) if isinstance(error, click.BadOptionUsage) else ""
+    return UsageError(f"{text[:1].lower()}{text[1:]}".rstrip("."), hint or _help_of(error))
+
+
+def _typed(words: Sequence[str]) -> advice.Typed | None:
+    """Return the command in the words with what was typed for it, or None without one."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 1 if "=" in words[place] else 2
+    command = find(words[place]) if place < len(words) else None
+    return advice.typed(command, words[place + 1 :]) if command else None
+
+
+def _bad_value(error: _BadValueError) -> UsageError:
+    command = error.ctx.command if error.ctx else None
+    letter = error.param.opts[0] if error.param else ""
+    more = advice.own_letter(letter, command.spec) if isinstance(command, SpecCommand) else ""
+    return UsageError(error.error.message, "\n".join(filter(None, (error.error.hint, more))))
+
+
+def _missing_value(error: click.BadOptionUsage, given: advice.Typed | None) -> str:
+    known = (*(given.command.options if given else ()), *PROJECT_OPTIONS)
+    option = next((one for one in known if error.option_name in one.spellings), None)
+    return advice.missing_value(option) if option and option.metavar else ""
 
 
 def _example_of(error: click.MissingParameter) -> str:
@@ -254,7 +298,7 @@ def _version() -> click.Option:
 def _command(command: Command) -> click.Command:
     def callback(**values: Any) -> int:
         context = click.get_current_context()
-        extra_args = _checked_extra(command, context.obj)
+        extra_args = tuple(context.obj or ())
         assert context.parent  # noqa: S101 - every command is one of the top group
         before = {name: value for name, value in context.parent.params.items() if values[name] is None}
         return handle(command, {**values, **before}, extra_args)
@@ -263,12 +307,6 @@ def _command(command: Command) -> click.Command:
     params += [_option(option) for option in command.options]
     params += [_option(option, hidden=True) for option in command.project_options]
     return SpecCommand(command, callback=callback, params=params, short_help=command.summary)
-
-
-def _checked_extra(command: Command, extra_args: Sequence[str] | None) -> tuple[str, ...]:
-    if extra_args is not None and not command.tail:
-        raise UsageError(f"'bgrun {command.name}' takes no arguments after '--'")
-    return tuple(extra_args or ())
 
 
 def _argument(argument: Argument) -> click.Argument:

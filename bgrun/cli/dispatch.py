@@ -45,11 +45,21 @@ def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str
     handler = getattr(__import__(module, fromlist=[function]), function)
     if not command.in_project:
         return int(handler(None, Args({**values, "extra_args": tuple(extra_args)})))
+    project, here = located(values)
+    args = Args({**values, "extra_args": tuple(extra_args), "here": here})
+    return int(handler(project, args))
+
+
+def located(values: Mapping[str, Any]) -> tuple[api.Project, str]:
+    """Return the project that the options of a command line mean, and the directory to run in.
+
+    Raises:
+        UsageError: the directory does not exist.
+    """
     here, job_file = _here(values["directory"]), values["file"]
     if job_file and values["directory"]:
         job_file = os.path.join(here, job_file)
-    args = Args({**values, "extra_args": tuple(extra_args), "here": here})
-    return int(handler(api.locate(here, job_file), args))
+    return api.locate(here, job_file), here
 
 
 def _here(directory: str | None) -> str:

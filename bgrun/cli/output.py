@@ -28,6 +28,12 @@ def note(text: str) -> None:
         sys.stderr.write(_printable(text) + "\n")
 
 
+def hint(text: str) -> None:
+    """Print each line of a hint to standard error, as below an error."""
+    for line in text.splitlines():
+        note(f"  hint: {line}")
+
+
 def flush() -> None:
     """Flush standard output.
 

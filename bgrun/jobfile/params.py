@@ -12,7 +12,7 @@ from bgrun.wording import names as listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from bgrun.jobfile.specs import JobSpec, Param
@@ -43,7 +43,7 @@ def bind(job: JobSpec, given: Sequence[str], resolve: Callable[[str], str] = str
         UsageError: one is unknown, missing, given twice or of the wrong type.
     """
     texts = _assign(job, given)
-    values = {param.name: _value(job, param, texts.get(param.name)) for param in job.params}
+    values = {param.name: _value(job, param, texts) for param in job.params}
     paths = [param.name for param in job.params if param.type == "path" and param.name in texts]
     return values | {name: resolve(as_text(values[name])) for name in paths}
 
@@ -54,7 +54,7 @@ def _assign(job: JobSpec, given: Sequence[str]) -> dict[str, str]:
     for word in given:
         name, text = _name_of(job, word, [name for name in names if name not in texts])
         if name in texts:
-            raise UsageError(f"parameter {name!r} of job {job.name!r} is given twice", _usage(job))
+            raise UsageError(f"parameter {name!r} of job {job.name!r} is given twice", _usage(job, texts))
         texts[name] = text
     return texts
 
@@ -99,16 +99,17 @@ def _after_dashes(job: JobSpec, word: str) -> str:
     return f"pass arguments to the command after '--': bgrun start {job.name} -- {shlex.quote(word)}"
 
 
-def _value(job: JobSpec, param: Param, text: str | None) -> Scalar:
+def _value(job: JobSpec, param: Param, texts: Mapping[str, str]) -> Scalar:
+    text = texts.get(param.name)
     if text is None and (param.required or param.default is None):
         kind = f" ({param.type}{f': {param.description}' if param.description else ''})"
-        raise UsageError(f"missing parameter {param.name!r}{kind} for job {job.name!r}", _usage(job))
+        raise UsageError(f"missing parameter {param.name!r}{kind} for job {job.name!r}", _usage(job, texts))
     value: Any = param.default if text is None else text
     try:
         return convert(param, value)
     except ValueError as error:
         message = f"invalid value {as_text(value)!r} for parameter {param.name!r} of job {job.name!r}: {error}"
-        raise UsageError(message, _usage(job)) from error
+        raise UsageError(message, _usage(job, {**texts, param.name: _example(param)})) from error
 
 
 def convert(param: Param, value: Scalar) -> Scalar:
@@ -146,13 +147,19 @@ def _typed(param: Param, text: str) -> Scalar:
     return text
 
 
-def _usage(job: JobSpec) -> str:
-    """Return a command that starts the job with an example for each required parameter."""
-    words = [f"{param.name}={_example(param)}" for param in job.params if param.required]
-    return " ".join(["bgrun start", job.name, *words])
+def _usage(job: JobSpec, texts: Mapping[str, str]) -> str:
+    """Return a command that starts the job with these values, and an example for each required parameter without one.
+
+    A value that is not valid either is reported by the next attempt.
+    """
+    values = {param.name: _example(param) for param in job.params if param.required} | dict(texts)
+    words = [f"{param.name}={values[param.name]}" for param in job.params if param.name in values]
+    return shlex.join(["bgrun", "start", job.name, *words])
 
 
 def _example(param: Param) -> str:
+    if param.default is not None:
+        return as_text(param.default)
     if param.choices:
         return as_text(param.choices[0])
     return _EXAMPLES.get(param.type, "VALUE")

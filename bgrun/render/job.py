@@ -7,7 +7,7 @@ import platform
 import shlex
 from typing import Any, NamedTuple
 
-from bgrun.errors import UnknownNameError
+from bgrun.errors import UnknownNameError, nearest_names
 from bgrun.jobfile import job_label, matrix, problem_matchers
 from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import bind
@@ -148,8 +148,9 @@ def find_job(job_file: JobFile, name: str) -> JobSpec:
     job = job_file.jobs.get(name)
     if job is None:
         is_group = f"{name!r} is a group: start it with 'bgrun group {name}'"
-        hint = is_group if name in job_file.groups else "list jobs with 'bgrun jobs'"
-        raise UnknownNameError("job", name, job_file.jobs, hint)
+        near = nearest_names(name, job_file.groups, 1)
+        is_near = f"start the group {near[0]!r} with 'bgrun group {near[0]}'" if near else "list jobs with 'bgrun jobs'"
+        raise UnknownNameError("job", name, job_file.jobs, is_group if name in job_file.groups else is_near)
     return job
 
 

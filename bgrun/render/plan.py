@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.errors import UnknownNameError, UsageError
+from bgrun.errors import UnknownNameError, UsageError, nearest_names
 from bgrun.jobfile import job_label, matrix
 from bgrun.jobfile.dependencies import dependencies_in, in_order
 from bgrun.model import Node, RenderedPlan
@@ -90,6 +90,8 @@ def _find_group(job_file: JobFile, name: str) -> GroupSpec:
     group = job_file.groups.get(name)
     if group is None:
         hint = f"{name!r} is a job: start it with 'bgrun start {name}'" if name in job_file.jobs else ""
+        if not hint and (near := nearest_names(name, job_file.jobs, 1)):
+            hint = f"start the job {near[0]!r} with 'bgrun start {near[0]}'"
         hint = hint or ("" if job_file.groups else "declare groups of jobs in the job file, under `groups:`")
         raise UnknownNameError("group", name, job_file.groups, hint)
     return group
@@ -104,7 +106,7 @@ def _shared_params(
         key, equals, _ = word.partition("=")
         takers = [name for name in jobs if any(param.name == key for param in job_file.jobs[name].params)]
         if not equals:
-            raise UsageError(f"invalid --param {word!r}: expected KEY=VALUE")
+            raise UsageError(f"invalid --param {word!r}: expected KEY=VALUE", f"give it a value: --param {key}=VALUE")
         if not takers:
             known = {param.name for name in jobs for param in job_file.jobs[name].params}
             message = f"no job in group {group!r} has a parameter {key!r}"

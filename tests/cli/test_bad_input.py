@@ -17,6 +17,7 @@ JOBS = """
 jobs:
   pytest_full: {command: "true"}
   pr: {command: "echo {{ n }}", params: {n: {type: integer, description: which}}}
+  sized: {command: "echo {{ n }}", params: {n: {type: integer, default: 3}, of: {type: choice, choices: [a, b], default: a}}}
   away: {command: "true", working_dir: nowhere}
   secret: {command: "true", env_file: .env}
   plain: {command: ./plain.txt}
@@ -63,11 +64,32 @@ def nothing_ran(bg: Cli) -> bool:
         (("wait",), "no runs yet\n  hint: start a command with 'bgrun run LABEL -- COMMAND'"),
         (("latest",), "missing argument"),
         (("wait", "x", "--timeout", "soon"), "invalid duration 'soon'"),
-        (("status", "--", "x"), "takes no arguments after '--'"),
+        (("status", "--", "x"), "takes no arguments after '--'\n  hint: bgrun status x"),
         (("logs", "x", "-n", "0"), "invalid number '0'"),
         (("strat", "x"), "'start'"),
         (("start", "pytest_full", "--jsn"), "did you mean"),
         (("schema", "rums"), "did you mean 'run"),
+        (("start", "pytest_full", "-v"), "after '--': bgrun start pytest_full -- -v"),
+        (("start", "pytest_full", "-k", "a b", "--wait"), "bgrun start pytest_full --wait -- -k 'a b'"),
+        (("start", "pytest_full", "-q", "-x", "--", "y"), "bgrun start pytest_full -q -- -x y"),
+        (("start", "check"), "start the group 'checks' with 'bgrun group checks'"),
+        (("group", "pytest"), "start the job 'pytest_full' with 'bgrun start pytest_full'"),
+        (("start", "sized", "n=x", "of=b"), "hint: bgrun start sized n=3 of=b"),
+        (("start", "sized", "of=c"), "hint: bgrun start sized of=a"),
+        (("group", "checks", "n=3", "pr", "--wait"), "bgrun group checks --param n=3 --only pr --wait"),
+        (("group", "checks", "--param", "n"), "give it a value: --param n=VALUE"),
+        (("rerun", "pr", "n=3"), "start the job with others: bgrun start pr n=3"),
+        (("rerun", "pr", "--failed", "--wait", "--", "-v"), "bgrun start pr --wait -- -v"),
+        (("run", "x", "echo", "hi"), "bgrun run x -- echo hi"),
+        (("run", "x", "--wait", "echo", "-n", "hi"), "bgrun run x --wait -- echo -n hi"),
+        (("run", "echo hi"), "bgrun run LABEL -- 'echo hi'"),
+        (("run", "x", "--cwd", "web", "--", "ls"), "did you mean '-C'?"),
+        (("run", "x", "--env", "FOO", "--", "ls"), "give it a value: --env FOO=VALUE"),
+        (("logs", "x", "-n"), "hint: give it a value: -n N"),
+        (("logs", "x", "-20"), "unknown option '-20'\n  hint: bgrun logs x -n 20"),
+        (("logs", "-C", "..", "x"), "-C of 'bgrun logs' is --context; did you mean '--directory'?"),
+        (("logs", "-f", "bgjobs.yaml"), "give a job file with --file: bgrun --file bgjobs.yaml"),
+        (("--bogus",), "unknown option '--bogus'\n  hint: run 'bgrun --help'"),
         (("--file", "gone.yaml", "jobs"), "job file gone.yaml does not exist"),
     ],
 )
@@ -77,6 +99,56 @@ def test_it_is_reported_and_nothing_runs(project: Cli, words: tuple[str, ...], r
     assert done.err.startswith("error: ")
     assert done.out == ""
     assert nothing_ran(project)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("version", "bgrun --version"),
+        ("show", "'status' or 'report'"),
+        ("delete", "bgrun prune --dry-run"),
+        ("history", "bgrun list"),
+        ("setup", "bgrun init"),
+        ("attach", "bgrun follow"),
+        ("output", "bgrun logs"),
+        ("cancel", "bgrun stop"),
+        ("exec", "bgrun run LABEL"),
+        ("pytest_full", "bgrun start pytest_full"),
+        ("pr n=2 --wait -- -v", "bgrun start pr n=2 --wait -- -v"),
+        ("pytest_ful", "bgrun start pytest_full"),
+        ("checks", "bgrun group checks"),
+        ("stpo", "'stop'"),
+        ("prun", "'prune'"),
+        ("xyzzy", "bgrun --help"),
+    ],
+)
+def test_an_unknown_command_leads_to_the_right_one(project: Cli, words: str, meant: str) -> None:
+    done = project(*words.split(), code=2)
+    assert f"unknown command {words.split(maxsplit=1)[0]!r}" in done.err
+    assert meant in done.err
+    assert nothing_ran(project)
+
+
+@pytest.mark.parametrize("word", ["shop", "show", "new", "setup", "step", "prose", "history", "top", "run-e"])
+def test_no_command_that_stops_or_deletes_is_a_guess(bg: Cli, word: str) -> None:
+    assert not {"'stop'", "'prune'", "'kill'"} & set(bg(word, code=2).err.replace(",", "").replace("?", "").split())
+
+
+def test_a_misspelled_label_leads_to_the_label_and_not_to_its_runs(bg: Cli) -> None:
+    run = bg.json("run", "tests", "--wait", "--", "true")
+    for word in ("test", "tset", "tets"):
+        assert bg("wait", word, code=2).err.endswith("did you mean 'tests'? List runs with 'bgrun list'\n")
+        done = bg("list", word)
+        assert (
+            done.err == f"no runs with label {word!r} yet\n  hint: did you mean 'tests'? List runs with 'bgrun list'\n"
+        )
+    assert f"bgrun status {run['run_id']}" in bg("list", run["run_id"]).err
+    assert run["run_id"] in bg("status", run["run_id"][:-1], code=2).err
+
+
+def test_a_letter_that_a_command_has_itself_is_not_in_its_help_twice(bg: Cli) -> None:
+    assert "The options --file FILE and --directory DIR" in bg("logs", "--help").out
+    assert "The options -f FILE and -C DIR" in bg("start", "--help").out
 
 
 @pytest.mark.parametrize("broken", ["x=(", "echo 'a", "if true; then", "echo $(", "}", "echo hi )"])

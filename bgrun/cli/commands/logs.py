@@ -8,6 +8,7 @@ from bgrun.cli import format, output
 from bgrun.cli.choice import one_run, one_to_read
 from bgrun.cli.exit_codes import exit_code
 from bgrun.errors import EXIT_OK, UsageError
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def logs(project: Project, args: Args) -> int:
         return _follow(project, args)
     runs = list({run.run_id: run for ref in args.refs or (None,) for run in [one_to_read(project, ref)]}.values())
     if len(runs) > 1 and (args.json or args.since):
-        raise UsageError(f"{'--json' if args.json else '--since'} needs exactly one run, got {len(runs)}")
+        hint = f"name one of {names(run.run_id for run in runs)}"
+        raise UsageError(f"{'--json' if args.json else '--since'} needs exactly one run, got {len(runs)}", hint)
     for run in runs:
         api.logs.require_log(run)
     for place, run in enumerate(runs):
@@ -63,7 +65,7 @@ def _follow(project: Project, args: Args) -> int:
 
     for name in ("head", "grep", "context", "since", "json"):
         if getattr(args, name):
-            raise UsageError(f"--{name} cannot be combined with --follow")
+            raise UsageError(f"--{name} cannot be combined with --follow", f"leave out --follow or --{name}")
     return follow(project, Args({**vars(args), "quiet": False, "exit_code": False}))
 
 
@@ -95,9 +97,11 @@ def _wanted(args: Args) -> api.logs.LogRequest:
         UsageError: they contradict each other.
     """
     if args.head and args.lines:
-        raise UsageError("--head cannot be combined with --lines/--tail")
+        raise UsageError("--head cannot be combined with --lines/--tail", "give one of them")
     if args.context and not args.grep:
-        raise UsageError("--context requires --grep")
+        raise UsageError(
+            "--context requires --grep", "select lines with --grep REGEX, or run in another directory with --directory"
+        )
     head, tail = (args.head, None) if args.head else _bounds(args)
     most = JSON_BYTES if args.json else None
     return api.logs.LogRequest(args.grep, args.context or 0, head, tail, most, args.raw)

@@ -27,7 +27,11 @@ def start(project: Project, args: Args) -> int:
 def run(project: Project, args: Args) -> int:
     """Handle `bgrun run`."""
     if not "".join(args.extra_args).strip():
-        raise UsageError("missing command", f"put it after '--': bgrun run {args.label} -- make test")
+        import shlex
+
+        # A label with a space is the command, for which a label is missing.
+        words = ("LABEL", shlex.quote(args.label)) if " " in args.label else (args.label, "make test")
+        raise UsageError("missing command", f"put it after '--': bgrun run {words[0]} -- {words[1]}")
     # With --file alone a command runs where the jobs of that file do.
     directory = args.here if args.directory or not args.file else project.root
     command = api.start.parse_command(args.extra_args, directory)

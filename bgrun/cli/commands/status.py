@@ -128,6 +128,8 @@ def list_runs(project: Project, args: Args) -> int:
     if not runs:
         label = f" with label {args.label!r}" if args.label else ""
         output.note("no matching runs" if wanted.is_narrow else f"no runs{label} yet")
+        if args.label and not wanted.is_narrow:
+            output.hint(api.references.unknown_label(project, args.label))
     return EXIT_OK
 
 

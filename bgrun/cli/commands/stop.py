@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def stop(project: Project, args: Args) -> int:
     """Handle `bgrun stop`."""
     if args.all and args.refs:
-        raise UsageError("--all cannot be combined with REF")
+        raise UsageError("--all cannot be combined with REF", "give one of them")
     if not args.all and not args.refs:
         raise UsageError("missing argument REF", "stop every active run of this project with 'bgrun stop --all'")
     found = api.runs.top_level(api.runs.live(project)) if args.all else api.references.meant(project, args.refs)

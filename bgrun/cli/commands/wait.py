@@ -60,7 +60,7 @@ def wait_for(project: Project, run_ids: Sequence[str], args: Args) -> list[Run]:
 def follow(project: Project, args: Args) -> int:
     """Handle `bgrun follow`."""
     if args.lines and args.since_start:
-        raise UsageError("--since-start cannot be combined with --lines")
+        raise UsageError("--since-start cannot be combined with --lines", "give one of them")
     runs = several(project, args.refs, without_stopping=True)
     if args.exit_code:
         require_one(runs)
