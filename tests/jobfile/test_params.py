@@ -59,7 +59,9 @@ def test_an_invalid_value_is_reported_with_an_example(words: list[str], message:
     with pytest.raises(UsageError) as caught:
         bind(JOB, words)
     assert caught.value.message.startswith(message)
-    assert caught.value.hint == "bgrun start j n=1"
+    given = words[-1].partition("=")[0]
+    default = {"level": " level=low", "flag": " flag=false", "ratio": " ratio=1.5"}.get(given, "")
+    assert caught.value.hint == f"bgrun start j n=1{default}"
 
 
 @pytest.mark.parametrize(
