@@ -16,6 +16,8 @@ _END_OF_MESSAGE = re.compile(r"^\s*(?:\(compared using .*\)|Diff:)$")
 _TOTAL = re.compile(
     r"^(\d+) examples?, (\d+) failures?(?:, (\d+) pending)?(?:, (\d+) errors? occurred outside of examples)?$"
 )
+_OF_JASMINE = re.compile(r"^\d+ specs?, \d+ failures?(?:, \d+ pending specs?)?$")
+"""The total of a list with the same heading: the next tool's failures are not rspec's."""
 _LISTED = re.compile(r"^rspec '?(\./.*?)(?::(\d+)|\[[\d:,]+\])'? # (.*)$")
 _MOST_LINES = 12
 
@@ -92,6 +94,8 @@ class Rspec(Parser):
             self._open()
             self._total = (int(total[1]), int(total[2]), int(total[3] or 0), int(total[4] or 0))
             self._part, self._current, self._last = "list", None, self.at
+        elif self._part == "Failures:" and _OF_JASMINE.match(line):
+            self._call, self._part, self._current, self._sections = None, "", None, []
         elif line in (
             "Failures:",
             "Pending: (Failures listed here are expected and do not affect your suite's status)",

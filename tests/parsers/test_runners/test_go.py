@@ -114,6 +114,40 @@ def test_tests_that_passed_are_read_at_once_with_the_same_result(tests: list[str
     assert results[0] == results[1]
 
 
+PANIC = """\
+panic: no such store
+
+goroutine 1 [running]:
+main.main()
+\t/home/dev/project/main.go:16 +0x55
+"""
+UNITTEST = f"""\
+.F..
+{"=" * 70}
+FAIL: test_total (test_a.CartTest.test_total)
+{"-" * 70}
+Traceback (most recent call last):
+  File "/home/dev/project/test_a.py", line 6, in test_total
+    self.assertEqual(3, 4)
+AssertionError: 3 != 4
+
+{"-" * 70}
+Ran 4 tests in 0.001s
+
+FAILED (failures=1)
+"""
+
+
+@pytest.mark.parametrize("end", ["", "exit status 2\n"])
+def test_what_follows_the_panic_of_a_program_is_the_next_tools(end: str) -> None:
+    seen = read(PANIC + end + UNITTEST)
+    assert [(call.tool, dict(call.counts)) for call in seen.calls] == [
+        ("go", {"failed": 1, "errors": 0}),
+        ("unittest", {"failed": 1, "passed": 3}),
+    ]
+    assert [one.problem.message for one in seen.found] == ["panic: no such store", "AssertionError: 3 != 4"]
+
+
 def test_a_million_tests_that_passed_are_not_read_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = 0
     feed = Go.feed

@@ -59,3 +59,19 @@ def test_a_hook_of_rspec_that_fails_is_no_example() -> None:
 
 def test_a_total_that_a_program_prints_is_not_of_rspec() -> None:
     assert not read("4 examples, 2 failures\n").calls
+
+
+def test_failures_after_those_of_jasmine_are_not_rspecs() -> None:
+    jasmine = (
+        "Randomized with seed 1\nStarted\nF\n\nFailures:\n1) cart total\n  Message:\n    Expected 3 to equal 4.\n"
+        "  Stack:\n        at <Jasmine>\n\n1 spec, 1 failure\nFinished in 0.01 seconds\n"
+    )
+    minitest = (
+        "Run options: --seed 1\n\n# Running:\n\nF\n\nFinished in 0.001s, 1000.0 runs/s, 1000.0 assertions/s.\n\n"
+        "  1) Failure:\nCartTest#test_total [test/cart_test.rb:6]:\nExpected: 4\n  Actual: 3\n\n"
+        "1 runs, 1 assertions, 1 failures, 0 errors, 0 skips\n"
+    )
+    assert [(call.tool, call.counts["failed"]) for call in read(jasmine + minitest).calls] == [
+        ("jasmine", 1),
+        ("minitest", 1),
+    ]

@@ -30,6 +30,8 @@ _STEP = 500
 _NAMES = re.compile(r"^=== RUN   (\S+)$", re.MULTILINE)
 _RESULTS = re.compile(r"^ *--- PASS: ", re.MULTILINE)
 _EVENT = '"Action":"'
+_TRACE = re.compile(r"^(?:panic: |fatal error: |goroutine \d+ |\t\S.*\.go:\d+(?: \+0x[0-9a-f]+)?$|exit status \d+$)")
+"""Lines of a panic; the last one ends with a frame or with what `go run` prints."""
 
 
 class Go(Parser):
@@ -68,6 +70,7 @@ class Go(Parser):
         self._has_types = False
         self._summary: Summary | None = None
         self._summed = 0
+        self._traced = 0
 
     def feed(self, line: str) -> bool:
         if self._summary:
@@ -92,6 +95,8 @@ class Go(Parser):
             self._end(package[2], package[1].strip(), package[3])
         elif self._package or line.startswith(("panic: ", "fatal error: ", "exit status ")):
             self._opened().text(line)
+            if _TRACE.match(line):
+                self._traced = self.at
         elif error := _COMPILER.match(line):
             self._compile(error)
         return self._package is not None
@@ -128,8 +133,12 @@ class Go(Parser):
         return at, again.start() + 1 if again else len(data)
 
     def findings(self) -> tuple[Findings, ...]:
-        if self._package:
+        if package := self._package:
+            now = self.at
+            if not (package.is_verbose or package.counts):
+                self.at = max(package.start, self._traced)  # no test panicked: what follows may be another tool's
             self._end("", "", "")
+            self.at = now
         for name in list(self._packages):
             self._end_of(self._packages.pop(name), name)
         self._report_compiled()
