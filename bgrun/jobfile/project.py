@@ -64,6 +64,12 @@ def declared_in(project: Project) -> str:
     """
     if project.job_file is None:
         _refuse_other_kinds(project.root)
+        if other := _misnamed(project.here):
+            from shlex import join as command
+
+            where = display_path(other)
+            rename = command(["mv", where, join(dirname(where), JOB_FILE)])
+            raise NoJobFileError(f"no {JOB_FILE}, but {where}", f"rename it: {rename}")
         raise NoJobFileError(
             f"no {JOB_FILE} in {project.root} or any parent directory",
             "create one with 'bgrun init', or use 'bgrun run LABEL -- COMMAND'",
@@ -94,6 +100,13 @@ def _refuse_other_kinds(root: str) -> None:
     path = join(root, JOB_FILE)
     if lexists(path):
         raise NoJobFileError(f"{path} is not a regular file", "replace it with a job file")
+
+
+def _misnamed(directory: str) -> str:
+    """Return the nearest file with nearly the name of a job file, or ''."""
+    names = ("bgjobs.yml", "bgjob.yaml", "bgjob.yml", ".bgjobs.yaml", ".bgjobs.yml")
+    paths = (join(parent, name) for parent in _upwards(directory) for name in names)
+    return next((path for path in paths if isfile(path)), "")
 
 
 def _upwards(directory: str) -> Iterator[str]:

@@ -99,7 +99,7 @@ def _compose(file: str, text: str) -> Document:
     except _TooMuchError:
         return _failed(file, 1, 1, f"the file has more than {MOST_NODES} values", "make it smaller")
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = error.context_mark if _opened(error) else error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         return _failed(file, line, column, *_yaml_error(error, text, line))
     except yaml.YAMLError as error:
@@ -111,12 +111,26 @@ def _compose(file: str, text: str) -> Document:
     return _Builder(file).document(node)
 
 
+_OPENED = {"quoted scalar": "quote", "flow mapping": "brace `{`", "flow sequence": "bracket `[`"}
+
+
+def _opened(error: yaml.MarkedYAMLError) -> str:
+    """Return what begins at the mark of the context and has no end in the file, or ''."""
+    if not error.context_mark or "stream" not in (error.problem or ""):
+        return ""
+    return next((kind for name, kind in _OPENED.items() if name in (error.context or "")), "")
+
+
 def _yaml_error(error: yaml.MarkedYAMLError, text: str, line: int) -> tuple[str, str]:
     """Return what the parser reports, and the likely fix."""
     if "but found another document" in (error.problem or "") + (error.context or ""):
         return "more than one document in the file", "keep one of them"
+    if opened := _opened(error):
+        return f"invalid YAML: {opened} is not closed", "close it where the value ends"
     parts = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"invalid YAML: {parts}", _yaml_hint(text, line)
+    start = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else line
+    hint = _yaml_hint(text, line) if start == line else f"close what begins in line {start}, or add a comma before this"
+    return f"invalid YAML: {parts}", hint
 
 
 def _yaml_hint(text: str, line: int) -> str:

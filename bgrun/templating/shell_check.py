@@ -60,7 +60,7 @@ def check_syntax(text: str, shell: Sequence[str], where: str) -> None:
         return  # no such shell, or a command too long for it: the run itself reports that
     if checked.returncode:
         lines = checked.stderr.decode("utf-8", "replace").strip().splitlines() or ["cannot be parsed"]
-        hint = "check quotes and brackets; 'bgrun render' shows the command"
+        hint = "close each quote, bracket and block (`if` with `fi`, `do` with `done`) of the command"
         raise UsageError(f"{where}: invalid {shell[0]} syntax: {lines[0]}", hint)
     if is_plain:
         _takes_plain.add(tuple(shell))

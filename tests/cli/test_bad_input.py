@@ -241,6 +241,18 @@ def test_without_a_job_file_run_works_and_start_explains(bg: Cli) -> None:
     assert "bgrun run LABEL" in done.err
 
 
+@pytest.mark.parametrize("name", ["bgjobs.yml", ".bgjobs.yaml", "bgjob.yaml"])
+def test_a_job_file_with_nearly_the_right_name(bg: Cli, name: str) -> None:
+    (bg.folder / name).write_text("jobs: {}")
+    (bg.folder / "sub").mkdir()
+    for words in (("jobs",), ("start", "x"), ("validate",)):
+        assert (
+            bg(*words, code=2).err == f"error: no bgjobs.yaml, but {name}\n  hint: rename it: mv {name} bgjobs.yaml\n"
+        )
+        assert f"{bg.folder}/bgjobs.yaml" in bg(*words, code=2, cwd=bg.folder / "sub").err
+    bg("run", "x", "--wait", "--", "true")
+
+
 def test_a_directory_that_is_gone(bg: Cli) -> None:
     bg.jobs("jobs: {}")
     gone = bg.folder / "gone"

@@ -59,7 +59,7 @@ def test_an_invalid_value_is_reported_with_an_example(words: list[str], message:
     with pytest.raises(UsageError) as caught:
         bind(JOB, words)
     assert caught.value.message.startswith(message)
-    given = words[-1].partition("=")[0]
+    given = "".join(words[-1:]).partition("=")[0]
     default = {"level": " level=low", "flag": " flag=false", "ratio": " ratio=1.5"}.get(given, "")
     assert caught.value.hint == f"bgrun start j n=1{default}"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_an_error_has_the_words_of_the_shell(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match=r"job: command: invalid bash syntax: .*unexpected end of file") as caught:
         check_syntax("echo ran; if true; then", ["bash"], "job: command")
-    assert caught.value.hint == "check quotes and brackets; 'bgrun render' shows the command"
+    assert caught.value.hint.startswith("close each quote, bracket and block")
     assert capfd.readouterr().out == ""
 
 

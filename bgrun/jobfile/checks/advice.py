@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
 from bgrun.errors import UsageError
 from bgrun.jobfile import job_label, problem_matchers, specs
+from bgrun.templating import quoting, shell_check
 from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
@@ -23,6 +25,7 @@ def warnings(source: Source) -> Iterator[Fault]:
     for one in source.every():
         for job in specs.of_document(Path(one.file), one.document.data).jobs.values():
             yield from _command(one, job)
+            yield from _syntax(one, job)
             yield from _matchers(one, job)
             yield from _labels(one, job)
 
@@ -36,6 +39,18 @@ def _command(source: Source, job: JobSpec) -> Iterator[Fault]:
         hint = f"write each word as an item: `[{', '.join(first.split())}]`; for several commands write a string"
         path = ("jobs", job.name, "command", 0)
         yield source.document.fault(source.file, path, f"no program is named {first!r}", hint)
+
+
+def _syntax(source: Source, job: JobSpec) -> Iterator[Fault]:
+    """Warn about a command that its shell cannot parse; one with placeholders is only known once it is rendered."""
+    text, shell = job.command, shlex.split(job.settings.shell)
+    if not isinstance(text, str) or any(mark in text for mark in ("{{", "{%", "{#")):
+        return
+    if shell and Path(shell[0]).name in quoting.POSIX_SHELLS:
+        try:
+            shell_check.check_syntax(text.rstrip(), shell, "no start can run it")
+        except UsageError as error:
+            yield source.document.fault(source.file, ("jobs", job.name, "command"), error.message, error.hint)
 
 
 def _matchers(source: Source, job: JobSpec) -> Iterator[Fault]:

@@ -24,6 +24,8 @@ _TYPES = {"object": "an object", "array": "an array", "string": "a string", "int
           "number": "a number", "boolean": "a boolean", "null": "null"}  # fmt: skip
 _EXAMPLES = {"object": "write it as `KEY: VALUE`", "array": "write it as `[A, B]`", "boolean": "write true or false"}
 _LONGEST_VALUE = 60
+_PLAIN = re.compile(r"[A-Za-z./_][A-Za-z0-9./_=+ -]*[A-Za-z0-9./_]|[A-Za-z./_]")
+"""Text that needs no quotes in a list of YAML."""
 _ELSEWHERE = {
     "working_dir": "cwd dir directory workdir working_directory chdir",
     "command": "cmd cmds run script exec",
@@ -125,7 +127,20 @@ def _needs_key(error: Any) -> tuple[str, str]:
 def _wrong_type(error: Any) -> tuple[str, str]:
     expected, found = error.validator_value, error.instance
     kinds = [expected] if isinstance(expected, str) else expected
-    return f"expected {_alternatives([_TYPES[kind] for kind in kinds])}, got {_shown(found)}", _type_hint(kinds, found)
+    hint = _short_form(tuple(error.absolute_path), found) or _type_hint(kinds, found)
+    return f"expected {_alternatives([_TYPES[kind] for kind in kinds])}, got {_shown(found)}", hint
+
+
+def _short_form(path: tuple[str | int, ...], found: Any) -> str:
+    """Return how a job that is only its command is written, or a group that is only its jobs; '' for all else."""
+    key = {"jobs": "command", "groups": "jobs"}.get(str(path[0])) if len(path) == 2 else None
+    listed = isinstance(found, list) and found and all(isinstance(one, str) for one in found)
+    if not key or not (listed or (isinstance(found, str) and found)):
+        return ""
+    words = found if isinstance(found, list) else [found]
+    text = ", ".join(word if _PLAIN.fullmatch(word) else json.dumps(word, ensure_ascii=False) for word in words)
+    value = text if isinstance(found, str) and key == "command" else f"[{text}]"
+    return f"write it as `{{{key}: {value}}}`" if len(value) <= _LONGEST_VALUE else f"write it below `{key}:`"
 
 
 def _type_hint(kinds: list[str], found: Any) -> str:

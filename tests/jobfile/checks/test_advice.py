@@ -45,3 +45,15 @@ def test_combinations_of_a_matrix_that_share_a_label(tmp_path: Path, monkeypatch
         "f.yaml:2:20: jobs.a.matrix: two matrix combinations have the label 'a_a-b'",
         "f.yaml:3:41: jobs.b.label: two matrix combinations have the label '5_1'",
     ]
+
+
+def test_a_command_that_its_shell_cannot_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = (
+        "  a: {command: 'if true; then echo hi'}\n  b: {command: 'echo \"x', shell: sh}\n"
+        "  c: {command: 'if true; then {{ x }}', params: {x: {}}}\n  d: {command: 'if (', shell: python3}\n"
+        "  e: {command: 'for i in 1; do echo; done'}"
+    )
+    found = warnings(tmp_path, jobs, monkeypatch)
+    assert [line.split(": ")[1] for line in found] == ["jobs.a.command", "jobs.b.command"]
+    assert "no start can run it: invalid bash syntax" in found[0]
+    assert "; close each quote, bracket and block" in found[0]
