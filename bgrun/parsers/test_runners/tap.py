@@ -69,6 +69,11 @@ class _Stream:
         """Whether as many results came as were planned."""
         return self.plan is not None and self.results >= self.plan
 
+    def is_before(self, plan: int) -> bool:
+        """Return whether a plan is the next stream's: this one has one, or what came is not what it plans."""
+        is_over = self.plan is not None or not (self.results == plan or self._totals)
+        return not self.has_version and is_over
+
     @property
     def counts(self) -> dict[str, int]:
         """What the tool counted, or else the results."""
@@ -182,8 +187,8 @@ class Tap(Parser):
     def _is_first(self, line: str) -> bool:
         """Return whether a stream begins that says no version."""
         if line.startswith("1.."):
-            has_plan = not self._stream or (self._stream.plan is not None and not self._stream.has_version)
-            return has_plan and bool(_PLAN.match(line))
+            plan = _PLAN.match(line)
+            return plan is not None and (not self._stream or self._stream.is_before(int(plan[2])))
         result = _RESULT.match(line) if line.startswith(("ok ", "not ok ")) else None
         return result is not None and self._may_begin(result[3])
 

@@ -107,6 +107,15 @@ def test_two_streams_of_tap_are_counted_together() -> None:
     assert dict(read(f"TAP version 13\n{one}TAP version 13\n{one}").counts) == {"failed": 2, "passed": 2}
 
 
+def test_a_line_like_a_result_before_a_stream_of_tap_is_not_of_it() -> None:
+    tap = "1..3\nok 1 works\nnot ok 2 adds\n# (in test file tests/a.bats, line 3)\n#   `false' failed\nok 3 loads\n"
+    for stray in ("not ok 3 - printed\n", "ok 200 GET /\nnot ok 404 GET /x\n"):
+        seen = read(f"{stray}some text\n{tap}")
+        assert dict(seen.counts) == {"failed": 1, "passed": 2}
+        assert [one.problem.message for one in seen.found] == ["`false' failed"]
+    assert dict(read("not ok 1 adds\nok 2 works\n1..2\n").counts) == {"failed": 1, "passed": 1}  # the plan may be last
+
+
 def test_lines_like_results_are_no_stream_of_tap() -> None:
     assert not read("not ok 3 - forged\nit is not ok 4\n").calls
     assert not read("1..3\nok 1 - forged\n").calls
