@@ -139,6 +139,7 @@ class RenderedPlan(NamedTuple):
     """Jobs in an order in which each comes after those that it depends on, ready to launch.
 
     wanted: the places of the nodes that were given by name; the others are their dependencies.
+    only: the labels of its jobs, if these are only a part of its group's.
     join_key: that of the plan's own run, as in `RenderedJob`.
     """
 
@@ -147,6 +148,7 @@ class RenderedPlan(NamedTuple):
     max_parallel: int | None = None
     fail_fast: bool = False
     join_key: str = ""
+    only: tuple[str, ...] = ()
 
 
 class RunPlan(NamedTuple):
@@ -215,6 +217,7 @@ class Run(NamedTuple):
     members: the run IDs of a group's runs, empty for any other run.
     left_running: the PIDs of processes that it left running when it finished and that are still running.
     only_failed_of: the run whose failed tests alone it ran.
+    only_jobs: the labels of its jobs, if it is a group run of only a part of its group; else empty.
     """
 
     run_id: str
@@ -241,11 +244,17 @@ class Run(NamedTuple):
     members: tuple[str, ...] = ()
     left_running: tuple[int, ...] = ()
     only_failed_of: str | None = None
+    only_jobs: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
         """Whether the run is active: queued or running."""
         return self.state in LIVE_STATES
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it ran only a part of its job or group, so that its result is not that of the whole."""
+        return bool(self.only_failed_of or self.only_jobs)
 
     @property
     def succeeded(self) -> bool:

@@ -7,6 +7,7 @@ import re
 import shlex
 
 from bgrun.api import insight, jobs
+from bgrun.api.references import whole_again
 from bgrun.api.runs import read
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
@@ -107,7 +108,7 @@ def job_of(project: Project, run_id: str, known: Mapping[str, str]) -> RenderedJ
         found = failed_tests(digest, masked=bool(known.get("secrets")))
         ids = tuple(as_argument(one, after_dashes=is_after_dashes(declared.rerun)) for one in found.ids)
     if not (ids or (found is files and files.files)):
-        hint = f"see 'bgrun report {run_id}'; rerun it whole with 'bgrun rerun {run_id}'"
+        hint = f"see 'bgrun report {run_id}'; rerun it whole with '{whole_again(project, digest.run)}'"
         what = "no file of a failed test" if found is files else "no failed test"
         raise UsageError(f"{what} of {run_id} was recognized", hint)
     given = [f"{key}={value}" for key, value in job.params]
@@ -130,8 +131,9 @@ def _digest(project: Project, run: Run) -> Digest:
     if run.live:
         raise UsageError(f"{run.run_id} is still {run.state}", f"wait for it with 'bgrun wait {run.run_id}'")
     if run.succeeded:
-        hint = f"rerun it whole with 'bgrun rerun {run.run_id}'"
-        raise UsageError(f"nothing failed in {run.run_id}: it succeeded", hint)
+        part = f", as only failed tests of {run.only_failed_of}" if run.only_failed_of else ""
+        hint = f"rerun it whole with '{whole_again(project, run)}'"
+        raise UsageError(f"nothing failed in {run.run_id}: it succeeded{part}", hint)
     return insight.whole_digest(project, run)
 
 

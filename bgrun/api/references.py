@@ -126,6 +126,51 @@ def with_log(project: Project, ref: str) -> Newest:
     return found._replace(run=run, passed_over=found.run)
 
 
+def whole(project: Project, ref: str) -> Newest:
+    """Return the newest run of the whole job or group that a reference means, and the active runs; for a rerun.
+
+    A newer run of failed tests alone, or of a part of a group, is passed over: its success is not that of the whole.
+    A run ID means its run, whatever that ran.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        UsageError: there are only runs of a part.
+    """
+    found = newest(project, ref)
+    if not found.run.is_partial or index.is_run(project.store, ref):
+        return found
+    run = _whole_before(project, found.run, ref)
+    if run is None:
+        again = f"bgrun rerun {found.run.run_id}"
+        hint = f"run it whole with '{_started_by(project, found.run)}', or only that part with '{again}'"
+        raise UsageError(f"no run of the whole of {ref!r} exists, only of a part", hint)
+    return found._replace(run=run, passed_over=found.run)
+
+
+def whole_again(project: Project, run: Run) -> str:
+    """Return the command that runs the whole job or group of a run again."""
+    earlier = _whole_before(project, run, run.label) if run.is_partial else run
+    return f"bgrun rerun {earlier.run_id}" if earlier else _started_by(project, run)
+
+
+def _whole_before(project: Project, part: Run, ref: str) -> Run | None:
+    """Return the newest run of a label, or of a job with other labels, that is not one of a part; None without one."""
+    found = project.store.index()
+    if part.label == ref:
+        return next((run for run in project.store.readable(found.newest_first(ref)) if not run.is_partial), None)
+    near = itertools.islice(found.newest_first(), MOST_MEANT)
+    own = (run_id for run_id in near if _job_name(project, run_id) == ref)
+    return max((run for run in project.store.readable(own) if not run.is_partial), key=age, default=None)
+
+
+def _started_by(project: Project, run: Run) -> str:
+    """Return the command that starts the job or the group of a run as it is declared now."""
+    if run.members or not run.job:
+        return run.cmd
+    params = (project.store.facts(run.run_id) or {}).get("params", "")
+    return " ".join(filter(None, ("bgrun start", run.job, params)))
+
+
 def latest(project: Project, ref: str) -> Run:
     """Return the newest run of a label."""
     return read(project, resolve(project, ref))

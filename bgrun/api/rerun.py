@@ -7,16 +7,17 @@ import os
 from bgrun import engine
 from bgrun.api import plan_cache, start
 from bgrun.api.jobs import render
-from bgrun.api.references import resolve
+from bgrun.api.references import resolve, whole, whole_again
 from bgrun.api.runs import facts_of, members, read
 from bgrun.errors import UsageError
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import facts, record
 from bgrun.system import reading
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
@@ -27,14 +28,16 @@ _MOST_SCRIPT = 64 << 20
 def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     """Launch the recorded job script of a run again and return the new run.
 
+    A label means its newest run of the whole job or group; with `failed` its newest run.
+
     failed: of a group run, launch only the jobs that did not succeed, in order. Jobs whose own condition was false
         stay skipped. Of a job with `rerun:`, launch only the tests that failed: see `failed_tests`.
 
     Raises:
         UsageError: `failed` and it is neither, is active, or succeeded; or it was skipped because a dependency did
-            not succeed.
+            not succeed; or only a part of a label was run.
     """
-    run_id = resolve(project, ref)
+    run_id = resolve(project, ref) if failed else whole(project, ref).run.run_id
     project.store.make()  # never run a script that another user could have written
     old = facts_of(project, run_id)
     owner = engine.of(old)
@@ -51,6 +54,8 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     place = {member: index for index, member in enumerate(again)}
     nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
     plan = facts.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
+    if old.get("only_jobs") or _leaves_out(project, old, place):
+        plan = plan._replace(only=tuple(node.job.label for node in nodes))
     label, cmd = old.get("label", ""), old.get("cmd", "")
     return read(project, start.launch(project, plan, label, cmd, always=True, owner=owner).own)
 
@@ -110,13 +115,20 @@ def _needs_again(project: Project, run_id: str, place: Mapping[str, int]) -> tup
     return tuple(place[one] for one in needs if one in place)
 
 
+def _leaves_out(project: Project, old: Mapping[str, str], again: Collection[str]) -> bool:
+    """Return whether a job of a group run, other than one whose condition was false, is not run again."""
+    return any(one not in again and not _is_waived(project, one) for one in old["members"].split())
+
+
 def _unsuccessful(project: Project, run: Run) -> list[str]:
     if run.live:
         raise UsageError(f"{run.run_id} is still {run.state}", f"wait for it with 'bgrun wait {run.run_id}'")
     states = {member.run_id: member.state for member in members(project, run)}
     again = [one for one in run.members if states.get(one) != "succeeded" and not _is_waived(project, one)]
     if not again:
-        raise UsageError(f"every job of {run.run_id} succeeded", f"rerun them all with 'bgrun rerun {run.run_id}'")
+        part = f", which ran only {names(run.only_jobs)}" if run.only_jobs else ""
+        hint = f"rerun them all with '{whole_again(project, run)}'"
+        raise UsageError(f"every job of {run.run_id} succeeded{part}", hint)
     return again
 
 
@@ -150,15 +162,15 @@ def _secrets_again(project: Project, job: RenderedJob, marks: str) -> tuple[tupl
         return ()
     from bgrun.store import masking
 
-    names = masking.names(marks)
+    needed = masking.names(marks)
     given = [f"{key}={value}" for key, value in job.params]
     declared = dict(render(project, job.job, given).secrets) if job.job else {}
     values = {**os.environ, **declared}
-    missing = [name for name in names if name not in values]
+    missing = [name for name in needed if name not in values]
     if missing:
         raise UsageError(f"secret {missing[0]} is not set", "set it in the environment")
     from bgrun.render import command
 
-    again = {name: values[name] for name in names}
+    again = {name: values[name] for name in needed}
     command.keep_out(again, job.script)
     return tuple(again.items())

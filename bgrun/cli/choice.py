@@ -30,6 +30,14 @@ def one_run(project: Project, ref: str | None) -> Run:
     return _chosen(ref, api.references.newest(project, ref)) if ref else _newest(api.references.current(project))
 
 
+def one_whole(project: Project, ref: str) -> Run:
+    """Return the newest run of the whole job or group that `ref` means, or the run of that ID."""
+    found = api.references.whole(project, ref)
+    if found.passed_over:
+        output.note(f"rerunning {found.run.run_id}: {found.passed_over.run_id} ran only a part")
+    return _chosen(ref, found)
+
+
 def one_to_read(project: Project, ref: str | None) -> Run:
     """Return the run as `one_run` does; without `ref` the newest of the current ones that has a log."""
     if ref:

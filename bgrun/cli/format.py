@@ -57,8 +57,12 @@ def result_line(run: Run) -> str:
 
 
 def _part(run: Run) -> str:
-    """Return the words after the result of a run that was not its whole job."""
-    return f"; only failed tests of {run.only_failed_of}" if run.only_failed_of else ""
+    """Return the words after the result of a run that was not its whole job or group."""
+    return f"; only failed tests of {run.only_failed_of}" if run.only_failed_of else _part_of_group(run)
+
+
+def _part_of_group(run: Run) -> str:
+    return f"; only {names(run.only_jobs)} of {run.label}" if run.only_jobs else ""
 
 
 def _left(run: Run) -> str:
@@ -94,7 +98,7 @@ def _begun(run: Run) -> str:
     if run.pid is None:
         where = f" in {run.group_run}" if run.group_run else ""
         return f"{run.state.upper()} {run.run_id}{where}" + (f": {run.reason}" if run.reason else "")
-    return f"STARTED {run.run_id} pid={run.pid}"
+    return f"STARTED {run.run_id} pid={run.pid}{_part_of_group(run)}"
 
 
 def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> list[str]:
@@ -193,9 +197,9 @@ def nested(runs: Sequence[Run], order: Callable[[Run], int] = is_over) -> Iterat
 def list_lines(runs: Sequence[Run], columns: int, outputs: Mapping[str, str] | None = None) -> list[str]:
     """Return the table that `list` prints, with the commands of the runs or, if given, their outputs by run ID."""
     head = ["STATE", "EXIT", "TOOK", "STARTED", "RUN", "COMMAND" if outputs is None else "OUTPUTS"]
-    last = {run.run_id: short(run.cmd) for run in runs} if outputs is None else outputs
+    last = {run.run_id: short(run.cmd) if outputs is None else outputs[run.run_id] for run in runs}
     rows = [
-        [*_result(run), api.runs.local_start(run) or "-", f"{indent}{run.run_id}", last[run.run_id]]
+        [*_result(run), api.runs.local_start(run) or "-", f"{indent}{run.run_id}", last[run.run_id] + _part(run)]
         for indent, run in nested(runs)
     ]
     return fitted_table(head, rows, columns, ("STARTED", "EXIT"))
@@ -222,7 +226,8 @@ def overview_lines(runs: Sequence[Run], notes: Mapping[str, str], columns: int) 
 
 def remark(run: Run) -> str:
     """Return what there is to say of a run beyond its state, exit code and duration."""
-    return "; ".join(filter(None, (run.signal or "", run.reason or "", _left(run).removeprefix("; "))))
+    parts = (run.signal or "", run.reason or "", _part(run).removeprefix("; "), _left(run).removeprefix("; "))
+    return "; ".join(filter(None, parts))
 
 
 def _result(run: Run) -> list[str]:

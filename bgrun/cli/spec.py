@@ -210,9 +210,9 @@ COMMANDS = (
         "rerun",
         "Run",
         "Rerun a finished run exactly as it was",
-        "Rerun the recorded job script of a run as a new run; later changes to bgjobs.yaml do not apply. For a "
-        "group, --failed reruns only the jobs that did not succeed; for a job that declares rerun, only its failed "
-        "tests, by that command as it is now.",
+        "Rerun the recorded job script of a run as a new run; later changes to bgjobs.yaml do not apply. A label "
+        "means its newest run of the whole job or group. For a group, --failed reruns only the jobs of its newest run "
+        "that did not succeed; for a job that declares rerun, only its failed tests, by that command as it is now.",
         ("bgrun rerun tests", "bgrun rerun tests --failed", "bgrun rerun checks --failed --wait"),
         "bgrun.cli.commands.start:rerun",
         (REF,),

@@ -41,7 +41,8 @@ def headline(run: Run) -> str:
     preposition = "for" if run.live else "in"
     took = f" {preposition} {span(run.duration_s)}" if run.duration_s is not None else ""
     why = f": {run.reason}" if run.reason else ""
-    part = f"; only what failed in {run.only_failed_of}" if run.only_failed_of else ""
+    jobs = f"; only {names(run.only_jobs)} of {run.label}" if run.only_jobs else ""
+    part = f"; only what failed in {run.only_failed_of}" if run.only_failed_of else jobs
     left = f"; left {count(len(run.left_running), 'process')} running: bgrun_stop" if run.left_running else ""
     return f"{run.state} {run.run_id}{code}{signal}{took}{why}{part}{left}"
 

@@ -83,7 +83,9 @@ def expand_group(
     words = _shared_params(job_file, name, in_order(members, dependencies), given)
     requested = {job: Request(job, words.get(job, ())) for job in members}
     plan = _plan(job_file, requested, dependencies, inputs, words)
-    return plan._replace(max_parallel=group.max_parallel, fail_fast=group.fail_fast)
+    is_whole = set(group.jobs) <= set(in_order(requested, dependencies))
+    part = () if is_whole else tuple(node.job.label for node in plan.nodes)
+    return plan._replace(max_parallel=group.max_parallel, fail_fast=group.fail_fast, only=part)
 
 
 def _find_group(job_file: JobFile, name: str) -> GroupSpec:

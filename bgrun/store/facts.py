@@ -107,9 +107,10 @@ def check_size(facts: Mapping[str, str]) -> None:
 
 
 def of_bounds(plan: RenderedPlan) -> dict[str, str]:
-    """Return the lines of a group run's meta that hold the bounds of its plan."""
+    """Return the lines of a group run's meta that hold the bounds of its plan, and which part of the group it is."""
     most = {"max_parallel": str(plan.max_parallel)} if plan.max_parallel else {}
-    return {**most, "fail_fast": "true"} if plan.fail_fast else most
+    fast = {"fail_fast": "true"} if plan.fail_fast else {}
+    return {**most, **fast, **({"only_jobs": " ".join(plan.only)} if plan.only else {})}
 
 
 def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan:

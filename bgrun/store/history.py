@@ -49,14 +49,14 @@ class Stats(NamedTuple):
 def summarize(label: str, runs: Iterable[Run | Result], newest: int = 20) -> Stats:
     """Return the statistics of a label from its runs, given newest first; none of them is kept.
 
-    Runs of failed tests alone do not count: they are not the whole job.
+    Runs of failed tests alone, or of a part of a group, do not count: they are not the whole.
     """
     finished = succeeded = 0
     failure: str | None = None
     took: list[float] = []
     shown: list[float] = []
     for run in runs:
-        if run.state in _UNCOUNTED or run.only_failed_of:
+        if run.state in _UNCOUNTED or run.is_partial:
             continue
         finished += 1
         if run.duration_s is not None and finished <= newest:

@@ -258,6 +258,7 @@ def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> R
         members=tuple(facts.get("members", "").split()),
         left_running=tuple(engine.of(facts).left_running(facts)) if facts.get("left_running") else (),
         only_failed_of=facts.get("only_failed_of") or None,
+        only_jobs=tuple(facts.get("only_jobs", "").split()),
     )
     return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
 

@@ -42,7 +42,7 @@ class Result(NamedTuple):
     started_at: str | None
     ended_at: str | None
     duration_s: float | None
-    only_failed_of: str | None
+    is_partial: bool
 
     @property
     def live(self) -> bool:
@@ -113,8 +113,9 @@ def _closed(run_id: str, facts: Mapping[str, str]) -> Result | None:
     duration_s = state.parse_float(facts.get("duration_s", ""))
     if verdict is None or (duration_s is None and facts.get("started_at")):
         return None
-    began, ended, only_failed_of = (facts.get(key) or None for key in ("started_at", "ended_at", "only_failed_of"))
-    return Result(run_id, verdict.state, began, ended, duration_s, only_failed_of)
+    began, ended = (facts.get(key) or None for key in ("started_at", "ended_at"))
+    is_partial = bool(facts.get("only_failed_of") or facts.get("only_jobs", "").split())
+    return Result(run_id, verdict.state, began, ended, duration_s, is_partial)
 
 
 # --- the lines of the entry -------------------------------------------------------------------
@@ -140,9 +141,9 @@ def _current(run_id: str, line: str, directory: int) -> Result | None:
     if not line.startswith(mark):
         return None
     parts: Any = line[len(mark) :].split("\t")
-    outcome, started_at, ended_at, took, only_failed_of = parts
+    outcome, started_at, ended_at, took, is_partial = parts
     duration_s = float(took) if took else None
-    fields = (run_id, outcome, started_at or None, ended_at or None, duration_s, only_failed_of or None)
+    fields = (run_id, outcome, started_at or None, ended_at or None, duration_s, is_partial == "True")
     return tuple.__new__(Result, fields)  # as `Result(*fields)`, which takes a twelfth more of a look at many runs
 
 
@@ -169,4 +170,4 @@ def _write_lines(store: Store, lines: Mapping[str, str]) -> None:
 
 def _head(data: bytes) -> bytes:
     """Return the first line of the entry: its form, and a checksum of the rest."""
-    return b"results 1 " + codec.digest(data).hex().encode()
+    return b"results 2 " + codec.digest(data).hex().encode()

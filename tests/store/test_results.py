@@ -93,6 +93,7 @@ FACTS = {
     "duration_s": st.sampled_from(["0.000", "1.5", "1e3", "nan", "x", "", "-1"]),
     "exit_code": st.sampled_from(["0", "3", ""]),
     "only_failed_of": st.sampled_from(["", "a_20260101_000000", "odd\tone", "odd\none", "\udcff"]),
+    "only_jobs": st.sampled_from(["", " ", "a", "a b"]),
     "label": st.just("a"),
 }
 

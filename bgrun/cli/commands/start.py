@@ -65,7 +65,8 @@ def rerun(project: Project, args: Args) -> int:
     from bgrun.cli import choice
 
     _warn(project)
-    run = choice.one_run(project, args.ref)
+    # Of a label --failed takes the newest run, so that each rerun has what the one before left.
+    run = (choice.one_run if args.failed else choice.one_whole)(project, args.ref)
     again = api.rerun.rerun(project, run.run_id, failed=args.failed)
     if again.only_failed_of:
         output.note(api.runs.facts_of(project, again.run_id).get("only_failed", ""))
