@@ -126,7 +126,7 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], d
     if seen.attempt.startswith(f"{tried} of "):
         tried = seen.attempt  # its beginning is too far from the end of the log to be read for the last lines
     is_partial = bool(unsearched) and (not run.succeeded or bool(found.tests))
-    later = f"for all of it: 'bgrun report {run.run_id}'" if deadline.was_missed else ""
+    later = f"for more of it: 'bgrun report {run.run_id}'" if deadline.was_missed else ""
     notes = [tried, note or "", *(unsearched if is_partial else ()), later if is_partial or note else ""]
     made = Digest(
         run=run,

@@ -121,7 +121,7 @@ def merged_json(text: str | None, change: Callable[[dict[str, Any]], None]) -> s
     try:
         change(changed)
     except (AttributeError, TypeError, KeyError) as error:
-        raise ValueError(f"unexpected structure ({error})") from error
+        raise ValueError("a key that bgrun adds to has a value of another type") from error
     return json_text.changed(text, node, changed)
 
 

@@ -63,7 +63,7 @@ def test_a_wait_with_a_timeout_says_what_it_left_out(
     project("start", "long", "--wait", "-q", code=1)
     hurried = Cli(project.folder, [sys.executable, "-c", HURRIED], project.env)
     out = hurried(*words, *more, code=1).out
-    assert "1 MiB in the middle of the log was not searched; for all of it: 'bgrun report long_" in out
+    assert "1 MiB in the middle of the log was not searched; for more of it: 'bgrun report long_" in out
     assert (last in out, first in out, has_kept(project)) == (True, False, False)
     whole = hurried(words[0], "long", *(["--wait"] if words[0] == "start" else []), *more, code=1).out
     assert ("in the middle" in whole, last in whole, first in whole) == (False, True, True)

@@ -97,7 +97,7 @@ def test_a_caller_in_a_hurry_gets_what_the_end_of_the_log_has(tmp_path: Path) ->
     found = digest_of(tmp_path, log, deadline=Deadline(0.0))
     assert [one.id for one in found.problems] == ["t.py::test_a"]
     assert (found.counts, found.unrecognized) == ({"failed": 3, "passed": 2}, 2)
-    assert found.note == f"1 MiB in the middle of the log was not searched; for all of it: 'bgrun report {RUN_ID}'"
+    assert found.note == f"1 MiB in the middle of the log was not searched; for more of it: 'bgrun report {RUN_ID}'"
     assert (found.complete, found.hurried) == (False, True)
     # One who has time gets all of it.
     whole = digest_of(tmp_path, log)
@@ -120,7 +120,7 @@ def test_matchers_of_the_job_have_less_time_in_a_hurry(tmp_path: Path, monkeypat
     monkeypatch.setattr(search, "LEAST_MATCH_S", 0.0)
     found = digest_of(tmp_path, "at 1: a\n", problems=(MATCHER,), deadline=Deadline(0.0))
     assert (found.problems, found.hurried) == ((), True)
-    assert found.note == f"the search for problems stopped after 0s; for all of it: 'bgrun report {RUN_ID}'"
+    assert found.note == f"the search for problems stopped after 0s; for more of it: 'bgrun report {RUN_ID}'"
     assert len(digest_of(tmp_path, "at 1: a\n", problems=(MATCHER,)).problems) == 1
 
 
