@@ -93,12 +93,13 @@ def _make(project: Project, raw: bytes, source: tuple[Any, ...]) -> Outline:
 
 
 def _of(found: JobFile) -> Outline:
-    jobs = (Job(job.name, job.description, job.tags, _params(job)) for job in found.jobs.values())
+    jobs = (Job(job.name, job.description, job.tags, params_of(job)) for job in found.jobs.values())
     groups = (Group(group.name, group.description, group.jobs) for group in found.groups.values())
     return Outline(tuple(jobs), tuple(groups))
 
 
-def _params(job: JobSpec) -> tuple[Param, ...]:
+def params_of(job: JobSpec) -> tuple[Param, ...]:
+    """Return the parameters of a job and, after them, the axes of its matrix."""
     from bgrun.model import as_text
 
     params = [

@@ -71,8 +71,13 @@ def _from_command(project: Project, run_id: str, old: Mapping[str, str]) -> Rend
     cmd, directory = old.get("cmd", ""), old.get("repo_dir", "")
     if not cmd.strip():
         raise UsageError(f"the command of {run_id} is not recorded", "run it again with 'bgrun run LABEL -- COMMAND'")
+    import shlex  # only for an error
+
+    again = f"run it in the right one: bgrun run {old['label']} -C DIR -- {shlex.quote(cmd.strip())}"
+    if not directory:
+        raise UsageError(f"the working directory of {run_id} is not recorded (`repo_dir=` in its meta)", again)
     if not os.path.isdir(directory):
-        raise UsageError(f"the working directory of {run_id} does not exist: {directory}")
+        raise UsageError(f"the working directory of {run_id} does not exist: {directory}", again)
     template = plan_cache.load_plan(project, plan_cache.of_command(directory, requested=True)).plan.nodes[0].job
     venv = _venv_of(old)
     words = ("bash", "-euo", "pipefail", "-c", f"{_activation(venv)}{cmd}" if venv != template.venv else cmd)
@@ -145,7 +150,8 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
     known = facts_of(project, run_id)
     job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
     if job.working_dir and not os.path.isdir(job.working_dir):
-        raise UsageError(f"the working directory of {run_id} does not exist: {job.working_dir}")
+        hint = "create it, or start the job again"
+        raise UsageError(f"the working directory of {run_id} does not exist: {job.working_dir}", hint)
     return job._replace(secrets=_secrets_again(project, job, known.get("secrets", "")))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import Any
 
 import click
@@ -162,6 +163,10 @@ class SpecGroup(HelpOption, click.Group):
 _COLUMN = max(len(command.name) for command in COMMANDS)
 
 
+_LEAST_OF_CLICK = 52
+"""The narrowest terminal that click wraps a help for."""
+
+
 def call(words: Sequence[str], extra_args: Sequence[str] | None) -> int:
     """Parse the words, run the handler and return the exit code.
 
@@ -268,9 +273,11 @@ def _help_of(error: click.ClickException) -> str:
 
 def build() -> click.Group:
     """Return the whole command line."""
+    columns = shutil.get_terminal_size().columns
+    narrow = {"terminal_width": max(columns - 1, 20)} if columns < _LEAST_OF_CLICK else {}
     top = SpecGroup(
         "bgrun",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80, **narrow},
         params=[_option(option) for option in PROJECT_OPTIONS],
     )
     top.params.append(_version())

@@ -138,22 +138,48 @@ def wrapped_table(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
 _LEAST_ROOM = 20
 
 
-def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int, seldom: Sequence[str]) -> list[str]:
+def fitted_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], columns: int, seldom: Sequence[str], least: int = 0
+) -> list[str]:
     """Return rows below their head as lines that fit a terminal of so many columns; 0 is any width.
 
-    Where there is no room for the last column, those named `seldom` are left out in this order; then the last is cut.
+    Where there is no room for the last column, those named `seldom` are left out in this order. Where there still is
+    none, a long cell before it takes the room from its own row only; at last the last column is left out.
+
+    least: how many columns the last column gets whatever its rows are called, if it is not to be cut below that.
     """
+    fewest, least = max(least, _LEAST_LAST // 2), max(least, _LEAST_LAST)
     every = [head, *rows]
     for name in seldom if columns else ():
-        if _room_for_last(every, columns) < _LEAST_LAST:
+        if _room_for_last(every, columns) < least:
             place = every[0].index(name)
             every = [[*row[:place], *row[place + 1 :]] for row in every]
-    if columns and _room_for_last(every, columns) < _LEAST_LAST // 2:
-        every = [row[:-1] for row in every]
-    return [_with_color(clipped(line, columns), row[0]) for line, row in zip(table(every), every, strict=True)]
+    lines = table(every)
+    if columns and _room_for_last(every, columns) < fewest:
+        lines = _with_long_cells(every, columns, least)
+    return [_with_color(clipped(line, columns), row[0]) for line, row in zip(lines, every, strict=True)]
+
+
+def _with_long_cells(every: Sequence[Sequence[str]], columns: int, least: int) -> list[str]:
+    """Return rows as lines; where the last cell but one is too long for its column, the last gets what is left."""
+    room = _room_for_last([row[:-1] for row in every], columns) - 2 - least
+    narrow = [row for row in every[1:] if len(row[-2]) <= room]
+    if not narrow:
+        return table([row[:-1] for row in every])
+    aligned = iter(table([every[0], *narrow]))
+    fronts = iter(table([row[:-1] for row in every]))
+    lines = []
+    for row in every:
+        front = next(fronts)
+        fits = row is every[0] or len(row[-2]) <= room
+        whole = len(front) + 2 + len(row[-1]) <= columns
+        lines.append(next(aligned) if fits else f"{front}  {row[-1]}".rstrip() if whole else front)
+    return lines
 
 
 _LEAST_LAST = 12
+_MOST_PROGRESS = 32
+"""How many columns progress gets in the overview, as `55% (110/200), about 3m07s left` needs."""
 
 
 def _room_for_last(rows: Sequence[Sequence[str]], columns: int) -> int:
@@ -221,7 +247,9 @@ def overview_lines(runs: Sequence[Run], notes: Mapping[str, str], columns: int) 
         ]
         for indent, run in nested(ordered)
     ]
-    return fitted_table(["STATE", "EXIT", "TOOK", "STARTED", "LABEL", ""], rows, columns, ("STARTED", "EXIT"))
+    progress = max((len(notes.get(run.run_id, "")) for run in runs if run.state == "running"), default=0)
+    head = ["STATE", "EXIT", "TOOK", "STARTED", "LABEL", ""]
+    return fitted_table(head, rows, columns, ("STARTED", "EXIT"), min(progress, _MOST_PROGRESS))
 
 
 def remark(run: Run) -> str:

@@ -128,8 +128,8 @@ def draw(lines: Sequence[Line], size: os.terminal_size) -> Text:
 class _Columns:
     """The widths of the columns. State, label and time come first; the last line of the log gets what is left.
 
-    In a narrow terminal a percentage replaces the bar, then the last line and the time left go. A label is cut only
-    where it would not fit even so.
+    In a narrow terminal a percentage replaces the bar, then the last line and the time left go. A label that would
+    take both from all lines takes them from its own only. It is cut where it would not fit even so.
     """
 
     def __init__(self, lines: Sequence[Line], columns: int) -> None:
@@ -138,8 +138,13 @@ class _Columns:
         self.columns = columns
         self.state = max((len(line.run.state) for line in lines), default=0)
         self.time = max((len(span(line.run.duration_s)) for line in lines), default=0)
-        longest = max((cell_len(line.label) for line in lines), default=0)
-        self.label = max(_LEAST_LABEL, min(longest, columns - self.state - self.time - 2))
+        self.room = max(_LEAST_LABEL, columns - self.state - self.time - 2)
+        labels = [cell_len(line.label) for line in lines]
+        more = 5 * any(line.progress for line in lines) + max(
+            (len(line.left) + 1 for line in lines if line.left), default=0
+        )
+        fitting = [one for one in labels if one <= self.room - more]
+        self.label = max(_LEAST_LABEL, min(max(fitting or labels, default=0), self.room))
         left = columns - self.state - self.label - self.time - 2
         self.left, left = _taken(max((len(line.left) for line in lines), default=0), left)
         bars = any(line.progress for line in lines)
@@ -148,9 +153,12 @@ class _Columns:
 
     def row(self, line: Line) -> Text:
         """Return a run as a line."""
+        from rich.cells import cell_len
         from rich.text import Text
 
         state = Text(line.run.state.ljust(self.state), style=_STYLES.get(line.run.state, "red"))
+        if cell_len(line.label) > self.label:
+            return self._long_row(line, state)
         cells = [state, _cut(line.label, self.label, fill=True)]
         if self.bar:
             cells.append(_bar(line) if self.bar == _BAR else Text(line.progress.rjust(self.bar)))
@@ -161,6 +169,17 @@ class _Columns:
             cells.append(_cut(line.last, self.last, style="dim"))
         text = Text(" ").join(cells)
         text.rstrip()
+        text.truncate(self.columns)
+        return text
+
+    def _long_row(self, line: Line, state: Text) -> Text:
+        """Return a run as a line whose label is longer than its column."""
+        from rich.text import Text
+
+        time, more = span(line.run.duration_s).rjust(self.time), f" {line.left}" * bool(line.left)
+        text = Text(" ").join([state, _cut(line.label, self.room), Text(time)])
+        if text.cell_len + len(more) <= self.columns:
+            text.append(more, style="dim")
         text.truncate(self.columns)
         return text
 

@@ -132,9 +132,7 @@ def _inhibitor() -> Check:
 
 
 def _mcp_extra(*, is_needed: bool) -> Check:
-    from importlib.util import find_spec
-
-    if find_spec("mcp"):
+    if extras.is_installed("mcp"):
         return Check("bgrun", "mcp extra", "ok", "bgrun mcp can serve coding agents")
     status: Status = "missing" if is_needed else "optional"
     return Check("bgrun", "mcp extra", status, "bgrun mcp cannot run without it", extras.install_command("mcp"))

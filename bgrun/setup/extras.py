@@ -21,6 +21,13 @@ def install_command(extra: str) -> str:
     return " ".join([how, *map(shlex.quote, _requirements(extra))])
 
 
+def is_installed(extra: str) -> bool:
+    """Return whether the package that an extra is called after can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec(extra) is not None
+
+
 def _requirements(extra: str) -> list[str]:
     """Return the requirements of an extra; its own name in a checkout that was not installed."""
     from importlib import metadata

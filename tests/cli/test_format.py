@@ -42,3 +42,21 @@ def test_the_time_left_is_never_nought(eta_s: float | None, usual_s: float | Non
 
 def _run() -> Run:
     return Run(**dict.fromkeys(Run._fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_a_long_label_takes_progress_from_its_own_line_only(columns: int) -> None:
+    import os
+
+    from bgrun.cli import live
+    from bgrun.parsers.progress import Progress
+
+    estimate = api.insight.Estimate(Progress(0.5, 1, 2), None, 130.0, "")
+    long = "a_very_long_job_name_for_a_test_of_the_width_of_terminals"
+    lines = [Line(_run()._replace(label=label, duration_s=1.0, state="running"), estimate) for label in ("tests", long)]
+    short, cut = str(live.draw(lines, os.terminal_size((columns, 24)))).splitlines()
+    assert "50%" in short or "━" in short
+    assert "~2m10s left" in short
+    assert "1.0s" in cut
+    assert max(len(short), len(cut)) <= columns
+    assert live.draw(lines[1:], os.terminal_size((120, 24))).plain.endswith("~2m10s left")

@@ -118,3 +118,44 @@ def test_a_line_fits_the_terminal(project: Cli, columns: int, started: bool) -> 
 def test_a_text_is_cut_by_its_width() -> None:
     assert [format.clipped("abcdef", n) for n in (0, 6, 5, 1)] == ["abcdef", "abcdef", "abcd…", "…"]
     assert [format.clipped("漢字漢字", n) for n in (8, 7, 6, 5, 4)] == ["漢字漢字", "漢字漢…", "漢字…", "漢字…", "漢…"]
+
+
+HEAD = ["STATE", "EXIT", "TOOK", "STARTED", "LABEL", ""]
+LONG = "a_very_long_job_name_for_a_test_of_width"
+PROGRESS = "12% (1/8), about 3m07s left"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_a_long_label_takes_the_room_of_its_own_row_only(columns: int) -> None:
+    rows = [
+        [state, "-", "1.0s", "10:10:10", label, PROGRESS] for state, label in (("running", "tests"), ("queued", LONG))
+    ]
+    head, short, long = format.fitted_table(HEAD, rows, columns, ("STARTED", "EXIT"), len(PROGRESS))
+    assert short.endswith(PROGRESS)
+    assert LONG in long
+    assert long.endswith(PROGRESS) == (columns == 100)
+    assert "EXIT" not in head or columns == 100
+    assert max(map(len, (head, short, long))) <= columns
+
+
+def test_stats_fit_a_narrow_terminal(project: Cli) -> None:
+    for _ in range(2):
+        project("run", "quite_long_label", "--wait", "--", "false", code=1)
+    screen = Screen(project, "stats", columns=40)
+    assert screen.ended() == 0
+    head, *lines = screen.text().splitlines()
+    assert head.split()[:2] == ["LABEL", "GOOD"]
+    assert len(lines) == 1
+    assert lines[0].split()[:2] == ["quite_long_label", "0%"]
+
+
+def test_jobs_show_the_axes_of_a_matrix(bg: Cli) -> None:
+    bg.jobs("jobs: {py: {command: ls, matrix: {python: ['3.10', '3.11'], db: [pg]}, params: {p: {default: 1}}}}")
+    assert bg("jobs").out == "start py [p=1] [python=3.10|3.11] [db=pg]\n"
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "51"])
+def test_the_help_of_a_command_fits_a_narrow_terminal(bg: Cli, columns: str) -> None:
+    shown = bg("help", "wait", COLUMNS=columns).out
+    prose = [line for line in shown.splitlines() if not line.startswith(" ")]
+    assert max(map(len, prose)) <= int(columns)

@@ -302,6 +302,12 @@ def test_rerun_says_what_is_missing(bg: Cli, old: OldScript) -> None:
     text = meta.read_text()
     meta.write_text(text.replace("repo_dir=", "repo_dir=/nowhere"))
     assert "/nowhere" in bg("rerun", run_id, code=2).err
+    meta.write_text("".join(line for line in text.splitlines(True) if not line.startswith("repo_dir=")))
+    shown = bg("rerun", run_id, code=2).err
+    assert (
+        "is not recorded (`repo_dir=` in its meta)\n  hint: run it in the right one: bgrun run X -C DIR -- true\n"
+        in shown
+    )
     meta.write_text(text.replace("cmd=true ", ""))
     assert "not recorded" in bg("rerun", run_id, code=2).err
     assert len(list(bg.logs.glob("*.meta"))) == 1

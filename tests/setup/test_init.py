@@ -12,6 +12,8 @@ import pytest
 from bgrun.setup import edits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Cli
 
 EVERYTHING = ("--all", "--tasks", "--schema", "--permissions")
@@ -36,6 +38,21 @@ def test_a_first_job_file_is_sound(bg: Cli) -> None:
     env = {"PATH": f"{sys.prefix}/bin:{bg.env['PATH']}"}
     assert "tests/test_a.py:1 test_a" in bg("start", "pytest_full", "--wait", code=1, **env).out
     assert "unchanged" in bg("init").err
+
+
+@pytest.mark.parametrize(
+    ("words", "is_warned"), [(("--mcp", "claude"), True), (("--all",), True), (("--agents",), False)]
+)
+def test_a_server_that_cannot_run_is_not_registered_in_silence(
+    bg: Cli, tmp_path: Path, words: tuple[str, ...], is_warned: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['mcp'] = None\n")
+    without = {"PYTHONPATH": str(tmp_path)}
+    for _ in range(2):
+        shown = bg("init", *words, **without).err
+        assert ("warning: bgrun mcp cannot run without the mcp extra: " in shown) == is_warned
+        assert (" install " in shown) == is_warned
+    assert "warning: bgrun mcp" not in bg("init", *words, "-q", **without).err
 
 
 def test_an_empty_directory_gets_an_example(bg: Cli) -> None:

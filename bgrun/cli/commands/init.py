@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def init(project: Project, args: Args) -> int:
     """Handle `bgrun init`."""
-    from bgrun.setup import edits, starter
+    from bgrun.setup import edits, extras, starter
 
     start = starter.look(project, args.here, is_given=args.file is not None)
     wanted = list(_wanted(start, args))
@@ -37,6 +37,8 @@ def init(project: Project, args: Args) -> int:
     if not args.quiet:
         for line in _advice(project, start, is_written=not args.dry_run):
             output.note(line)
+        if (args.all or args.mcp) and not extras.is_installed("mcp"):
+            output.note(f"warning: bgrun mcp cannot run without the mcp extra: {extras.install_command('mcp')}")
     return EXIT_OK
 
 

@@ -32,8 +32,10 @@ def jobs(project: Project, args: Args) -> int:
 
 
 def _usage(job: api.jobs.JobSpec) -> str:
-    """Return how to start a job: required parameters plain, the others in brackets."""
+    """Return how to start a job: required parameters plain, the others and axes of a matrix in brackets."""
     words = [f"{p.name}=…" if p.required else f"[{p.name}={p.default}]" for p in job.params]
+    axes = (one for one in api.outline.params_of(job) if one.type == "matrix")
+    words += [f"[{axis.name}={'|'.join(axis.choices)}]" for axis in axes]
     return " ".join([f"start {job.name}", *words])
 
 

@@ -21,7 +21,8 @@ def stats(project: Project, args: Args) -> int:
     if args.json:
         output.document(api.documents.stats(found))
         return EXIT_OK
-    for line in format.table([_HEAD, *map(_row, found)]) if found else []:
+    rows = list(map(_row, found))
+    for line in format.fitted_table(_HEAD, rows, output.columns(), ("NEWEST", "P90", "RUNS", "MEDIAN")) if rows else []:
         output.out(line)
     if not found:
         output.note("no runs yet")
