@@ -152,8 +152,8 @@ def _client(root: Path, client: str, bgrun: str) -> Iterator[Check]:
     named = f"--mcp {client}"
     server = list(mcp_servers.changes(root, [client]))
     yield _found(root, client, "MCP server", server, f"{bgrun} init {named}", "missing")
-    told = [instructions.agents_file(root), *instructions.references(root, [client])]
-    wanted = [one for one in told if one.path.name == "AGENTS.md" or _leads(client, one.path)]
+    edits = [instructions.agents_file(root), *instructions.references(root, [client])]
+    wanted = [one for one in edits if one.path.name == "AGENTS.md" or _leads(client, one.path)]
     yield _found(root, client, "instructions", wanted, f"{bgrun} init --agents {named}", "missing")
     if client not in ("cursor", "vscode"):
         folder = instructions.SKILLS[0 if client in ("claude", "opencode") else 1]

@@ -215,8 +215,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._send_json(events[0][1])
 
-    def _send_json(self, told: Json) -> None:
-        out = json.dumps(told).encode()
+    def _send_json(self, document: Json) -> None:
+        out = json.dumps(document).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(out)))
@@ -231,8 +231,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for kind, data in events:
             head = f"event: {kind}\n" if kind else ""
-            told = data if isinstance(data, str) else json.dumps({**({"type": kind} if kind else {}), **data})
-            self.wfile.write(f"{head}data: {told}\n\n".encode())
+            document = data if isinstance(data, str) else json.dumps({**({"type": kind} if kind else {}), **data})
+            self.wfile.write(f"{head}data: {document}\n\n".encode())
         self.close_connection = True
 
 

@@ -1,4 +1,4 @@
-"""A test report and the log of the same run are told as one."""
+"""What a test report and the log of the same run say is combined."""
 
 from __future__ import annotations
 
