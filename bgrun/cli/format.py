@@ -106,7 +106,8 @@ def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> lis
     same = f"JOINED {run.run_id}: already {run.state} with the same command, parameters and git state"
     lines = [same if joined else _begun(run)]
     lines += [f"  {one.state} {one.run_id}" for one in runs]
-    return [*lines, f"LOG {path(run.log)}"]
+    never = not run.live and not run.started_at
+    return [*lines, log_line(run) if never else f"LOG {path(run.log)}"]
 
 
 def sparkline(values: Sequence[float]) -> str:

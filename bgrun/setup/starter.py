@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,9 @@ from bgrun.jobfile.project import JOB_FILE, Project, read_job_file
 from bgrun.jobfile.schema import schema_text
 from bgrun.setup import detection
 from bgrun.setup.detection import choice, job_file, tree
+from bgrun.setup.detection.node import MANAGERS
 from bgrun.setup.edits import Edit, edited
+from bgrun.system.reading import read_bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "bgjobs.schema.json"
 _VENVS = (".venv", "venv")
+_MOST_PACKAGE = 1 << 20
 
 
 class Start(NamedTuple):
@@ -140,6 +144,23 @@ def missing_programs(start: Start) -> list[Found]:
     folders = [str(directory / "bin") for directory in (above, *(start.root / name for name in _VENVS)) if directory]
     path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
     return [one for one in start.found if not _is_there(one.command.split()[0], start.root, path)]
+
+
+def missing_packages(start: Start) -> str:
+    """Return the command that installs the packages of package.json, if a detected job needs them and none is here.
+
+    Without them the tools that its scripts call, such as `tsc`, are not found.
+    """
+    managers = [one.command.split()[0] for one in start.found if one.command.split()[0] in MANAGERS.values()]
+    package = start.root / "package.json"
+    if not managers or any((start.root / name).exists() for name in ("node_modules", ".pnp.cjs")):
+        return ""
+    try:
+        declared = json.loads(read_bounded(str(package), _MOST_PACKAGE))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    kinds = ("dependencies", "devDependencies")
+    return f"{managers[0]} install" if isinstance(declared, dict) and any(declared.get(kind) for kind in kinds) else ""
 
 
 def _is_there(program: str, root: Path, path: str) -> bool:

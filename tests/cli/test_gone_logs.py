@@ -103,3 +103,10 @@ def test_the_whole_directory_of_logs_is_gone(bg: Cli, gone: Path) -> None:
     for command in ("logs", "latest", "report", "status", "follow"):
         assert "no run" in bg(command, "x", code=2).err
     assert not gone.exists()
+
+
+def test_a_start_that_is_skipped_names_no_log(bg: Cli) -> None:
+    bg.jobs("jobs: {sign: {command: ls, if: 'false'}}")
+    begun, log = bg("start", "sign").out.splitlines()
+    assert begun.startswith("SKIPPED sign_")
+    assert log == "LOG none: the run never started"

@@ -421,3 +421,28 @@ def test_a_second_init_says_what_it_would_add(bg: Cli) -> None:
     assert "make" not in said
     assert (bg.folder / "bgjobs.yaml").read_text() == text
     assert "not declared" not in bg("init", "-q").err
+
+
+def test_packages_that_are_not_installed_are_named_once(bg: Cli) -> None:
+    package = {"scripts": {"build": "tsc -p .", "test": "node --test"}, "devDependencies": {"typescript": "5"}}
+    write(bg.folder, package_DOT_json=json.dumps(package))
+    (bg.folder / "bin").mkdir()
+    (bg.folder / "bin" / "npm").symlink_to("/bin/true")
+    env = {"PATH": f"{bg.folder}/bin:{bg.env['PATH']}"}
+    warning = "warning: the packages of package.json are not installed: npm install\n"
+    assert bg("init", **env).err.count(warning) == 1
+    (bg.folder / "bgjobs.yaml").unlink()
+    (bg.folder / "node_modules").mkdir()
+    assert warning not in bg("init", **env).err
+    (bg.folder / "node_modules").rmdir()
+    (bg.folder / "bgjobs.yaml").unlink()
+    write(bg.folder, package_DOT_json=json.dumps({"scripts": package["scripts"]}))
+    assert warning not in bg("init", **env).err
+
+
+def test_pytest_is_not_offered_beside_a_job_of_unittest(bg: Cli) -> None:
+    write(bg.folder, test_cart_DOT_py="import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass\n")
+    bg.jobs("jobs: {tests: {command: python3 -m unittest -v}}\n")
+    assert "not declared" not in bg("init").err
+    bg.jobs("jobs: {lint: {command: ruff check}}\n")
+    assert "not declared: pytest_full" in bg("init").err

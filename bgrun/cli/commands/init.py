@@ -59,6 +59,8 @@ def _advice(project: Project, start: Start, *, is_written: bool) -> Iterator[str
         missing.setdefault(job.command.split()[0], []).append(job.name)
     for program, jobs in missing.items():
         yield f"warning: {program} is not installed; needed by {names(jobs)}"
+    if (install := starter.missing_packages(start)) and install.split()[0] not in missing:
+        yield f"warning: the packages of package.json are not installed: {install}"
     words = starter.next_step(start)
     yield f"next: {_program()} {' '.join(words)}{'' if words == ('jobs',) else ' --wait -t 50s'}"
 

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_UNITTEST = r"-m\s+unittest\b|\bmanage\.py\s+test\b"
 _MOST_TEXT = 10_000
 """How many characters of a script are searched for what it calls."""
 
@@ -57,8 +58,12 @@ def _is_needed(tool: Found, others: Iterable[Found]) -> bool:
 
 
 def is_run_by(one: Found, commands: Sequence[str]) -> bool:
-    """Return whether one of these commands runs what a job runs."""
-    return any(one.command in command or (one.called and re.search(one.called, command)) for command in commands)
+    """Return whether one of these commands runs what a job runs, or the same tests with the runner of Python itself."""
+    called = [one.called, _UNITTEST if one.command.startswith("pytest") else ""]
+    return any(
+        one.command in command or any(re.search(pattern, command) for pattern in called if pattern)
+        for command in commands
+    )
 
 
 def checks(found: Sequence[Found]) -> list[str]:
