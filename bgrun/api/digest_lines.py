@@ -16,7 +16,7 @@ def compared(digest: Digest) -> str:
     if found is None:
         return ""
     fixed = "" if found.fixed is None else f"{found.fixed} fixed"
-    if digest.run.succeeded:
+    if digest.run.succeeded and not digest.problems:
         return fixed if found.fixed else ""
     return ", ".join(filter(None, (f"{len(found.new)} new", fixed)))
 

@@ -13,7 +13,7 @@ from bgrun.logs import search as log_search
 from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.logs.history.comparison import tools_of
 from bgrun.logs.places import Places
-from bgrun.parsers.recognize import ATTEMPT
+from bgrun.parsers.recognize import ATTEMPT, merged
 from bgrun.parsers.shape import Problem
 from bgrun.store import masking, state
 from bgrun.wording import clipped
@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bgrun.logs.combine import Combined
     from bgrun.logs.history.comparison import Comparison, ToolRun
     from bgrun.logs.outputs import OutputValue
     from bgrun.model import RenderedJob, Run
@@ -37,7 +38,8 @@ class Digest(NamedTuple):
     """The summary of a run.
 
     counts: tests or problems by outcome, or None.
-    problems: the first problems, errors before warnings; of a limited digest new ones before others.
+    problems: the first problems, errors before warnings; of a limited digest new ones before others. Of a run that
+        succeeded they are warnings: what looks like an error did not fail it, and is left out with all others.
     more: how many problems there are beyond those.
     head, tail: lines of the log; `head` only if no problem explains the result.
     source: where the problems are from: `junit`, `log` or ''.
@@ -48,7 +50,7 @@ class Digest(NamedTuple):
     wrapped: whether the only problem is that a command failed, such as make's own error: the log lines tell more.
     outputs: what the run left of its declared outputs.
     tools: the tools that were recognized, with the number of their tests.
-    silent: the problems of a run that succeeded, which are kept only for comparisons.
+    silent: the problems of a run that succeeded, shown or not, for comparisons.
     complete: whether all of the log was searched, and each problem recognized and kept.
     clean: whether the work tree is known to have been clean during the run.
     made_by: a mark of the code that made this: another one may recognize other problems.
@@ -128,16 +130,17 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], d
     is_partial = bool(unsearched) and (not run.succeeded or bool(found.tests))
     later = f"for more of it: 'bgrun report {run.run_id}'" if deadline.was_missed else ""
     notes = [tried, note or "", *(unsearched if is_partial else ()), later if is_partial or note else ""]
+    shown = _of_success(found) if run.succeeded else found
     made = Digest(
         run=run,
-        counts=(found.tests if run.succeeded else found.counts) or None,
-        problems=() if run.succeeded else found.problems,
-        source="" if run.succeeded else found.source,
+        counts=shown.counts or None,
+        problems=shown.problems,
+        source=shown.source,
         note=masking.shown("; ".join(filter(None, notes)), known) or None,
         stall=stall.reason(at.log, time.time(), known) if run.state == "running" else None,
-        more=0 if run.succeeded else found.dropped,
-        unrecognized=0 if run.succeeded else found.missing,
-        wrapped=found.wrapped and not run.succeeded,
+        more=shown.dropped,
+        unrecognized=shown.missing,
+        wrapped=shown.wrapped,
         tools=tools_of(seen, report.counts if report else {}),
         silent=found.problems[:MOST_KEPT] if run.succeeded else (),
         complete=not (note or unsearched or found.missing or len(found.problems) > MOST_KEPT),
@@ -148,6 +151,15 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], d
     most = _TAIL if is_bare else _MOST_UNCLAIMED if made.needs_lines else max(_SHORT_TAIL, made.unclaimed)
     first = head[:_HEAD] if is_bare and len(tail) > _TAIL else ()
     return made.limited(MOST_KEPT)._replace(head=_shown(first), tail=_shown(tail[-most:]))
+
+
+def _of_success(found: Combined) -> Combined:
+    """Return what is shown of a run that succeeded: its tests, and its warnings if nothing looks like an error."""
+    if not found.problems or found.dropped or not all(one.mild for one in found.problems):
+        return found._replace(problems=(), counts=found.tests, missing=0, source="", wrapped=False, dropped=0)
+    warnings = found.counts.get("warnings", 0) - found.tests.get("warnings", 0)
+    dropped = max(0, warnings - len(found.problems) - found.missing)
+    return found._replace(counts=merged([found.tests, {"warnings": warnings}]), wrapped=False, dropped=dropped)
 
 
 def _excerpts(at: RunPaths, known: Sequence[Mark], attempts: int) -> tuple[str, list[str], list[str]]:

@@ -53,11 +53,8 @@ def _result_line(run: Run, digest: Digest) -> str:
 
 
 def _details(digest: Digest) -> Iterator[str]:
-    yield from (marks(digest, place) + problem_line(one) for place, one in enumerate(digest.problems))
-    if digest.more:
-        yield f"… {count(digest.more, 'more problem')}"
-    if digest.unrecognized:
-        yield f"… {digest.unrecognized} more not recognized"
+    if not digest.run.succeeded:  # the warnings of a success are counted in its result, and that is enough
+        yield from _problems(digest)
     yield from map(output_line, digest.outputs)
     yield from (f"  {line}" for line in (*(digest.head if digest.needs_lines else ()), *digest.last_lines))
     if digest.note:
@@ -65,6 +62,14 @@ def _details(digest: Digest) -> Iterator[str]:
     for part in digest.parts:
         yield _result_line(part.run, part)
         yield from _details(part)
+
+
+def _problems(digest: Digest) -> Iterator[str]:
+    yield from (marks(digest, place) + problem_line(one) for place, one in enumerate(digest.problems))
+    if digest.more:
+        yield f"… {count(digest.more, 'more problem')}"
+    if digest.unrecognized:
+        yield f"… {digest.unrecognized} more not recognized"
 
 
 def _progress(project: Project, run: Run) -> Iterator[str]:

@@ -85,7 +85,8 @@ def compare(now: Digest, before: Digest) -> Comparison | None:
             left[one.key] -= 1
         else:
             new.append(place)
-    return Comparison(before.run.run_id, () if now.run.succeeded else tuple(new), _fixed(now, before, +left))
+    is_shown = bool(now.problems) or not now.run.succeeded
+    return Comparison(before.run.run_id, tuple(new) if is_shown else (), _fixed(now, before, +left))
 
 
 def _can_be_compared(now: Digest, before: Digest) -> bool:
@@ -115,14 +116,19 @@ def _tool(problem: Problem) -> str:
 def _fixed(now: Digest, before: Digest, left: Mapping[tuple[str, ...], int]) -> int | None:
     """Return how many problems there are no longer; None if what had them may not have run to its end.
 
+    What was not shown of a run that succeeded is not fixed either.
+
     It is None, too, where nothing is gone, if a tool had problems of which that could not be known: a reader who
     once sees `0 fixed` takes its absence for an answer.
     """
-    every = _problems(before)
+    every = before.problems
+    if any(one.mild for one in every) and not all(one.mild for one in _problems(now)):
+        return None  # warnings are listed only where there are no errors
     gone = [one for one in every if one.key in left]
     if not all(_can_tell(name, now, before) for name in dict.fromkeys(map(_tool, every))):
         return None
-    return sum(left.values()) if all(_has_run(_tool(one), now, before) for one in gone) else None
+    has_run = all(_has_run(_tool(one), now, before) for one in gone)
+    return sum(left[key] for key in {one.key for one in gone}) if has_run else None
 
 
 def _can_tell(name: str, now: Digest, before: Digest) -> bool:
