@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bgrun import api
+from bgrun.mcp import texts
+
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
@@ -63,6 +66,8 @@ def test_a_partial_run_is_marked_wherever_it_is_shown(project: Cli) -> None:
     assert mark in project("wait", "checks").out
     listed = project("list", "checks").out.splitlines()
     assert [line.endswith(mark) for line in listed[1:]] == [True, False]
+    located = api.locate(str(project.folder))
+    assert texts.headline(api.references.latest(located, "checks")).endswith(mark), "as an agent reads it"
     stats = project.json("stats", "checks")["labels"][0]
     assert stats["runs"] == 1, "its result and its duration are not those of the group"
 
