@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bgrun.jobfile.project import Project
     from bgrun.logs.stream import Piece
     from bgrun.model import Run
+    from bgrun.parsers import bounded_regex
     from bgrun.store.store import Store
 
 FOLLOW_LOOK_S = 0.02
@@ -241,9 +242,8 @@ def read_page(project: Project, run: Run, since: str | None, wanted: LogRequest)
         UsageError: the pattern is none, the cursor is none or belongs to another run.
     """
     from bgrun.logs import pages
-    from bgrun.parsers import bounded_regex
 
-    pattern = bounded_regex.compiled(wanted.pattern) if wanted.pattern else None
+    pattern = _compiled(wanted.pattern) if wanted.pattern else None
     at = project.store.run(run.run_id)
     known = masking.parse((record.read_meta(at) or {}).get("secrets", ""))
     asked = pages.unpack(since, run.run_id).offset if since else 0
@@ -272,3 +272,15 @@ def _goes_on(store: Store, run_id: str) -> bool:
         return True
     run = store.read(run_id)
     return run is not None and run.live
+
+
+def _compiled(text: str) -> bounded_regex.Pattern:
+    """Return a regular expression for lines of a log; the hint of its error is the text with its signs escaped."""
+    from bgrun.parsers import bounded_regex as expressions
+
+    try:
+        return expressions.compiled(text)
+    except UsageError as error:
+        import re
+
+        raise UsageError(error.message, error.hint or f"to match it as it is, escape it: {re.escape(text)}") from error

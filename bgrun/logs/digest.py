@@ -13,6 +13,7 @@ from bgrun.logs import search as log_search
 from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.logs.history.comparison import tools_of
 from bgrun.logs.places import Places
+from bgrun.parsers import closing
 from bgrun.parsers.recognize import ATTEMPT, merged
 from bgrun.parsers.shape import Problem
 from bgrun.store import masking, state
@@ -124,7 +125,8 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], d
     attempts = state.parse_int(facts.get("attempts", "")) or 1
     seen, unsearched = log_search.search(at.log, known, job, attempts, deadline)
     found = combine.combined(report, seen, Places(facts.get("repo_dir", ""), job.working_dir, job.cmd))
-    tried, head, tail = _excerpts(at, known, attempts)
+    tried, *lines = _excerpts(at, known, attempts)
+    head, tail = (closing.without_advertisements(some) for some in lines)
     if seen.attempt.startswith(f"{tried} of "):
         tried = seen.attempt  # its beginning is too far from the end of the log to be read for the last lines
     is_partial = bool(unsearched) and (not run.succeeded or bool(found.tests))

@@ -55,13 +55,22 @@ _CLOSING = re.compile(
 """The last lines of tools, after their findings."""
 
 
+_ADVERTISEMENT = re.compile(r"npm notice(?: |$)")
+"""What npm prints about itself, whatever the script that it ran has done."""
+
+
+def without_advertisements(lines: Sequence[str]) -> list[str]:
+    """Return lines without those that are about a newer version of a tool."""
+    return [line for line in lines if not _ADVERTISEMENT.match(line)]
+
+
 def unclaimed(lines: Sequence[str]) -> int:
     """Return how many lines at the end of a log are another command's than the tools'. Pure.
 
     Args:
         lines: what follows the last line that a tool claims.
     """
-    left = [line for line in lines if line.strip()]
+    left = [line for line in without_advertisements(lines) if line.strip()]
     while left and left[0][0].isspace():  # the code below a finding
         del left[0]
     last = next((line for line in reversed(left) if not _WRAPPER.match(line)), "")

@@ -297,7 +297,9 @@ def test_logs(project: Cli) -> None:
     assert project("logs", "x", "--grep", "^1?7$").out == "7\n17\n"
     assert project("logs", "x", "--grep", "9", "-n", "1").out == "299\n"
     assert project.json("logs", "x", "-n", "1")["lines"] == ["300"]
-    assert "invalid regular expression" in project("logs", "x", "--grep", "(", code=2).err
+    shown = project("logs", "x", "--grep", "(", code=2).err
+    assert "invalid regular expression" in shown
+    assert "hint: to match it as it is, escape it: \\(\n" in shown
     assert project("logs", "x", "--grep", "^15$", "-C", "1").out == "14\n15\n16\n"
     assert project("logs", "x", "--head", "2").out == "1\n2\n"
     assert "cannot be combined" in project("logs", "x", "--head", "2", "--tail", "2", code=2).err

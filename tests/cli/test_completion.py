@@ -290,6 +290,15 @@ def test_zsh_whose_completion_system_is_set_up_afterwards(project: Cli, tmp_path
         shell.complete("bgrun sto", "bgrun stop")
 
 
+def test_zsh_lists_texts_in_a_column(project: Cli, tmp_path: Path) -> None:
+    with Session("zsh", path_of("zsh"), project, program(tmp_path / "programs")) as shell:
+        shell.run(INSTALL["zsh"])
+        shown = shell.complete("bgrun sta", "status")
+        rows = [line for line in shown.splitlines() if "  -- " in line]
+        assert {row.split()[0] for row in rows} == {"start", "stats", "status"}
+        assert len({row.index("  -- ") for row in rows}) == 1
+
+
 def test_zsh_loads_the_script_from_its_function_path(project: Cli, tmp_path: Path) -> None:
     with Session("zsh", path_of("zsh"), project, program(tmp_path / "programs")) as shell:
         shell.run(

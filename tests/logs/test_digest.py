@@ -358,3 +358,17 @@ def test_a_finding_counts_if_no_test_failed(tmp_path: Path) -> None:
 
 def test_of_a_command_named_as_a_test_runner_that_prints_no_tests_all_tools_are_recognized(tmp_path: Path) -> None:
     assert digest_of(tmp_path, FAKE, cmd="pytest").counts == {"errors": 1}
+
+
+NOTICE = "npm notice\nnpm notice New minor version of npm available! 10.1.0 -> 10.2.0\nnpm notice To update run: x\nnpm notice\n"
+
+
+def test_what_npm_says_of_itself_takes_no_line_of_the_cause(tmp_path: Path) -> None:
+    found = digest_of(tmp_path, f"one\ntwo\n{NOTICE}", cmd="npm run x")
+    assert (found.head, found.tail) == ((), ("one", "two"))
+    found = digest_of(tmp_path, f"{PROBLEM}{NOTICE}")
+    assert [one.file for one in found.problems] == ["x.py"]
+    assert found.unclaimed == 0
+    assert found.last_lines == ()
+    found = digest_of(tmp_path, f"{PROBLEM}sh: 1: deploy: not found\n{NOTICE}")
+    assert found.last_lines == ("sh: 1: deploy: not found",)

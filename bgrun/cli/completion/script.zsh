@@ -4,12 +4,22 @@
 # or write this script to a file _bgrun in a directory of $fpath.
 
 _bgrun() {
-    local tool=$words[1] line value skip
+    local tool=$words[1] line value shown skip
     local -a reply whole whole_shown begun begun_shown
+    local -i width=0 padded
     (( $+commands[$tool] )) || [[ -x ${~tool} ]] || tool=bgrun
     reply=("${(@f)$(_BGRUN_COMPLETE=zsh ${~tool} "${(@Q)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
     for line in $reply; do
+        # As wide as the longest value with a text, so that the texts stand in a column.
         value=${${line%%$'\t'*}[2,-1]}
+        [[ $line == [=+]*$'\t'?* ]] && (( $#value > width && $#value <= 40 )) && width=$#value
+    done
+    for line in $reply; do
+        value=${${line%%$'\t'*}[2,-1]} shown=$value
+        if [[ -n ${line#*$'\t'} ]]; then
+            (( padded = $#value > width ? $#value : width ))
+            shown="${(r.padded.)value}  -- ${line#*$'\t'}"
+        fi
         case $line in
             command\ *)
                 skip=$(( ${line#command } + 1 ))
@@ -27,8 +37,8 @@ _bgrun() {
                     files\ yaml*) _files -g '*.(yaml|yml)(-.)' ;;
                 esac
                 return ;;
-            '='*) whole+=("$value") whole_shown+=("$value${${line#*$'\t'}:+  -- ${line#*$'\t'}}") ;;
-            '+'*) begun+=("$value") begun_shown+=("$value${${line#*$'\t'}:+  -- ${line#*$'\t'}}") ;;
+            '='*) whole+=("$value") whole_shown+=("$shown") ;;
+            '+'*) begun+=("$value") begun_shown+=("$shown") ;;
         esac
     done
     _bgrun_add
