@@ -66,8 +66,8 @@ def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
 
 
 def _fits_type(error: Any) -> bool:
-    """Return whether the value has the type of a branch, which then is the intended one."""
-    return error.validator not in ("type", "const")
+    """Return whether the value has the type of a branch, which then is the intended one: what is wrong lies in it."""
+    return bool(error.path) or error.validator not in ("type", "const")
 
 
 def _unknown_keys(error: Any) -> list[str]:
@@ -127,7 +127,8 @@ def _needs_key(error: Any) -> tuple[str, str]:
 def _wrong_type(error: Any) -> tuple[str, str]:
     expected, found = error.validator_value, error.instance
     kinds = [expected] if isinstance(expected, str) else expected
-    hint = _short_form(tuple(error.absolute_path), found) or _type_hint(kinds, found)
+    path = tuple(error.absolute_path)
+    hint = _short_form(path, found) or _type_hint(kinds, found, is_item=bool(path) and isinstance(path[-1], int))
     return f"expected {_alternatives([_TYPES[kind] for kind in kinds])}, got {_shown(found)}", hint
 
 
@@ -143,9 +144,9 @@ def _short_form(path: tuple[str | int, ...], found: Any) -> str:
     return f"write it as `{{{key}: {value}}}`" if len(value) <= _LONGEST_VALUE else f"write it below `{key}:`"
 
 
-def _type_hint(kinds: list[str], found: Any) -> str:
+def _type_hint(kinds: list[str], found: Any, *, is_item: bool) -> str:
     if found is None:
-        return "write a value after the colon"
+        return "write a value, or remove the item" if is_item else "write a value after the colon"
     if "string" in kinds:
         return "write a single value" if isinstance(found, (dict, list)) else "quote the value"
     if kinds[0] == "array" and not isinstance(found, (dict, list)) and len(as_text(found)) <= _LONGEST_VALUE:
