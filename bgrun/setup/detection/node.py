@@ -31,12 +31,16 @@ _EVERYWHERE = {
 """How each manager runs a script in all packages of a workspace."""
 _EXECUTE = {"npm": "npx --no-install", "pnpm": "pnpm exec", "yarn": "yarn run", "bun": "bunx --no-install"}
 _TAKE_FILES = {
-    r"vitest( run)?( --?[\w=.-]+)*": "vitest run",
-    r"jest( --?[\w=.-]+)*": "jest --runTestsByPath",
-    r"mocha( --?[\w=.-]+)*": "mocha",
-    r"node --test( --?[\w=.-]+)*": "node --test",
+    "vitest( run)?": "vitest run {files}{options}",
+    "jest": "jest --runTestsByPath {files}{options}",
+    "mocha": "mocha {files}{options}",
+    "node --test": "node --test{options} {files}",
 }
-"""How a tool runs some files alone, by the scripts that call it with nothing but options."""
+"""How a tool runs some files alone, by the scripts that call it with nothing but options.
+
+The options stay, since without its configuration a test may pass. All but those of Node follow the files, which one
+with an optional value would take."""
+_OF_WHOLE_RUNS = re.compile(r"--(coverage|passWithNoTests)\b")
 _PLACEHOLDER = "no test specified"
 
 
@@ -79,9 +83,12 @@ def _purpose(name: str, scripts: dict[str, str], command: str) -> str:
 
 def _rerun(command: str, manager: str) -> tuple[str, ...]:
     """Return the line that reruns the files of failed tests, if a script only calls a tool that takes files."""
-    tool = next((tool for pattern, tool in _TAKE_FILES.items() if re.fullmatch(pattern, command)), "")
-    runner = "" if tool.startswith("node ") else f"{_EXECUTE[manager]} "
-    return (f"rerun: {runner}{tool} {{{{ failed_files }}}}",) if tool else ()
+    for call, form in _TAKE_FILES.items():
+        if found := re.fullmatch(rf"{call}(?P<options>( --?[\w=.-]+)*)", command):
+            options = "".join(f" {one}" for one in found["options"].split() if not _OF_WHOLE_RUNS.match(one))
+            runner = "" if form.startswith("node ") else f"{_EXECUTE[manager]} "
+            return (f"rerun: {runner}{form.format(files='{{ failed_files }}', options=options)}",)
+    return ()
 
 
 def _of_workspace(tree: Tree, manager: str, known: set[str]) -> Iterator[Found]:
