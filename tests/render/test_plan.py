@@ -107,7 +107,7 @@ def test_arguments_for_several_jobs_are_refused(job_file: JobFile) -> None:
         ("none", [], [], "no group named 'none'", "available groups: all"),
         ("lint", [], [], "no group named 'lint'", "'lint' is a job: start it with 'bgrun start lint'"),
         ("all", ["build"], [], "group 'all' has no job 'build'", "jobs in this group: deploy, lint"),
-        ("all", [], ["foo"], "invalid --param 'foo': expected KEY=VALUE", ""),
+        ("all", [], ["foo"], "invalid --param 'foo': expected KEY=VALUE", "give it a value: --param foo=VALUE"),
         ("all", [], ["foo=1"], "no job in group 'all' has a parameter 'foo'", "available parameters: level"),
     ],
 )
