@@ -183,6 +183,7 @@ def _judge_in_line(trial: Trial, name: str, act: str, code: int) -> None:
         trial.expect("wrong verdicts", act == "kill caller" and not begun, f"{name} ({act}): no record, and {begun}")
         return
     run = trial.ended(found[-1])
+    begun = trial.notes("begin", name)  # again: a supervisor may be killed just before the command's first word
     trial.stands_by_its_notes(run, name)
     allowed = {verdict(code)}
     if act == "kill command":
