@@ -2,7 +2,8 @@
 
 A coding agent repeats a call that was cut off, and its client may have been killed in the middle of one. A run is
 joined only if it does the same: the same scripts and parameters in the same state of the work tree. Computing that
-takes a call of git, so only starts that may be repeated record it, not those of the command line.
+takes a call of git, so only starts that may be repeated record it, not those of the command line. Outside a repository
+nothing tells whether files have changed, so that no run is joined there unless its job declares it.
 """
 
 from __future__ import annotations
@@ -48,10 +49,11 @@ def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (),
         BusyError: its concurrency group is full, and it must not be queued.
     """
     names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
-    key = _key(project, made)
-    plan = start.keyed(project, made)._replace(join_key=key)
-    engine.refuse_unsupported(engine.default(), plan)
+    plan = start.keyed(project, made)
     is_single = len(plan.nodes) == 1
+    key = _key(project, made) or (plan.nodes[0].job.join_key if is_single else "")
+    plan = plan._replace(join_key=key)
+    engine.refuse_unsupported(engine.default(), plan)
     if is_single:
         plan = plan._replace(nodes=tuple(node._replace(job=node.job._replace(join_key=key)) for node in plan.nodes))
     label = plan.nodes[0].job.label if is_single else start.title_of(names, plan)
@@ -87,7 +89,9 @@ def start_group(
 
 
 def _key(project: Project, plan: RenderedPlan) -> str:
-    return start.join_key((node.job for node in plan.nodes), git.state_of(project.root))
+    """Return what identical starts share, or '' outside a repository."""
+    state = git.state_of(project.root)
+    return start.join_key((node.job for node in plan.nodes), state) if state else ""
 
 
 def _attached(
@@ -100,7 +104,8 @@ def _attached(
     place = wanted if wanted and wanted.when_busy == "join" else Concurrency(label)
     with engine.default().single_flight(store, place):
         active = [run for run in _active(project, label) if not record.is_asked_to_end(store.run(run.run_id), run)]
-        same = [] if again else [run for run in active if (store.facts(run.run_id) or {}).get("join_key") == key]
+        equal = [run for run in active if key and (store.facts(run.run_id) or {}).get("join_key") == key]
+        same = [] if again else equal
         run = same[0] if same else launch()
     return Attached(run, bool(same), tuple(one for one in active if one.run_id != run.run_id))
 

@@ -98,6 +98,18 @@ def test_a_run_of_the_command_line_is_named(project: Cli, bgrun_bin: Path) -> No
     assert said.startswith(f"not joined, since args or files may differ: {run} ")
 
 
+@pytest.mark.parametrize(("job", "is_joined"), [("slow", False), ("group:all", False), ("said", True)])
+def test_outside_a_repository_only_what_declares_it_is_joined(
+    project: Cli, bgrun_bin: Path, job: str, is_joined: bool
+) -> None:
+    """Nothing tells there whether files have changed since the run began."""
+    (project.folder / ".git").rename(project.folder / "no_repository")
+    agent = Agent(project, bgrun_bin)
+    first, again = (agent.call("bgrun_start", job=job, wait_s=0) for _ in range(2))
+    assert again.startswith(JOINED) is is_joined
+    assert (run_in(again) == run_in(first)) is is_joined
+
+
 @pytest.mark.parametrize("job", ["group:all", "cells", "after", "said"])
 def test_every_kind_of_start(project: Cli, bgrun_bin: Path, job: str) -> None:
     async def work(client: Client) -> None:
