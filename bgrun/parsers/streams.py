@@ -96,23 +96,18 @@ class Stream:
         )
         return call._replace(found=tuple(found))
 
-    def _part(self, data: bytes, at: int) -> None:
+    def _part(self, data: bytes, at: int, *, is_plain: bool) -> None:
         """Give each line with a prefix to the stream of that prefix."""
         if self._depth == DEEPEST:
             return
         left = max(0, self._from - at)
-        lines: dict[bytes, tuple[list[int], list[bytes]]] = {}
-        for prefix, place, text in self._prefixes.lines(data[left:] if left else data, at + left, self.sieve.place):
-            if prefix not in lines:
-                lines[prefix] = ([], [])
-            places, texts = lines[prefix]
-            places.append(place)
-            texts.append(text)
-        for prefix, (places, texts) in lines.items():
-            if prefix not in self._parts and len(self._every) < MOST:
-                self._parts[prefix] = self._behind(prefix)
-            if prefix in self._parts:
-                self._parts[prefix].sieve.feed_lines(texts, places)
+        lines = data[left:] if left else data
+        for part in self._prefixes.parts(lines, at + left, self.sieve.place, is_lazy=not self._depth):
+            if part.name not in self._parts and len(self._every) < MOST:
+                self._parts[part.name] = self._behind(part.name)
+            if part.name in self._parts:
+                sieve = self._parts[part.name].sieve
+                sieve.feed_lines(part.texts, part.places, is_plain=is_plain and part.is_of_block)
 
     def _behind(self, prefix: bytes) -> Stream:
         makers, show, held = self._args

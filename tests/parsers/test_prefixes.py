@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.parsers import streams, terminal
+from bgrun.parsers import prefixes, streams, terminal
 from bgrun.parsers.prefixes import Prefixes, directory
 from bgrun.parsers.recognize import Recognized, Recognizer
 from bgrun.store import masking
 from tests.parsers.test_tools import CASES, recognized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PYTEST = next(case for case in CASES if case.name == "pytest/styles_9_2")
 JEST = next(case for case in CASES if case.name == "jest/jest30")
@@ -133,9 +138,18 @@ def test_a_secret_that_begins_in_the_prefix_is_masked() -> None:
 # --- what is no prefix ----------------------------------------------------------------------------
 
 
-def parted(*lines: str) -> list[tuple[str, str]]:
+def rows(known: Prefixes, lines: Iterable[str], at: int = 0) -> list[tuple[int, str, str]]:
+    """Return the place, the prefix and the rest of each line with a prefix, in order."""
     data = "".join(f"{line}\n" for line in lines).encode()
-    return [(name.decode(), text.decode()) for name, _, text in Prefixes().lines(data, 0, lambda at: at)]
+    found = []
+    for part in known.parts(data, at, lambda at: at, is_lazy=True):
+        places = part.places() if callable(part.places) else part.places
+        found += zip(places, [part.name.decode()] * len(places), map(bytes.decode, part.texts), strict=True)
+    return sorted(found)
+
+
+def parted(*lines: str) -> list[tuple[str, str]]:
+    return [(name, text) for _, name, text in rows(Prefixes(), lines)]
 
 
 @pytest.mark.parametrize(
@@ -182,15 +196,37 @@ def test_of_very_many_prefixes_some_are_parted() -> None:
     assert len(recognizer._stream._every) == streams.MOST
 
 
-@given(
-    st.lists(st.sampled_from(["[0] a", "[1] b", "web: c", "api: d", "plain", "", "05:00:00 e", "web: 05:00:00 f"])),
-    st.integers(1, 30),
-)
+TEXTS = """
+[0] a|[1] b|[0]|[0] │ d|[0]: e|web: c|web$ c|web:test: d|web  │ e|web │|api: d|plain||error: bad
+05:00:00 e|[2026-11-26T05:00:00Z] g|Nov 26 05:00:00 h|web: 05:00:00 f
+"""
+LINES = st.lists(st.sampled_from(TEXTS.strip().replace("\n", "|").split("|")), max_size=40)
+
+
+@given(LINES, st.integers(1, 30))
 def test_it_is_the_same_in_small_pieces(lines: list[str], size: int) -> None:
-    whole = list(Prefixes().lines("".join(f"{line}\n" for line in lines).encode(), 0, lambda at: at))
-    prefixes, at, pieces = Prefixes(), 0, []
+    known, at, pieces = Prefixes(), 0, []
     for start in range(0, len(lines), size):
-        data = "".join(f"{line}\n" for line in lines[start : start + size]).encode()
-        pieces += list(prefixes.lines(data, at, lambda at: at))
-        at += len(data)
-    assert pieces == whole
+        some = lines[start : start + size]
+        pieces += rows(known, some, at)
+        at += len("".join(f"{line}\n" for line in some))
+    assert sorted(pieces) == rows(Prefixes(), lines)
+
+
+@given(LINES)
+def test_lines_split_at_once_are_those_that_are_split_one_by_one(lines: list[str]) -> None:
+    at_once = rows(Prefixes(), lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefixes, "_MOST_AT_ONCE", -1)
+        assert rows(Prefixes(), lines) == at_once
+
+
+@pytest.mark.parametrize("prefix", ["web  | ", "05:00:00 ", "web  | 05:00:00 "])
+@pytest.mark.parametrize("size", [1000, 1 << 16])
+def test_a_finding_behind_a_prefix_is_where_its_line_begins(prefix: str, size: int) -> None:
+    lines = [f"{prefix}line {number} of a program" for number in range(1500)]
+    for place in (0, 700, 701, 1499):
+        lines[place] = f"{prefix}src/a.c:{place + 1}:2: error: bad"
+    log = "".join(f"{line}\n" for line in lines)
+    starts = [log.index(f"{prefix}src/a.c:{place + 1}:") for place in (0, 700, 701, 1499)]
+    assert [one.at for one in read(log.encode(), size).found] == starts

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from itertools import accumulate
+from typing import Protocol
 
 from bgrun.parsers.sifting import stems
 
@@ -27,6 +29,34 @@ _WINDOW = 8 << 10
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\([0-9A-Z])")
 
 
+class Watch(Protocol):
+    """Gets all lines after the parsers, without escape sequences, and their position.
+
+    is_plain: whether no stem is in them; lines may begin with a start all the same.
+    """
+
+    def __call__(self, data: bytes, at: int, /, *, is_plain: bool) -> None:
+        """Read lines."""
+
+
+class _Segment:
+    """Lines that are parts of another log; where they are is found only if a parser gets one of them."""
+
+    def __init__(self, at: int, lines: Sequence[bytes], places: Sequence[int] | Callable[[], Sequence[int]]) -> None:
+        self.at = at
+        self._lines = lines
+        self._offsets: list[int] = []
+        self._places = places
+
+    def place(self, at: int) -> int:
+        """Return where the line at a position is in the other log."""
+        if callable(self._places):
+            self._places = self._places()
+        if not self._offsets:
+            self._offsets = [0, *accumulate(len(line) + 1 for line in self._lines)]
+        return self._places[min(bisect_right(self._offsets, at - self.at), len(self._places)) - 1]
+
+
 class Sieve:
     """Splits a log that comes in blocks, and feeds parsers.
 
@@ -34,7 +64,7 @@ class Sieve:
         makers: make the parsers; again at each `restart`.
         show: turns the bytes of a line into clean text with secrets masked.
         held: how many bytes of a line are held at most.
-        watch: gets all lines after the parsers, without escape sequences, and their position.
+        watch: gets all lines, too.
     """
 
     def __init__(
@@ -42,14 +72,14 @@ class Sieve:
         makers: Sequence[Callable[[], Parser]],
         show: Callable[[bytes], str],
         held: int = MOST_BYTES,
-        watch: Callable[[bytes, int], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._makers = makers
         self._show = show
         self._held = held
         self._watch = watch
-        self._offsets: list[int] = []
-        self._places: list[int] = []
+        self._segments: list[_Segment] = []
+        self._is_plain = False
         self.parsers: list[Parser] = []
         self._inside: set[int] = set()
         self._fed_to: list[int] = []
@@ -78,21 +108,31 @@ class Sieve:
             overwritten = self._rest.rstrip(b"\r").rfind(b"\r") + 1
             self._rest = self._rest[overwritten : overwritten + self._held]
 
-    def feed_lines(self, lines: Sequence[bytes], places: Sequence[int]) -> None:
-        """Read lines that are parts of another log, where they begin at other places."""
-        old = bisect_right(self._offsets, max(0, self._at - _CONTEXT)) - 1
+    def feed_lines(
+        self,
+        lines: Sequence[bytes],
+        places: Sequence[int] | Callable[[], Sequence[int]],
+        *,
+        is_plain: bool = False,
+    ) -> None:
+        """Read lines that are parts of another log.
+
+        Args:
+            lines: the lines without their line feeds.
+            places: where they begin in the other log, or what finds that.
+            is_plain: whether no stem is in them.
+        """
+        old = bisect_right(self._segments, max(0, self._at - _CONTEXT), key=lambda one: one.at) - 1
         if old > 0:
-            del self._offsets[:old], self._places[:old]
-        at = self._at
-        for line, place in zip(lines, places, strict=True):
-            self._offsets.append(at)
-            self._places.append(place)
-            at += len(line) + 1
-        self._lines(b"\n".join([*lines, b""]))
+            del self._segments[:old]
+        self._segments.append(_Segment(self._at, lines, places))
+        self._lines(b"\n".join([*lines, b""]), is_plain=is_plain)
 
     def place(self, at: int) -> int:
         """Return where the line at a position is in the log of which these lines are a part."""
-        return self._places[bisect_right(self._offsets, at) - 1] if self._offsets else at
+        if not self._segments:
+            return at
+        return self._segments[bisect_right(self._segments, at, key=lambda one: one.at) - 1].place(at)
 
     def end(self) -> None:
         """Read the last line, which has no line feed."""
@@ -114,31 +154,35 @@ class Sieve:
             data = self._before[at - start :].partition(b"\n")[2]
         return [self._show(line) for line in data.split(b"\n")[:-1]]
 
-    def _lines(self, data: bytes) -> None:
-        """Read whole lines."""
+    def _lines(self, data: bytes, *, is_plain: bool = False) -> None:
+        """Read whole lines, in which no stem is if they are plain."""
         if b"\x1b" in data:
             data = _ESCAPES.sub(b"", data)
         at, place = 0, self._at
+        self._is_plain = True
         while at < len(data):
             if self._may_leap:
                 reached, end = self.parsers[next(iter(self._inside))].leap(data, at)
+                self._is_plain = self._is_plain and reached == at
                 self._passed(data[at:reached])
-                self._searched(data[reached:end])
+                self._searched(data[reached:end], is_plain=is_plain)
                 at = end
             else:
                 end = data.find(b"\n", at + _WINDOW) + 1 or len(data)
-                at += self._searched(data[at:end], until_leap=True)
+                at += self._searched(data[at:end], is_plain=is_plain, until_leap=True)
         if self._watch:
-            self._watch(data, place)
+            self._watch(data, place, is_plain=self._is_plain)
 
     @property
     def _may_leap(self) -> bool:
         return len(self._inside) == 1 and not self._leaping.isdisjoint(self._inside)
 
-    def _searched(self, data: bytes, *, until_leap: bool = False) -> int:
+    def _searched(self, data: bytes, *, is_plain: bool, until_leap: bool = False) -> int:
         """Read whole lines, those that parsers may need; return how many bytes, which may be fewer `until_leap`."""
         at = 0
-        for start, judged in self._stems.hits(data):
+        hits, has_stems = self._stems.hits(data, is_plain=is_plain)
+        self._is_plain = self._is_plain and not has_stems
+        for start, judged in hits:
             at = self._inner(data, at, start)
             at = self._line(data, start, judged)
             if until_leap and self._inside and self._may_leap:

@@ -77,8 +77,13 @@ class Stems:
         """Whether a parser needs every line."""
         return self._always != 0
 
-    def hits(self, data: bytes) -> list[tuple[int, int]]:
-        """Return the start of each line that parsers may need, and what it is judged by, in whole lines."""
+    def hits(self, data: bytes, *, is_plain: bool = False) -> tuple[list[tuple[int, int]], bool]:
+        """Return the start of each line that parsers may need, and what it is judged by; and whether a stem is in any.
+
+        Args:
+            data: whole lines.
+            is_plain: whether no stem is in them, so that only their beginnings are searched.
+        """
         found: dict[int, int] = {}
         if self._always:
             at = 0
@@ -86,11 +91,14 @@ class Stems:
                 found[at] = self._always
                 at = data.index(b"\n", at) + 1
         self._add_begun(data, found)
+        if is_plain:
+            return sorted(found.items()), False
         is_ascii = data.isascii()
+        has_stems = False
         for search in self._searches:
             if not is_ascii or search.is_ascii:
-                search.add(data, found)
-        return sorted(found.items())
+                has_stems = search.add(data, found) or has_stems
+        return sorted(found.items()), has_stems
 
     def readers(self, judged: int, raw: bytes) -> Sequence[int]:
         """Return the numbers of the parsers that need a line."""
@@ -179,12 +187,12 @@ class _Search:
         self._stems = stems
         self._known: dict[bytes, int] = {}
 
-    def add(self, data: bytes, found: dict[int, int]) -> None:
-        """Add the lines that may have one of the stems."""
+    def add(self, data: bytes, found: dict[int, int]) -> bool:
+        """Add the lines that may have one of the stems; return whether any has this part of one."""
         part, known = self._part, self._known
         size = len(part)
         start = end = -1
-        at = data.find(part)
+        first = at = data.find(part)
         while at >= 0:
             near = data[at - _NEAR : at + size + _NEAR] if at >= _NEAR else _padded(data[: at + size + _NEAR], at)
             judged = known.get(near)
@@ -195,6 +203,7 @@ class _Search:
                     start, end = data.rfind(b"\n", 0, at) + 1, data.index(b"\n", at)
                 found[start] = found.get(start, 0) | judged
             at = data.find(part, at + size)
+        return first >= 0
 
     def _judge(self, near: bytes) -> int:
         before, after = near[:_NEAR], near[_NEAR + len(self._part) :]
