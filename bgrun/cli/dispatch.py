@@ -45,13 +45,17 @@ def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str
     handler = getattr(__import__(module, fromlist=[function]), function)
     if not command.in_project:
         return int(handler(None, Args({**values, "extra_args": tuple(extra_args)})))
-    project, here = located(values)
+    project, here = located(values, is_new=command.makes_job_file)
     args = Args({**values, "extra_args": tuple(extra_args), "here": here})
     return int(handler(project, args))
 
 
-def located(values: Mapping[str, Any]) -> tuple[api.Project, str]:
+def located(values: Mapping[str, Any], *, is_new: bool = False) -> tuple[api.Project, str]:
     """Return the project that the options of a command line mean, and the directory to run in.
+
+    Args:
+        values: the values of the project options.
+        is_new: whether the job file that they name need not exist yet.
 
     Raises:
         UsageError: the directory does not exist.
@@ -59,7 +63,7 @@ def located(values: Mapping[str, Any]) -> tuple[api.Project, str]:
     here, job_file = _here(values["directory"]), values["file"]
     if job_file and values["directory"]:
         job_file = os.path.join(here, job_file)
-    return api.locate(here, job_file), here
+    return api.locate(here, job_file, is_new=is_new), here
 
 
 def _here(directory: str | None) -> str:

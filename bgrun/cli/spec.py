@@ -61,6 +61,7 @@ class Command(NamedTuple):
     tail: how `--` and what follows it stand in the usage line, or empty where nothing may follow.
     aliases: other names, which people type who know them from other tools.
     in_project: whether its handler is called with the project of the current directory, or with None.
+    makes_job_file: whether the job file that is named on the command line need not exist yet.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Command(NamedTuple):
     tail: str = ""
     aliases: tuple[str, ...] = ()
     in_project: bool = True
+    makes_job_file: bool = False
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -437,8 +439,9 @@ COMMANDS = (
         "Set up",
         "Initialize a project: job file, agents, editors",
         "Initialize a project: write bgjobs.yaml from the tests, linters and build targets found here. Options "
-        "add configuration for coding agents and editors. Existing files are merged, never replaced.",
-        ("bgrun init --dry-run", "bgrun init --agents --mcp claude", "bgrun init --all"),
+        "add configuration for coding agents and editors. Existing files are merged, never replaced. --file names a "
+        "job file to write, for a directory that is no package of its own.",
+        ("bgrun init --dry-run", "bgrun init --agents --mcp claude", "bgrun init -f web/bgjobs.yaml"),
         "bgrun.cli.commands.init:init",
         (),
         (
@@ -474,6 +477,7 @@ COMMANDS = (
             Option("dry_run", ("--dry-run",), "Show the changes as a diff without writing them."),
             QUIET._replace(help="Do not report the written files."),
         ),
+        makes_job_file=True,
     ),
     Command(
         "doctor",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from os.path import dirname, isfile, join, lexists, normpath
+from os.path import dirname, isdir, isfile, join, lexists, normpath
 
 from bgrun.errors import JobFileError, NoJobFileError, UsageError
 from bgrun.light import NamedTuple
@@ -37,15 +37,25 @@ class Project(NamedTuple):
     here: str = ""
 
 
-def locate(start: str, job_file: str | None = None) -> Project:
+def locate(start: str, job_file: str | None = None, *, is_new: bool = False) -> Project:
     """Return the project that the directory `start` belongs to.
 
     Its root is the directory of the job file; without one the top of the git work tree, or else `start`.
+
+    Args:
+        start: the directory.
+        job_file: the path of the job file, or None for the nearest one.
+        is_new: whether the given job file need not exist yet; the directory for it has to.
 
     Raises:
         NoJobFileError: the given job file does not exist.
         UsageError: the log directory would be the project itself.
     """
+    if job_file is not None and is_new and not lexists(job_file):
+        root = os.path.realpath(dirname(job_file) or os.curdir)
+        if not isdir(root):
+            raise UsageError(f"directory {dirname(job_file)} does not exist", "check the path given to --file")
+        return Project(root, join(root, os.path.basename(job_file)), Store(join(root, LOG_DIR)), start)
     if job_file is not None and not isfile(job_file):
         reason = "is not a regular file" if lexists(job_file) else "does not exist"
         raise NoJobFileError(f"job file {job_file} {reason}", "check the path given to --file")

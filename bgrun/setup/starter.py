@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bgrun.jobfile.loader import load
-from bgrun.jobfile.project import JOB_FILE, Project, read_job_file
+from bgrun.jobfile.project import JOB_FILE, Project, find_job_file, read_job_file
 from bgrun.jobfile.schema import schema_text
 from bgrun.setup import detection
 from bgrun.setup.detection import choice, job_file, tree
@@ -33,16 +33,21 @@ _MOST_PACKAGE = 1 << 20
 class Start(NamedTuple):
     """What a project can be set up with.
 
-    root: the directory to set up.
-    job_file: its job file, or None.
+    path: the path of its job file.
+    exists: whether that is there already.
     found: the jobs that were detected in it.
     venv: the path of a virtual environment in a directory above, or ''.
     """
 
-    root: Path
-    job_file: Path | None
+    path: Path
+    exists: bool
     found: tuple[Found, ...]
     venv: str = ""
+
+    @property
+    def root(self) -> Path:
+        """The directory to set up."""
+        return self.path.parent
 
     @property
     def group(self) -> str:
@@ -62,7 +67,7 @@ def look(project: Project, here: str, *, is_given: bool = False) -> Start:
     path = Path(project.job_file) if is_given and project.job_file else root / JOB_FILE
     seen = tree.read(root)
     found = tuple(detection.jobs(seen))
-    return Start(root, path if path.is_file() else None, found, _venv_above(root) if found else "")
+    return Start(path, path.is_file(), found, _venv_above(root) if found else "")
 
 
 def _root(here: Path, top: Path) -> Path:
@@ -91,12 +96,12 @@ def edits(start: Start, *, schema: bool) -> Iterator[Edit]:
     """
     if schema:
         yield edited(start.root / SCHEMA, lambda _: schema_text("bgjobs"))
-    if start.job_file:
-        load(start.job_file)
-        text = read_job_file(str(start.job_file)).decode("utf-8")
-        yield Edit(start.job_file, text, text)
+    if start.exists:
+        load(start.path)
+        text = read_job_file(str(start.path)).decode("utf-8")
+        yield Edit(start.path, text, text)
     else:
-        yield edited(start.root / JOB_FILE, lambda _: _text(start, SCHEMA if schema else ""))
+        yield edited(start.path, lambda _: _text(start, SCHEMA if schema else ""))
 
 
 def _text(start: Start, schema: str) -> str:
@@ -110,16 +115,21 @@ def _text(start: Start, schema: str) -> str:
 
 def job_names(start: Start) -> list[str]:
     """Return the names of the declared jobs, or of those that the first job file would declare."""
-    return list(load(start.job_file).jobs) if start.job_file else [one.name for one in start.found]
+    return list(load(start.path).jobs) if start.exists else [one.name for one in start.found]
 
 
 def undeclared(start: Start) -> list[Found]:
     """Return the detected jobs that the existing job file has not, by name or by what they run."""
-    if start.job_file is None:
+    if not start.exists:
         return []
-    declared = load(start.job_file)
+    declared = load(start.path)
     texts = [job.command if isinstance(job.command, str) else " ".join(job.command) for job in declared.jobs.values()]
     return [one for one in start.found if one.name not in declared.jobs and not choice.is_run_by(one, texts)]
+
+
+def job_file_above(start: Start) -> str | None:
+    """Return the path of the nearest job file above, of a project that can include this one; or None."""
+    return find_job_file(str(start.root.parent))
 
 
 def name_of(start: Start) -> str:

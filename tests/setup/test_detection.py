@@ -406,7 +406,28 @@ def test_a_package_of_a_monorepo_gets_its_own_job_file(bg: Cli) -> None:
     bg.jobs("include: {web: packages/web/bgjobs.yaml}\njobs: {own: {command: 'true'}}\n")
     assert "web.pnpm_test" in bg("jobs", "-q").out.split()
     write(bg.folder, docs__Makefile="build:\n\tx\n")
-    assert "bgjobs.yaml unchanged" in bg("init", cwd=bg.folder / "docs").err, "a directory that is no package"
+    said = bg("init", cwd=bg.folder / "docs").err
+    assert "bgjobs.yaml unchanged" in said, "a directory that is no package"
+    assert said.endswith(" init -f bgjobs.yaml\n")
+
+
+def test_any_directory_of_a_monorepo_can_have_a_job_file_of_its_own(bg: Cli) -> None:
+    bg.jobs("jobs: {own: {command: 'true'}}\n")
+    docs = write(bg.folder / "docs", Makefile="build:\n\ttrue\n")
+    said = bg("init", "-f", "docs/bgjobs.yaml").err
+    assert "wrote docs/bgjobs.yaml" in said
+    assert "to reach these jobs from bgjobs.yaml, add: include: {docs: docs/bgjobs.yaml}" in said
+    assert said.endswith(" -f docs/bgjobs.yaml start make_build --wait -t 50s\n")
+    assert bg("jobs", "-q", cwd=docs).out == "make_build\n"
+    (docs / "bgjobs.yaml").unlink()
+    for words, cwd in (("-f", "bgjobs.yaml"), docs), (("-C", "docs", "-f", "bgjobs.yaml"), bg.folder):
+        step = bg(*words, "init", "--dry-run", cwd=cwd)
+        assert "make build" in step.out
+        assert bg(*words, "init", cwd=cwd).err.partition("next: ")[2]
+        assert "bgjobs.yaml unchanged" in bg(*words, "init", cwd=cwd).err
+        (docs / "bgjobs.yaml").unlink()
+    assert "directory nowhere does not exist" in bg("init", "-f", "nowhere/x.yaml", code=2).err
+    assert "does not exist" in bg("jobs", "-f", "docs/bgjobs.yaml", code=2).err, "only init makes one"
 
 
 def test_a_package_uses_the_environment_of_the_repository(bg: Cli) -> None:

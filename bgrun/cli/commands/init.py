@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, UnknownNameError
 from bgrun.wording import names
@@ -35,24 +36,25 @@ def init(project: Project, args: Args) -> int:
             done = "wrote" if edit.before is None else "changed"
             output.note(f"{done} {name}" if edit.changes else f"{name} unchanged")
     if not args.quiet:
-        for line in _advice(project, start, is_written=not args.dry_run):
+        for line in _advice(start, args):
             output.note(line)
         if (args.all or args.mcp) and not extras.is_installed("mcp"):
             output.note(f"warning: bgrun mcp cannot run without the mcp extra: {extras.install_command('mcp')}")
     return EXIT_OK
 
 
-def _advice(project: Project, start: Start, *, is_written: bool) -> Iterator[str]:
+def _advice(start: Start, args: Args) -> Iterator[str]:
     """Yield what to do next: what is not declared yet, what is not installed, and a first command."""
     from bgrun.setup import starter
 
     for job in starter.undeclared(start):
         yield f"not declared: {job.name}: {job.command}"
-    if start.job_file or not is_written:
+    if start.exists and not args.file and args.here != str(start.root):
+        yield f"for a job file of this directory alone: {_bgrun(args.directory)} init -f {start.path.name}"
+    if start.exists or args.dry_run:
         return
-    above = project.job_file
-    if above and os.path.dirname(above) != str(start.root):
-        own = os.path.relpath(start.root / os.path.basename(above), os.path.dirname(above))
+    if above := starter.job_file_above(start):
+        own = os.path.relpath(start.path, os.path.dirname(above))
         yield f"to reach these jobs from {os.path.relpath(above)}, add: include: {{{starter.name_of(start)}: {own}}}"
     missing: dict[str, list[str]] = {}
     for job in starter.missing_programs(start):
@@ -62,15 +64,19 @@ def _advice(project: Project, start: Start, *, is_written: bool) -> Iterator[str
     if (install := starter.missing_packages(start)) and install.split()[0] not in missing:
         yield f"warning: the packages of package.json are not installed: {install}"
     words = starter.next_step(start)
-    yield f"next: {_program()} {' '.join(words)}{'' if words == ('jobs',) else ' --wait -t 50s'}"
+    found = api.locate(args.here).job_file if not args.directory else None
+    named = (args.directory, args.file) if args.directory or found != str(start.path) else (None, None)
+    yield f"next: {_bgrun(*named)} {' '.join(words)}{'' if words == ('jobs',) else ' --wait -t 50s'}"
 
 
-def _program() -> str:
-    """Return how bgrun can be called here."""
+def _bgrun(directory: str | None = None, job_file: str | None = None) -> str:
+    """Return how bgrun can be called here, for a directory and a job file other than the nearest."""
     import shlex
     import shutil
 
-    return "bgrun" if shutil.which("bgrun") else f"{shlex.quote(sys.executable)} -m bgrun"
+    program = ["bgrun"] if shutil.which("bgrun") else [sys.executable, "-m", "bgrun"]
+    options = [*(["-C", directory] if directory else []), *(["-f", job_file] if job_file else [])]
+    return shlex.join([*program, *options])
 
 
 def _wanted(start: Start, args: Args) -> Iterator[Edit]:
