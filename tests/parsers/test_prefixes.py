@@ -209,7 +209,7 @@ def test_it_is_the_same_in_small_pieces(lines: list[str], size: int) -> None:
     for start in range(0, len(lines), size):
         some = lines[start : start + size]
         pieces += rows(known, some, at)
-        at += len("".join(f"{line}\n" for line in some))
+        at += len("".join(f"{line}\n" for line in some).encode())
     assert sorted(pieces) == rows(Prefixes(), lines)
 
 
