@@ -18,6 +18,8 @@ _COMMENT = re.compile(r"^# ?(.*)$")
 _ERROR = re.compile(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
 _COUNTED = {"fail": "failed", "cancelled": "cancelled", "pass": "passed", "skipped": "skipped", "skip": "skipped",
             "todo": "todo"}  # fmt: skip
+_MOST_OTHERS = 1000
+"""How many lines may follow a result that is in no plan: it was printed by something else."""
 
 
 class _Stream:
@@ -30,6 +32,10 @@ class _Stream:
         self.start = self.end = at
         self.has_version = has_version
         self.plan: int | None = None
+        self.is_over = False
+        self._is_in_order = False
+        self._first = ""
+        self._others = 0
         self.results = 0
         self.failed: list[Failed] = []
         self._counts = {"failed": 0, "passed": 0, "skipped": 0, "todo": 0}
@@ -62,7 +68,8 @@ class _Stream:
     @property
     def is_sure(self) -> bool:
         """Whether it is a stream, and not some lines that look like it."""
-        return bool(self.results) and (self.has_version or self.plan == self.results or "failed" in self._totals)
+        is_planned = (self.is_complete and self._first == "1") or (self._is_in_order and self.results > 1)
+        return bool(self.results) and (self.has_version or is_planned or "failed" in self._totals)
 
     @property
     def is_complete(self) -> bool:
@@ -83,8 +90,11 @@ class _Stream:
         """Read a line; return whether the next one may be of this stream."""
         start = line.lstrip(" ")[:1]
         if start == "1" and (plan := _PLAN.match(line)):
+            self._is_in_order = self._is_in_order or not (plan[1] or self.results)
             self.plan = self.plan if plan[1] else int(plan[2])
         elif start in ("o", "n") and (result := _RESULT.match(line)):
+            if self.is_over:
+                return False  # another program printed it
             self._result(result, at)
         elif start != "#":
             if start == "}" and self._names and line.strip() == "}":
@@ -103,12 +113,18 @@ class _Stream:
         else:
             return self._other(line)
         self.end = at
+        self._others = 0
         return True
 
     def _other(self, line: str) -> bool:
         """Read a line that says nothing of results; return whether the next one may."""
-        self._detail(line)
-        return not self.is_complete or line.startswith(("#", " ")) or (not line and not self._is_failed)
+        self._others += 1
+        is_own = line.startswith(("#", " ")) or (not line and not self._is_failed)
+        is_lost = self._others > _MOST_OTHERS and not self.has_version and self.plan is None
+        self.is_over = is_lost or (self.is_complete and not is_own)
+        if not self.is_over:
+            self._detail(line)
+        return not self.is_over
 
     def _leave(self, indent: int) -> None:
         while self._names and self._names[-1][0] >= indent:
@@ -137,7 +153,9 @@ class _Stream:
             is_back = (len(result[3]), result[3]) < (len(self._number), self._number)
             self._number, self._is_last_failed = result[3], bool(result[2] and not directive and not result[5])
         path = (*(one for _, one in self._names), directive[1] if directive else name)
+        self._first = self._first or ("" if indent else result[3])
         self.results += not indent
+        self._is_in_order = self._is_in_order and (bool(indent) or result[3] == str(self.results))
         if result[5]:
             self._names.append((indent, name))
         elif directive:
@@ -162,6 +180,7 @@ class Tap(Parser):
     starts = (
         "TAP version 1",
         "not ok ",
+        "ok 1 ",
         r"1\.\.",
         "# pass ",
         "# fail ",
@@ -193,7 +212,8 @@ class Tap(Parser):
         return result is not None and self._may_begin(result[3])
 
     def _may_begin(self, number: str) -> bool:
-        return not self._stream or (number == "1" and self._stream.is_complete and not self._stream.has_version)
+        stream = self._stream
+        return not stream or (number == "1" and (stream.is_over or stream.is_complete) and not stream.has_version)
 
     def _end(self) -> None:
         """Report what is known of a stream, if it is one."""

@@ -142,10 +142,17 @@ FAILED (failures=1)
 def test_what_follows_the_panic_of_a_program_is_the_next_tools(end: str) -> None:
     seen = read(PANIC + end + UNITTEST)
     assert [(call.tool, dict(call.counts)) for call in seen.calls] == [
-        ("go", {"failed": 1, "errors": 0}),
+        ("go", {"failed": 0, "errors": 1}),
         ("unittest", {"failed": 1, "passed": 3}),
     ]
     assert [one.problem.message for one in seen.found] == ["panic: no such store", "AssertionError: 3 != 4"]
+
+
+def test_a_panic_without_a_test_is_an_error() -> None:
+    """`go run` has no tests; in a package it came before the first one."""
+    for log in (PANIC + "exit status 2\n", PANIC + "FAIL\texample.com/x\t0.007s\nFAIL\n"):
+        seen = read(log)
+        assert (dict(seen.counts), [one.problem.test for one in seen.found]) == ({"errors": 1}, [False])
 
 
 def test_a_million_tests_that_passed_are_not_read_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bgrun.parsers.recognize import Recognized
 from tests.conftest import TOP
 from tests.parsers.test_tools import recognized
@@ -114,6 +116,31 @@ def test_a_line_like_a_result_before_a_stream_of_tap_is_not_of_it() -> None:
         assert dict(seen.counts) == {"failed": 1, "passed": 2}
         assert [one.problem.message for one in seen.found] == ["`false' failed"]
     assert dict(read("not ok 1 adds\nok 2 works\n1..2\n").counts) == {"failed": 1, "passed": 1}  # the plan may be last
+
+
+@pytest.mark.parametrize(
+    "tap",
+    [
+        "1..2\nok 1 works\nnot ok 2 adds\n",
+        "ok 1 works\nnot ok 2 adds\n1..2\n",
+        "TAP version 13\n1..2\nok 1 works\nnot ok 2 adds\n",
+    ],
+)
+@pytest.mark.parametrize("stray", ["not ok 3 x\n", "uploading\nnot ok 3 x\n", "uploading\nok 3 x\nok 17\nnot ok 404\n"])
+def test_a_line_like_a_result_after_a_stream_of_tap_keeps_what_it_counted(tap: str, stray: str) -> None:
+    seen = read(tap + stray)
+    assert [one.problem.id for one in seen.found][:1] == ["adds"]
+    if stray.startswith("uploading"):
+        assert (dict(seen.counts), len(seen.found)) == ({"failed": 1, "passed": 1}, 1)
+
+
+def test_a_stream_of_tap_that_was_cut_has_what_it_had_printed() -> None:
+    """bats prints its plan first; it was killed."""
+    seen = read(
+        "1..60\nok 1 works\nnot ok 2 adds\n# (in test file tests/a.bats, line 3)\n#   `false' failed\nok 3 lo\n"
+    )
+    assert dict(seen.counts) == {"failed": 1, "passed": 2}
+    assert [one.problem.file for one in seen.found] == ["tests/a.bats"]
 
 
 def test_lines_like_results_are_no_stream_of_tap() -> None:

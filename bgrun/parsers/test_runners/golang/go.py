@@ -198,7 +198,7 @@ class Go(Parser):
         self.at = now
         for problem, at in problems:
             self.report(problem, SURE, at)
-        errors = sum(1 for problem, _ in problems if problem.phase)
+        errors = sum(1 for problem, _ in problems if problem.phase or not problem.test)
         self.finish({**package.counts, "failed": len(problems) - errors, "errors": errors}, len(problems))
 
     def _compile(self, error: re.Match[str]) -> None:

@@ -194,7 +194,8 @@ class Package:
             yield Problem(file, line, name, message, test=True), self._at.get(name, at)
         if panic and culprit not in failed:
             file, line = panic.place
-            yield Problem(file, line, culprit or None, panic.text, test=True), at
+            # Without a test it is a program's own (`go run`), or a package's before its first test.
+            yield Problem(file, line, culprit or None, panic.text, test=bool(culprit)), at
 
     @property
     def unfinished(self) -> str | None:
