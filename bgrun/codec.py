@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _imp
 import marshal
 
 TYPE_CHECKING = False
@@ -71,6 +72,15 @@ def digest(data: bytes, salt: bytes = b"") -> bytes:
     except ImportError:
         from hashlib import blake2b
     return blake2b(data, digest_size=16, salt=salt).digest()
+
+
+def mark(data: bytes) -> str:
+    """Return what tells these bytes from others that were not made to resemble them: 64 bits of SipHash, twice.
+
+    Python marks its own bytecode so (PEP 552). Unlike `digest` this loads no library, which takes a third of a
+    millisecond.
+    """
+    return "".join(_imp.source_hash(key, data).hex() for key in (1, 2))
 
 
 def _plain(value: Any) -> Any:

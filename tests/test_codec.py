@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from bgrun import codec
@@ -36,3 +40,26 @@ def test_a_plan_comes_back_with_its_classes(job: RenderedJob) -> None:
 def test_what_has_not_the_fields_of_its_class_is_refused(raw: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):
         codec.restore(RenderedJob, raw)
+
+
+def test_a_mark_is_of_the_bytes_alone(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from bgrun import codec; print(codec.mark(b'jobs: {}'), codec.mark(b'jobs: {}\\n'))",
+    ]
+    root = Path(__file__).parent.parent
+    marks = {
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(root), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    (found,) = marks
+    one, other = found.decode().split()
+    assert one != other
+    assert len(one) == len(other) == 32

@@ -91,7 +91,7 @@ def load_plan(project: Project, request: PlanRequest) -> Made:
 def _source(project: Project, raw: bytes, request: PlanRequest) -> tuple[Any, ...]:
     """Return what a plan is made from, apart from its recorded inputs."""
     # A hash of the job file, which may contain secrets.
-    return (codec.digest(raw), project.root, code_mark(), tuple(os.uname())[::4], tuple(request))
+    return (codec.mark(raw), project.root, code_mark(), tuple(os.uname())[::4], tuple(request))
 
 
 def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: bytes, request: PlanRequest) -> Made:
@@ -159,7 +159,7 @@ def _entry(request: PlanRequest) -> str:
     Requests with the same name would only replace each other's entries.
     """
     text = "\0".join([request.kind, *request.words, "", *request.more])
-    return codec.digest(text.encode("utf-8", "surrogateescape")).hex()
+    return codec.mark(text.encode("utf-8", "surrogateescape"))
 
 
 # --- the entries ----------------------------------------------------------------------------------
