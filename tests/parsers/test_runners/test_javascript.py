@@ -135,7 +135,7 @@ def test_a_line_like_a_result_after_a_stream_of_tap_keeps_what_it_counted(tap: s
 
 
 def test_a_stream_of_tap_that_was_cut_has_what_it_had_printed() -> None:
-    """bats prints its plan first; it was killed."""
+    """Bats prints its plan first; it was killed."""
     seen = read(
         "1..60\nok 1 works\nnot ok 2 adds\n# (in test file tests/a.bats, line 3)\n#   `false' failed\nok 3 lo\n"
     )
