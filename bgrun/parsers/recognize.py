@@ -6,6 +6,7 @@ Every parser reads the log once; then their claims are settled.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from time import thread_time
 from typing import NamedTuple
 
@@ -44,7 +45,8 @@ class Recognized(NamedTuple):
     @property
     def found(self) -> list[Found]:
         """Each problem once, in the order of the log."""
-        return list(_once(sorted((one for call in self.calls for one in call.found), key=lambda one: one.at)))
+        every = ((one, number) for number, call in enumerate(self.calls) for one in call.found)
+        return list(_once(sorted(every, key=lambda pair: pair[0].at)))
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -239,11 +241,20 @@ def _without(call: Findings, left: Sequence[Found]) -> Findings:
     return call._replace(found=tuple(left), counts=counted(left, call.dropped), total=None)
 
 
-def _once(every: Iterable[Found]) -> Iterator[Found]:
-    """Yield each test once, and each other finding of a line once."""
+def _once(every: Iterable[tuple[Found, int]]) -> Iterator[Found]:
+    """Yield each test once, and each other finding of a line as often as the same call of a tool has it.
+
+    Args:
+        every: what was found, each with the number of its call.
+    """
     seen = set()
-    for one in every:
-        key = (one.base, one.problem.key, None if one.problem.test else one.problem.line)
+    times: Counter[tuple[object, ...]] = Counter()
+    for one, call in every:
+        key: tuple[object, ...] = (one.base, one.problem.key)
+        if not one.problem.test:
+            key = (*key, one.problem.line)
+            times[(call, *key)] += 1
+            key = (*key, times[(call, *key)])
         if key not in seen:
             seen.add(key)
             yield one

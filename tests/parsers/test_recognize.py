@@ -50,6 +50,15 @@ def test_the_totals_of_a_tool_within_another_do_not_count() -> None:
     assert settled(outer, inner._replace(start=11, end=12)) == [("a", [9]), ("b", [])]
 
 
+def test_what_a_tool_finds_twice_in_a_line_is_listed_twice_and_what_it_repeats_once() -> None:
+    lines = "".join(f"  1:{column}  error  Expected '==='  eqeqeq\n" for column in (3, 9))
+    log = f"/a.js\n{lines}\n✖ 2 problems (2 errors, 0 warnings)\n"
+    for text in (log, log * 2):
+        recognizer = Recognizer(lambda raw: raw.decode())
+        recognizer.feed(text.encode())
+        assert [one.problem.column for one in recognizer.result().found] == [3, 9]
+
+
 def test_a_wrapper_counts_only_if_nothing_else_failed() -> None:
     wrapper = call("make", WRAPPER, 9)
     assert settled(wrapper) == [("make", [9])]
