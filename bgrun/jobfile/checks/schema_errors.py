@@ -60,14 +60,31 @@ def _explained(file: str, document: Document, error: Any) -> Iterator[Fault]:
     elif "propertyNames" in error.absolute_schema_path:
         yield document.fault(file, (*path, str(error.instance)), *_invalid_name(error))
     elif error.validator == "anyOf" and error.context:
-        yield from _explained(file, document, max(error.context, key=lambda one: (_fits_type(one), relevance(one))))
+        meant = max(error.context, key=lambda one: (_fits_type(one), _known_keys(error, one), relevance(one)))
+        for one in error.context:
+            if one is meant or (_fits_type(meant) and _branch(one) == _branch(meant)):
+                yield from _explained(file, document, one)
     elif error.validator != "oneOf" or isinstance(error.instance, dict):  # else its type is the error
         yield document.fault(file, path, *_message(error))
 
 
 def _fits_type(error: Any) -> bool:
     """Return whether the value has the type of a branch, which then is the intended one: what is wrong lies in it."""
+    if error.validator == "anyOf" and not error.path:
+        return any(map(_fits_type, error.context))
     return bool(error.path) or error.validator not in ("type", "const")
+
+
+def _branch(error: Any) -> Any:
+    """Return the place of the alternative that an error is of."""
+    return error.relative_schema_path[0]
+
+
+def _known_keys(error: Any, one: Any) -> int:
+    """Return how many keys of the value an alternative knows, or nearly so, one of whose errors is given."""
+    known = _resolved(error.validator_value[_branch(one)]).get("properties", ())
+    keys = error.instance if known and isinstance(error.instance, dict) else ()
+    return sum(key in known or bool(nearest_names(key, known)) for key in keys)
 
 
 def _unknown_keys(error: Any) -> list[str]:
@@ -90,10 +107,15 @@ def _key_hint(key: str, known: Mapping[str, Any]) -> str:
 
 
 def _example(one: Mapping[str, Any]) -> str:
+    examples = _resolved(one).get("examples", ())
+    return next((text if isinstance(text, str) else json.dumps(text) for text in examples), "")
+
+
+def _resolved(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a schema, or the one that it refers to."""
     while "$ref" in one:
         one = schema("bgjobs")["definitions"][one["$ref"].rpartition("/")[2]]
-    examples = one.get("examples", ())
-    return next((text if isinstance(text, str) else json.dumps(text) for text in examples), "")
+    return one
 
 
 def _message(error: Any) -> tuple[str, str]:
@@ -193,8 +215,8 @@ _MESSAGES = {
     "type": _wrong_type,
     "enum": _not_a_choice,
     "const": lambda error: (
-        f"expected {error.validator_value!r}, got {_shown(error.instance)}",
-        f"write {error.validator_value!r}",
+        f"expected {as_text(error.validator_value)}, got {_shown(error.instance)}",
+        f"write {as_text(error.validator_value)}",
     ),
     "pattern": _wrong_pattern,
     "minItems": lambda _: ("must not be empty", "add an item, or remove the key"),
