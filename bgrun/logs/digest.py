@@ -5,6 +5,8 @@ It is limited in size, however large the log is.
 
 from __future__ import annotations
 
+import os
+import re
 import time
 
 from bgrun.light import NamedTuple
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 1000
 """How many problems of a run are kept, for comparisons with other runs."""
+_MOST_ELSE = 40
+"""How many characters a line of the log has, besides those of a problem, that need not be shown with it."""
 _TAIL, _SHORT_TAIL, _HEAD, _MOST_UNCLAIMED = 12, 3, 3, 5
 
 
@@ -91,9 +95,12 @@ class Digest(NamedTuple):
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        """The last lines of the log that are shown: those that no tool printed may tell the cause."""
+        """The last lines of the log that are shown: those that no tool printed may tell the cause.
+
+        A line that is a problem already is not repeated.
+        """
         if self.needs_lines:
-            return self.tail
+            return tuple(line for line in self.tail if not (self.wrapped and _is_known(line, self.problems)))
         return self.tail[-self.unclaimed :] if self.unclaimed and not self.run.succeeded else ()
 
     def limited(self, most: int) -> Digest:
@@ -108,6 +115,15 @@ class Digest(NamedTuple):
         new = tuple(sorted(to.get(place, place) for place in fresh))
         flaky = tuple(sorted((to.get(place, place), run_id) for place, run_id in self.flaky))
         return found._replace(comparison=self.comparison._replace(new=new), flaky=flaky)
+
+
+def _is_known(line: str, problems: Sequence[Problem]) -> bool:
+    """Return whether a line of the log says what one of the problems does, and hardly more."""
+    return any(
+        one.message and all(part in line for part in parts) and len(line) <= sum(map(len, parts)) + _MOST_ELSE
+        for one in problems
+        for parts in [[*filter(None, (one.message, one.id, os.path.basename(one.file or ""), str(one.line or "")))]]
+    )
 
 
 def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], deadline: Deadline = NEVER) -> Digest:
@@ -152,7 +168,7 @@ def of_run(at: RunPaths, run: Run, job: RenderedJob, facts: Mapping[str, str], d
     is_bare = made.needs_lines and (made.wrapped or not made.problems)
     most = _TAIL if is_bare else _MOST_UNCLAIMED if made.needs_lines else max(_SHORT_TAIL, made.unclaimed)
     first = head[:_HEAD] if is_bare and len(tail) > _TAIL else ()
-    return made.limited(MOST_KEPT)._replace(head=_shown(first), tail=_shown(tail[-most:]))
+    return made.limited(MOST_KEPT)._replace(head=_shown(first, run.run_id), tail=_shown(tail[-most:], run.run_id))
 
 
 def _of_success(found: Combined) -> Combined:
@@ -186,5 +202,7 @@ def of_group(run: Run, parts: Sequence[Digest], most: int) -> Digest:
     return Digest(run, parts=tuple(kept))
 
 
-def _shown(lines: Sequence[str]) -> tuple[str, ...]:
-    return tuple(clipped(line) for line in lines if line.strip())
+def _shown(lines: Sequence[str], run_id: str) -> tuple[str, ...]:
+    """Return lines that are not empty; what the shell of the job script says is as if bgrun said it."""
+    ours = re.compile(rf".*/jobs/{re.escape(run_id)}\.sh: (?:line )?[0-9]+: ")
+    return tuple(clipped(ours.sub("bgrun: ", line, count=1)) for line in lines if line.strip())

@@ -104,20 +104,25 @@ def exec_words(argv: Sequence[str]) -> str:
 
     `exec` keeps builtins and functions out. A path does not need it, and bash's `exec` would expand a leading
     `~` and change the name by which the program was called ($0). Quotes keep a path from being an assignment.
-    No builtin begins with a dash, and not every shell accepts `exec --`. A program that does not exist is reported
-    here: the shell would name its own command and the line of the job script.
+    No builtin begins with a dash, and not every shell accepts `exec --`. A program that does not exist or cannot be
+    executed is reported here: the shell would name its own command and the line of the job script.
     """
     if "/" in argv[0]:
         path = _in_quotes(argv[0]) if "=" in argv[0] else quoted(argv[0])
-        return f"[ -e {path} ] || {_not_found(argv[0])}; {' '.join([path, *map(quoted, argv[1:])])}"
+        checks = (
+            f"[ -e {path} ] || {_ended(argv[0], 'not found', 127)}",
+            f"[ ! -d {path} ] || {_ended(argv[0], 'Is a directory', 126)}",
+            f"[ -x {path} ] || {_ended(argv[0], 'Permission denied', 126)}",
+        )
+        return "; ".join((*checks, " ".join([path, *map(quoted, argv[1:])])))
     if argv[0].startswith("-"):
         return f"command -- {join(argv)}"
-    return f"command -v {quoted(argv[0])} >/dev/null || {_not_found(argv[0])}; exec {join(argv)}"
+    return f"command -v {quoted(argv[0])} >/dev/null || {_ended(argv[0], 'not found', 127)}; exec {join(argv)}"
 
 
-def _not_found(name: str) -> str:
-    """Return the commands that end a subshell as a shell does that finds no program."""
-    return f"{{ printf '%s\\n' {quoted(f'bgrun: {name}: not found')} >&3; exit 127; }}"
+def _ended(name: str, why: str, code: int) -> str:
+    """Return the commands that end a subshell as a shell does that cannot execute a program."""
+    return f"{{ printf '%s\\n' {quoted(f'bgrun: {name}: {why}')} >&3; exit {code}; }}"
 
 
 def env_words(argv: Sequence[str]) -> str:

@@ -138,15 +138,32 @@ def test_where_a_command_runs(bg: Cli) -> None:
     assert ran_in(" | ") == "sub"
 
 
-@pytest.mark.parametrize(("name", "expected"), [("nosuchcmd", "nosuchcmd"), ("./nosuch", "./nosuch"), ("a'b", "a'b")])
-def test_a_program_that_does_not_exist_is_named_without_the_insides_of_the_script(
-    bg: Cli, name: str, expected: str
+@pytest.mark.parametrize(
+    ("name", "why", "code"),
+    [
+        *((name, "not found", 127) for name in ("nosuchcmd", "./nosuch", "a'b")),
+        ("./plain", "Permission denied", 126),
+        ("./folder", "Is a directory", 126),
+    ],
+)
+def test_a_program_that_cannot_run_is_named_without_the_insides_of_the_script(
+    bg: Cli, name: str, why: str, code: int
 ) -> None:
+    (bg.folder / "plain").write_text("true\n")
+    (bg.folder / "folder").mkdir()
     bg.jobs(f'jobs: {{j: {{command: ["{name}", x]}}}}\n')
-    bg("run", "x", "--exit-code", "--", name, "x", code=127)
-    bg("start", "j", "--exit-code", code=127)
+    bg("run", "x", "--exit-code", "--", name, "x", code=code)
+    bg("start", "j", "--exit-code", code=code)
     for label in ("x", "j"):
-        assert bg("logs", label).out == f"bgrun: {expected}: not found\n"
+        assert bg("logs", label).out == f"bgrun: {name}: {why}\n"
+
+
+def test_a_summary_names_no_line_of_the_job_script(bg: Cli) -> None:
+    (bg.folder / "bad.sh").write_text("#!/nowhere/sh\n")
+    (bg.folder / "bad.sh").chmod(0o755)
+    bg("run", "x", "--wait", "--", "./bad.sh", code=1)
+    (line,) = bg.json("report", "x")["digest"]["tail"]
+    assert line.startswith("bgrun: ./bad.sh: ")
 
 
 def test_a_start_names_the_runs_that_it_started(bg: Cli) -> None:

@@ -47,6 +47,7 @@ def test_a_wrapper_counts_only_alone_and_then_the_log_is_shown(bg: Cli) -> None:
     digest = failed(bg, "echo preparing; echo 'make: *** [Makefile:2: test] Error 1'")
     assert named(digest) == [("Makefile", 2, "test")]
     assert digest["tail"] == ["preparing", "make: *** [Makefile:2: test] Error 1"]
+    assert bg("report", "x").out.splitlines()[2:-1] == ["Makefile:2 test: Error 1", "  preparing"]
     assert "  preparing\n" in bg("report", "x").out
 
 

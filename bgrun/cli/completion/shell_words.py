@@ -91,8 +91,12 @@ def _is_bare(raw: str, place: int) -> bool:
 
 
 def quoted(text: str, quote: str) -> str:
-    """Return a text as it is typed after an open quote, or without one if `quote` is empty."""
+    """Return a text as it is typed after an open quote, or without one if `quote` is empty.
+
+    In double quotes bash would expand `!x` from its history, and keep a backslash before it: that stands outside.
+    """
     if quote == "'":
         return text.replace("'", "'\\''")
     special = '\\"$`' if quote else _SPECIAL
-    return "".join(f"\\{char}" if char in special else char for char in text)
+    escaped = "".join(f"\\{char}" if char in special else char for char in text)
+    return escaped.replace("!", '"\\!"') if quote else escaped
