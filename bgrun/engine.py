@@ -92,7 +92,7 @@ class Title(NamedTuple):
     """Describes the group run of a plan.
 
     label: its label. cmd: what a person typed. group: the name of the group. script: returns the text of its job
-    script from the run IDs of its jobs. join_key: two starts with the same one do the same work; '' joins none.
+    script from the run IDs of its jobs. join_key, work_key: as in `RenderedJob`.
     """
 
     label: str
@@ -100,6 +100,7 @@ class Title(NamedTuple):
     group: str
     script: Callable[[Sequence[str]], str]
     join_key: str = ""
+    work_key: str = ""
 
 
 class Submitted(NamedTuple):

@@ -93,7 +93,8 @@ class RenderedJob(NamedTuple):
     junit: a glob of the test reports that the job writes, relative to its working directory, or ''.
     progress: names of built-in progress patterns, or regular expressions. outputs: what to keep of its files.
     only_failed_of: the run whose failed tests alone it runs, or ''. only_failed: which of them.
-    join_key: two starts with the same one do the same work; '' for a job that no start joins.
+    join_key: two starts with the same one do the same work on the same files; '' where that is not recorded.
+    work_key: two starts with the same one do the same work if the files are the same; '' for a job that none joins.
     any_shell: the script was just rendered and behaves the same in every POSIX shell.
     """
 
@@ -121,6 +122,7 @@ class RenderedJob(NamedTuple):
     outputs: tuple[Output, ...] = ()
     only_failed_of: str = ""
     only_failed: str = ""
+    work_key: str = ""
 
 
 class Node(NamedTuple):
@@ -140,7 +142,7 @@ class RenderedPlan(NamedTuple):
 
     wanted: the places of the nodes that were given by name; the others are their dependencies.
     only: the labels of its jobs, if these are only a part of its group's.
-    join_key: that of the plan's own run, as in `RenderedJob`.
+    join_key, work_key: those of the plan's own run, or of its only one, as in `RenderedJob`.
     """
 
     nodes: tuple[Node, ...]
@@ -149,6 +151,7 @@ class RenderedPlan(NamedTuple):
     fail_fast: bool = False
     join_key: str = ""
     only: tuple[str, ...] = ()
+    work_key: str = ""
 
 
 class RunPlan(NamedTuple):

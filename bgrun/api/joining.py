@@ -1,12 +1,17 @@
 """Start what may have been started before: join the active run of an identical start instead of running it twice.
 
 A coding agent repeats a call that was cut off, and its client may have been killed in the middle of one. A run is
-joined only if it does the same: the same scripts and parameters in the same state of the work tree. Computing that
-takes a call of git, so only starts that may be repeated record it, not those of the command line. Outside a repository
-nothing tells whether files have changed, so that no run is joined there unless its job declares it.
+joined only if it does the same: the same scripts and parameters (the work key) on the same files. Every declared start
+records the first, which costs it nothing. Whether files have changed since is asked when a start may join: the commit
+is the same, and no file of the work tree was written after the run was claimed. What has left the work tree shows in
+its directories alone, and runs write there, too. So starts that may be repeated also record the state of the work tree
+beforehand (the join key), which takes a call of git: then the directories do not count. Outside a repository nothing
+tells whether files have changed, so that no run is joined there unless its job declares it.
 """
 
 from __future__ import annotations
+
+import os
 
 from bgrun import engine
 from bgrun.api import plan_cache, start
@@ -14,7 +19,7 @@ from bgrun.api.runs import active_of
 from bgrun.light import NamedTuple
 from bgrun.model import Concurrency
 from bgrun.store import index, record
-from bgrun.system import git
+from bgrun.system import clock, git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,14 +105,43 @@ def _attached(
     """Launch, or join an active run with this label and key. No start of the label looks for one at the same time."""
     store = project.store
     store.make()
-    wanted = plan.nodes[0].job.concurrency if len(plan.nodes) == 1 else None
-    place = wanted if wanted and wanted.when_busy == "join" else Concurrency(label)
+    place = _declares_join(plan) or Concurrency(label)
     with engine.default().single_flight(store, place):
         active = [run for run in _active(project, label) if not record.is_asked_to_end(store.run(run.run_id), run)]
-        equal = [run for run in active if key and (store.facts(run.run_id) or {}).get("join_key") == key]
-        same = [] if again else equal
-        run = same[0] if same else launch()
+        same = None if again else next((run for run in active if _does_the_same(project, run, plan, key)), None)
+        run = same or launch()
     return Attached(run, bool(same), tuple(one for one in active if one.run_id != run.run_id))
+
+
+def _does_the_same(project: Project, run: Run, plan: RenderedPlan, key: str) -> bool:
+    """Return whether an active run does what a plan with this join key would do now."""
+    known = project.store.facts(run.run_id) or {}
+    is_recorded = bool(key) and known.get("join_key") == key
+    if is_recorded and _declares_join(plan):
+        return True
+    if not is_recorded and not (plan.work_key and known.get("work_key") == plan.work_key):
+        return False
+    commit, moment = known.get("git_sha", ""), _claimed(project, run)
+    if not commit or moment is None or git.facts(project.root).sha != commit:
+        return False
+    return git.is_unchanged_since(project.root, moment, names_too=not is_recorded)
+
+
+def _declares_join(plan: RenderedPlan) -> Concurrency | None:
+    """Return the concurrency group of the only job of a plan if it declares that starts join its run, or None."""
+    wanted = plan.nodes[0].job.concurrency if len(plan.nodes) == 1 else None
+    return wanted if wanted and wanted.when_busy == "join" else None
+
+
+def _claimed(project: Project, run: Run) -> git.Moment | None:
+    """Return when a run was claimed, after which its command began to read files; None if that is unknown."""
+    try:
+        script = os.lstat(project.store.run(run.run_id).script)
+    except OSError:
+        return None
+    begun = clock.epoch(run.started_at) if run.started_at else None
+    written = script.st_mtime_ns if begun is None else min(script.st_mtime_ns, int(begun * 1e9))
+    return git.Moment(script.st_dev, written)
 
 
 def _active(project: Project, label: str) -> list[Run]:

@@ -119,9 +119,16 @@ def _make(project: Project, job_file: JobFile | None, request: PlanRequest, reco
 
     if request.kind == "group":
         name, *only = request.words
-        return Made((name,), expand.expand_group(job_file, name, recorded, only, request.more))
+        return Made((name,), _keyed(expand.expand_group(job_file, name, recorded, only, request.more)))
     requests = expand.requests_of(job_file, request.words, request.more)
-    return Made(tuple(one.name for one in requests), expand.expand_jobs(job_file, requests, recorded))
+    return Made(tuple(one.name for one in requests), _keyed(expand.expand_jobs(job_file, requests, recorded)))
+
+
+def _keyed(plan: RenderedPlan) -> RenderedPlan:
+    """Return a plan with its work key: once for all starts that take it from the cache."""
+    from bgrun.render.work_key import work_key
+
+    return plan._replace(work_key=work_key(plan))
 
 
 def _command_template(

@@ -235,11 +235,16 @@ def start_group(
     return project.store.existing(launched.own)
 
 
+def _with_work_key(node: Node, key: str) -> Node:
+    return node._replace(job=node.job._replace(work_key=key)) if key else node
+
+
 def overridden(plan: RenderedPlan, overrides: Overrides | None) -> RenderedPlan:
-    """Return a plan with the overrides of a start."""
+    """Return a plan with the overrides of a start; one that they change does not do the work of a plain start."""
     given = overrides or Overrides()
     most, fast = given.max_parallel or plan.max_parallel, given.fail_fast or plan.fail_fast
-    return plan._replace(max_parallel=most, fail_fast=fast)
+    is_same = (most, fast) == (plan.max_parallel, plan.fail_fast)
+    return plan._replace(max_parallel=most, fail_fast=fast, work_key=plan.work_key if is_same else "")
 
 
 def launch_node(project: Project, node: Node, owner: Engine | None = None) -> Run:
@@ -263,7 +268,10 @@ def launch(
         return group_script.parallel(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
-    title = engine.Title(label, cmd, label, script, plan.join_key) if always or len(plan.nodes) > 1 else None
+    if not always and len(plan.nodes) == 1:
+        (node,) = plan.nodes
+        return _submit(project, plan._replace(nodes=(_with_work_key(node, plan.work_key),)), owner)
+    title = engine.Title(label, cmd, label, script, plan.join_key, plan.work_key)
     return _submit(project, plan, owner, title)
 
 

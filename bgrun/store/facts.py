@@ -80,6 +80,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **_as_json("progress", job.progress),
         **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
+        **({"work_key": job.work_key} if job.work_key else {}),
         **({"engine": origin.engine} if origin.engine != LOCAL else {}),
     }
 

@@ -98,7 +98,8 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
 
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:
     kept = plan.nodes[0].job.retention if plan.nodes else Retention()
-    job = RenderedJob(title.label, "", title.cmd, "", origin.repo_dir, retention=kept, join_key=title.join_key)
+    job = RenderedJob(title.label, "", title.cmd, "", origin.repo_dir, retention=kept)
+    job = job._replace(join_key=title.join_key, work_key=title.work_key)
     known = facts.of_run(own, job, origin) | {"group": title.group} | facts.of_bounds(plan)
     return GroupPlan(str(own), title.label, known, plan.max_parallel, plan.fail_fast, kept)
 

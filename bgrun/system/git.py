@@ -88,6 +88,46 @@ def clean_tree(directory: str) -> Tree | None:
     return Tree(before.sha, changed, moved) if facts(directory) == before else None
 
 
+class Moment(NamedTuple):
+    """When a file was written, by the clock of its file system.
+
+    device: the file system. at_ns: nanoseconds since the epoch.
+    """
+
+    device: int
+    at_ns: int
+
+
+def is_unchanged_since(directory: str, moment: Moment, *, names_too: bool) -> bool:
+    """Return whether no file of the work tree that contains `directory` has changed since a moment.
+
+    Files count that are tracked, or untracked and not ignored. A file that was removed leaves no trace but in its
+    directory and in the index; so does what was staged: they count with `names_too`. False where that is unknown:
+    outside a repository, on another file system, with a submodule. A clock that is set back is not noticed.
+    """
+    top = top_of(directory)
+    if not _is_own(top):
+        return False
+    plain = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
+    listed = _git_bytes(top, *plain, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if not listed:
+        return False
+    paths = {os.fsdecode(path) for path in listed.split(b"\0") if path}
+    try:
+        if not all(_is_older(os.lstat(f"{top}/{path}"), moment) for path in paths):
+            return False
+        above = {directory for path in paths for directory in _above(path)} if names_too else ()
+        index = (os.lstat(f"{_git_dir(top)}/index").st_ctime_ns,) if names_too else ()
+        return all(at < moment.at_ns for at in (*(os.lstat(f"{top}/{one}").st_mtime_ns for one in above), *index))
+    except OSError:
+        return False
+
+
+def _is_older(found: os.stat_result, moment: Moment) -> bool:
+    is_comparable = found.st_dev == moment.device and not stat.S_ISDIR(found.st_mode)
+    return is_comparable and found.st_ctime_ns < moment.at_ns
+
+
 def _above(path: str) -> list[str]:
     """Return the directories above a relative path, with the top one as ''."""
     parts = path.split("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from tests.conftest import wait_until
 from tests.mcp.test_server import Agent, Raw, result_of, run_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import Cli
@@ -27,9 +28,11 @@ jobs:
   after: {{command: "true", depends_on: [first]}}
   cells: {{command: "{HELD}", matrix: {{n: [1, 2]}}}}
   said: {{command: "{HELD}", concurrency: {{when_busy: join}}}}
+  hidden: {{command: "{HELD}", secrets: [HOME]}}
 groups: {{all: {{jobs: [slow, first]}}}}
 """
 JOINED = "joined: it was already running with the same args on the same files"
+NOT_JOINED = "not joined, since args or files may differ: "
 
 
 @pytest.fixture
@@ -38,10 +41,11 @@ def project(bg: Cli) -> Iterator[Cli]:
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-C", str(bg.folder)]
     for words in (["init", "-q"], ["add", "bgjobs.yaml"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], check=True, env=bg.env)
+    bg("prune")  # makes the log directory, whose own directory changes with that
     yield bg
     (bg.folder / ".logs" / "go").touch()
-    for run in bg.json("list", "--all")["runs"]:
-        bg.ended(run["run_id"])
+    bg("wait", "--timeout", "20s", code=None)
+    assert not [run for run in bg.json("list", "--all")["runs"] if run["state"] in ("queued", "running")]
 
 
 def start(job: str, **given: Any) -> dict[str, Any]:
@@ -92,10 +96,133 @@ def test_only_what_does_the_same_is_joined(project: Cli, bgrun_bin: Path) -> Non
     Agent(project, bgrun_bin).run(work)
 
 
-def test_a_run_of_the_command_line_is_named(project: Cli, bgrun_bin: Path) -> None:
-    run = project.json("start", "slow")["run_id"]
-    said = Agent(project, bgrun_bin).call("bgrun_start", job="slow", wait_s=0)
-    assert said.startswith(f"not joined, since args or files may differ: {run} ")
+PLAIN = {
+    "slow": ["start", "slow"],
+    "group:all": ["group", "all"],
+    "cells": ["start", "cells"],
+    "after": ["start", "after"],
+    "said": ["start", "said"],
+}
+
+
+def test_a_run_of_the_command_line_is_joined(project: Cli, bgrun_bin: Path) -> None:
+    async def work(client: Client) -> None:
+        for job, words in PLAIN.items():
+            project.json(*words)
+            runs = labels(project)
+            said = await result_of(client, "bgrun_start", job=job, wait_s=0)
+            assert said.startswith(JOINED), job
+            assert labels(project) == runs
+            project("stop", "--all")
+
+    Agent(project, bgrun_bin).run(work)
+
+
+def _rewrite(bg: Cli) -> None:
+    """Change a file and change it back: git sees no difference, the run may have read either."""
+    text = (bg.folder / "kept.txt").read_text()
+    (bg.folder / "kept.txt").write_text("other")
+    (bg.folder / "kept.txt").write_text(text)
+
+
+def _commit(bg: Cli) -> None:
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-C", str(bg.folder)]
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "y"], check=True, env=bg.env)
+
+
+def _stage(bg: Cli) -> None:
+    subprocess.run(["git", "-C", str(bg.folder), "add", "spare.txt"], check=True, env=bg.env)
+
+
+def _add_a_repository(bg: Cli) -> None:
+    """Of the files in there git says nothing."""
+    subprocess.run(["git", "init", "-q", str(bg.folder / "inner")], check=True, env=bg.env)
+    (bg.folder / "inner" / "x").touch()
+
+
+CHANGES: dict[str, Callable[[Cli], Any]] = {
+    "written": lambda bg: (bg.folder / "kept.txt").write_text("other"),
+    "written with an old time": lambda bg: os.utime(bg.folder / "kept.txt", (1, 1)),
+    "changed back": _rewrite,
+    "new": lambda bg: (bg.folder / "deep").joinpath("new.txt").touch(),
+    "removed": lambda bg: (bg.folder / "kept.txt").unlink(),
+    "removed, and not tracked": lambda bg: (bg.folder / "spare.txt").unlink(),
+    "renamed, and not tracked": lambda bg: (bg.folder / "spare.txt").rename(bg.folder / "deep" / "spare.txt"),
+    "staged": _stage,
+    "committed": _commit,
+    "a repository inside": _add_a_repository,
+}
+
+
+@pytest.mark.parametrize("by", ["command line", "server"])
+def test_a_run_of_other_files_is_never_joined(project: Cli, bgrun_bin: Path, by: str) -> None:
+    top = project.folder
+
+    async def work(client: Client) -> None:
+        for change, make in CHANGES.items():
+            (top / "deep").mkdir(exist_ok=True)
+            for name in ("kept.txt", "spare.txt", "deep/kept.txt"):
+                (top / name).write_text(name)
+            subprocess.run(["git", "-C", str(top), "add", "kept.txt", "deep"], check=True, env=project.env)
+            _commit(project)
+            if by == "server":
+                run = run_in(await result_of(client, "bgrun_start", job="slow", wait_s=0))
+            else:
+                run = project.json("start", "slow")["run_id"]
+            make(project)
+            said = await result_of(client, "bgrun_start", job="slow", wait_s=0)
+            assert said.startswith(f"{NOT_JOINED}{run} "), change
+            project("stop", "--all")
+            for name in ("spare.txt", "deep/spare.txt", "deep/new.txt"):
+                (top / name).unlink(missing_ok=True)
+            subprocess.run(["git", "-C", str(top), "reset", "-q"], check=True, env=project.env)
+
+    Agent(project, bgrun_bin).run(work)
+
+
+OTHER = {
+    "slow": ["start", "slow", "n=1"],
+    "first": ["rerun", "first"],
+    "group:all": ["group", "all", "--fail-fast"],
+    "hidden": ["start", "hidden"],
+}
+
+
+def test_a_run_of_other_work_is_never_joined(project: Cli, bgrun_bin: Path) -> None:
+    """Other parameters, a recorded script, other bounds, a secret that may differ."""
+    project("start", "first")
+    project("stop", "first")
+
+    async def work(client: Client) -> None:
+        for job, words in OTHER.items():
+            run = project.json(*words)["run_id"]
+            said = await result_of(client, "bgrun_start", job=job, wait_s=0)
+            assert said.startswith(f"{NOT_JOINED}{run} "), job
+            project("stop", "--all")
+
+    Agent(project, bgrun_bin).run(work)
+
+
+def test_files_that_git_ignores_do_not_count(project: Cli, bgrun_bin: Path) -> None:
+    """What a job writes beside them may keep a run of the command line from being joined, but none of a server."""
+    (project.folder / ".git" / "info" / "exclude").write_text("cache/\n")
+
+    async def work(client: Client) -> None:
+        async def begin() -> str:
+            return await result_of(client, "bgrun_start", job="slow", wait_s=0)
+
+        first = await begin()
+        (project.folder / "cache").mkdir()
+        (project.folder / "cache" / "x").touch()
+        assert (await begin()).startswith(JOINED)
+        project("stop", run_in(first))
+        run = project.json("start", "slow")["run_id"]
+        (project.folder / "cache" / "x").write_text("other")
+        assert (await begin()).startswith(JOINED)
+        (project.folder / "beside").mkdir()
+        assert (await begin()).startswith(f"{NOT_JOINED}{run} ")
+
+    Agent(project, bgrun_bin).run(work)
 
 
 @pytest.mark.parametrize(("job", "is_joined"), [("slow", False), ("group:all", False), ("said", True)])
