@@ -5,8 +5,6 @@ first used (PEP 562), as in `api.runs.status(project)`: the status of a run does
 which take three times as long.
 """
 
-from __future__ import annotations
-
 import sys
 
 TYPE_CHECKING = False

@@ -6,6 +6,7 @@ collects the bytecode that Python keeps of each module (PEP 3147, PEP 552), or i
 """
 
 from __future__ import annotations
+import __future__
 
 import marshal
 import os
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # The inner half of importlib, which is loaded in every interpreter.
 _MACHINERY: Any = sys.modules["_frozen_importlib_external"]
+_SMALL = frozenset(contents.SLIM) - frozenset(contents.SELDOM)
+_FUTURE = b"from __future__ import annotations"
 BUILD_S = 60.0
 """Seconds that building the cache may take; after that its builder counts as killed."""
 
@@ -40,10 +43,10 @@ def build() -> Copy:
     new = f"{bundle.CACHE}.new"
     fd = _claim(new)
     if fd < 0:
-        return _use(*_collect(contents.SUPERVISOR, optimized=frozenset()))
+        return _use(*_collect(contents.SUPERVISOR, frozenset()))
     try:
         before = _marks()
-        code, index = _collect(contents.ALL, optimized=frozenset(contents.SLIM) - frozenset(contents.SELDOM))
+        code, index = _collect(contents.ALL, _SMALL.union(*_together().values()))
         sets = _sets(code, index)
         if before and before == _marks():
             _write(fd, code, sets, (bundle.ROOT, before, index))
@@ -92,19 +95,20 @@ def _path(name: str) -> str:
     return f"{bundle.ROOT}{name[5:].replace('.', '/')}{'/__init__' if name in contents.PACKAGES else ''}.py"
 
 
-def _collect(names: tuple[str, ...], optimized: frozenset[str]) -> tuple[bytes, Index]:
+def _collect(names: tuple[str, ...], compiled: frozenset[str]) -> tuple[bytes, Index]:
+    """Return the code of these modules and its index. Some are compiled anew for it; the others as Python has them."""
     index: Index = {}
     parts: list[bytes] = []
     at = 0
     for name in names:
         path = _path(name)
         try:
-            data, compiled = (_compiled(path), True) if name in optimized else _code(name, path)
+            data, is_bytecode = (_compiled(name, path), True) if name in compiled else _code(name, path)
         except OSError:
             if name in contents.SUPERVISOR:
                 __import__(name)  # it comes from an archive, or is gone
             continue
-        index[name] = path, name in contents.PACKAGES, compiled, at, at + len(data)
+        index[name] = path, name in contents.PACKAGES, is_bytecode, at, at + len(data)
         parts.append(data)
         at += len(data)
     return b"".join(parts), index
@@ -116,27 +120,31 @@ def _sets(code: bytes, index: Index) -> dict[str, bytes]:
     In each the code of a module comes behind that of what it imports. It is marshalled in one piece, which has each
     of the strings that they share once.
     """
-    held: set[str] = set()
-    sets: dict[str, bytes] = {}
     copy = Kept(index, lambda begin, end: code[begin:end])
+    return {name: marshal.dumps([(one, copy.code(one)) for one in names]) for name, names in _together().items()}
+
+
+def _together() -> dict[str, list[str]]:
+    """Return the names of the modules of each set, in order; those of the first set are in no other one."""
+    sets: dict[str, list[str]] = {}
+    held: set[str] = set()
     for name, wanted in contents.TOGETHER.items():
         order: dict[str, None] = {}
         for one in (*wanted, name):
-            _into(order, one, index)
-        names = [one for one in order if one not in held]
-        sets[name] = marshal.dumps([(one, copy.code(one)) for one in names])
-        held.update(names if name == next(iter(contents.TOGETHER)) else ())
+            _into(order, one)
+        sets[name] = [one for one in order if one not in held]
+        held.update(sets[name] if len(sets) == 1 else ())
     return sets
 
 
-def _into(order: dict[str, None], name: str, index: Index) -> None:
+def _into(order: dict[str, None], name: str) -> None:
     """Add a module to those before it, its package and what it imports when it is loaded first."""
-    if name in order or name not in index:
+    if name in order or name not in contents.ALL:
         return
     package = name.rpartition(".")[0]
-    for one in (package, *_imports(index[name][0])):
+    for one in (package, *_imports(_path(name))):
         if one != name:
-            _into(order, one, index)
+            _into(order, one)
     order[name] = None
 
 
@@ -149,13 +157,19 @@ def _imports(path: str) -> Iterator[str]:
             yield from (f"{words[1]}.{one}" for one in words[3:])
 
 
-def _compiled(path: str) -> bytes:
-    """Return the bytecode of a source without docstrings.
+def _compiled(name: str, path: str) -> bytes:
+    """Return the bytecode of a module's source, without docstrings where each supervisor would hold them.
+
+    Its import of annotations from `__future__` is left out, which has its effect when it is compiled. Otherwise each
+    command would load that module, which takes a quarter of a millisecond.
 
     Raises:
         OSError: it is gone.
     """
-    return marshal.dumps(compile(_read(path), path, "exec", dont_inherit=True, optimize=2))
+    source = _read(path)
+    flags = __future__.annotations.compiler_flag if _FUTURE in source else 0
+    plain = source.replace(_FUTURE, b"", 1)
+    return marshal.dumps(compile(plain, path, "exec", flags, dont_inherit=True, optimize=2 if name in _SMALL else -1))
 
 
 def _code(name: str, path: str) -> tuple[bytes, bool]:

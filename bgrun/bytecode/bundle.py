@@ -9,8 +9,6 @@ The file stands beside Python's own caches; `builder` makes it, and replaces it 
 it for good. It is used only while every source is the file that it was made of.
 """
 
-from __future__ import annotations
-
 import _thread
 import marshal
 import os
@@ -57,7 +55,7 @@ class Copy(Kept):
     fd: the descriptor of the cache, while the code is read from that; -1 once it is in memory.
     """
 
-    def __init__(self, index: Index, read: Callable[[int, int], bytes], sets: Sets | None = None) -> None:
+    def __init__(self, index: "Index", read: "Callable[[int, int], bytes]", sets: "Sets | None" = None) -> None:
         super().__init__(index, read)
         self.sets = sets or {}
         self._first = next(iter(self.sets), "")
@@ -65,7 +63,7 @@ class Copy(Kept):
         self.base: Base | None = None
         self._loaded: dict[str, CodeType] = {}
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
         """Return how to load a module, or None unless it is kept; load what is to be loaded along with it.
 
         None as well if the file was written over meanwhile: then the module is imported as any other.
@@ -97,11 +95,11 @@ class Copy(Kept):
             elif one not in sys.modules:
                 self._load(one, code)
 
-    def code(self, name: str) -> CodeType:
+    def code(self, name: str) -> "CodeType":
         """Return the code of a module."""
         return self._loaded.pop(name, None) or super().code(name)
 
-    def _load(self, name: str, code: CodeType) -> None:
+    def _load(self, name: str, code: "CodeType") -> None:
         """Import a module without the import system, which takes most of the time."""
         package, _, own = name.rpartition(".")
         if package and package not in sys.modules:
@@ -120,7 +118,7 @@ class Copy(Kept):
         if package:
             setattr(sys.modules[package], own, module)
 
-    def keep(self) -> Copy:
+    def keep(self) -> "Copy":
         """Note the interpreter as it is now, and return this."""
         self.base = self.base or Base()
         return self
@@ -147,7 +145,7 @@ class Copy(Kept):
 
         return self.base is not None and self.base.is_there() and set(SLIM) <= set(self.index)
 
-    def packed(self, names: Iterable[str], more: bytes) -> tuple[bytes, bytes]:
+    def packed(self, names: "Iterable[str]", more: bytes) -> tuple[bytes, bytes]:
         """Return the index of a copy of these modules alone, and its bytes with `more` behind them."""
         parts: list[bytes] = []
         index: Index = {}
@@ -183,7 +181,7 @@ def mark_of(path: str) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def cached() -> Copy | None:
+def cached() -> "Copy | None":
     """Return the copy that this process imports from, which it may have to begin with; None if there is no cache.
 
     A process that starts several supervisors keeps the copy of the first one.
@@ -198,7 +196,7 @@ def cached() -> Copy | None:
     return copy
 
 
-def use_cache() -> Copy | None:
+def use_cache() -> "Copy | None":
     """Import from the cache from now on; return None unless each source still is the file that it was made of."""
     try:
         fd = os.open(CACHE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -236,7 +234,7 @@ def _index(fd: int) -> bytes:
     return os.pread(fd, length, max(0, found.st_size - TRAILER - length))
 
 
-def use(read: Callable[[int, int], bytes], index: Index, sets: Sets | None = None) -> Copy:
+def use(read: "Callable[[int, int], bytes]", index: "Index", sets: "Sets | None" = None) -> "Copy":
     """Import the modules of an index from a copy of their code from now on, and return the copy."""
     copy = Copy(index, read, sets)
     sys.meta_path.insert(0, copy)

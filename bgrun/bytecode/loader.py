@@ -3,8 +3,6 @@
 Nothing of bgrun is imported here: this imports all the rest.
 """
 
-from __future__ import annotations
-
 import marshal
 import os
 import sys
@@ -23,11 +21,11 @@ if TYPE_CHECKING:
 class Kept:
     """The code of these modules, as it was when it was read."""
 
-    def __init__(self, index: Index, read: Callable[[int, int], bytes]) -> None:
+    def __init__(self, index: "Index", read: "Callable[[int, int], bytes]") -> None:
         self.index = index
         self.read = read
 
-    def code(self, name: str) -> Any:
+    def code(self, name: str) -> "Any":
         """Return the code of a module."""
         path, _, compiled, begin, end = self.index[name]
         data = self.read(begin, end)
@@ -35,12 +33,12 @@ class Kept:
 
     # --- as one of sys.meta_path, and as a loader (importlib.abc) ------------------------------
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
         """Return how to load a module, or None unless it is kept."""
         del path, target
         return self.spec(name) if name in self.index else None
 
-    def spec(self, name: str) -> ModuleSpec:
+    def spec(self, name: str) -> "ModuleSpec":
         """Return how to load a module that is kept."""
         file, package, *_ = self.index[name]
         loader: Any = self
@@ -50,15 +48,15 @@ class Kept:
         spec.has_location = True
         return spec
 
-    def create_module(self, spec: ModuleSpec) -> None:
+    def create_module(self, spec: "ModuleSpec") -> None:
         """Let Python create the module."""
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: "ModuleType") -> None:
         """Run the code of a module in it."""
         exec(self.code(module.__name__), module.__dict__)  # noqa: S102 - as every loader does
 
 
-def install(fd: int, index: Index) -> Callable[[], None]:
+def install(fd: int, index: "Index") -> "Callable[[], None]":
     """Import from the copy that a descriptor holds; return what drops the code that is loaded by then."""
     os.set_inheritable(fd, False)
     sys.meta_path.insert(0, Kept(index, lambda begin, end: os.pread(fd, end - begin, begin)))

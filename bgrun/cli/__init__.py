@@ -3,8 +3,6 @@
 Only what has to come first is here: the rest is imported from the bundle of bytecode.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import sys
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: "Sequence[str] | None" = None) -> None:
     """Run bgrun with these arguments, or those of the process, and exit with its exit code."""
     # Imports make thousands of objects and no garbage: collecting it would take a tenth of a start.
     gc.set_threshold(50_000)

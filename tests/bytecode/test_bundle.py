@@ -176,6 +176,17 @@ def _imported(package: Package, name: str, before: str = "") -> list[str]:
     return subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout.split()
 
 
+def test_commands_do_without_the_module_of_future_statements(package: Package) -> None:
+    """Annotations stay text: the statement has its effect when the code is compiled."""
+    loaded = """
+__import__(sys.argv[2])
+import bgrun.store.paths
+assert "__future__" not in sys.modules
+assert bgrun.store.paths.RunPaths.log.fget.__annotations__["return"] == "str"
+"""
+    _imported(package, "bgrun.cli.commands.start", loaded)
+
+
 @pytest.mark.parametrize("name", contents.TOGETHER)
 def test_what_a_command_needs_is_loaded_in_one_step(package: Package, name: str) -> None:
     alone = _imported(package, name)
