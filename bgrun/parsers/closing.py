@@ -55,6 +55,11 @@ _CLOSING = re.compile(
 """The last lines of tools, after their findings."""
 
 
+def is_of_wrapper(line: str) -> bool:
+    """Return whether a line is what a program says that runs other ones."""
+    return _WRAPPER.match(line) is not None
+
+
 _ADVERTISEMENT = re.compile(r"npm notice(?: |$)")
 """What npm prints about itself, whatever the script that it ran has done."""
 

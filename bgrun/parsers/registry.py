@@ -29,6 +29,7 @@ _PARSERS = {
     "minitest": "test_runners.minitest:Minitest",
     "prove": "test_runners.prove:Prove",
     "phpunit": "test_runners.scripting.phpunit:Phpunit",
+    "busted": "test_runners.scripting.busted:Busted",
     "exunit": "test_runners.scripting.exunit:Exunit",
     "ctest": "test_runners.ctest:Ctest",
     "gtest": "test_runners.cpp.gtest:Gtest",

@@ -10,9 +10,13 @@ from bgrun.parsers.test_runners.javascript.sections import Section, headline, is
 _KEY = re.compile(r"^( *)(error|name|message|at|location|operator|expected|actual|stack|failureType|type): *(.*)$")
 _PLACE = re.compile(r"(?:^|[\s(])(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?$")
 _BATS = re.compile(r"^\(?(?:from .* )?in (?:test )?file (\S.*?), line (\d+)[,)]?$")
+_BUSTED = re.compile(r"^(\S.*) @ (\d+)$")
+_BUSTED_MESSAGE = re.compile(r"^(?:Failure|Error) message: (?:(\S[^:]*):(\d+): )?(.*)$")
 _PERL = re.compile(r"^at (\S.*) line (\d+)\.$")
 _SOURCE = re.compile(r"^(\S.*\.[cm]?[jt]sx?) > (.+)$")
 _MOST_LINES = 80
+_MOST_BUSTED = 6
+"""How many lines of a message of busted are kept."""
 
 
 class Failed:
@@ -118,7 +122,13 @@ def _place(text: str) -> tuple[str, int | None] | None:
 
 
 def _commented(one: Failed) -> Problem:
-    """Return the problem of a test whose comments say what failed, as bats and Perl print it."""
+    """Return the problem of a test whose comments say what failed, as bats, Perl and busted print it."""
+    if len(one.comments) > 1 and (begun := _BUSTED.match(one.comments[0])):
+        reason = _BUSTED_MESSAGE.match(one.comments[1])
+        if reason:
+            line = reason[2] if reason[1] == begun[1] else begun[2]
+            text = " ".join([reason[3], *one.comments[2:_MOST_BUSTED]])
+            return Problem(begun[1], number(line), " > ".join(one.path), text, test=True)
     places = [found for text in one.comments if (found := _BATS.match(text) or _PERL.match(text))]
     said = [text for text in one.comments if text and not (_BATS.match(text) or _PERL.match(text))]
     said = [text for text in said if not text.startswith("Failed test")]
