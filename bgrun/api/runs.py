@@ -173,6 +173,12 @@ def names(project: Project, most_runs: int = MOST_MEANT) -> list[str]:
     return [*found.labels(), *itertools.islice(found.newest_first(), most_runs)]
 
 
+def age_s(run: Run) -> float | None:
+    """Return for how many seconds an active run has been running, or since when another has finished."""
+    since = clock.epoch((run.started_at if run.live else run.ended_at) or "")
+    return None if since is None else max(0.0, time.time() - since)
+
+
 def read(project: Project, run_id: str) -> Run:
     """Return a run by its run ID.
 

@@ -95,6 +95,10 @@ class Session:
             self.send("\x0c")
             self._until(lambda: self.text().strip() == PROMPT)
 
+    def until(self, text: str) -> None:
+        """Wait until a text stands on the screen."""
+        self._until(lambda: text in self.text())
+
     def text(self) -> str:
         """Read what came; return the lines of the screen that are not empty."""
         while select.select([self.fd], [], [], 0.01)[0]:

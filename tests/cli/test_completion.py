@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -150,6 +151,17 @@ def test_only_active_runs_can_be_stopped(project: Cli) -> None:
     assert bash("bgrun wait ") == ["server", "style", "lint"], "the result of one that has finished"
 
 
+def test_run_ids_are_told_apart_by_label_state_and_age(project: Cli) -> None:
+    old = project.json("list", "style")["runs"][0]["run_id"]
+    run = project.start("server", "sleep 60")
+    for line in ["status", old[:-1]], ["status", run["run_id"][:-1]]:
+        (shown,) = [one for one in protocol.answer("fish", line).splitlines() if line[1] in one]
+        label, state = ("style", "succeeded") if line[1] in old else ("server", "running")
+        assert re.search(rf"\t{label} {state} (for )?[0-9.]+s( ago)?$", shown)
+    assert f"={run['run_id']}\trunning for " in protocol.answer("fish", ["stop", ""])
+    project("stop", "--all")
+
+
 def test_a_command_after_dashes_is_left_to_the_shell(project: Cli) -> None:
     assert protocol.answer("bash", ["bgrun run x -- A=1 git ch", BREAKS]) == "command 19\n"
     assert protocol.answer("zsh", ["run", "x", "--", "A=1", "git", "ch"]) == "command 4\n"
@@ -282,6 +294,18 @@ def test_a_real_shell(project: Cli, tmp_path: Path, name: str) -> None:
         shell.send("bgrun start pyt\t")
         shell.send("est_full \t")
         assert shell.complete("!", "!").endswith("bgrun start pytest_full !"), "nothing but what was typed"
+
+
+@pytest.mark.parametrize("name", ["bash", "bash32"])
+@pytest.mark.parametrize("typed", ['"path=od', "'path=od", "path=od", '"path=odd"\\!"n'])
+def test_bash_finds_nothing_of_a_value_in_its_history(project: Cli, tmp_path: Path, name: str, typed: str) -> None:
+    (project.folder / "odd!name").touch()
+    with Session("bash", path_of(name), project, program(tmp_path / "programs")) as shell:
+        shell.run(f"{INSTALL['bash']}; shown() {{ printf '<%s>' \"$@\"; }}")
+        shell.send(f"bgrun start pytest_full {typed}\t")
+        shell.until("name")
+        shell.send("\x01shown \r")
+        shell.until("<bgrun><start><pytest_full><path=odd!name>")
 
 
 def test_zsh_whose_completion_system_is_set_up_afterwards(project: Cli, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from bgrun.cli.completion import paths
 from bgrun.cli.completion.offer import Offer
 from bgrun.cli.completion.scripts import SHELLS
 from bgrun.cli.spec import COMMANDS
+from bgrun.errors import BgrunError
 from bgrun.model import STATES
+from bgrun.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,16 +21,20 @@ if TYPE_CHECKING:
     from bgrun.api import Project
     from bgrun.api.outline import Job, Outline
     from bgrun.cli.completion.place import Place
+    from bgrun.model import Run
 
 MOST_RUNS = 50
 """How many run IDs are offered, and how many of the newest runs are read for their tags."""
 
 
 class Known:
-    """What is known at a place: the project and its job file, each found when it is first needed."""
+    """What is known at a place: the project and its job file, each found when it is first needed.
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    describes: whether offers need descriptions, which have to be read.
+    """
+
+    def __init__(self, place: Place, *, describes: bool = True) -> None:
+        self.place, self.describes = place, describes
         self._outline: Outline | None = None
 
     @property
@@ -85,13 +91,31 @@ def _refs(known: Known) -> Iterator[Offer]:
     yield from (Offer(name, "Job") for name in api.references.jobs_with_other_labels(project))
     if typed:
         begun = (run_id for run_id in api.runs.run_ids(project) if run_id.startswith(typed))
-        yield from (Offer(run_id, "Run") for run_id in islice(begun, MOST_RUNS))
+        yield from (Offer(run_id, _about(known, run_id)) for run_id in islice(begun, MOST_RUNS))
+
+
+def _about(known: Known, run_id: str) -> str:
+    """Return the label and the state of a run and how long it has been in that; '' for bash, which shows none."""
+    if not known.describes:
+        return ""
+    try:
+        run = api.runs.read(known.project, run_id)
+    except BgrunError:
+        return "Run"  # deleted just now
+    return f"{run.label} {_aged(run)}"
+
+
+def _aged(run: Run) -> str:
+    """Return the state of a run and how long it has been in it."""
+    age_s = api.runs.age_s(run)
+    age = "" if age_s is None else f" for {span(age_s)}" if run.live else f" {span(age_s)} ago"
+    return f"{run.state}{age}"
 
 
 def _active(known: Known) -> Iterator[Offer]:
     runs = api.runs.live(known.project)
     yield from (Offer(label, "Active") for label in dict.fromkeys(run.label for run in runs))
-    yield from (Offer(run.run_id, run.state) for run in runs)
+    yield from (Offer(run.run_id, _aged(run)) for run in runs)
 
 
 def _awaited(known: Known) -> Iterator[Offer]:

@@ -21,9 +21,9 @@ PATHS = {"file": "any", "directory": "directory", "job file": "yaml"}
 """The kinds of paths by their kind in the spec."""
 
 
-def at(place: Place) -> tuple[list[Offer], Paths | None]:
-    """Return what can stand at a place: values, and paths or None."""
-    known = names.Known(place)
+def at(place: Place, *, describes: bool = True) -> tuple[list[Offer], Paths | None]:
+    """Return what can stand at a place: values, with descriptions if they are needed, and paths or None."""
+    known = names.Known(place, describes=describes)
     if place.option:
         found, wanted = _of_kinds(place.option.what, known)
         values = [one._replace(value=place.prefix + one.value) for one in found]

@@ -66,7 +66,7 @@ def _for_bash(words: Sequence[Word], breaks: str) -> str:
         return _inserted(paths.listed(Paths(), at), typed, breaks)
     if (start := _command_start(at, [word.text for word in before])) is not None:
         return f"command {[*before, typed][start].start}\n"
-    found, wanted = offers.at(at)
+    found, wanted = offers.at(at, describes=False)
     return _inserted([*found, *(paths.listed(wanted, at) if wanted else ())], typed, breaks)
 
 
