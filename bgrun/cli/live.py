@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.text import Text
 
     from bgrun.api import Project
@@ -66,7 +66,7 @@ class View:
         self.run_ids = run_ids
         self.usual: dict[str, float | None] = {}
 
-    def __call__(self) -> RenderableType:
+    def __call__(self) -> Text:
         """Draw the current state."""
         return draw(self.lines(), _size())
 
@@ -208,6 +208,42 @@ def _bar(line: Line) -> Text:
     return Text("━" * done, style="cyan") + Text("─" * (_BAR - done), style="dim")
 
 
+class _Before:
+    """What the last drawing left on the terminal: the width of each line."""
+
+    def __init__(self) -> None:
+        self.widths: list[int] = []
+
+    def more_rows(self, columns: int) -> int:
+        """Return how many rows more it takes in a terminal of so many columns, which broke its lines."""
+        return sum(max(0, width - 1) // columns for width in self.widths) if _breaks_lines() else 0
+
+
+def _breaks_lines() -> bool:
+    """Return whether the terminal breaks lines that no longer fit, as all but a few do; others cut them off."""
+    names = os.environ
+    return names.get("TERM") != "linux" and "XTERM_VERSION" not in names and ("STY" not in names or "TMUX" in names)
+
+
+class _Redrawn(NamedTuple):
+    """A text in place of what was drawn before. Rich erases one row for each line; the rows beyond are erased here."""
+
+    text: Text
+    before: _Before
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render it for the terminal as it is now."""
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        columns = max(1, options.max_width)
+        more = self.before.more_rows(columns)
+        yield Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more)
+        lines = self.text.wrap(console, columns)
+        self.before.widths = [line.cell_len for line in lines]
+        yield self.text
+
+
 @contextmanager
 def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
     """Show runs live until the block ends; lines printed on the console appear above the view."""
@@ -216,17 +252,19 @@ def view(project: Project, run_ids: Sequence[str]) -> Iterator[Console]:
 
 
 @contextmanager
-def _shown(draw: Callable[[], RenderableType]) -> Iterator[Console]:
+def _shown(draw: Callable[[], Text]) -> Iterator[Console]:
     """Show what a function returns, again and again; an error of reading is shown until the next time."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
+    before = _Before()
+
     def drawn() -> RenderableType:
         try:
-            return draw()
+            return _Redrawn(draw(), before)
         except BgrunError as error:
-            return Text(error.message)
+            return _Redrawn(Text(error.message), before)
 
     _ignore_output_errors()
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)

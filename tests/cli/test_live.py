@@ -7,8 +7,11 @@ import os
 import pty
 import re
 import select
+import shlex
+import shutil
 import signal
 import struct
+import subprocess
 import termios
 import time
 from pathlib import Path
@@ -278,3 +281,39 @@ def test_the_end_is_estimated_from_runs_with_equal_arguments(bg: Cli) -> None:
     assert bg.state("x")["eta_s"] is None
     (bg.folder / "go").touch()
     bg("wait", "x")
+
+
+def tmux(folder: Path, *words: str) -> str:
+    """Run tmux with a server of its own."""
+    program = shutil.which("tmux")
+    if not program:
+        pytest.skip("no tmux here")
+    command = [program, "-S", str(folder / "s"), "-f", "/dev/null", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_another_width_leaves_no_copy_of_the_old_lines(project: Cli, tmp_path: Path) -> None:
+    project("group", "both")
+    words = shlex.join([*project.command, "wait", "both"])
+    own = ("STY", "TMUX", "XTERM_VERSION", "TERM", "LINES", "COLUMNS")
+    kept = {key: value for key, value in project.env.items() if key not in own}
+    settings = shlex.join(f"{key}={value}" for key, value in kept.items() if key.isidentifier())
+    shell = f"cd {shlex.quote(str(project.folder))}; echo above; env -u COLUMNS -u LINES {settings} {words}; cat"
+    tmux(tmp_path, "new-session", "-d", "-x", "160", "-y", "24", "sh", "-c", shell)
+
+    def shown() -> list[str]:
+        lines = tmux(tmp_path, "capture-pane", "-p", "-S", "-50").splitlines()
+        return [line.rstrip() for line in lines if line.strip()]
+
+    def labels() -> list[str]:
+        return [" ".join(line.split()[:2]) for line in shown()]
+
+    try:
+        for columns in (160, 70, 44, 100):
+            tmux(tmp_path, "resize-window", "-x", str(columns), "-y", "24")
+            before = shown()
+            wait_until(lambda before=before: shown() != before and len(shown()) > 3, "it is drawn again")  # type: ignore[misc]
+            wait_until(lambda: labels() == ["above", "running both", "running count", "running idle"], "one copy")
+    finally:
+        (project.folder / "go").touch()
+        tmux(tmp_path, "kill-server")
