@@ -19,6 +19,7 @@ _PARSERS = {
     "node": "test_runners.javascript.node:Node",
     "playwright": "test_runners.javascript.playwright:Playwright",
     "jasmine": "test_runners.javascript.jasmine:Jasmine",
+    "ava": "test_runners.javascript.ava:Ava",
     "bun": "test_runners.javascript.bun:Bun",
     "deno": "test_runners.javascript.deno:Deno",
     "tap": "test_runners.tap:Tap",
