@@ -1,6 +1,7 @@
 """Find the declared job that a shell command runs, and what to suggest instead. Pure.
 
-A command is denied if it runs what a job does, whole and in the job's directory, and nothing else. If in doubt it may
+A command is denied if it runs what a job does, whole and in the job's directory, and nothing else; one that runs
+several jobs and nothing else, too. If in doubt it may
 run: a missed job costs time, a wrong refusal stops work.
 """
 
@@ -16,7 +17,7 @@ from bgrun.setup.shell_line import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bgrun.model import Scalar
 
@@ -53,6 +54,22 @@ class Match(NamedTuple):
     job: str
     assignments: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+
+
+def matches(
+    line: Line, directory: str, jobs: Sequence[DeclaredCommand], real: Callable[[str], str] = posixpath.normpath
+) -> tuple[Match, ...]:
+    """Return the declared jobs that a command line runs, each of them whole, and nothing else; none otherwise.
+
+    The arguments are those of `match`.
+    """
+    if found := match(line, directory, jobs, real):
+        return (found,)
+    if len(line.commands) < 2 or line.assignments:
+        return ()  # what it sets may be meant for one of them
+    each = [match(line._replace(commands=(one,)), directory, jobs, real) for one in line.commands]
+    every = tuple(one for one in each if one)
+    return every if len(every) == len(each) else ()
 
 
 def match(
@@ -163,20 +180,29 @@ def _relative(path: str, here: str) -> str:
 # --- answers --------------------------------------------------------------------------------------
 
 
-def reason(found: Match, program: str = "bgrun", directory: str = "") -> str:
+def reason(found: Sequence[Match], operators: Sequence[str] = (), program: str = "bgrun", directory: str = "") -> str:
     """Return why a command is denied, and what to run instead.
 
     Args:
-        found: the job, and what the command adds to it.
+        found: the jobs, and what the command adds to each.
+        operators: for each of several jobs what is before it, as in `Line`.
         program: bgrun, as the client's shell finds it.
         directory: where to run it, if the job file is not found from where the client is.
     """
-    job = shlex.quote(found.job)
     bgrun = shlex.quote(program) + (f" -C {shlex.quote(directory)}" if directory else "")
-    extra = f" -- {shlex.join(found.extra)}" if found.extra else ""
-    start = " ".join([*found.assignments, f"{bgrun} start {job} --wait -t 50s{extra}"])
+    starts = [_start(one, bgrun) for one in found]
+    text = starts[0]
+    for operator, start in zip(operators[1:], starts[1:]):  # noqa: B905 - a single job has none
+        text += f" && {start}" if operator == "&&" else f"; {start}"
+    jobs = [shlex.quote(one) for one in dict.fromkeys(one.job for one in found)]
+    are, it = ("is a declared job", "It waits") if len(jobs) == 1 else ("are declared jobs", "Each waits")
     return (
-        f"{found.job} is a declared job and may exceed your time limit. Run: {start}\n"
-        "It waits up to 50 s and reports what failed. Exit code 124 means it is still running: "
-        f"{bgrun} wait {job} -t 50s"
+        f"{' and '.join(jobs)} {are} and may exceed your time limit. Run: {text}\n"
+        f"{it} up to 50 s and reports what failed. Exit code 124 means it is still running: "
+        f"{bgrun} wait {' '.join(jobs)} -t 50s"
     )
+
+
+def _start(found: Match, bgrun: str) -> str:
+    extra = f" -- {shlex.join(found.extra)}" if found.extra else ""
+    return " ".join([*found.assignments, f"{bgrun} start {shlex.quote(found.job)} --wait -t 50s{extra}"])

@@ -29,6 +29,7 @@ _TOKEN = re.compile(
 )
 _PIECE = re.compile(r"\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\"|[^'\"\\]+", re.DOTALL)
 _ESCAPED = re.compile(r'\\([$`"\\])')
+_SUBSHELL = re.compile(r"\s*\((?P<inner>.*)\)(?P<rest>[^()]*)", re.DOTALL)
 _SEPARATORS = frozenset({";", "&&", "||", "&", "\n"})
 _FILTERS = frozenset(
     re.findall(r"\S+", "tail head cat tee grep egrep fgrep rg sed awk less more wc sort uniq cut tr column ts nl")
@@ -44,11 +45,13 @@ class Line(NamedTuple):
     directory: where its commands run, relative to where the line does.
     assignments: the environment that it sets, as shell text.
     commands: the commands that do its work; each a pipeline of simple commands, which are words.
+    operators: for each command `&&` if it runs only after what is before it has succeeded, else `;`.
     """
 
     directory: str
     assignments: tuple[str, ...]
     commands: tuple[tuple[tuple[str, ...], ...], ...]
+    operators: tuple[str, ...] = ()
 
 
 class _Word(NamedTuple):
@@ -91,13 +94,17 @@ def parse(text: str, depth: int = 0) -> Line | None:
     """Return the parts of a command line, or None if it is not understood."""
     if len(text) > LONGEST or depth > _DEEPEST:
         return None
+    if subshell := _SUBSHELL.fullmatch(text):
+        import shlex
+
+        return parse(f"sh -c {shlex.quote(subshell['inner'])}{subshell['rest']}", depth)
     reader = _Reader(depth)
     try:
         for pipeline in _pipelines(text):
             reader.add(pipeline)
     except _UnknownError:
         return None
-    return Line(reader.directory, tuple(reader.assignments), tuple(reader.commands))
+    return Line(reader.directory, tuple(reader.assignments), tuple(reader.commands), tuple(reader.operators))
 
 
 class _Reader:
@@ -108,6 +115,7 @@ class _Reader:
         self.directory = ""
         self.assignments: list[str] = []
         self.commands: list[tuple[tuple[str, ...], ...]] = []
+        self.operators: list[str] = []
 
     def add(self, pipeline: _Pipeline) -> None:
         """Take one pipeline.
@@ -147,10 +155,14 @@ class _Reader:
         bare, set_here = wrappers.without(plain[0])
         self.assignments += set_here
         inner = wrappers.shell_text(bare)
+        first = len(self.commands)
         if inner is None:
             self.commands.append((bare, *plain[1:]))
+            self.operators.append(";")
         else:
             self._nested(inner, tuple(plain[1:]))
+        if len(self.commands) > first and pipeline.after == "&&":
+            self.operators[first] = "&&"
 
     def _nested(self, text: str, rest: tuple[tuple[str, ...], ...]) -> None:
         line = parse(text, self._depth + 1)
@@ -159,6 +171,7 @@ class _Reader:
         self.directory = posixpath.join(self.directory, line.directory)
         self.assignments += line.assignments
         self.commands += [(*command, *rest) for command in line.commands]
+        self.operators += line.operators
 
 
 def _is_activation(words: tuple[_Word, ...]) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CORPUS = yaml.safe_load((Path(__file__).parent / "hook_corpus.yaml").read_text())
 LINES = [(place, wanted, text) for place, lines in CORPUS["in"].items() for wanted, text in lines]
-SUGGESTED = re.compile(r"Run: (?P<env>.*?)bgrun start (?P<job>\S+) --wait -t 50s(?P<extra>.*)")
+SUGGESTED = re.compile(r"bgrun start (\S+) --wait -t 50s")
 
 
 def said(text: str, place: Path, jobs: list[command_hook.DeclaredCommand]) -> str:
@@ -31,12 +31,11 @@ def said(text: str, place: Path, jobs: list[command_hook.DeclaredCommand]) -> st
     line = shell_line.parse(text)
     if line is None or not line.commands:
         return "pass"
-    found = command_hook.match(line, os.path.join(place, line.directory), jobs, os.path.realpath)
-    if found is None:
+    found = command_hook.matches(line, os.path.join(place, line.directory), jobs, os.path.realpath)
+    if not found:
         return "pass"
-    suggested = SUGGESTED.search(command_hook.reason(found))
-    assert suggested
-    return f"{suggested['env']}{suggested['job']}{suggested['extra']}"
+    why, _, _ = command_hook.reason(found, line.operators).partition("\n")
+    return SUGGESTED.sub(r"\1", why.partition("Run: ")[2])
 
 
 def test_the_corpus(bg: Cli) -> None:

@@ -55,10 +55,10 @@ def _why_denied(event: Event, job_file: str | None) -> str:
         return ""
     from bgrun.setup import command_hook, executable
 
-    found = command_hook.match(line, directory, jobs, os.path.realpath)
-    if found is None:
+    found = command_hook.matches(line, directory, jobs, os.path.realpath)
+    if not found:
         return ""
     here = os.path.realpath(session)
     near = job_file or api.locate(here).job_file == project.job_file
     program = executable.command(project.root) if here == project.root else executable.shown()
-    return command_hook.reason(found, program, "" if near else project.root)
+    return command_hook.reason(found, line.operators, program, "" if near else project.root)
