@@ -50,7 +50,8 @@ def test_all_sets_every_client_up(bg: Cli) -> None:
     for client in CLIENTS:
         found = server(bg, client)
         command = found["command"] if client == "opencode" else [found["command"], *found["args"]]
-        assert [command[0].split("/")[-1], *command[1:]] == ["bgrun", "mcp"]
+        file = ["--file", "${workspaceFolder}/bgjobs.yaml"] if client in ("cursor", "vscode") else []
+        assert [command[0].split("/")[-1], *command[1:]] == ["bgrun", *file, "mcp"]
     assert server(bg, "codex")["required"] is True
     assert {
         path for path in (*mcp_servers.FILES.values(), *hooks.FILES.values()) if not (bg.folder / path).exists()

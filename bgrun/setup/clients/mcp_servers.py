@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bgrun.jobfile.project import JOB_FILE
 from bgrun.setup import clients as all_clients
 from bgrun.setup import edits, executable
 from bgrun.setup.clients import toml_text
@@ -26,8 +27,7 @@ FILES = {
 _KEYS = {"vscode": "servers", "opencode": "mcp"}
 _WORKSPACE = "${workspaceFolder}/"
 _PREFIXES = {"cursor": _WORKSPACE, "vscode": _WORKSPACE}
-"""Before the path of a bgrun in the project; the others start a server in the directory of the project."""
-_ARGUMENTS = ["mcp"]
+"""Before the paths of bgrun and the job file; the others start a server in the directory of the project."""
 _SCHEMA = "https://opencode.ai/config.json"
 
 
@@ -50,20 +50,22 @@ def _path(root: Path, client: str) -> Path:
 
 
 def _change(root: Path, client: str) -> edits.TextChange:
-    program = executable.command(root, _PREFIXES.get(client, ""))
+    prefix = _PREFIXES.get(client, "")
+    program = executable.command(root, prefix)
+    arguments = ["--file", f"{prefix}{JOB_FILE}", "mcp"] if prefix else ["mcp"]
     if client == "codex":
         # Without `required`, Codex may ask its model before it has asked the server for its tools.
-        values = {"command": program, "args": _ARGUMENTS, "required": True}
+        values = {"command": program, "args": arguments, "required": True}
         return lambda text: toml_text.with_table(text, ("mcp_servers", "bgrun"), values)
-    return lambda text: edits.merged_json(text, lambda document: _serve(document, client, program))
+    return lambda text: edits.merged_json(text, lambda document: _serve(document, client, program, arguments))
 
 
-def _serve(document: dict[str, Any], client: str, program: str) -> None:
+def _serve(document: dict[str, Any], client: str, program: str, arguments: list[str]) -> None:
     if client == "opencode":
         document.setdefault("$schema", _SCHEMA)
-        server: dict[str, Any] = {"type": "local", "command": [program, *_ARGUMENTS], "enabled": True}
+        server: dict[str, Any] = {"type": "local", "command": [program, *arguments], "enabled": True}
     else:
-        server = {"command": program, "args": _ARGUMENTS}
+        server = {"command": program, "args": arguments}
     if client == "vscode":
         server = {"type": "stdio", **server}
     document.setdefault(_KEYS.get(client, "mcpServers"), {}).setdefault("bgrun", {}).update(server)
