@@ -38,6 +38,7 @@ class Script:
         self.steps = list(steps)
         self.answers: list[str] = []
         self.offered: set[str] = set()
+        self.first_offer: frozenset[str] = frozenset()
         self.first_request = self.last_request = ""
         self.turn = 0
         self._is_answer_due = False
@@ -52,6 +53,7 @@ class Script:
                 self.answers.append("\n".join(map(_text, results)))
             self._is_answer_due = False
             self.offered |= offered
+            self.first_offer = self.first_offer or frozenset(offered)
             if len(self.answers) == len(self.steps):
                 return None
             self.turn += 1
