@@ -60,7 +60,7 @@ def look(project: Project, here: str, *, is_given: bool = False) -> Start:
 
     Args:
         project: where, as every other command sees it.
-        here: the current directory. If it is in a package of its own below the project, that is set up.
+        here: the current directory. If it is in a package or a repository below the project, that is set up.
         is_given: whether the job file was named on the command line.
     """
     root = Path(project.root) if is_given else _root(Path(here), Path(project.root))
@@ -71,9 +71,10 @@ def look(project: Project, here: str, *, is_given: bool = False) -> Start:
 
 
 def _root(here: Path, top: Path) -> Path:
-    """Return the nearest directory, from here up to the top, that has a job file or is a package of its own."""
+    """Return the nearest directory, from here up to the top, that has a job file or is a package or a repository."""
     for directory in (here, *here.parents):
-        if directory == top or any((directory / name).is_file() for name in (JOB_FILE, *tree.MANIFESTS)):
+        own = any((directory / name).is_file() for name in (JOB_FILE, *tree.MANIFESTS))
+        if directory == top or own or (directory / ".git").exists():
             return directory
     return top
 

@@ -411,6 +411,15 @@ def test_a_package_of_a_monorepo_gets_its_own_job_file(bg: Cli) -> None:
     assert said.endswith(" init -f bgjobs.yaml\n")
 
 
+def test_a_repository_within_a_project_gets_its_own_job_file(bg: Cli) -> None:
+    bg.jobs("jobs: {own: {command: 'true'}}\n")
+    inner = write(bg.folder / "vendor" / "lib", tox_DOT_toml="", src__a_DOT_py="")
+    (inner / ".git").write_text("gitdir: elsewhere\n")  # as in a submodule
+    bg("init", cwd=inner / "src")
+    assert (inner / "bgjobs.yaml").is_file()
+    assert not (inner / "src" / "bgjobs.yaml").exists()
+
+
 def test_any_directory_of_a_monorepo_can_have_a_job_file_of_its_own(bg: Cli) -> None:
     bg.jobs("jobs: {own: {command: 'true'}}\n")
     docs = write(bg.folder / "docs", Makefile="build:\n\ttrue\n")
