@@ -274,7 +274,10 @@ def _tags(text: str) -> int:
 
 
 def _hint(error: jinja2.UndefinedError) -> str:
-    return error.hint if isinstance(error, _MissingValueError) else ""
+    if isinstance(error, _MissingValueError):
+        return error.hint
+    is_of_text = str(error.message).startswith("'str object' has no attribute")
+    return "this value is a string; write its name alone, such as {{ job }}" if is_of_text else ""
 
 
 def _syntax_hint(text: str, message: str) -> str:

@@ -31,15 +31,20 @@ def test_a_fault_that_is_known_before_rendering(text: str, fault: TemplateFault)
     [
         ("{{ env.NOPE }}", "w: environment variable NOPE is not set", "env.get('NAME', 'default')"),
         ("{{ matrix.b }}", "w: no 'b' here, only 'a'", "fix the name"),
-        ("{{ nope }}", "w: 'nope' is undefined", "declared parameters: p"),
-        ("{{ p.nope }}", "w: 'int object' has no attribute 'nope'", "declared parameters: p"),
+        ("{{ nope }}", "w: 'nope' is undefined", "declared parameters: p, s"),
+        ("{{ p.nope }}", "w: 'int object' has no attribute 'nope'", "declared parameters: p, s"),
+        (
+            "{{ s.nope }}",
+            "w: 'str object' has no attribute 'nope'",
+            "this value is a string; write its name alone, such as {{ job }}",
+        ),
         ("{{ matrix.__class__ }}", "w: SecurityError: access to attribute '__class__' of 'dict' object is unsafe.", ""),
         ("{{ 'x' * 10**8 }}", "w: the template exceeds its limits", "move the logic to a script"),
         ("\0", "w: contains a NUL", ""),
     ],
 )
 def test_an_error_of_rendering(text: str, message: str, hint: str) -> None:
-    values = {"env": RenderInputs({}).env, "matrix": {"a": 1}, "p": 1}
+    values = {"env": RenderInputs({}).env, "matrix": {"a": 1}, "p": 1, "s": "text"}
     with pytest.raises(UsageError) as caught:
         template.render(text, values, "w")
     assert caught.value.message.startswith(message)
