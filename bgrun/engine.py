@@ -81,7 +81,18 @@ LOCAL = "local"
 DEFAULT = LOCAL
 """The engine of a start that names none."""
 OPTIONS = frozenset(
-    {"concurrency", "depends_on", "fail_fast", "hooks", "junit", "log.max_size", "max_parallel", "secrets", "timeout"}
+    {
+        "concurrency",
+        "depends_on",
+        "fail_fast",
+        "hooks",
+        "junit",
+        "log.max_size",
+        "max_parallel",
+        "secrets",
+        "services",
+        "timeout",
+    }
 )
 """What a plan can ask for and not every engine need honor."""
 _ROOMS = {LOCAL: "bgrun.local"}
@@ -175,6 +186,7 @@ def _used_by(job: RenderedJob) -> list[str]:
         "junit": job.junit,
         "log.max_size": job.limits.max_log_bytes != DEFAULT_MAX_LOG,
         "secrets": job.secrets,
+        "services": job.service,
         "timeout": job.limits.timeout_s or job.timeout_share,
     }
     return [option for option, value in asked.items() if value]

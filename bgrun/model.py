@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"]
+    Condition = Literal["succeeded", "completed", "started", "ready"]
+    """What a run waits for: that another one has succeeded, has finished in any way, was launched, or is ready."""
+    ReadyKind = Literal["log", "http", "port", "command", "delay"]
+    Kept = Literal["", "jobs", "stop"]
+    """How long a service runs that nothing needs: not at all, while any job of the plan is active, until it is stopped.
+    """
 
 Scalar = str | int | float | bool
 """A value of a parameter or of an axis of a matrix."""
@@ -82,6 +88,22 @@ class Output(NamedTuple):
     pick: tuple[str, ...] = ()
 
 
+class ReadyCheck(NamedTuple):
+    """How a service is found to be ready.
+
+    value: of `log` the regular expression, of `http` the URL, of `port` the number or '' for the service's own, of
+    `command` a bash text that sets its environment up and runs it, of `delay` the seconds.
+    status: the status codes of `http` that count; empty means 2xx.
+    interval_s: the pause after the first try; it grows to 1 s.
+    """
+
+    kind: ReadyKind
+    value: str = ""
+    status: tuple[int, ...] = ()
+    timeout_s: float = 60.0
+    interval_s: float = 0.05
+
+
 class RenderedJob(NamedTuple):
     """A job with every template filled in: all that is needed to launch it.
 
@@ -96,6 +118,8 @@ class RenderedJob(NamedTuple):
     join_key: two starts with the same one do the same work on the same files; '' where that is not recorded.
     work_key: two starts with the same one do the same work if the files are the same; '' for a job that none joins.
     any_shell: the script was just rendered and behaves the same in every POSIX shell.
+    service: it runs until nothing needs it. port: where it listens, or 0. url: its address, or ''.
+    ready: how it is found to be ready; None: once it is launched.
     """
 
     label: str
@@ -123,18 +147,26 @@ class RenderedJob(NamedTuple):
     only_failed_of: str = ""
     only_failed: str = ""
     work_key: str = ""
+    service: bool = False
+    port: int = 0
+    ready: ReadyCheck | None = None
+    url: str = ""
 
 
 class Node(NamedTuple):
     """A job in its place in a plan.
 
-    needs: the places of the nodes that have to succeed before it starts; all are before its own.
+    needs: the places of the nodes that it depends on; all are before its own.
     skip: why it does not run at all, or ''.
+    conditions: what it waits for, for each of `needs`; empty if all have to succeed.
+    kept: of a service, how long it runs although nothing needs it.
     """
 
     job: RenderedJob
     needs: tuple[int, ...] = ()
     skip: str = ""
+    conditions: tuple[Condition, ...] = ()
+    kept: Kept = ""
 
 
 class RenderedPlan(NamedTuple):
@@ -158,7 +190,8 @@ class RunPlan(NamedTuple):
     """A run that an engine is to start.
 
     facts: the lines of its meta that are known before it starts.
-    needs: the run IDs that have to succeed first, all of earlier runs of the plan. skip: why it does not run, or ''.
+    needs: the run IDs that it depends on, all of earlier runs of the plan. skip: why it does not run, or ''.
+    conditions, kept: as in `Node`.
     """
 
     run_id: str
@@ -166,6 +199,8 @@ class RunPlan(NamedTuple):
     facts: dict[str, str]
     needs: tuple[str, ...] = ()
     skip: str = ""
+    conditions: tuple[Condition, ...] = ()
+    kept: Kept = ""
 
 
 class GroupPlan(NamedTuple):
@@ -179,7 +214,15 @@ class GroupPlan(NamedTuple):
     retention: Retention = Retention()
 
 
-codec.nest(RenderedJob, limits=Limits, retention=Retention, hooks=[Hook], concurrency=Concurrency, outputs=[Output])
+codec.nest(
+    RenderedJob,
+    limits=Limits,
+    retention=Retention,
+    hooks=[Hook],
+    concurrency=Concurrency,
+    outputs=[Output],
+    ready=ReadyCheck,
+)
 codec.nest(Node, job=RenderedJob)
 codec.nest(RenderedPlan, nodes=[Node])
 codec.nest(RunPlan, job=RenderedJob)

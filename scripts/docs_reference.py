@@ -58,7 +58,7 @@ def jobfile_page(content: dict[str, Any]) -> str:
         ("Concurrency", _object(definitions["concurrency"]), "Under `concurrency:`, in place of the name of a group."),
         ("Matrix", definitions["matrix"], "Under `matrix:`, next to the axes."),
         ("Reports", definitions["job"]["properties"]["reports"], "Under `reports:`."),
-        ("Output", _object(definitions["job"]["properties"]["outputs"]), "Under `outputs:`, by name."),
+        ("Output", _object(definitions["outputs"]), "Under `outputs:`, by name."),
         (
             "Hook",
             _object(definitions["hook"]),

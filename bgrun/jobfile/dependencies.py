@@ -6,7 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bgrun.jobfile.specs import GroupSpec, JobFile
+    from bgrun.jobfile.specs import GroupSpec, JobFile, JobSpec
+    from bgrun.model import Condition
 
 
 def in_order(names: Iterable[str], dependencies: Mapping[str, Sequence[str]]) -> list[str]:
@@ -58,3 +59,19 @@ def dependencies_in(job_file: JobFile, group: GroupSpec) -> dict[str, tuple[str,
         before = group.before if name not in group.before else ()
         found[name] = tuple(dict.fromkeys((*found.get(name, ()), *before, *group.edges.get(name, ()))))
     return found
+
+
+def conditions_in(job_file: JobFile, group: GroupSpec | None = None) -> dict[str, dict[str, Condition]]:
+    """Return the conditions that dependencies of each job have of their own; within a group, those of the group too."""
+    found = {name: dict(job.conditions) for name, job in job_file.jobs.items()}
+    for name in group.jobs if group else ():
+        assert group  # noqa: S101 - for mypy
+        more = {**group.before_conditions, **group.conditions.get(name, {})}
+        own = job_file.jobs[name].depends_on if name in job_file.jobs else ()
+        found.setdefault(name, {}).update((before, one) for before, one in more.items() if before not in own)
+    return found
+
+
+def condition_of(before: JobSpec, own: Condition | None) -> Condition:
+    """Return what to wait for before a dependent starts: that a service is ready, or that a job has succeeded."""
+    return own or ("ready" if before.service else "succeeded")

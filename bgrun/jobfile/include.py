@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     """The names of jobs and groups, and where each is declared."""
 
 MOST_FILES = 100
-_PARTS = ("jobs", "groups")
+_PARTS = ("jobs", "services", "groups")
 
 
 class Source(NamedTuple):

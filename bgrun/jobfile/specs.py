@@ -15,6 +15,7 @@ from bgrun.model import (
     Hook,
     Limits,
     Output,
+    ReadyCheck,
     Retention,
     Scalar,
 )
@@ -23,9 +24,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bgrun.model import Condition, ReadyKind
+
+    Conditions = Mapping[str, Condition]
+    """Dependencies with a condition of their own."""
+
 DEFAULT_SHELL = "bash -eo pipefail"
 DEFAULT_BACKOFF_S = 1.0
 MOST_BACKOFF_S = 3600.0
+AUTO_PORT = "auto"
+READY_KINDS: tuple[ReadyKind, ...] = ("log", "http", "port", "command", "delay")
+CONDITIONS: Mapping[str, Condition] = {
+    "service_started": "started",
+    "service_healthy": "ready",
+    "service_completed_successfully": "succeeded",
+    "service_completed": "completed",
+}
 HOOK_KEYS: tuple[Literal["finish", "success", "failure"], ...] = ("finish", "success", "failure")
 
 
@@ -85,8 +99,19 @@ class Settings(NamedTuple):
     concurrency: Concurrency | None = None
 
 
+class ServiceSpec(NamedTuple):
+    """What makes a service of a job.
+
+    ready: its check, whose value is a template; None: it is ready once it is launched.
+    port: a number, `auto`, or '' for none.
+    """
+
+    ready: ReadyCheck | None = None
+    port: str = ""
+
+
 class JobSpec(NamedTuple):
-    """A declared job.
+    """A declared job, or a service.
 
     condition: the `if` expression, or ''.
     matrix: its combinations, empty without a matrix.
@@ -96,6 +121,9 @@ class JobSpec(NamedTuple):
     outputs: what to keep of the files that it writes; their paths are templates.
     rerun: the command that runs the tests in `failed` alone, or ''.
     root: the directory of the job file that declares it, which paths are relative to.
+    conditions: the conditions of dependencies that have one of their own.
+    service: what makes a service of it; None for a job.
+    prefix: what its file is included as, so that templates name the services of their own file as that does.
     """
 
     name: str
@@ -113,6 +141,14 @@ class JobSpec(NamedTuple):
     outputs: tuple[Output, ...] = ()
     rerun: str | tuple[str, ...] = ""
     root: Path = Path()
+    conditions: Mapping[str, Condition] = {}
+    service: ServiceSpec | None = None
+    prefix: str = ""
+
+    @property
+    def part(self) -> str:
+        """The key of the job file that declares it."""
+        return "services" if self.service else "jobs"
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -124,8 +160,9 @@ class GroupSpec(NamedTuple):
     """A declared group.
 
     max_parallel: how many jobs run at once; None means no limit.
-    before: jobs that must succeed before any job of the group starts.
+    before: the dependencies of every job of the group.
     edges: the dependencies of single jobs within this group.
+    before_conditions, conditions: those of dependencies that have one of their own; the latter by job.
     """
 
     name: str
@@ -135,11 +172,14 @@ class GroupSpec(NamedTuple):
     fail_fast: bool = False
     before: tuple[str, ...] = ()
     edges: Mapping[str, tuple[str, ...]] = {}
+    before_conditions: Mapping[str, Condition] = {}
+    conditions: Mapping[str, Conditions] = {}
 
 
 class JobFile(NamedTuple):
     """A valid job file, with the jobs and groups of those that it includes.
 
+    jobs: the services among them, whose `service` is set.
     root: its directory, which paths in it are relative to.
     defaults: its own, which ad-hoc commands use.
     digest: a hash of the bytes of all files.
@@ -157,8 +197,9 @@ def of_document(path: Path, data: Mapping[str, Any]) -> JobFile:
     """Return the specs of a document that is valid by the schema."""
     defaults = data.get("defaults") or {}
     jobs = {name: _job(name, raw, defaults, path.parent) for name, raw in (data.get("jobs") or {}).items()}
+    services = {name: _service(name, raw, defaults, path.parent) for name, raw in (data.get("services") or {}).items()}
     groups = {name: _group(name, raw) for name, raw in (data.get("groups") or {}).items()}
-    return JobFile(path, path.parent, jobs, groups, _settings(defaults))
+    return JobFile(path, path.parent, {**jobs, **services}, groups, _settings(defaults))
 
 
 def with_included(job_file: JobFile, prefix: str, other: JobFile) -> JobFile:
@@ -170,8 +211,16 @@ def with_included(job_file: JobFile, prefix: str, other: JobFile) -> JobFile:
     def all_full(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(full, names))
 
+    def with_full(conditions: Conditions) -> Conditions:
+        return {full(name): condition for name, condition in conditions.items()}
+
     jobs = {
-        full(name): job._replace(name=full(name), depends_on=all_full(job.depends_on))
+        full(name): job._replace(
+            name=full(name),
+            depends_on=all_full(job.depends_on),
+            conditions=with_full(job.conditions),
+            prefix=full_name(prefix, job.prefix) if job.prefix else prefix,
+        )
         for name, job in other.jobs.items()
     }
     groups = {
@@ -180,6 +229,8 @@ def with_included(job_file: JobFile, prefix: str, other: JobFile) -> JobFile:
             jobs=all_full(group.jobs),
             before=all_full(group.before),
             edges={full(job): all_full(before) for job, before in group.edges.items()},
+            before_conditions=with_full(group.before_conditions),
+            conditions={full(job): with_full(one) for job, one in group.conditions.items()},
         )
         for name, group in other.groups.items()
     }
@@ -208,7 +259,30 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any], root: P
         tuple(_output(key, value) for key, value in raw.get("outputs", {}).items()),
         _command(raw.get("rerun", "")),
         root,
+        _conditions(raw.get("depends_on", ())),
     )
+
+
+def _service(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any], root: Path) -> JobSpec:
+    """Return a service. It ends only when it is stopped, so that the `timeout` of the defaults is not its own."""
+    job = _job(name, raw, {key: value for key, value in defaults.items() if key != "timeout"}, root)
+    return job._replace(service=ServiceSpec(_ready(raw.get("ready")), str(raw.get("port", ""))))
+
+
+def _ready(raw: Any) -> ReadyCheck | None:
+    if raw is None:
+        return None
+    fields: Mapping[str, Any] = {"log": raw} if isinstance(raw, str) else raw
+    kind = next(kind for kind in READY_KINDS if kind in fields)
+    value = "" if fields[kind] is True else str(duration(fields[kind]) if kind == "delay" else fields[kind])
+    times = {"timeout_s": _seconds(fields.get("timeout")), "interval_s": _seconds(fields.get("interval"))}
+    known: dict[str, Any] = {key: seconds for key, seconds in times.items() if seconds is not None}
+    return ReadyCheck(kind, value, tuple(fields.get("status", ())), **known)
+
+
+def _conditions(raw: Any) -> Conditions:
+    """Return the conditions of a `depends_on` in its long form; none of any other."""
+    return {name: CONDITIONS[one["condition"]] for name, one in raw.items()} if isinstance(raw, dict) else {}
 
 
 def _command(raw: Any) -> str | tuple[str, ...]:
@@ -313,13 +387,22 @@ def _param(name: str, raw: Mapping[str, Any]) -> Param:
 
 def _group(name: str, raw: Mapping[str, Any]) -> GroupSpec:
     before = raw.get("depends_on", ())
-    by_job = isinstance(before, dict)
+    by_name: Mapping[str, Any] = before if isinstance(before, dict) else {}
+    own = {key: value for key, value in by_name.items() if has_condition(value)}
+    edges = {key: value for key, value in by_name.items() if key not in own}
     return GroupSpec(
         name,
         tuple(raw["jobs"]),
         raw.get("description", ""),
         raw.get("max_parallel"),
         raw.get("fail_fast", False),
-        () if by_job else _one_or_more(before),
-        {job: _one_or_more(others) for job, others in before.items()} if by_job else {},
+        _one_or_more(own if by_name else before),
+        {job: _one_or_more(others) for job, others in edges.items()},
+        _conditions(own),
+        {job: found for job, others in edges.items() if (found := _conditions(others))},
     )
+
+
+def has_condition(value: Any) -> bool:
+    """Return whether a value in the `depends_on` of a group makes its key a dependency, not a job of the group."""
+    return isinstance(value, dict) and isinstance(value.get("condition"), str)

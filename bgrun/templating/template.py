@@ -109,6 +109,17 @@ class TemplateFault(NamedTuple):
     hint: str = "fix the template"
 
 
+class KeyUsed(NamedTuple):
+    """A use of `NAME.key.field`, or of `NAME.key` alone, in a template.
+
+    line: where it is in the template, from 1.
+    """
+
+    line: int
+    key: str
+    field: str = ""
+
+
 def _checked_text(value: object) -> str:
     limits.check_size(value)
     return " ".join(value) if isinstance(value, Words) else as_text(value)
@@ -335,6 +346,31 @@ def uses(text: str, name: str) -> bool:
         return name in text and not _is_literal(text) and name in meta.find_undeclared_variables(_plain().parse(text))
     except (jinja2.TemplateSyntaxError, RecursionError):
         return False
+
+
+def keys_used(text: str, name: str) -> list[KeyUsed]:
+    """Return which keys of a variable a template uses, as far as they are written in it; an invalid one uses none."""
+    try:
+        if name not in text or _is_literal(text):
+            return []
+        tree = _plain().parse(text)
+    except (jinja2.TemplateSyntaxError, RecursionError):
+        return []
+    found: list[KeyUsed] = []
+    fields: dict[int, str] = {}
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):  # an outer one before that which it is made of
+        assert isinstance(node, (nodes.Getattr, nodes.Getitem))  # noqa: S101 - for mypy
+        key = _key_of(node)
+        if isinstance(node.node, nodes.Name) and node.node.name == name and key:
+            found.append(KeyUsed(node.lineno, key, fields.get(id(node), "")))
+        fields[id(node.node)] = key
+    return found
+
+
+def _key_of(node: nodes.Getattr | nodes.Getitem) -> str:
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    return str(node.arg.value) if isinstance(node.arg, nodes.Const) else ""
 
 
 def _line_of(tree: nodes.Template, name: str) -> int:

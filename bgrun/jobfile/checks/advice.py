@@ -28,6 +28,7 @@ def warnings(source: Source) -> Iterator[Fault]:
             yield from _syntax(one, job)
             yield from _matchers(one, job)
             yield from _labels(one, job)
+            yield from _readiness(one, job)
 
 
 def _command(source: Source, job: JobSpec) -> Iterator[Fault]:
@@ -37,7 +38,7 @@ def _command(source: Source, job: JobSpec) -> Iterator[Fault]:
         return
     if not (job.root / job.settings.working_dir / first).exists() and not shutil.which(first):
         hint = f"write each word as an item: `[{', '.join(first.split())}]`; for several commands write a string"
-        path = ("jobs", job.name, "command", 0)
+        path = (job.part, job.name, "command", 0)
         yield source.document.fault(source.file, path, f"no program is named {first!r}", hint)
 
 
@@ -50,7 +51,7 @@ def _syntax(source: Source, job: JobSpec) -> Iterator[Fault]:
         try:
             shell_check.check_syntax(text.rstrip(), shell, "no start can run it")
         except UsageError as error:
-            yield source.document.fault(source.file, ("jobs", job.name, "command"), error.message, error.hint)
+            yield source.document.fault(source.file, (job.part, job.name, "command"), error.message, error.hint)
 
 
 def _matchers(source: Source, job: JobSpec) -> Iterator[Fault]:
@@ -58,7 +59,7 @@ def _matchers(source: Source, job: JobSpec) -> Iterator[Fault]:
         for stray in problem_matchers.stray_groups(job.root, named, RenderInputs({})):
             message = f"{stray}, which the whole line or nothing stands for"
             yield source.document.fault(
-                source.file, ("jobs", job.name, "problems", place), message, "fix the number of the group"
+                source.file, (job.part, job.name, "problems", place), message, "fix the number of the group"
             )
 
 
@@ -71,4 +72,12 @@ def _labels(source: Source, job: JobSpec) -> Iterator[Fault]:
     except UsageError:
         return  # it depends on what a start gives, and is checked there
     if twice := job_label.label_twice(labels):
-        yield source.document.fault(source.file, ("jobs", job.name, "label" if job.label else "matrix"), *twice)
+        yield source.document.fault(source.file, (job.part, job.name, "label" if job.label else "matrix"), *twice)
+
+
+def _readiness(source: Source, job: JobSpec) -> Iterator[Fault]:
+    """Warn about a service without a check: what needs it may start too early."""
+    if job.service and not job.service.ready:
+        message = "the service counts as ready once it is launched"
+        hint = "add `ready:`, for example `ready: {port: true}` or a pattern of its log"
+        yield source.document.fault(source.file, (job.part, job.name), message, hint)

@@ -9,9 +9,10 @@ from typing import Any
 
 from bgrun.errors import UsageError
 from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
-from bgrun.jobfile.checks import advice, references
+from bgrun.jobfile.checks import advice, references, services
 from bgrun.jobfile.checks.references import Around
 from bgrun.jobfile.checks.schema_errors import schema_faults
+from bgrun.jobfile.checks.template_texts import line_offset, template_texts
 from bgrun.jobfile.include import specs_of
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
@@ -30,6 +31,7 @@ MOST_FAULTS = 100
 """How many errors of each kind are collected: finding the nearest names for thousands would take minutes."""
 _NOTHING = Around()
 _ALWAYS_DEFINED = {"env", "job"}
+_SERVICES = {"services"}
 _FAILED, _EXTRA = {"failed", "failed_files"}, {"extra"}
 """What the templates of a `rerun` and of a command know besides: see `render.job_command`."""
 
@@ -71,7 +73,7 @@ def _valid_part(data: Mapping[str, Any], found: list[Fault]) -> dict[str, Any]:
     """
     paths = [fault.path for fault in found]
     valid: dict[str, Any] = {} if _has_fault("defaults", paths) else {"defaults": data.get("defaults")}
-    for part in ("jobs", "groups"):
+    for part in ("jobs", "services", "groups"):
         named = data.get(part)
         whole = named if isinstance(named, dict) and part not in paths else {}
         valid[part] = {name: one for name, one in whole.items() if not _has_fault(f"{part}.{name}", paths)}
@@ -92,8 +94,9 @@ def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any], arou
     own = specs.of_document(Path(file), {**valid, "jobs": jobs})
     yield from _variables(file, document, ("defaults",), own.defaults)
     for job in own.jobs.values():
-        yield from _variables(file, document, ("jobs", job.name), job.settings)
+        yield from _variables(file, document, (job.part, job.name), job.settings)
     yield from references.faults(file, document, own, around)
+    yield from services.faults(file, document, own, around)
     for job in own.jobs.values():
         yield from _params(file, document, job)
         yield from _condition(file, document, job)
@@ -133,7 +136,7 @@ def _variables(file: str, document: Document, path: DocumentPath, settings: spec
 
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for param in job.params:
-        path: DocumentPath = ("jobs", job.name, "params", param.name)
+        path: DocumentPath = (job.part, job.name, "params", param.name)
         if param.name in _reserved(job):
             yield document.fault(file, path, f"templates already define {param.name!r}", "rename the parameter")
         try:
@@ -149,16 +152,24 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
 
 
 def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
-    known = _predefined(job) | {param.name for param in job.params}
-    for path, text in _template_texts(document.data, job):
+    known = _predefined(job) | _SERVICES | {param.name for param in job.params}
+    for path, text in template_texts(document.data, job):
         for found in template.faults(text, known | {"rerun": _FAILED, "command": _EXTRA}.get(str(path[2]), set())):
-            hint = "declare it under `params:`" if found.undefined else found.hint
-            fault = document.fault(file, path, found.message, hint)
-            yield fault._replace(line=fault.line + _line_offset(text, found.line))
+            fault = document.fault(file, path, found.message, _template_hint(found))
+            yield fault._replace(line=fault.line + line_offset(text, found.line))
+
+
+def _template_hint(found: template.TemplateFault) -> str:
+    """Return the fix of an error in a template."""
+    if found.undefined == "port":
+        return "declare it under `params:`, or give a service its `port:`"
+    return "declare it under `params:`" if found.undefined else found.hint
 
 
 def _predefined(job: JobSpec) -> set[str]:
-    return _ALWAYS_DEFINED | ({"matrix"} if job.matrix else set())
+    """Return the names that templates of a job know besides its parameters."""
+    has_port = bool(job.service and job.service.port)
+    return _ALWAYS_DEFINED | ({"matrix"} if job.matrix else set()) | ({"port"} if has_port else set())
 
 
 def _reserved(job: JobSpec) -> set[str]:
@@ -171,21 +182,21 @@ def _condition(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     if job.condition:
         for found in template.faults(f"{{{{ ({job.condition}) }}}}", known):
             hint = f"available variables: {', '.join(sorted(known))}" if found.undefined else "fix the expression"
-            yield document.fault(file, ("jobs", job.name, "if"), found.message, hint)
+            yield document.fault(file, (job.part, job.name, "if"), found.message, hint)
 
 
 def _progress(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
-    single = isinstance(document.data["jobs"][job.name].get("progress"), str)
+    single = isinstance(document.data[job.part][job.name].get("progress"), str)
     for place, one in enumerate(job.progress):
         if error := _error_of(progress.patterns, [one]):
-            path: DocumentPath = ("jobs", job.name, "progress", *(() if single else (place,)))
+            path: DocumentPath = (job.part, job.name, "progress", *(() if single else (place,)))
             yield document.fault(file, path, error.message, error.hint or "fix the expression")
 
 
 def _matchers(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for place, named in enumerate(job.problems):
         if error := _error_of(problem_matchers.resolve, job.root, named, RenderInputs({})):
-            path: DocumentPath = ("jobs", job.name, "problems", place)
+            path: DocumentPath = (job.part, job.name, "problems", place)
             yield document.fault(file, path, error.message, error.hint or "fix the matcher")
 
 
@@ -197,36 +208,6 @@ def _error_of(check: Callable[..., object], *args: object) -> UsageError | None:
     return None
 
 
-def _line_offset(text: str, line: int) -> int:
-    """Return how far below its key a line is: several lines are a block below the key."""
-    return line if "\n" in text else 0
-
-
-def _template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[DocumentPath, str]]:
-    raw = data["jobs"][job.name]
-    base: DocumentPath = ("jobs", job.name)
-    for key, command in (("command", job.command), ("rerun", job.rerun)):
-        if isinstance(command, str):
-            yield (*base, key), command
-        else:
-            yield from (((*base, key, place), word) for place, word in enumerate(command))
-    for key in ("label", "working_dir"):
-        if key in raw:
-            yield (*base, key), raw[key]
-    for name, value in raw.get("env", {}).items():
-        if isinstance(value, str):
-            yield (*base, "env", name), value
-    yield from _env_file_texts((*base, "env_file"), raw.get("env_file", ()))
-    if job.junit:
-        yield (*base, "reports", "junit"), job.junit
-    yield from (((*base, "outputs", one.name, one.kind), one.path) for one in job.outputs)
-    if job.settings.concurrency and "concurrency" in raw:
-        shorthand = isinstance(raw["concurrency"], str)
-        yield (*base, "concurrency", *(() if shorthand else ("group",))), job.settings.concurrency.group
-    for when in specs.HOOK_KEYS:
-        yield from _hook_texts((*base, f"on_{when}"), raw.get(f"on_{when}", ()))
-
-
 def _rerun(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     texts = (job.rerun,) if isinstance(job.rerun, str) else job.rerun
     used = {fault.undefined for text in texts for fault in template.faults(text, set())}
@@ -234,36 +215,16 @@ def _rerun(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
         message = "uses neither {{ failed }} nor {{ failed_files }}, so that it would run every test"
         yield document.fault(
             file,
-            ("jobs", job.name, "rerun"),
+            (job.part, job.name, "rerun"),
             message,
             "add {{ failed }} where the test IDs go, or {{ failed_files }} where files do",
         )
 
 
-def _env_file_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
-    if isinstance(raw, str):
-        yield path, raw
-    elif isinstance(raw, dict):
-        yield (*path, "path"), raw["path"]
-    else:
-        for place, one in enumerate(raw):
-            yield from _env_file_texts((*path, place), one)
-
-
-def _hook_texts(path: DocumentPath, raw: Any) -> Iterator[tuple[DocumentPath, str]]:
-    if isinstance(raw, str):
-        yield path, raw
-    elif isinstance(raw, dict) and "command" in raw:
-        yield (*path, "command"), raw["command"]
-    elif isinstance(raw, list):
-        for place, one in enumerate(raw):
-            yield from _hook_texts((*path, place), one)
-
-
 def _shell(file: str, document: Document, job: JobSpec, key: str, command: str | tuple[str, ...]) -> Iterator[Fault]:
     if not isinstance(command, str) or not command:
         return
-    path: DocumentPath = ("jobs", job.name, key)
+    path: DocumentPath = (job.part, job.name, key)
     try:
         shell = shlex.split(job.settings.shell)
         # A template with `if` or `for` is checked by the start, when it is rendered; a plain one now.
@@ -272,6 +233,6 @@ def _shell(file: str, document: Document, job: JobSpec, key: str, command: str |
             quoting.check(template.with_placeholders(command))
     except ValueError as error:
         message = f"invalid value {job.settings.shell!r}: {str(error).lower()}"
-        yield document.fault(file, ("jobs", job.name, "shell"), message, "close the quote")
+        yield document.fault(file, (job.part, job.name, "shell"), message, "close the quote")
     except UsageError as error:
         yield document.fault(file, path, error.message, error.hint)

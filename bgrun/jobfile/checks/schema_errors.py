@@ -40,6 +40,7 @@ _ELSEWHERE = {
     "max_parallel": "parallel jobs_at_once",
     "jobs": "tasks",
     "include": "includes imports",
+    "ready": "healthcheck readiness_probe readiness ready_log_line health wait_for",
 }
 """What other tools call a key."""
 _OURS = {word: key for key, words in _ELSEWHERE.items() for word in words.split()}
@@ -138,7 +139,10 @@ def _missing_keys(error: Any) -> tuple[str, str]:
 def _not_one_key(error: Any) -> tuple[str, str]:
     """Explain a `oneOf` of required keys."""
     keys = [key for branch in error.validator_value for key in branch["required"]]
-    return f"expected either {' or '.join(map(repr, keys))}", "give one of them"
+    given = [key for key in keys if key in error.instance]
+    if len(given) > 1 and len(keys) > 2:
+        return f"{' and '.join(map(repr, given))} exclude each other", "keep one of them"
+    return f"expected either {_alternatives(list(map(repr, keys)))}", "give one of them"
 
 
 def _needs_key(error: Any) -> tuple[str, str]:
@@ -156,7 +160,7 @@ def _wrong_type(error: Any) -> tuple[str, str]:
 
 def _short_form(path: tuple[str | int, ...], found: Any) -> str:
     """Return how a job that is only its command is written, or a group that is only its jobs; '' for all else."""
-    key = {"jobs": "command", "groups": "jobs"}.get(str(path[0])) if len(path) == 2 else None
+    key = {"jobs": "command", "services": "command", "groups": "jobs"}.get(str(path[0])) if len(path) == 2 else None
     listed = isinstance(found, list) and found and all(isinstance(one, str) for one in found)
     if not key or not (listed or (isinstance(found, str) and found)):
         return ""
