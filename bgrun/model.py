@@ -95,6 +95,7 @@ class ReadyCheck(NamedTuple):
     `command` a bash text that sets its environment up and runs it, of `delay` the seconds.
     status: the status codes of `http` that count; empty means 2xx.
     interval_s: the pause after the first try; it grows to 1 s.
+    shown: the check in words, without secrets; '' if it has none that are to be hidden.
     """
 
     kind: ReadyKind
@@ -102,6 +103,7 @@ class ReadyCheck(NamedTuple):
     status: tuple[int, ...] = ()
     timeout_s: float = 60.0
     interval_s: float = 0.05
+    shown: str = ""
 
 
 class RenderedJob(NamedTuple):

@@ -100,9 +100,8 @@ class RunPaths(NamedTuple):
     @property
     def all_hidden(self) -> tuple[str, ...]:
         """Every hidden file that may be left if its supervisor is killed."""
-        return tuple(
-            self.hidden(kind) for kind in ("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new")
-        )
+        kinds = ("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new", "ready", "ready.output")
+        return tuple(self.hidden(kind) for kind in kinds)
 
 
 def stamp(epoch: float) -> str:

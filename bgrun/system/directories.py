@@ -35,6 +35,15 @@ def ensure_log_dir(log_dir: str) -> None:
             files.replace(ignore, files.unique(ignore), b"*\n")
 
 
+def user_state() -> str:
+    """Return bgrun's directory for state that all projects of the user share.
+
+    It follows the XDG Base Directory Specification on every system.
+    """
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return f"{state if os.path.isabs(state) else os.path.expanduser('~/.local/state')}/bgrun"
+
+
 def check_log_dir(log_dir: str) -> bool:
     """Return whether the log directory exists and may be read; root may read any user's.
 

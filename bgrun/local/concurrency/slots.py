@@ -73,15 +73,10 @@ class Ticket(NamedTuple):
 
 
 def place_of(log_dir: str, wanted: Concurrency) -> Place:
-    """Return the place of a concurrency group: in the project's log directory, or in the user's state directory.
-
-    The latter follows the XDG Base Directory Specification on every system.
-    """
+    """Return the place of a concurrency group: in the project's log directory, or in the user's state directory."""
     if wanted.scope == "project":
         return Place(f"{log_dir}/.concurrency/{wanted.group}", wanted.limit)
-    state = os.environ.get("XDG_STATE_HOME", "")
-    home = state if os.path.isabs(state) else os.path.expanduser("~/.local/state")
-    return Place(f"{home}/bgrun/concurrency/{wanted.group}", wanted.limit)
+    return Place(f"{directories.user_state()}/concurrency/{wanted.group}", wanted.limit)
 
 
 class StuckError(BgrunError):

@@ -1,0 +1,93 @@
+"""Check readiness with a command of the user, as the service itself would run it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from bgrun.light import signal, suppress
+from bgrun.local.supervision import event_loop
+from bgrun.parsers import terminal
+from bgrun.store.paths import MARK_DIR, MARK_RUN
+from bgrun.system import process, programs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.local.readiness.target import Target
+
+TRY_S = 30.0
+"""How many seconds a command may take before it is killed and tried again."""
+_TERM_S = 0.5
+_LAST_BYTES, _LONGEST = 4096, 160
+_DEFAULT = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+
+
+def check(target: Target, left_s: float, output_fd: int) -> str:
+    """Return '' if the command exits with 0, else its exit code and the last line of its output.
+
+    It is in the process group of this process, and ends with that.
+    """
+    os.ftruncate(output_fd, 0)
+    pid = _start(target, output_fd)
+    timeout_s = min(left_s, TRY_S)
+    try:
+        with event_loop.time_limit(timeout_s):
+            _, status = os.waitpid(pid, 0)
+    except event_loop.TimeUpError:
+        _end(pid)
+        return f"did not finish within {timeout_s:.0f}s"
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0:
+        return ""
+    name = f"killed by {process.name_of(-code)}" if code < 0 else f"exit {code}"
+    last = _last_line(output_fd)
+    return f"{name}: {last}" if last else name
+
+
+def _start(target: Target, output_fd: int) -> int:
+    """Start the command.
+
+    Raises:
+        OSError: the system cannot start a process.
+    """
+    environment = programs.job_environment(os.environ)
+    marks = {MARK_RUN: target.run_id, MARK_DIR: target.recorded}
+    bash = programs.find("bash") or "/bin/bash"
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.posix_spawn(
+            bash,
+            [bash, "-p", "-c", target.check.value],
+            {**environment, **dict(target.environment), **marks},
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((null, 0), (output_fd, 1), (output_fd, 2))],
+            setsigmask=(),
+            setsigdef=_DEFAULT,
+        )
+    finally:
+        os.close(null)
+
+
+def _end(pid: int) -> None:
+    """End a command that takes too long: with all of this process's group, which itself ignores the signal."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        os.killpg(0, signal.SIGTERM)
+        with suppress(event_loop.TimeUpError, ChildProcessError), event_loop.time_limit(_TERM_S):
+            os.waitpid(pid, 0)
+            return
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _last_line(fd: int) -> str:
+    """Return the last line of the output that is not empty, as plain text."""
+    size = os.fstat(fd).st_size
+    try:
+        data = os.pread(fd, _LAST_BYTES, max(0, size - _LAST_BYTES))
+    except OSError as error:
+        return os.strerror(error.errno or errno.EIO)
+    lines = (terminal.clean(line).strip() for line in terminal.decode(data).splitlines())
+    return next((line[:_LONGEST] for line in reversed([*lines]) if line), "")
