@@ -177,9 +177,16 @@ def _cached(project: Project, entry: str, source: tuple[Any, ...]) -> Made | Non
     data = project.store.cache.read(entry)
     with suppress(ValueError, TypeError):
         made_from, recorded, made = codec.unpack(data or b"")
-        if made_from == source and inputs.unchanged(recorded, os.environ, project.here):
+        if made_from == source and inputs.unchanged(recorded, os.environ, project.here, {"port": _port}):
             return codec.restore(Made, made)
     return None
+
+
+def _port(subject: str) -> int:
+    """Return the port of a service as it is now: an input of the plans that need it."""
+    from bgrun.system import ports
+
+    return ports.assign(*subject.split("\0"))
 
 
 def _write(project: Project, entry: str, data: bytes) -> None:

@@ -263,8 +263,9 @@ def launch(
         from bgrun.render import group_script
 
         wanted = [run_id for run_id, node in zip(run_ids, plan.nodes, strict=True) if not node.skip]
-        if not wanted or any(node.needs for node in plan.nodes):
-            return group_script.sequential(label, wanted)
+        services = {one for one, node in zip(run_ids, plan.nodes, strict=True) if node.job.service}
+        if not wanted or services or any(node.needs for node in plan.nodes):
+            return group_script.sequential(label, wanted, services)
         return group_script.parallel(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))

@@ -264,9 +264,11 @@ def _job(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any], root: P
 
 
 def _service(name: str, raw: Mapping[str, Any], defaults: Mapping[str, Any], root: Path) -> JobSpec:
-    """Return a service. It ends only when it is stopped, so that the `timeout` of the defaults is not its own."""
+    """Return a service. It ends only when it is stopped: no exit code is a success, no `timeout` a default."""
     job = _job(name, raw, {key: value for key, value in defaults.items() if key != "timeout"}, root)
-    return job._replace(service=ServiceSpec(_ready(raw.get("ready")), str(raw.get("port", ""))))
+    limits = job.settings.limits._replace(success_exit_codes=())
+    settings = job.settings._replace(limits=limits)
+    return job._replace(settings=settings, service=ServiceSpec(_ready(raw.get("ready")), str(raw.get("port", ""))))
 
 
 def _ready(raw: Any) -> ReadyCheck | None:

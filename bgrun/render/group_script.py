@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _HEAD = """#!/usr/bin/env bash
 # bgrun script of {name}: reruns the job scripts of its runs, {how}.
@@ -13,10 +13,16 @@ cd -- "${{0%/*}}" || exit 1
 """
 
 
-def sequential(name: str, run_ids: Sequence[str]) -> str:
+_SERVICES = """# Services run in the background until the end; nothing waits until they are ready.
+trap 'kill $(jobs -p)' EXIT
+"""
+
+
+def sequential(name: str, run_ids: Sequence[str], services: Collection[str] = ()) -> str:
     """Return the script of a plan with dependencies; run IDs are in dependency order."""
     how = "each after its dependencies, until one fails"
-    return _HEAD.format(name=name, how=how) + "".join(f"bash {run_id}.sh || exit\n" for run_id in run_ids)
+    lines = (f"bash {run_id}.sh {'&' if run_id in services else '|| exit'}\n" for run_id in run_ids)
+    return _HEAD.format(name=name, how=how) + (_SERVICES if services else "") + "".join(lines)
 
 
 def parallel(name: str, run_ids: Sequence[str], max_parallel: int | None) -> str:

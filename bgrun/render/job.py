@@ -62,11 +62,24 @@ def render_job(
     name = one.name
     job = find_job(job_file, name)
     params = bind(job, one.given, _from_caller(job, inputs))
-    layers = Layers(job.settings, job.root, {"job": name, **_matrix(combination), **params}, f"{name}: ", inputs)
+    more: dict[str, Any] = {}
+    if any(other.service for other in job_file.jobs.values()):
+        job, more = _among_services(job_file, job, inputs)
+    values = {"job": name, **more, **_matrix(combination), **params}
+    layers = Layers(job.settings, job.root, values, f"{name}: ", inputs)
     with hiding_secrets(layers):
         made = _rendered(job, one, layers, params, combination)
         _keep_secrets_out(made)
     return made
+
+
+def _among_services(job_file: JobFile, job: JobSpec, inputs: RenderInputs) -> tuple[JobSpec, dict[str, Any]]:
+    """Return a job of a file with services, and what its templates know of these; a service gets its port."""
+    from bgrun.render import services
+
+    port = services.port_of(job, inputs)
+    known = {"services": services.Services(job_file, job.prefix, inputs)}
+    return services.with_port(job, port), {**known, **({"port": port} if port else {})}
 
 
 def _rendered(
@@ -95,7 +108,19 @@ def _rendered(
         problems=tuple(found for named in job.problems for found in problem_matchers.resolve(job.root, named, inputs)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
         outputs=tuple(_output(declared, values, name) for declared in job.outputs),
+        **_of_service(job, rendered, inputs),
     )
+
+
+def _of_service(job: JobSpec, rendered: RenderedSettings, inputs: RenderInputs) -> dict[str, Any]:
+    """Return the fields of a rendered job that only a service has."""
+    if not job.service:
+        return {}
+    from bgrun.render import services
+
+    port, url = services.address_of(job, inputs)
+    ready = services.ready_check(job, rendered, services.own_values(job, port, inputs))
+    return {"service": True, "port": port, "url": url, "ready": ready}
 
 
 def _output(declared: Output, values: Mapping[str, Any], job: str) -> Output:
@@ -215,4 +240,5 @@ def _keep_secrets_out(job: RenderedJob) -> None:
     texts += [text for pair in job.params for text in pair]
     texts += [hook.command for hook in job.hooks]
     texts += [job.concurrency.group] if job.concurrency else []
+    texts += [job.url, job.ready.value] if job.ready else [job.url]
     ad_hoc.keep_out(dict(job.secrets), *texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun.errors import UnknownNameError, UsageError, nearest_names
 from bgrun.jobfile import job_label, matrix
-from bgrun.jobfile.dependencies import dependencies_in, in_order
+from bgrun.jobfile.dependencies import condition_of, conditions_in, dependencies_in, in_order
 from bgrun.model import Node, RenderedPlan
 from bgrun.render.job import Request, find_job, render_job, render_skipped, skip_reason
 from bgrun.wording import names
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import GroupSpec, JobFile, JobSpec
-    from bgrun.model import RenderedJob, Scalar
+    from bgrun.model import Condition, Kept, RenderedJob, Scalar
     from bgrun.templating.inputs import RenderInputs
 
 
@@ -51,7 +51,7 @@ def expand_jobs(job_file: JobFile, requests: Sequence[Request], inputs: RenderIn
         twice = next(one.name for one in requests if sum(other.name == one.name for other in requests) > 1)
         raise UsageError(f"job {twice!r} is given twice", "to run it twice, run 'bgrun start' twice")
     dependencies = {name: job.depends_on for name, job in job_file.jobs.items()}
-    return _plan(job_file, requested, dependencies, inputs)
+    return _plan(job_file, requested, (dependencies, conditions_in(job_file)), inputs)
 
 
 def expand_group(
@@ -82,7 +82,7 @@ def expand_group(
     members = [job for job in group.jobs if not only or job in only]
     words = _shared_params(job_file, name, in_order(members, dependencies), given)
     requested = {job: Request(job, words.get(job, ())) for job in members}
-    plan = _plan(job_file, requested, dependencies, inputs, words)
+    plan = _plan(job_file, requested, (dependencies, conditions_in(job_file, group)), inputs, words)
     is_whole = set(group.jobs) <= set(in_order(requested, dependencies))
     part = () if is_whole else tuple(node.job.label for node in plan.nodes)
     return plan._replace(max_parallel=group.max_parallel, fail_fast=group.fail_fast, only=part)
@@ -121,16 +121,32 @@ def _shared_params(
 def _plan(
     job_file: JobFile,
     requested: Mapping[str, Request],
-    dependencies: Mapping[str, tuple[str, ...]],
+    order: tuple[Mapping[str, tuple[str, ...]], Mapping[str, Mapping[str, Condition]]],
     inputs: RenderInputs,
     words: Mapping[str, tuple[str, ...]] | None = None,
 ) -> RenderedPlan:
+    """Return the plan of the requested jobs. `order`: the dependencies of all, and the conditions that some have."""
+    dependencies, conditions = order
+    kept: Kept = "stop" if all(find_job(job_file, name).service for name in requested) else "jobs"
     places: dict[str, tuple[int, ...]] = {}
     nodes: list[Node] = []
     for name in in_order(requested, dependencies):
         one = requested.get(name) or Request(name, (words or {}).get(name, ()))
-        before = tuple(place for other in dependencies.get(name, ()) for place in places[other])
-        found = [node._replace(needs=before) for node in _nodes(job_file, one, inputs)]
+        own = conditions.get(name, {})
+        pairs = [
+            (place, condition_of(job_file.jobs[other], own.get(other)))
+            for other in dependencies.get(name, ())
+            for place in places[other]
+        ]
+        is_plain = all(condition == "succeeded" for _, condition in pairs)
+        found = [
+            node._replace(
+                needs=tuple(place for place, _ in pairs),
+                conditions=() if is_plain else tuple(condition for _, condition in pairs),
+                kept=kept if name in requested and node.job.service else "",
+            )
+            for node in _nodes(job_file, one, inputs)
+        ]
         places[name] = tuple(range(len(nodes), len(nodes) + len(found)))
         nodes += found
     return RenderedPlan(tuple(nodes), tuple(place for name in requested for place in places[name]))

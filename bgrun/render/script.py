@@ -42,6 +42,21 @@ def job_script(rendered: RenderedSettings, label: str, command: str, comments: S
     )
 
 
+def check_script(rendered: RenderedSettings, command: str) -> str:
+    """Return a bash text that runs a command where, and with the environment that, the job's own command has."""
+    return (
+        _templates()
+        .get_template("check.sh.j2")
+        .render(
+            working_dir=shlex.quote(str(rendered.working_dir)),
+            venv=shlex.quote(rendered.venv) if rendered.venv else "",
+            exports=[(key, shlex.quote(value)) for key, value in rendered.exports.items()],
+            unset=rendered.unset,
+            command=command,
+        )
+    )
+
+
 def comments(job: JobSpec, shown: str) -> list[str]:
     """Return the comment lines on a declared job: its name, its description and its command."""
     title = f"Job: {job.name}" + (f" - {job.description}" if job.description else "")

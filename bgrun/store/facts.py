@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun.engine import LOCAL
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.model import Concurrency, Hook, Limits, Output, RenderedJob, Retention
+from bgrun.model import Concurrency, Hook, Limits, Output, ReadyCheck, RenderedJob, Retention
 from bgrun.store import meta, record, state
 
 TYPE_CHECKING = False
@@ -82,7 +82,14 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **({"join_key": job.join_key} if job.join_key else {}),
         **({"work_key": job.work_key} if job.work_key else {}),
         **({"engine": origin.engine} if origin.engine != LOCAL else {}),
+        **(_of_service(job) if job.service else {}),
     }
+
+
+def _of_service(job: RenderedJob) -> dict[str, str]:
+    """Return the facts of a service: what it is, where it listens, and how it is found to be ready."""
+    port = {"port": str(job.port)} if job.port else {}
+    return {"service": "true", **port, **({"url": job.url} if job.url else {}), **_as_json("ready_check", job.ready)}
 
 
 def shortened(cmd: str) -> str:
@@ -148,6 +155,10 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         outputs=outputs_of(facts),
         only_failed_of=facts.get("only_failed_of", ""),
         only_failed=facts.get("only_failed", ""),
+        service=facts.get("service") == "true",
+        port=state.parse_int(facts.get("port", "")) or 0,
+        ready=_ready(facts.get("ready_check", "")),
+        url=facts.get("url", ""),
     )
 
 
@@ -186,6 +197,15 @@ def _concurrency(text: str) -> Concurrency | None:
     try:
         return Concurrency(*found) if found else None
     except TypeError:
+        return None
+
+
+def _ready(text: str) -> ReadyCheck | None:
+    found = _list(text)
+    try:
+        kind, value, status, *times = found
+        return ReadyCheck(kind, value, tuple(status), *times)
+    except (TypeError, ValueError):
         return None
 
 

@@ -82,6 +82,9 @@ def _claim(store: Store, origin: Origin, plan: RenderedPlan, title: Title | None
         _run(run_id, node, facts.of_run(run_id, node.job, origin, membership), names)
         for run_id, node in zip(ids, plan.nodes, strict=True)
     )
+    for service in (one for one in runs if one.job.service):
+        if needed_by := [run.run_id for run in runs if service.run_id in run.needs]:
+            service.facts["needed_by"] = " ".join(needed_by)
     if title and group:
         _write_script(store, group.run_id, title.script(names))
         facts.check_size({**group.facts, "members": " ".join(names)})
@@ -92,8 +95,10 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
     needs = tuple(names[place] for place in node.needs)
     if needs:
         known["needs"] = " ".join(needs)
+    if node.conditions:
+        known["conditions"] = " ".join(node.conditions)
     facts.check_size(known)
-    return RunPlan(str(run_id), node.job, known, needs, node.skip)
+    return RunPlan(str(run_id), node.job, known, needs, node.skip, node.conditions, node.kept)
 
 
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:

@@ -75,6 +75,11 @@ class RenderInputs:
             self.repeatable = False  # it changed during rendering: which of the two was used is unknown
         return result
 
+    def note(self, kind: str, subject: str, result: Any) -> None:
+        """Record what another room has checked; `unchanged` gets its check by the same kind."""
+        if self._recorded.setdefault((kind, subject), result) != result:
+            self.repeatable = False
+
     def record_variable(self, name: str, value: str | None) -> None:
         """Record the value of a variable as a salted hash; None for one that is not set."""
         self._recorded["env", name] = None if value is None else _sealed(value, os.urandom(_SALT_BYTES))
@@ -114,13 +119,19 @@ class Variables(Mapping[str, str]):
         return repr(dict(self))
 
 
-def unchanged(recorded: list[Input], environ: Mapping[str, str], here: str = "") -> bool:
-    """Return whether each recorded check gives its recorded result again."""
+def unchanged(
+    recorded: list[Input],
+    environ: Mapping[str, str],
+    here: str = "",
+    more: Mapping[str, Callable[[str], Any]] = {},  # noqa: B006 - a default of no checks
+) -> bool:
+    """Return whether each recorded check gives its recorded result again; `more` are the checks of other rooms."""
 
     def is_same(kind: str, subject: str, result: Any) -> bool:
         if kind == "env":
             return _is_value(result, environ.get(subject))
-        return bool((here if kind == "here" else _CHECKS[kind](subject)) == result)
+        check = _CHECKS.get(kind) or more.get(kind)
+        return bool((here if kind == "here" or not check else check(subject)) == result)
 
     return all(is_same(*one) for one in recorded)
 
