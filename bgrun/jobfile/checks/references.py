@@ -119,6 +119,7 @@ class _References:
             if before and not before.service and condition == "ready":
                 hint = "use service_completed_successfully, or declare it under `services:`"
                 yield self._fault(where, f"{name!r} is a job, and only a service becomes healthy", hint)
-            elif before and before.service and condition == "succeeded":
-                hint = "use service_healthy, or declare it under `jobs:`"
-                yield self._fault(where, f"{name!r} is a service, and only a job completes successfully", hint)
+            elif before and before.service and condition in ("succeeded", "completed"):
+                hint = "use service_healthy or service_started, or declare it under `jobs:`"
+                message = f"{name!r} is a service: it runs until nothing needs it, and only a job completes"
+                yield self._fault(where, message, hint)
