@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
-from bgrun.light import signal, suppress
-from bgrun.local.supervision import event_loop
+from bgrun.light import signal
 from bgrun.parsers import terminal
 from bgrun.store.paths import MARK_DIR, MARK_RUN
-from bgrun.system import process, programs
+from bgrun.system import clock, process, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TRY_S = 30.0
 """How many seconds a command may take before it is killed and tried again."""
-_TERM_S = 0.5
+_TERM_S, _LONGEST_POLL_S = 0.5, 0.05
 _LAST_BYTES, _LONGEST = 4096, 160
 _DEFAULT = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
@@ -30,10 +30,8 @@ def check(target: Target, left_s: float, output_fd: int) -> str:
     os.ftruncate(output_fd, 0)
     pid = _start(target, output_fd)
     timeout_s = min(left_s, TRY_S)
-    try:
-        with event_loop.time_limit(timeout_s):
-            _, status = os.waitpid(pid, 0)
-    except event_loop.TimeUpError:
+    status = _wait(pid, timeout_s)
+    if status is None:
         _end(pid)
         return f"did not finish within {timeout_s:.0f}s"
     code = os.waitstatus_to_exitcode(status)
@@ -72,14 +70,28 @@ def _end(pid: int) -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         os.killpg(0, signal.SIGTERM)
-        with suppress(event_loop.TimeUpError, ChildProcessError), event_loop.time_limit(_TERM_S):
-            os.waitpid(pid, 0)
-            return
-        with suppress(ProcessLookupError):
+        if _wait(pid, _TERM_S) is None:
             os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+            os.waitpid(pid, 0)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _wait(pid: int, timeout_s: float) -> int | None:
+    """Reap a child and return its wait status, or None if it is still running once the time is up.
+
+    Polled: a signal at the deadline might come just after the child was reaped.
+    """
+    until = clock.steady_clock() + timeout_s
+    pause_s = 0.002
+    while True:
+        reaped, status = os.waitpid(pid, os.WNOHANG)
+        if reaped:
+            return status
+        if clock.steady_clock() >= until:
+            return None
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, _LONGEST_POLL_S)
 
 
 def _last_line(fd: int) -> str:

@@ -131,7 +131,7 @@ class _Prober:
                 self._note(why)
                 time.sleep(max(0.0, min(pause_s, self.left_s)))
                 pause_s = min(pause_s * GROWTH, longest_s)
-        except (BgrunError, OSError, ImportError) as error:
+        except (BgrunError, OSError, ImportError, ValueError) as error:
             self._note(f"cannot check: {error}")
         return FAILED
 
