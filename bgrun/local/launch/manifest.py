@@ -15,7 +15,8 @@ MOST_ANSWERED = 4096
 class Plan(NamedTuple):
     """The work of one supervisor.
 
-    log_dir: the log directory when the plan was made. module_path: where psutil is, off Linux; else empty.
+    log_dir: the log directory when the plan was made. module_path: where psutil is, off Linux, and `regex` for checks
+    of logs; else empty.
     """
 
     log_dir: str

@@ -16,9 +16,10 @@ from bgrun.system import libc, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bgrun.local.launch.manifest import Plan
+    from bgrun.model import RunPlan
 
 READY_S = 30.0
 """Seconds that a supervisor may take to launch, on however slow a machine, before it is given up."""
@@ -253,6 +254,7 @@ def _refusal(answer: str) -> BgrunError:
     return error(message or kind or "the supervisor ended before it launched anything", hint)
 
 
-def module_path() -> tuple[str, ...]:
-    """Return where a supervisor may import psutil from; Linux needs none."""
-    return () if process.LINUX else tuple(sys.path)
+def module_path(runs: Iterable[RunPlan]) -> tuple[str, ...]:
+    """Return where a supervisor may import psutil from, and a check of a log `regex`; on Linux only the latter."""
+    has_pattern = any(run.job.ready and run.job.ready.kind == "log" for run in runs)
+    return tuple(sys.path) if has_pattern or not process.LINUX else ()

@@ -24,7 +24,7 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
     """
     with submission.claimed(store, root, plan, title) as claimed:
         runs = tuple(map(_for_supervisor, claimed.runs))
-        known = spawn.hand_over(Plan(store.log_dir, runs, claimed.group, spawn.module_path()))
+        known = spawn.hand_over(Plan(store.log_dir, runs, claimed.group, spawn.module_path(runs)))
     return Submitted(tuple(run.run_id for run in runs), claimed.group.run_id if claimed.group else "", known)
 
 
