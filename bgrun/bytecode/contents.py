@@ -34,10 +34,13 @@ _ALWAYS = (
 _OTHERS = (
     *_in("bgrun.local", "wait"),
     *_in("bgrun.local.recording", "group_journal"),
-    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler"),
+    *_in("bgrun.local", "readiness"),
+    *_in("bgrun.local.readiness", "command", "connecting", "holder", "http", "log_lines", "prober", "target"),
+    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler", "services"),
     *_in("bgrun.bytecode", "builder", "bundle", "contents"),
     *_in("bgrun.local.launch", "interpreter"),
-    *_in("bgrun.system", "programs"),
+    *_in("bgrun.parsers", "bounded_regex"),
+    *_in("bgrun.system", "listeners", "ports", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
     *_in("bgrun.local.stopping", "orphans", "request"),
     *_in("bgrun.store", "claim"),
@@ -55,7 +58,7 @@ _FACE = (
     *_in("bgrun.system", "git", "preflight"),
     *_in("bgrun.templating", "inputs"),
 )
-PACKAGES = frozenset((*_PACKAGES, *_FACE_PACKAGES))
+PACKAGES = frozenset((*_PACKAGES, *_in("bgrun.local", "readiness"), *_FACE_PACKAGES))
 TOGETHER = {
     "bgrun.cli.app": (
         *_in("bgrun.cli", "dispatch", "format", "output", "parser"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 STOP_STATES: Mapping[str, State] = {"timeout": "timed_out"}
 REPLACED = "replaced by "
+NOT_READY = "not ready"
+"""The beginning of the stop reason of a service that has not become ready in time: it has failed."""
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
 
 
@@ -59,7 +61,7 @@ def derive(seen: Evidence) -> Verdict:
     if seen.exit_code is not None:
         return verdict_of(seen.exit_code, success_codes(seen.meta), seen.stop_reason)
     if seen.stop_reason:
-        return Verdict(STOP_STATES.get(seen.stop_reason, "stopped"), reason=stop_words(seen.stop_reason))
+        return Verdict(_stop_state(seen.stop_reason), reason=stop_words(seen.stop_reason))
     return Verdict("lost", reason=seen.away or "exit code unknown, job and supervisor ended without recording it")
 
 
@@ -77,8 +79,7 @@ def verdict_of(exit_code: int, success: Iterable[int], stop_reason: str = "") ->
     """Return the verdict on a job from its own exit code, which is 128 + n if signal n killed it."""
     ended_by = signal_name(exit_code)
     if stop_reason:
-        state = STOP_STATES.get(stop_reason, "stopped")
-        return Verdict(state, exit_code, ended_by, stop_words(stop_reason))
+        return Verdict(_stop_state(stop_reason), exit_code, ended_by, stop_words(stop_reason))
     if exit_code in success:
         return Verdict("succeeded", exit_code)
     return Verdict("failed", exit_code, ended_by)
@@ -139,6 +140,10 @@ def _never_started(seen: Evidence) -> Verdict:
     if seen.stop_reason:
         return Verdict("stopped", reason="stopped before it started")
     return Verdict("skipped", reason="the supervisor ended before this run started")
+
+
+def _stop_state(stop_reason: str) -> State:
+    return "failed" if stop_reason.startswith(NOT_READY) else STOP_STATES.get(stop_reason, "stopped")
 
 
 def is_wish(stop_reason: str) -> bool:

@@ -100,11 +100,13 @@ def _settled(store: Store, at: RunPaths, run: Run | None, grace_s: float | None)
 
 
 def _bound_s(store: Store, run: Run, facts: Mapping[str, str]) -> float:
-    """Return how many seconds a stop may take; a group takes as long as the slowest of its runs."""
+    """Return how many seconds a stop may take; a group takes as long as the slowest of its jobs, then its services."""
     metas = [facts, *(store.facts(member) or {} for member in run.members)]
-    graces = [state.parse_float(one.get("stop_grace_s", "")) or 0.0 for one in metas]
+    times = [(state.parse_float(one.get("stop_grace_s", "")) or 0.0, one.get("service") == "true") for one in metas]
+    jobs_s = max((grace for grace, is_service in times if not is_service), default=0.0)
+    services_s = sum(grace for grace, is_service in times if is_service)
     unnoticed_s = 0.0 if event_loop.CAN_WATCH else event_loop.REQUEST_CHECK_S
-    return max(graces) + policy.SUSPEND_S + policy.KILL_S + SLACK_S + unnoticed_s
+    return jobs_s + services_s + policy.SUSPEND_S + policy.KILL_S + SLACK_S + unnoticed_s
 
 
 def spare_caller(store: Store, run: Run) -> None:

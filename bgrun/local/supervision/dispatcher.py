@@ -5,7 +5,7 @@ Only the process that launches runs loads this; a supervisor that took over a ru
 
 from __future__ import annotations
 
-from bgrun.errors import BgrunError, ScarceError
+from bgrun.errors import BgrunError, BusyError, ScarceError
 from bgrun.local.supervision import job, workdir
 from bgrun.local.supervision.descriptors import raise_limit
 from bgrun.local.supervision.run import declared_reports
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bgrun.local.supervision import scheduler
     from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.run import RunTask
+    from bgrun.local.supervision.services import Services
+    from bgrun.model import State
 
 MOST_LAUNCHES = 16
 """How many runs are launched in one turn: in between, children that exited are reaped and the caller is answered."""
@@ -46,6 +48,7 @@ class Dispatcher:
         tasks: Mapping[str, RunTask],
         active: dict[str, RunTask],
         queue: AdmissionQueue | None,
+        services: Services | None = None,
     ) -> None:
         self.plan = plan
         self.host = host
@@ -53,6 +56,7 @@ class Dispatcher:
         self.tasks = tasks
         self.active = active
         self.queue = queue
+        self.services = services
         self.order = _order(plan) if len(plan.runs) > 1 else None
         self.more_to_launch = False
         self.next_check_at = NEVER
@@ -98,13 +102,16 @@ class Dispatcher:
         launched = 0
         while True:
             states = {run_id: task.state for run_id, task in self.tasks.items()}
+            if self.services and self.services.stop_all:
+                self._stop_in_order(states, self.services.stop_all)
+                states = {run_id: task.state for run_id, task in self.tasks.items()}
             waived = {run_id for run_id, task in self.tasks.items() if task.waived}
             held_back = self.queue.held_back() if self.queue else ()
-            step = scheduler.decide(states, order, waived, held_back)
+            step = scheduler.decide(states, order, waived, held_back, self.services.ready if self.services else ())
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
             for run_id in batch:
-                if not self.scarce and not (self.queue and self.queue.holds_back(run_id)):
+                if not self.scarce and not self._is_held_back(run_id):
                     self._launch(self.tasks[run_id])
             if self.scarce:
                 self.more_to_launch = False  # until then there is nothing to stay awake for
@@ -114,9 +121,27 @@ class Dispatcher:
             if self.more_to_launch or not (batch or step.skip or step.waive):
                 return step.done and not self.active
 
+    def _is_held_back(self, run_id: str) -> bool:
+        """Return whether a run that is due has to wait after all: for a slot, or for a service that started again."""
+        if self.queue and self.queue.holds_back(run_id):
+            return True
+        if not self.services or not self.order:
+            return False
+        return not self.services.may_launch([one for one, how in self.order.pairs(run_id) if how == "ready"])
+
+    def _stop_in_order(self, states: Mapping[str, State], why: str) -> None:
+        """Stop all runs, as far as it is their turn."""
+        from bgrun.local.supervision import scheduler
+
+        for run_id in scheduler.stop_in_order(states, self.order) if self.order else states:
+            self.tasks[run_id].stop(why)
+
     def _rule_out(self, step: scheduler.Step) -> None:
         for run_id, why in step.stop.items():
             self.tasks[run_id].stop(why)
+        if self.services:
+            for run_id in step.release:
+                self.services.release(run_id)
         for run_id, why in step.skip.items():
             self.tasks[run_id].never_run("skipped", why)
         for run_id, why in step.waive.items():
@@ -132,6 +157,8 @@ class Dispatcher:
             if self.queue and (what := self.queue.admit(run_id)):
                 task.enqueue(what)
                 return
+            if task.plan.job.port:
+                _refuse_taken(task)
             self._start(task, self.queue.slot_fd(run_id) if self.queue else -1)
         except ScarceError as error:
             if not self._may_wait(task):
@@ -142,6 +169,8 @@ class Dispatcher:
             return
         self.scarce_since = NEVER
         self.active[run_id] = task
+        if self.services and task.plan.job.service:
+            self.services.launched(task)
 
     def _start(self, task: RunTask, slot_fd: int) -> None:
         """Start the job script of a run, which keeps the slot of its concurrency group open.
@@ -177,6 +206,19 @@ class Dispatcher:
         return True
 
 
+def _refuse_taken(task: RunTask) -> None:
+    """Refuse to launch a service whose port another process has: its check might find that one instead.
+
+    Raises:
+        BusyError: it is taken.
+    """
+    from bgrun.local.readiness import holder
+
+    port = task.plan.job.port
+    if who := holder.taken(port):
+        raise BusyError(f"cannot start {task.plan.job.label}: port {port} is taken by {who}", "stop that first")
+
+
 def withdraw(plan: Plan) -> None:
     """Remove every record of a plan of which nothing was launched."""
     from bgrun.store import claim
@@ -199,5 +241,7 @@ def _order(plan: Plan) -> scheduler.Order:
     from bgrun.local.supervision import scheduler
 
     needs = {run.run_id: run.needs for run in plan.runs if run.needs}
-    group = plan.group
-    return scheduler.Order(needs, group.max_parallel, group.fail_fast) if group else scheduler.Order(needs)
+    conditions = {run.run_id: run.conditions for run in plan.runs if run.conditions}
+    services = {run.run_id: run.kept for run in plan.runs if run.job.service}
+    most, fast = (plan.group.max_parallel, plan.group.fail_fast) if plan.group else (None, False)
+    return scheduler.Order(needs, most, fast, conditions, services)

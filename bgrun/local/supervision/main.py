@@ -155,7 +155,7 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     except LaunchError as error:
         journal.note_fault(HERE, error)
     done = _hear(supervisor)
-    if is_fork and not done and supervisor.only_waits:
+    if is_fork and not done and (supervisor.only_waits or (supervisor.probes and not supervisor.group)):
         done = _until_reexec(supervisor, alarm)
     _to_the_end(supervisor, alarm, done=done)
 
@@ -183,12 +183,15 @@ def _answer(ready_fd: int, answer: bytes) -> None:
 
 
 def _until_reexec(supervisor: Supervisor, alarm: Alarm) -> bool:
-    """Supervise a job that may be over in a moment, then re-execute; return whether the plan is over."""
+    """Supervise a job that may be over in a moment, or a service until it is ready; then re-execute.
+
+    Returns whether the plan is over.
+    """
     until = steady_clock() + REEXEC_AFTER_S
     done = False
-    while not done and (left := until - steady_clock()) > 0:
-        next_s = supervisor.next_turn_s()
-        done = supervisor.turn(alarm.sleep(left if next_s is None else min(left, next_s)))
+    while not done and ((left := until - steady_clock()) > 0 or supervisor.probes):
+        times = [one for one in (supervisor.next_turn_s(), left if left > 0 else None) if one is not None]
+        done = supervisor.turn(alarm.sleep(min(times, default=None)))
     if not done and supervisor.only_waits:
         _reexecute(supervisor)
     return done

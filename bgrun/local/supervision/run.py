@@ -53,7 +53,10 @@ class Reached:
 
 
 class RunTask:
-    """A run: its plan, and what has become of it."""
+    """A run: its plan, and what has become of it.
+
+    released: it is a service that is being stopped because nothing needs it. ready_at: when it was first ready, or ''.
+    """
 
     def __init__(self, plan: RunPlan, host: Host) -> None:
         self.plan = plan
@@ -72,6 +75,8 @@ class RunTask:
         self.stopping: Stopping | None = None
         self.exit: journal.Exit | None = None
         self.reached = Reached()
+        self.released = False
+        self.ready_at = ""
 
     @property
     def pid(self) -> int:
@@ -163,8 +168,12 @@ class RunTask:
         verdict = state.verdict_of(self.exit.code, self.plan.job.limits.success_exit_codes, reason)
         if reason:
             verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.reached.processes), len(left)))
+            self.waived = self.released
+        elif self.plan.job.service and not self.exit.code:
+            verdict = verdict._replace(reason="the service exited by itself")
         if is_ours:
             more = {"stopped_processes": str(len(self.reached.processes))} if reason else {}
+            more |= {"waived": "true"} if self.waived else {}
             _close(self, self.child, self.exit, verdict, {**journal.left_running(left), **more})
         else:
             os.close(self.child.lock_fd)

@@ -21,7 +21,7 @@ from bgrun.system import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from bgrun.local.concurrency.queue import AdmissionQueue
     from bgrun.local.launch.manifest import Plan
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bgrun.local.supervision.dispatcher import Dispatcher
     from bgrun.local.supervision.hooks import Hooks
     from bgrun.local.supervision.machine import Machine
+    from bgrun.local.supervision.services import Services
 
 STOP_SCAN_S = 0.1
 """Seconds between two steps of a stop; each child's exit makes one at once."""
@@ -44,6 +45,7 @@ class Supervisor:
 
     tasks: all runs of the plan by their run IDs. active: those that run or are being stopped.
     dispatcher: launches runs; None if they were launched by the process that this one took over from.
+    services: finds out when services are ready; None as for `dispatcher`, or if there are no services.
     asked_to_stop: a stop may have been requested since requests were last read. ask_at: when to read them in any case.
     freshen_at: when to update the times of files next. Both on the steady clock.
     """
@@ -57,6 +59,7 @@ class Supervisor:
         self.tasks = {run.run_id: RunTask(run, self.host) for run in plan.runs}
         self.active: dict[str, RunTask] = {}
         self.queue = _queue(plan, self.host.helpers)
+        self.services: Services | None = None
         self.dispatcher: Dispatcher | None = None
         self.hooks = _hooks(plan, self.host.helpers)
         self.asked_to_stop = False
@@ -81,7 +84,8 @@ class Supervisor:
         """Prepare to launch runs: make the records that exist before anything runs."""
         from bgrun.local.supervision.dispatcher import Dispatcher
 
-        self.dispatcher = Dispatcher(self.plan, self.host, self.tasks, self.active, self.queue)
+        self.services = _services(self.plan, self.host, self.tasks)
+        self.dispatcher = Dispatcher(self.plan, self.host, self.tasks, self.active, self.queue, self.services)
         self.dispatcher.open()
 
     @property
@@ -93,7 +97,13 @@ class Supervisor:
     @property
     def only_waits(self) -> bool:
         """Whether nothing is left to do but to wait for runs that only run."""
-        return not (self.group or self.hooks or self.queue) and all(task.only_runs for task in self.tasks.values())
+        waits = not (self.group or self.hooks or self.queue or self.probes)
+        return waits and all(task.only_runs for task in self.tasks.values())
+
+    @property
+    def probes(self) -> bool:
+        """Whether the readiness of a service is being checked."""
+        return bool(self.services and self.services.probes)
 
     # --- one turn -----------------------------------------------------------------------------
 
@@ -126,6 +136,8 @@ class Supervisor:
         if being_stopped := [task for task in self.active.values() if task.stopping]:
             self.machine.advance_stops(being_stopped)
         self._settle()
+        if self.services:
+            self.services.advance()
         if self.hooks:
             self.hooks.advance()
         self._tidy()
@@ -142,7 +154,7 @@ class Supervisor:
         now = self.machine.now()
         deadlines = [task.deadline for task in self.active.values() if task.deadline < NEVER]
         times = [self.ask_at, self.freshen_at, *deadlines, *(task.check_at for task in self.active.values())]
-        times += [one.next_check_at for one in (self.dispatcher, self.hooks, self.queue) if one]
+        times += [one.next_check_at for one in (self.dispatcher, self.hooks, self.queue, self.services) if one]
         times += [now + CLOCK_CHECK_S] if deadlines else []
         soonest = min(times)
         return None if soonest == NEVER else max(0.0, soonest - now)
@@ -174,6 +186,8 @@ class Supervisor:
                 self.hooks.ended(pid)
             if self.queue:
                 self.queue.ended(pid, status)
+            if self.services:
+                self.services.ended(pid, status)
             if task := by_pid.get(pid):
                 task.leader_ended(journal.Exit.of(status, usage, self.machine.now() - task.began))
 
@@ -195,8 +209,9 @@ class Supervisor:
     # --- stopping -----------------------------------------------------------------------------
 
     def _read_requests(self) -> None:
+        requests = self.services or self.host
         for task in self._unfinished():
-            if why := self.host.stop_requested(task.at):
+            if why := requests.stop_requested(task.at):
                 task.stop(why)
                 if self.host.stop_is_urgent(task.at):
                     task.skip_grace()
@@ -208,6 +223,9 @@ class Supervisor:
         """Stop every run of the plan: the supervisor itself was asked to end."""
         if self.group:
             self.group.note_stop()
+        if self.group and self.services:
+            self.services.stop_all = "stop"
+            return
         for task in self._unfinished():
             task.stop("stop")
 
@@ -215,6 +233,8 @@ class Supervisor:
 
     def close(self) -> None:
         """Write the result of the group, and delete runs that exceed their retention."""
+        if self.services:
+            self.services.close()
         if self.group:
             self.group.close(task.state for task in self.tasks.values() if not task.waived)
         _delete_old(self.plan)
@@ -243,6 +263,14 @@ def _queue(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
     from bgrun.local.concurrency.queue import AdmissionQueue
 
     return AdmissionQueue(HERE, plan.log_dir, plan.runs, helpers)
+
+
+def _services(plan: Plan, host: Host, tasks: Mapping[str, RunTask]) -> Services | None:
+    if not any(run.job.service for run in plan.runs):
+        return None
+    from bgrun.local.supervision.services import Services
+
+    return Services(plan, host, tasks)
 
 
 def _group(plan: Plan) -> GroupJournal | None:

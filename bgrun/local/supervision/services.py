@@ -1,0 +1,199 @@
+"""Supervise the services of a plan: find out when each is ready, and stop them in order.
+
+Ready is a latch for each attempt: a service that its job script starts again has to become ready again before anything
+else that needs it is launched. Only plans with services load this.
+"""
+
+from __future__ import annotations
+
+import time
+
+from bgrun.light import NamedTuple, suppress
+from bgrun.local.readiness import prober
+from bgrun.local.readiness.target import ANSWER, Target, describe
+from bgrun.local.recording import journal
+from bgrun.local.supervision.scheduler import NOT_NEEDED
+from bgrun.local.supervision.workdir import HERE
+from bgrun.store import meta, record, state
+from bgrun.system import clock, files, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from bgrun.local.launch.manifest import Plan
+    from bgrun.local.supervision.host import Host
+    from bgrun.local.supervision.run import RunTask
+    from bgrun.store.paths import RunPaths
+
+MOST_RESTARTS = 3
+"""How often a prober that was killed, or could not be started, is started again."""
+RETRY_S = 0.5
+NEVER = float("inf")
+
+
+class Probe(NamedTuple):
+    """A check that is being made: of which attempt, until when, how often its process was started, and when it is next.
+
+    pid: its process, or 0 while it is to be started again. Times are on the steady clock.
+    """
+
+    attempt: int
+    until: float
+    pid: int = 0
+    starts: int = 0
+    again_at: float = NEVER
+
+
+class Services:
+    """The services of a plan.
+
+    ready: those that run and are ready. probes: those whose readiness is being checked.
+    stop_all: why the whole plan is to be stopped, each service once nothing needs it; '' if it is not.
+    """
+
+    def __init__(self, plan: Plan, host: Host, tasks: Mapping[str, RunTask]) -> None:
+        self.plan = plan
+        self.host = host
+        self.tasks = {run_id: task for run_id, task in tasks.items() if task.plan.job.service}
+        self.ready: dict[str, int] = {}
+        self.probes: dict[str, Probe] = {}
+        self.ended_probes: dict[int, int] = {}
+        self.stop_all = ""
+        for task in self.tasks.values():
+            if check := task.plan.job.ready:
+                task.plan.facts["ready"] = describe(check, task.plan.job.port)
+
+    @property
+    def next_check_at(self) -> float:
+        """When to start a prober again, on the steady clock; NEVER if none is to be."""
+        return min((one.again_at for one in self.probes.values()), default=NEVER)
+
+    def launched(self, task: RunTask) -> None:
+        """Begin to check a service that was launched; without a check it is ready."""
+        self._begin(task, attempt=0)
+
+    def ended(self, pid: int, status: int) -> None:
+        """Note the exit of a child, which may be a prober."""
+        if any(one.pid == pid for one in self.probes.values()):
+            self.ended_probes[pid] = status
+
+    def advance(self) -> None:
+        """Draw the conclusions from probers that exited, and from services that did."""
+        for run_id, task in self.tasks.items():
+            if task.state != "running" or task.exit or task.stopping:
+                self._forget(run_id)
+        for run_id, one in list(self.probes.items()):
+            if one.pid and one.pid in self.ended_probes:
+                self._answered(self.tasks[run_id], one, self.ended_probes[one.pid])
+            elif not one.pid and self.host.machine.now() >= one.again_at:
+                self._start(self.tasks[run_id], one)
+        self.ended_probes.clear()
+
+    def may_launch(self, needs: Collection[str]) -> bool:
+        """Return whether the services among these dependencies are still ready: not if one was started again."""
+        for run_id in [one for one in needs if one in self.ready]:
+            task = self.tasks[run_id]
+            attempt = record.read_attempts(task.at) or 0
+            if attempt != self.ready[run_id]:
+                del self.ready[run_id]
+                self._begin(task, attempt)
+        return all(one in self.ready for one in needs if one in self.tasks and self.tasks[one].plan.job.ready)
+
+    def release(self, run_id: str) -> None:
+        """Stop a service that nothing needs, which is no failure; does nothing once it has ended."""
+        task = self.tasks[run_id]
+        task.released = task.released or (task.state == "running" and not task.stopping)
+        task.stop(NOT_NEEDED)
+
+    def stop_requested(self, at: RunPaths) -> str:
+        """Return why a run is to stop now, or ''; if its group is to stop, each service comes after what needs it."""
+        group = self.host.group
+        if group and (why := group.stop_requested()) and not journal.stop_is_urgent(group.at):
+            self.stop_all = why
+            return journal.stop_requested(at)
+        return self.host.stop_requested(at)
+
+    def close(self) -> None:
+        """End the probers."""
+        for run_id in list(self.probes):
+            self._forget(run_id)
+
+    # --- one service --------------------------------------------------------------------------
+
+    def _begin(self, task: RunTask, attempt: int) -> None:
+        if check := task.plan.job.ready:
+            self._start(task, Probe(attempt, prober.deadline(check, self.host.machine.now())))
+        else:
+            self._is_ready(task, attempt)
+
+    def _start(self, task: RunTask, one: Probe) -> None:
+        job, run_id = task.plan.job, task.plan.run_id
+        assert job.ready  # noqa: S101 - only such a service is probed
+        recorded, leader = self.host.recorded, task.pid
+        target = Target(
+            job.ready,
+            run_id,
+            HERE,
+            recorded,
+            leader,
+            process.start_of(leader),
+            job.port,
+            tuple(job.secrets),
+            self.plan.module_path,
+        )
+        one = one._replace(starts=one.starts + 1, again_at=NEVER)
+        try:
+            pid = prober.start(target, one.until)
+        except OSError as error:
+            self._again(task, one._replace(pid=0), f"cannot check: {error.strerror}")
+            return
+        self.host.helpers.add(pid)
+        self.probes[run_id] = one._replace(pid=pid)
+
+    def _again(self, task: RunTask, one: Probe, why: str) -> None:
+        """Start a prober again that was killed, unless that happened too often."""
+        now = self.host.machine.now()
+        if one.starts > MOST_RESTARTS or now >= one.until:
+            self._failed(task, why)
+        else:
+            self.probes[task.plan.run_id] = one._replace(pid=0, again_at=now + (RETRY_S if one.starts > 1 else 0.0))
+
+    def _answered(self, task: RunTask, one: Probe, status: int) -> None:
+        if not prober.is_final(status):
+            self._again(task, one, "its check was killed")
+            return
+        self.probes.pop(task.plan.run_id)
+        if prober.is_ready(status):
+            # If the script started it again since, it is checked again before what needs it is launched.
+            self._is_ready(task, one.attempt)
+        else:
+            self._failed(task, prober.answer(HERE, task.plan.run_id))
+
+    def _is_ready(self, task: RunTask, attempt: int) -> None:
+        is_first = not task.ready_at
+        self.ready[task.plan.run_id] = attempt
+        files.remove(task.at.hidden(ANSWER))
+        if not is_first or not task.child:
+            return
+        task.ready_at = clock.iso(time.time())
+        task.child = task.child._replace(known=task.child.known + meta.pack({"ready_at": task.ready_at}))
+        if not journal.is_anothers(task.at, self.host.facts):
+            with suppress(OSError):
+                files.replace_recent(task.at.meta, task.at.hidden("meta.new"), task.child.known)
+        self.host.report(f"ready {task.plan.run_id}")
+
+    def _failed(self, task: RunTask, answer: str) -> None:
+        """Stop a service that has not become ready in time."""
+        self.probes.pop(task.plan.run_id, None)
+        check = task.plan.job.ready
+        within = f" in {check.timeout_s:g} s" if check else ""
+        task.stop(f"{state.NOT_READY}{within}{f': {answer}' if answer else ''}")
+
+    def _forget(self, run_id: str) -> None:
+        """End what is done for a service that has exited, or is being stopped."""
+        self.ready.pop(run_id, None)
+        if one := self.probes.pop(run_id, None):
+            if one.pid in self.host.helpers:
+                prober.end(one.pid)
+            files.remove(self.tasks[run_id].at.hidden(ANSWER))
