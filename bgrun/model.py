@@ -266,6 +266,8 @@ class Run(NamedTuple):
     left_running: the PIDs of processes that it left running when it finished and that are still running.
     only_failed_of: the run whose failed tests alone it ran.
     only_jobs: the labels of its jobs, if it is a group run of only a part of its group; else empty.
+    service: it is a service. ready_at: when it was first ready. port, url: where it listens.
+    needed_by: the run IDs of its plan that depend on it.
     """
 
     run_id: str
@@ -293,11 +295,21 @@ class Run(NamedTuple):
     left_running: tuple[int, ...] = ()
     only_failed_of: str | None = None
     only_jobs: tuple[str, ...] = ()
+    service: bool = False
+    ready_at: str | None = None
+    port: int | None = None
+    url: str | None = None
+    needed_by: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
         """Whether the run is active: queued or running."""
         return self.state in LIVE_STATES
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is a service that is up and was ready."""
+        return self.state == "running" and self.service and self.ready_at is not None
 
     @property
     def is_partial(self) -> bool:

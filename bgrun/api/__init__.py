@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         references,
         rerun,
         runs,
+        services,
         start,
         stop,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "references",
     "rerun",
     "runs",
+    "services",
     "start",
     "stop",
     "unreadable_runs",

@@ -29,7 +29,7 @@ def run_fields(run: Run) -> dict[str, Any]:
     """Return a run as a JSON object, the same in every document."""
     fields = run._asdict()
     del fields["members"]
-    return {**fields, "tags": list(run.tags), "left_running": list(run.left_running), "only_jobs": list(run.only_jobs)}
+    return {**fields, **{key: list(fields[key]) for key in ("tags", "left_running", "only_jobs", "needed_by")}}
 
 
 def list_of(found: Iterable[Run]) -> dict[str, Any]:

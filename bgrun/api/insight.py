@@ -94,7 +94,7 @@ def estimate_of(project: Project, run: Run) -> Estimate:
 
 def estimates(project: Project, runs: Iterable[Run]) -> dict[str, Estimate]:
     """Return the estimates of the running ones of these runs, by their run IDs."""
-    running = [run for run in runs if run.state == "running"]
+    running = [run for run in runs if run.state == "running" and not run.service]
     if not running:
         return {}
     usual = usual_of(project, running)
@@ -123,7 +123,7 @@ def stalled(project: Project, run: Run) -> str | None:
     from bgrun.logs import stall
 
     for one in (run, *members(project, run)):
-        if one.state != "running" or one.members:
+        if one.state != "running" or one.members or one.service:  # a service may be silent for as long as it likes
             continue
         if why := stall.reason(one.log, time.time(), _marks(project, one)):
             return why if one is run else f"{one.run_id}: {why}"

@@ -60,6 +60,8 @@ def current(project: Project, *, without_stopping: bool = False) -> list[Run]:
     active = top_level(live(project))
     if without_stopping:
         active = [run for run in active if not _is_asked_to_end(project, run)] or active
+        # A service ends only when it is stopped: nobody waits for that without naming it.
+        active = [run for run in active if not run.service] or active
     found = active or list_runs(project, limit=1)
     if not found:
         raise UsageError("no runs yet", "start a command with 'bgrun run LABEL -- COMMAND'")

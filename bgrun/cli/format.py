@@ -53,7 +53,12 @@ def result_line(run: Run) -> str:
     why = f": {run.reason}" if run.reason else ""
     preposition = "for" if run.live else "in"
     took = f" {preposition} {span(run.duration_s)}" if run.duration_s is not None else ""
-    return f"{colored_state(run.state)} {run.run_id}{code}{signal}{took}{why}{_part(run)}{_left(run)}"
+    return f"{colored_state(run.state)} {run.run_id}{code}{signal}{took}{_ready(run)}{why}{_part(run)}{_left(run)}"
+
+
+def _ready(run: Run) -> str:
+    """Return the words of a service that is up and was ready, with its address."""
+    return f", ready{f' at {run.url}' if run.url else ''}" if run.is_ready else ""
 
 
 def _part(run: Run) -> str:
@@ -76,13 +81,20 @@ def status_lines(run: Run) -> list[str]:
     """Return the lines that `status` prints for a run: first those that scripts read."""
     alive = run.state.upper() if run.live else "NOT RUNNING"
     pid = "" if run.pid is None else run.pid
-    lines = [f"{alive} label={run.label} pid={pid}"]
+    lines = [f"{alive} label={run.label} pid={pid}{_service_words(run)}"]
     if not run.live:
         at = path(os.path.splitext(run.meta)[0] + ".exit")
         lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")
     lines.append(f"STATE {result_line(run)}")
     lines.append(log_line(run))
     return lines
+
+
+def _service_words(run: Run) -> str:
+    """Return what a script reads of a service that runs: whether it is ready, and its address."""
+    if not run.service or run.state != "running":
+        return ""
+    return f"{' ready' if run.is_ready else ''}{f' url={run.url}' if run.url else ''}"
 
 
 def log_line(run: Run) -> str:
@@ -98,7 +110,7 @@ def _begun(run: Run) -> str:
     if run.pid is None:
         where = f" in {run.group_run}" if run.group_run else ""
         return f"{run.state.upper()} {run.run_id}{where}" + (f": {run.reason}" if run.reason else "")
-    return f"STARTED {run.run_id} pid={run.pid}{_part_of_group(run)}"
+    return f"STARTED {run.run_id} pid={run.pid}{f' url={run.url}' if run.url else ''}{_part_of_group(run)}"
 
 
 def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> list[str]:
@@ -255,7 +267,13 @@ def overview_lines(runs: Sequence[Run], notes: Mapping[str, str], columns: int) 
 
 def remark(run: Run) -> str:
     """Return what there is to say of a run beyond its state, exit code and duration."""
-    parts = (run.signal or "", run.reason or "", _part(run).removeprefix("; "), _left(run).removeprefix("; "))
+    parts = (
+        run.signal or "",
+        _ready(run).removeprefix(", "),
+        run.reason or "",
+        _part(run).removeprefix("; "),
+        _left(run).removeprefix("; "),
+    )
     return "; ".join(filter(None, parts))
 
 

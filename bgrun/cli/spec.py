@@ -120,7 +120,7 @@ TIMEOUT = Option(
 )
 EXIT_CODE = Option("exit_code", ("--exit-code",), "Exit with the run's own exit code.")
 STARTING = (
-    Option("wait", ("-w", "--wait"), "Wait for the run to finish; exit 1 unless it succeeds."),
+    Option("wait", ("-w", "--wait"), "Wait for the run to finish, or a service to be ready; exit 1 unless it is."),
     TIMEOUT,
     EXIT_CODE,
     JSON,
@@ -239,11 +239,24 @@ COMMANDS = (
         "Wait for runs to finish",
         "Wait for runs to finish, then print the result and, for a run that did not succeed, what failed. Exit "
         "0 if all runs succeeded, 1 if any did not, 124 on timeout. A timeout does not stop the run. "
-        + WITHOUT_REFS.format("wait for"),
-        ("bgrun wait --timeout 50s", "bgrun wait lint tests"),
+        "With --until ready, wait for services to be ready. " + WITHOUT_REFS.format("wait for"),
+        ("bgrun wait --timeout 50s", "bgrun wait lint tests", "bgrun wait web --until ready -t 50s"),
         "bgrun.cli.commands.wait:wait",
         (AWAITED,),
-        (TIMEOUT, EXIT_CODE, JSON, SILENT),
+        (
+            TIMEOUT,
+            Option(
+                "until",
+                ("--until",),
+                "Wait until runs are finished (default), or services are ready.",
+                "text",
+                "STATE",
+                "until",
+            ),
+            EXIT_CODE,
+            JSON,
+            SILENT,
+        ),
     ),
     Command(
         "follow",

@@ -146,7 +146,8 @@ class Calls:
         begun: calls.Begun = await self._in_thread(
             lambda project: calls.start(project, self.settings, job, args or [], only=only, again=again)
         )
-        (run,) = await self._until(waiting, [begun.run.run_id], wait_s, "all")
+        mode = "ready" if begun.run.service else "all"
+        (run,) = await self._until(waiting, [begun.run.run_id], wait_s, mode)
         return [*begun.lines, *await self._results(waiting, [run], wait_s, apart=False)]
 
     async def _wait(
@@ -154,24 +155,27 @@ class Calls:
     ) -> list[str]:
         # Names are resolved once: the call does not wait for newer runs of a label.
         run_ids: list[str] = await self._in_thread(lambda project: calls.meant(project, runs))
+        if mode == "ready":
+            await self._in_thread(lambda project: api.services.meant(project, run_ids))
         found = await self._until(waiting, run_ids, wait_s, mode)
         return await self._results(waiting, found, wait_s, apart=mode == "any")
 
     async def _results(self, waiting: Waiting, runs: list[Run], asked_s: float | None, *, apart: bool) -> list[str]:
         lines = await self._lines(lambda project: calls.results(project, runs, waiting.summary_due, apart=apart))
         is_cut_off = waiting.left_s <= 0 and (asked_s is None or asked_s > waiting.longest_s)
-        if is_cut_off and any(run.live for run in runs):
+        if is_cut_off and any(run.live and not run.is_ready for run in runs):
             lines.append(f"still running after {limit(waiting.longest_s)}, the limit of a call: bgrun_wait again")
         return lines
 
     async def _until(self, waiting: Waiting, run_ids: list[str], asked_s: float | None, mode: str) -> list[Run]:
-        """Return runs once all have finished, or any, or as they are when the time is up."""
+        """Return runs once all have finished, or any, or are ready, or as they are when the time is up."""
         waiting.begin(asked_s)
         enough = any if mode == "any" else all
+        arrived = api.services.arrived if mode == "ready" else _has_finished
         pauses = iter(_PAUSES_S)
         while True:
             found: list[Run] = await self._in_thread(lambda project: api.stop.wait_for(project, run_ids, 0.0))
-            if enough(not run.live for run in found) or waiting.left_s <= 0:
+            if enough(arrived(run) for run in found) or waiting.left_s <= 0:
                 return found
             await self._report(waiting, next(run for run in found if run.live))
             await anyio.sleep(max(0.0, min(next(pauses, _PAUSES_S[-1]), waiting.left_s)))
@@ -183,6 +187,10 @@ class Calls:
             spent = waiting.reported()
             total = None if eta_s is None else spent + eta_s
             await waiting.context.session.report_progress(spent, total, _encodable(message))
+
+
+def _has_finished(run: Run) -> bool:
+    return not run.live
 
 
 class Waiting:

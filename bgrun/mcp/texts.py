@@ -44,7 +44,9 @@ def headline(run: Run) -> str:
     jobs = f"; only {names(run.only_jobs)} of {run.label}" if run.only_jobs else ""
     part = f"; only what failed in {run.only_failed_of}" if run.only_failed_of else jobs
     left = f"; left {count(len(run.left_running), 'process')} running: bgrun_stop" if run.left_running else ""
-    return f"{run.state} {run.run_id}{code}{signal}{took}{why}{part}{left}"
+    ready = f", ready{f' at {run.url}' if run.url else ''}" if run.is_ready else ""
+    needed = f"; needed by {names(run.needed_by)}" if run.live and run.needed_by else ""
+    return f"{run.state} {run.run_id}{code}{signal}{took}{ready}{why}{part}{left}{needed}"
 
 
 def _result_line(run: Run, digest: Digest) -> str:

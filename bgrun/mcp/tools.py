@@ -102,8 +102,9 @@ def declared(settings: ServerOptions) -> list[Tool]:
         ),
         Tool(
             "bgrun_wait",
-            "Wait for runs to end, or one look with wait_s 0: the same answer. any: until one has ended.",
-            {"runs": _TEXTS, "wait_s": _SECONDS, "mode": {**_TEXT, "enum": ["all", "any"]}},
+            "Wait for runs to end, or one look with wait_s 0: the same answer. any: until one has ended; ready: until "
+            "services are ready.",
+            {"runs": _TEXTS, "wait_s": _SECONDS, "mode": {**_TEXT, "enum": ["all", "any", "ready"]}},
             ("runs",),
             read_only=True,
         ),

@@ -16,10 +16,11 @@ from bgrun.system import clock, files, reading
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 
 MOST_META = meta.MOST
-MOST_STOP, MOST_REASON = 64 << 10, 4 << 10
+MOST_STOP, MOST_REASON, MOST_ANSWER = 64 << 10, 4 << 10, 1 << 10
 skipped: dict[str, str] = {}
 """Why runs were skipped that could not be read, by run ID: for one warning."""
 
@@ -253,14 +254,36 @@ def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> R
         git_sha=facts.get("git_sha") or None,
         git_branch=facts.get("git_branch") or None,
         group_run=facts.get("group_run") or None,
-        reason=verdict.reason,
+        reason=verdict.reason or (_not_ready(at, facts, verdict) if facts.get("service") else None),
         tags=tuple(facts.get("tags", "").split()),
         members=tuple(facts.get("members", "").split()),
         left_running=tuple(engine.of(facts).left_running(facts)) if facts.get("left_running") else (),
         only_failed_of=facts.get("only_failed_of") or None,
         only_jobs=tuple(facts.get("only_jobs", "").split()),
+        **(_of_service(facts) if facts.get("service") else {}),
     )
     return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
+
+
+def _of_service(facts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields that only a service has."""
+    return {
+        "service": True,
+        "ready_at": facts.get("ready_at") or None,
+        "port": state.parse_int(facts.get("port", "")),
+        "url": facts.get("url") or None,
+        "needed_by": tuple(facts.get("needed_by", "").split()),
+    }
+
+
+def _not_ready(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> str | None:
+    """Return why a service that runs is not ready yet, with the last answer of its check; None if it is ready."""
+    if verdict.state != "running" or facts.get("ready_at"):
+        return None
+    with suppress(StorageError):
+        last = (reading.head(at.hidden("ready"), MOST_ANSWER) or b"").decode("utf-8", "replace").strip()
+        return f"not ready yet: {last}" if last else "not ready yet"
+    return "not ready yet"
 
 
 def _without_secrets(run: Run, marks: str) -> Run:
@@ -270,7 +293,10 @@ def _without_secrets(run: Run, marks: str) -> Run:
     known = masking.parse(marks)
     reason = run.reason and masking.hide(run.reason, known)
     return run._replace(
-        cmd=masking.hide(run.cmd, known), reason=reason, tags=tuple(masking.hide(tag, known) for tag in run.tags)
+        cmd=masking.hide(run.cmd, known),
+        reason=reason,
+        tags=tuple(masking.hide(tag, known) for tag in run.tags),
+        url=run.url and masking.hide(run.url, known),
     )
 
 

@@ -18,6 +18,8 @@ STOP_STATES: Mapping[str, State] = {"timeout": "timed_out"}
 REPLACED = "replaced by "
 NOT_READY = "not ready"
 """The beginning of the stop reason of a service that has not become ready in time: it has failed."""
+ABANDONED = "its supervisor was killed, so that only bgrun stop stops it"
+"""Why a service is in its state that nobody supervises any more."""
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
 
 
@@ -55,7 +57,7 @@ def derive(seen: Evidence) -> Verdict:
     if closed:
         return closed
     if seen.locked or seen.alive:
-        return Verdict("running") if has_started(seen.meta) else Verdict("queued", reason=seen.meta.get("waiting"))
+        return _active(seen)
     if not has_started(seen.meta):
         return _never_started(seen)
     if seen.exit_code is not None:
@@ -63,6 +65,12 @@ def derive(seen: Evidence) -> Verdict:
     if seen.stop_reason:
         return Verdict(_stop_state(seen.stop_reason), reason=stop_words(seen.stop_reason))
     return Verdict("lost", reason=seen.away or "exit code unknown, job and supervisor ended without recording it")
+
+
+def _active(seen: Evidence) -> Verdict:
+    if not has_started(seen.meta):
+        return Verdict("queued", reason=seen.meta.get("waiting"))
+    return Verdict("running", reason=ABANDONED if seen.meta.get("service") and not seen.locked else None)
 
 
 def closing_words(meta: Mapping[str, str]) -> Verdict | None:

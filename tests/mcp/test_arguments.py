@@ -69,7 +69,7 @@ def test_what_is_meant(tool: str, given: dict[str, Any], read: dict[str, Any]) -
         ("start", {"job": "x", "again": []}, "again: expected true or false, got a list"),
         ("start", {"job": "x", "only": "new"}, "only: expected failed, got 'new'"),
         ("wait", {"runs": []}, "missing argument 'runs'"),
-        ("wait", {"runs": ["a"], "mode": ["any"]}, "mode: expected all or any, got a list"),
+        ("wait", {"runs": ["a"], "mode": ["any"]}, "mode: expected all or any or ready, got a list"),
         ("log", {"run": "a", "max_lines": 0}, "max_lines: expected a number from 1 to 1000, got 0"),
         ("log", {"run": "a", "max_lines": "many"}, "max_lines: expected a number from 1 to 1000, got 'many'"),
         ("log", {"run": "a", "match": "x" * 2000}, "match: too long, at most 1000 characters"),

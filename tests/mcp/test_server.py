@@ -208,7 +208,7 @@ def test_errors_name_the_valid_choices_and_the_server_lives(project: Cli, bgrun_
         )
         assert "missing argument 'runs'" in await result_of(client, "bgrun_wait", error=True)
         assert "arguments: what, job" in await result_of(client, "bgrun_list", error=True, whatever=1)
-        assert "expected all or any" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], mode="ready")
+        assert "expected all or any" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], mode="gone")
         assert "no run, label or job" in await result_of(client, "bgrun_stop", error=True, run="never")
         assert "bgrun_start" in await result_of(client, "bgrun_begin", error=True)
         assert "regular expression" in await result_of(client, "bgrun_log", error=True, run="ok", match="(")

@@ -125,7 +125,7 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
     from bgrun.cli.exit_codes import exit_code
 
     until = api.stop.summary_due(args.timeout)
-    (finished,) = wait_for(project, [started.run_id], args)
+    (finished,) = wait_for(project, [started.run_id], args, ready=started.service)
     if args.json:
         output.document(api.documents.started(project, finished, joined=joined, ended=True, until=until))
     if not args.json and not args.quiet:
@@ -133,4 +133,4 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
             output.out(format.result_line(one))
         for line in digest_text.lines_of_failure(project, finished, until):
             output.out(line)
-    return exit_code(finished, own=args.exit_code)
+    return exit_code(finished, own=args.exit_code, ready=started.service)

@@ -25,11 +25,12 @@ FOLLOWED_LINES = 100
 
 def wait(project: Project, args: Args) -> int:
     """Handle `bgrun wait`."""
-    wanted = several(project, args.refs, without_stopping=True)
+    ready = _is_until_ready(args)
+    wanted = api.services.meant(project, args.refs) if ready else several(project, args.refs, without_stopping=True)
     if args.exit_code:
         require_one(wanted)
     until = api.stop.summary_due(args.timeout)
-    runs = wait_for(project, [run.run_id for run in wanted], args)
+    runs = wait_for(project, [run.run_id for run in wanted], args, ready=ready)
     if args.json:
         output.document(api.documents.waited(project, runs, until))
     elif not args.quiet:
@@ -38,23 +39,45 @@ def wait(project: Project, args: Args) -> int:
             for line in reports.lines_of_failure(project, run, until):
                 output.out(line)
     if args.exit_code:
-        return exit_code(runs[0], own=True)
-    if any(run.live for run in runs):
+        return exit_code(runs[0], own=True, ready=ready)
+    open_ones = [run for run in runs if not (ready and run.is_ready)]
+    if any(run.live for run in open_ones):
         return EXIT_TIMEOUT
-    return EXIT_OK if api.runs.all_succeeded(runs) else EXIT_JOB_FAILED
+    # A service that has finished is not ready, however it ended.
+    return EXIT_OK if api.runs.all_succeeded(open_ones) and not (ready and open_ones) else EXIT_JOB_FAILED
 
 
-def wait_for(project: Project, run_ids: Sequence[str], args: Args) -> list[Run]:
-    """Return the runs once they have finished or the timeout has expired; on a terminal, show them live meanwhile."""
+def _is_until_ready(args: Args) -> bool:
+    """Return whether services are to be waited for until they are ready.
+
+    Raises:
+        UsageError: the state that is to be waited for is unknown.
+    """
+    if args.until not in (None, "ready", "finished"):
+        raise UsageError(f"cannot wait until {args.until!r}", "choose ready or finished")
+    return bool(args.until == "ready")
+
+
+def wait_for(project: Project, run_ids: Sequence[str], args: Args, *, ready: bool = False) -> list[Run]:
+    """Return the runs once they have finished or the timeout has expired; on a terminal, show them live meanwhile.
+
+    ready: return them as soon as they are ready.
+    """
+
+    def wait() -> list[Run]:
+        if ready:
+            return api.services.wait_ready(project, run_ids, args.timeout)
+        return api.stop.wait_for(project, run_ids, args.timeout)
+
     if output.wants_live(quiet=args.quiet, json=args.json):
         from bgrun.cli import live
 
         with live.view(project, run_ids):
-            return api.stop.wait_for(project, run_ids, args.timeout)
+            return wait()
     if args.quiet:
-        return api.stop.wait_for(project, run_ids, args.timeout)
+        return wait()
     with output.note_later(lambda: f"waiting for {names(run_ids)}"):
-        return api.stop.wait_for(project, run_ids, args.timeout)
+        return wait()
 
 
 def follow(project: Project, args: Args) -> int:

@@ -186,6 +186,7 @@ KINDS: dict[str, Callable[[Known], Iterator[Offer]]] = {
     "hook client": _hook_clients,
     "shell": _fixed(*SHELLS),
     "format": _fixed("text", "github"),
+    "until": _fixed("ready", "finished"),
     "order": _fixed("newest", "oldest", "duration"),
     "cursor": _fixed("start"),
 }
