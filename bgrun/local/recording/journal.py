@@ -185,19 +185,6 @@ def stop_is_urgent(at: RunPaths) -> bool:
     return bool(request and request.now)
 
 
-def mark_ready(at: RunPaths, child: Child) -> Child:
-    """Add to the record of a service when it was first ready, and return the child with that record.
-
-    A full disk leaves the record as it was; the service is ready all the same.
-    """
-    known = child.known + meta.pack({"ready_at": clock.iso(time.time())})
-    try:
-        files.replace_recent(at.meta, at.hidden("meta.new"), known)
-    except OSError:
-        files.remove(at.hidden("meta.new"))
-    return child._replace(known=known)
-
-
 def close(at: RunPaths, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Record the result of a run and release its lock, in this order."""
     final = meta.pack({**seen.facts(), **verdict_facts(verdict), **more})
