@@ -171,17 +171,16 @@ class Services:
             self._failed(task, prober.answer(HERE, task.plan.run_id))
 
     def _is_ready(self, task: RunTask, attempt: int) -> None:
-        is_first = not task.ready_at
         self.ready[task.plan.run_id] = attempt
         files.remove(task.at.hidden(ANSWER))
-        if not is_first or not task.child:
+        self.host.report(f"ready {task.plan.run_id}")
+        if task.ready_at or not task.child:
             return
         task.ready_at = clock.iso(time.time())
         task.child = task.child._replace(known=task.child.known + meta.pack({"ready_at": task.ready_at}))
         if not journal.is_anothers(task.at, self.host.facts):
             with suppress(OSError):
                 files.replace_recent(task.at.meta, task.at.hidden("meta.new"), task.child.known)
-        self.host.report(f"ready {task.plan.run_id}")
 
     def _failed(self, task: RunTask, answer: str) -> None:
         """Stop a service that has not become ready in time."""

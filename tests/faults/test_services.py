@@ -1,0 +1,345 @@
+"""What breaks around services: each test breaks one thing, with real servers and probers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from bgrun.store.store import Store
+from bgrun.system import ports
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Cli
+
+SERVER = """
+import os, signal, socket, sys, time
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(os.environ["PORT"])))
+listener.listen()
+if "stubborn" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("listening", flush=True)
+while True:
+    listener.accept()[0].close()
+"""
+
+
+@pytest.fixture
+def shop(bg: Cli) -> Iterator[Cli]:
+    """A project with a server `web` that needs `db`; jobs of it wait for files that the tests write."""
+    (bg.folder / "server.py").write_text(SERVER, encoding="utf-8")
+    bg.jobs(
+        f"""
+services:
+  db: {{command: "exec {sys.executable} -S server.py", port: auto, ready: listening}}
+  web:
+    command: exec {sys.executable} -S server.py
+    port: auto
+    ready: {{port: true}}
+    depends_on: db
+  never: {{command: sleep 100, ready: {{log: listening, timeout: 300ms}}}}
+  again:
+    command: if [ -e up ]; then rm up; sleep 0.1; echo listening; read -r _ < pipe; exit 3; fi; touch up; exit 4
+    ready: listening
+    retry: {{max: 5, backoff: 50ms}}
+  stubborn: {{command: "exec {sys.executable} -S server.py stubborn", port: auto, ready: listening, stop_grace_period: 300ms}}
+jobs:
+  e2e:
+    command: until [ -e go ]; do sleep 0.02; done; exit "$(cat go)"
+    depends_on: web
+  after: {{command: touch after, depends_on: [e2e, web]}}
+  with_never: {{command: touch ran, depends_on: never}}
+  with_stubborn: {{command: "true", depends_on: stubborn}}
+  first: {{command: "touch first; until [ -e go ]; do sleep 0.02; done", depends_on: again}}
+  second: {{command: touch second, depends_on: [first, again]}}
+  lint: {{command: "until [ -e go ]; do sleep 0.02; done"}}
+groups:
+  checks: {{jobs: [e2e, after]}}
+  fast: {{jobs: [e2e, lint], fail_fast: true}}
+  serving: {{jobs: [db, web]}}
+""",
+    )
+    yield bg
+    for run in bg.json("list", "-n", "50")["runs"]:  # only of a test that failed
+        if run["state"] in ("queued", "running"):
+            bg("stop", "--now", run["run_id"], code=None)
+
+
+def members(bg: Cli, group_run: str) -> dict[str, dict[str, Any]]:
+    """Return the runs of a group by their labels."""
+    store = Store(str(bg.logs))
+    runs = [store.read(one) for one in (store.facts(group_run) or {}).get("members", "").split()]
+    return {run.label: run._asdict() for run in runs if run}
+
+
+def start(bg: Cli, *words: str) -> str:
+    """Start something and return the run ID of its group."""
+    run = bg.json(*words)
+    return str(run["group_run"] or run["run_id"])
+
+
+def until_state(bg: Cli, group_run: str, label: str, *states: str) -> dict[str, Any]:
+    """Return a run of a group once it is in one of these states."""
+
+    def found() -> dict[str, Any] | None:
+        run = members(bg, group_run).get(label)
+        return run if run and run["state"] in states else None
+
+    run: dict[str, Any] = wait_until(found, f"{label} is {states}")
+    return run
+
+
+def go(bg: Cli, code: int = 0) -> None:
+    """Let the jobs that wait end with an exit code."""
+    (bg.folder / "go.new").write_text(str(code), encoding="utf-8")
+    (bg.folder / "go.new").rename(bg.folder / "go")
+
+
+def order(bg: Cli, group_run: str) -> list[str]:
+    """Return the events in the log of a group, as `started web`."""
+    lines = (bg.logs / f"{group_run}.log").read_text(encoding="utf-8").splitlines()
+    words = [line.split() for line in lines]
+    return [f"{one[1]} {one[2].rsplit('_', 2)[0]}" for one in words if len(one) > 2 and "_20" in one[2]]
+
+
+def server_of(run: dict[str, Any]) -> psutil.Process:
+    """Return the server of a service: the child of its job script."""
+    found: list[psutil.Process] = wait_until(lambda: psutil.Process(run["pid"]).children(), "the server")
+    return found[0]
+
+
+def probers(bg: Cli, group_run: str) -> list[psutil.Process]:
+    """Return the processes that check readiness: forks of the supervisor."""
+    leader = bg.state(group_run)["pid"]
+    own = [one for one in psutil.Process(leader).children() if one.cmdline() == psutil.Process(leader).cmdline()]
+    return [one for one in own if one.status() != psutil.STATUS_ZOMBIE]
+
+
+# --- all is well ------------------------------------------------------------------------------
+
+
+def test_services_start_in_order_become_ready_and_stop_in_the_reverse_order(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    runs = members(shop, group)
+    own = {label: int(shop.meta(runs[label])["port"]) for label in ("db", "web")}
+    go(shop)
+    ended = shop.ended(group)
+    assert (ended["state"], ended["exit_code"]) == ("succeeded", 0)
+    assert order(shop, group) == [
+        *("started db", "ready db", "started web", "ready web", "started e2e", "succeeded e2e"),
+        *("started after", "succeeded after", "stopped web", "stopped db"),
+    ]
+    runs = members(shop, group)
+    for label in ("db", "web"):
+        assert runs[label]["reason"] == "no longer needed (1 process stopped)"
+        assert shop.meta(runs[label])["ready_at"] >= shop.meta(runs[label])["started_at"]
+    for port in own.values():
+        assert ports.is_free(port)
+
+
+def test_a_service_alone_runs_until_it_is_stopped_with_a_slim_supervisor_and_no_prober(shop: Cli) -> None:
+    run = shop.json("start", "db")
+    meta = Path(run["meta"])
+    wait_until(lambda: "ready_at=" in meta.read_text(encoding="utf-8"), "db is ready")
+    supervisor = psutil.Process(int(shop.meta(run)["supervisor_pid"]))
+    wait_until(lambda: "memfd" in str(supervisor.cmdline()) or "-c" in supervisor.cmdline(), "it was re-executed")
+    assert [one.pid for one in supervisor.children() if one.pid != run["pid"] and "sleep" not in one.name()] == []
+    assert shop.state("db")["state"] == "running"
+    shop("stop", "db")
+    assert shop.ended("db")["state"] == "stopped"
+
+
+def test_a_group_of_services_runs_until_it_is_stopped(shop: Cli) -> None:
+    group = start(shop, "group", "serving")
+    wait_until(lambda: "ready web" in order(shop, group), "web is ready")
+    shop("stop", group)
+    assert shop.ended(group)["state"] == "stopped"
+    assert order(shop, group)[-2:] == ["stopped web", "stopped db"]
+
+
+# --- a service fails --------------------------------------------------------------------------
+
+
+def test_a_service_that_dies_leaves_the_job_its_own_result_and_skips_what_is_queued(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    server_of(until_state(shop, group, "web", "running")).kill()
+    until_state(shop, group, "web", "failed")
+    until_state(shop, group, "after", "skipped")
+    go(shop)
+    ended = shop.ended(group)
+    runs = members(shop, group)
+    assert ended["state"] == "failed"
+    assert {label: run["state"] for label, run in runs.items()} == {
+        **{"db": "stopped", "web": "failed", "e2e": "succeeded", "after": "skipped"}
+    }
+    assert runs["web"]["exit_code"] == 137
+    assert runs["after"]["reason"] == f"dependency {runs['web']['run_id']} failed"
+    assert not (shop.folder / "after").exists()
+
+
+def test_with_fail_fast_a_service_that_dies_ends_the_rest(shop: Cli) -> None:
+    group = start(shop, "group", "fast")
+    until_state(shop, group, "e2e", "running")
+    server_of(until_state(shop, group, "web", "running")).kill()
+    assert shop.ended(group)["state"] == "failed"
+    states = {label: run["state"] for label, run in members(shop, group).items()}
+    assert states == {"db": "stopped", "web": "failed", "e2e": "stopped", "lint": "stopped"}
+
+
+def test_a_service_that_exits_with_0_has_failed(shop: Cli) -> None:
+    shop.jobs("services: {web: {command: 'true'}}")
+    shop("start", "web")
+    ended = shop.ended("web")
+    assert (ended["state"], ended["exit_code"], ended["reason"]) == ("failed", 0, "the service exited by itself")
+
+
+def test_a_service_that_ends_while_its_supervisor_is_killed_has_failed_too(shop: Cli) -> None:
+    shop.jobs("services: {web: {command: 'until [ -e go ]; do sleep 0.02; done'}}")
+    run = shop.json("start", "web")
+    os.kill(int(shop.meta(run)["supervisor_pid"]), signal.SIGKILL)
+    go(shop)
+    wait_until(lambda: shop.state("web")["state"] != "running", "it has ended")
+    assert shop.state("web")["state"] == "failed"
+
+
+def test_a_service_that_is_never_ready_is_stopped_and_what_needs_it_is_skipped(shop: Cli) -> None:
+    group = start(shop, "start", "with_never")
+    assert shop.ended(group)["state"] == "failed"
+    runs = members(shop, group)
+    assert runs["never"]["state"] == "failed"
+    assert runs["never"]["reason"].startswith("not ready in 0.3 s: a log line that matches 'listening': ")
+    assert runs["with_never"]["state"] == "skipped"
+    assert runs["with_never"]["reason"] == f"dependency {runs['never']['run_id']} failed"
+    assert not (shop.folder / "ran").exists()
+
+
+def test_a_port_that_is_taken_is_refused_with_who_has_it(shop: Cli) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        shop.jobs(
+            f"services: {{web: {{command: sleep 100, port: {port}}}}}\njobs: {{e2e: {{command: 'true', depends_on: web}}}}"
+        )
+        done = shop("start", "web", code=None)
+        assert done.code == 2
+        assert f"port {port} is taken by pid {os.getpid()} (" in done.err
+        group = start(shop, "start", "e2e")
+        assert shop.ended(group)["state"] == "failed"
+        assert f"port {port} is taken by pid {os.getpid()}" in members(shop, group)["web"]["reason"]
+        assert members(shop, group)["e2e"]["state"] == "skipped"
+
+
+# --- retry ------------------------------------------------------------------------------------
+
+
+def test_a_service_that_starts_again_has_to_become_ready_again_before_more_is_launched(shop: Cli) -> None:
+    os.mkfifo(shop.folder / "pipe")
+    group = start(shop, "start", "second")
+    until_state(shop, group, "first", "running")
+    (shop.folder / "pipe").write_text("\n", encoding="utf-8")  # it dies, fails once more, and is up at the next attempt
+    run = until_state(shop, group, "again", "running")
+    attempt = shop.logs / f".{run['run_id']}.attempt"
+    wait_until(lambda: attempt.read_text(encoding="utf-8").strip() in ("3", "4"), "it died")
+    go(shop)
+    assert shop.ended(group)["state"] == "succeeded"
+    events = order(shop, group)
+    assert "ready again" in events[events.index("succeeded first") : events.index("started second")]
+
+
+# --- stops ------------------------------------------------------------------------------------
+
+
+def test_a_stubborn_service_is_killed_and_the_group_waits_for_that(shop: Cli) -> None:
+    group = start(shop, "start", "with_stubborn")
+    assert shop.ended(group)["state"] == "succeeded"
+    run = members(shop, group)["stubborn"]
+    assert (run["state"], run["exit_code"]) == ("stopped", 137)
+    assert not psutil.pid_exists(run["pid"])
+
+
+def test_a_stop_of_the_group_ends_jobs_first_and_then_services_in_order(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    shop("stop", group)
+    assert shop.ended(group)["state"] == "stopped"
+    events = [one for one in order(shop, group) if one.startswith("stopped")]
+    assert events == ["stopped after", "stopped e2e", "stopped web", "stopped db"]
+    assert {run["reason"].partition(" (")[0] for run in members(shop, group).values()} == {
+        *("on request", "stopped before it started")
+    }
+
+
+def test_a_stop_of_a_needed_service_is_as_if_it_had_died(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    shop("stop", "web")
+    until_state(shop, group, "after", "skipped")
+    go(shop)
+    assert shop.ended(group)["state"] == "failed"
+    runs = members(shop, group)
+    assert runs["e2e"]["state"] == "succeeded"
+    assert (runs["web"]["state"], runs["web"]["reason"]) == ("stopped", "on request (1 process stopped)")
+
+
+# --- killed helpers ---------------------------------------------------------------------------
+
+
+def test_a_prober_that_is_killed_is_started_again(shop: Cli) -> None:
+    shop.jobs(
+        "services: {web: {command: 'until [ -e go ]; do sleep 0.02; done; echo listening; sleep 100', ready: listening}}\n"
+        "jobs: {e2e: {command: 'true', depends_on: web}}"
+    )
+    group = start(shop, "start", "e2e")
+    first = wait_until(lambda: probers(shop, group), "a prober")[0]
+    first.kill()
+    second = wait_until(lambda: [one for one in probers(shop, group) if one.pid != first.pid], "another one")
+    assert second
+    go(shop)
+    assert shop.ended(group)["state"] == "succeeded"
+
+
+def test_a_prober_that_is_killed_too_often_fails_the_service(shop: Cli) -> None:
+    shop.jobs(
+        "services: {web: {command: sleep 100, ready: listening}}\njobs: {e2e: {command: 'true', depends_on: web}}"
+    )
+    group = start(shop, "start", "e2e")
+    killed: set[int] = set()
+    while len(killed) < 4:
+        fresh = wait_until(lambda: [one for one in probers(shop, group) if one.pid not in killed], "a prober")[0]
+        killed.add(fresh.pid)
+        fresh.kill()
+    assert shop.ended(group)["state"] == "failed"
+    assert "its check was killed" in members(shop, group)["web"]["reason"]
+
+
+def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: Cli) -> None:
+    shop.jobs(
+        "services: {web: {command: 'until [ -e go ]; do sleep 0.02; done; echo listening; sleep 100', ready: listening}}\n"
+        "jobs: {e2e: {command: touch ran, depends_on: web}}"
+    )
+    group = start(shop, "start", "e2e")
+    left = wait_until(lambda: probers(shop, group), "a prober")
+    os.kill(shop.state(group)["pid"], signal.SIGKILL)
+    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in left), "no prober")
+    go(shop)
+    runs = members(shop, group)
+    assert runs["web"]["state"] == "running"
+    assert "ready_at" not in shop.meta(runs["web"])
+    assert runs["e2e"]["state"] == "skipped"
+    shop("stop", runs["web"]["run_id"])
+    assert shop.state(runs["web"]["run_id"])["state"] == "stopped"
+    assert not (shop.folder / "ran").exists()
