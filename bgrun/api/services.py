@@ -19,6 +19,10 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S, GROWTH = 0.01, 0.2, 1.3
 """How long the pauses between two looks are: a record that says so is written once, whenever a check succeeds."""
 
 
+NOT_NEEDED = "no longer needed"
+"""How the reason of a service begins that its plan stopped."""
+
+
 def meant(project: Project, refs: Sequence[str]) -> list[Run]:
     """Return the services that references mean; without references every active one.
 
@@ -50,6 +54,11 @@ def wait_ready(project: Project, run_ids: Iterable[str], timeout_s: float | None
             return found
         time.sleep(pause_s if left is None else min(pause_s, left))
         pause_s = min(pause_s * GROWTH, LONGEST_PAUSE_S)
+
+
+def served(run: Run) -> bool:
+    """Return whether a run is a service with nothing to report: it is up, or was stopped since nothing needed it."""
+    return run.service and (run.live or (run.state == "stopped" and (run.reason or "").startswith(NOT_NEEDED)))
 
 
 def arrived(run: Run) -> bool:

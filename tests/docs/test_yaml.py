@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("**/*.md"))]
-TOP_LEVEL = {"jobs", "defaults", "groups", "include", "log_dir"}
+TOP_LEVEL = {"jobs", "defaults", "groups", "include", "log_dir", "services"}
 FILES = {
     "ci/jobs.yaml": "jobs: {lint: {command: ruff}}",
     "packages/web/bgjobs.yaml": "jobs: {test: {command: npm}}",

@@ -130,7 +130,8 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
         output.document(api.documents.started(project, finished, joined=joined, ended=True, until=until))
     if not args.json and not args.quiet:
         for one in (*_members(project, finished), finished):
-            output.out(format.result_line(one))
+            if one.run_id == finished.run_id or not api.services.served(one):
+                output.out(format.result_line(one))
         for line in digest_text.lines_of_failure(project, finished, until):
             output.out(line)
     return exit_code(finished, own=args.exit_code, ready=started.service)
