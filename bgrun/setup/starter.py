@@ -14,7 +14,7 @@ from bgrun.jobfile.loader import load
 from bgrun.jobfile.project import JOB_FILE, Project, find_job_file, read_job_file
 from bgrun.jobfile.schema import schema_text
 from bgrun.setup import detection
-from bgrun.setup.detection import choice, job_file, tree
+from bgrun.setup.detection import choice, job_file, services, tree
 from bgrun.setup.detection.node import MANAGERS
 from bgrun.setup.edits import Edit, edited
 from bgrun.system.reading import read_bounded
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bgrun.setup.detection.found import Found
+    from bgrun.setup.detection.services import Service
 
 SCHEMA = "bgjobs.schema.json"
 _VENVS = (".venv", "venv")
@@ -37,12 +38,14 @@ class Start(NamedTuple):
     exists: whether that is there already.
     found: the jobs that were detected in it.
     venv: the path of a virtual environment in a directory above, or ''.
+    services: the servers that were detected in it.
     """
 
     path: Path
     exists: bool
     found: tuple[Found, ...]
     venv: str = ""
+    services: tuple[Service, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -67,7 +70,7 @@ def look(project: Project, here: str, *, is_given: bool = False) -> Start:
     path = Path(project.job_file) if is_given and project.job_file else root / JOB_FILE
     seen = tree.read(root)
     found = tuple(detection.jobs(seen))
-    return Start(path, path.is_file(), found, _venv_above(root) if found else "")
+    return Start(path, path.is_file(), found, _venv_above(root) if found else "", tuple(services.find(seen)))
 
 
 def _root(here: Path, top: Path) -> Path:
@@ -106,7 +109,7 @@ def edits(start: Start, *, schema: bool) -> Iterator[Edit]:
 
 
 def _text(start: Start, schema: str) -> str:
-    text = job_file.text(start.found, schema=schema, venv=start.venv)
+    text = job_file.text(start.found, schema=schema, venv=start.venv, services=start.services)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / JOB_FILE
         path.write_text(text, encoding="utf-8")

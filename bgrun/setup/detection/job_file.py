@@ -11,17 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bgrun.setup.detection.services import Service
+
 GROUP = "checks"
 EXAMPLE = Found("example", "sleep 5; echo done", "Replace this with a command that takes long", "", ("timeout: 10m",))
 
 
-def text(found: Sequence[Found], *, schema: str = "", venv: str = "") -> str:
+def text(found: Sequence[Found], *, schema: str = "", venv: str = "", services: Sequence[Service] = ()) -> str:
     """Return the text of a first job file.
 
     Args:
         found: the jobs.
         schema: the path of a JSON Schema for editors, or ''.
         venv: the path of a Python virtual environment that is in another directory, or ''.
+        services: the servers.
     """
     head = [f"# yaml-language-server: $schema={schema}"] if schema else []
     head += [
@@ -30,12 +33,25 @@ def text(found: Sequence[Found], *, schema: str = "", venv: str = "") -> str:
         "  retention: {max_runs: 20, max_age: 30d}",
         *([f"  venv: {json.dumps(venv)}"] if venv else []),
         "",
-        "jobs:",
     ]
+    names = {one.name for one in found}
+    served = [line for one in services if one.name not in names for line in _service_lines(one)]
     body = [line for one in found or [EXAMPLE] for line in _lines(one)]
     checks = choice.checks(found)
     group = ["groups:", f"  {GROUP}: {{jobs: [{', '.join(checks)}], max_parallel: 2}}", ""] if len(checks) > 1 else []
-    return "\n".join([*head, *body, *group]).rstrip("\n") + "\n"
+    before = ["services:", *served] if served else []
+    return "\n".join([*head, *before, "jobs:", *body, *group]).rstrip("\n") + "\n"
+
+
+def _service_lines(one: Service) -> list[str]:
+    return [
+        f"  {one.name}:",
+        f"    description: {json.dumps(one.description, ensure_ascii=False)}",
+        f"    command: {json.dumps(one.command)}",
+        *([f"    port: {one.port}"] if one.port else []),
+        f"    ready: {one.ready}",
+        "",
+    ]
 
 
 def _lines(one: Found) -> list[str]:

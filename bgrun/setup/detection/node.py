@@ -47,7 +47,7 @@ _PLACEHOLDER = "no test specified"
 def jobs(tree: Tree) -> Iterator[Found]:
     """Yield a job for each well-known script of the package, or else of the packages of the workspace."""
     package = tree.json("package.json")
-    manager = _manager(tree)
+    manager = manager_of(tree)
     own = _scripts(package)
     for name, command in own.items():
         if meant := _purpose(name, own, command):
@@ -61,10 +61,16 @@ def jobs(tree: Tree) -> Iterator[Found]:
         yield from _of_workspace(tree, manager, {purpose(name) for name in own})
 
 
-def _manager(tree: Tree) -> str:
+def manager_of(tree: Tree) -> str:
+    """Return the package manager of a project."""
     named = re.match(r"npm|pnpm|yarn|bun", str(tree.json("package.json").get("packageManager", "")))
     by_lock = next((name for lock, name in MANAGERS.items() if lock in tree.locks), "npm")
     return named[0] if named else by_lock
+
+
+def scripts_of(tree: Tree) -> dict[str, str]:
+    """Return the scripts of the package, by name."""
+    return _scripts(tree.json("package.json"))
 
 
 def _scripts(package: dict[str, object]) -> dict[str, str]:

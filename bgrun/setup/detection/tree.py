@@ -40,7 +40,7 @@ NAMES = (
     *("go.work", ".golangci.yml", ".golangci.yaml", ".golangci.toml", "clippy.toml", ".clippy.toml", "CMakeLists.txt"),
     *("settings.gradle", "settings.gradle.kts", "gradlew", "mvnw"),
     *("Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", ".justfile"),
-    *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"),
+    *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml", "Procfile", "Procfile.dev"),
 )
 """The files that are read."""
 SCRIPTS = "scripts"
