@@ -49,6 +49,9 @@ def jobfile_page(content: dict[str, Any]) -> str:
     parts = [
         ("Top level", content, ""),
         ("A job", definitions["job"], "Under `jobs:`, by name."),
+        ("A service", definitions["service"], "Under `services:`, by name."),
+        ("Ready", _object(definitions["ready"]), "Under `ready:` of a service, in place of a pattern."),
+        ("Condition", definitions["condition"], "Under `depends_on:`, by the name of a job or service."),
         ("A parameter", definitions["param"], "Under `params:` of a job, by name."),
         ("A group", definitions["group"], "Under `groups:`, by name."),
         ("Env file", _object(definitions["env_file"]), "Under `env_file:`, in place of a path."),
