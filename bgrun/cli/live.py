@@ -232,16 +232,17 @@ class _Redrawn(NamedTuple):
     before: _Before
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Render it for the terminal as it is now."""
+        """Render it for the terminal as it is now, which may have become narrower since it was made."""
         from rich.control import Control
         from rich.segment import ControlType
+        from rich.text import Text
 
         columns = max(1, options.max_width)
         more = self.before.more_rows(columns)
         yield Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more)
         lines = self.text.wrap(console, columns)
         self.before.widths = [line.cell_len for line in lines]
-        yield self.text
+        yield Text("\n").join(lines)
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def test_only_active_runs_can_be_stopped(project: Cli) -> None:
     assert bash("bgrun wait ") == ["server", "style", "lint"], "the result of one that has finished"
 
 
-def test_run_ids_are_told_apart_by_label_state_and_age(project: Cli) -> None:
+def test_run_ids_differ_by_label_state_and_age(project: Cli) -> None:
     old = project.json("list", "style")["runs"][0]["run_id"]
     run = project.start("server", "sleep 60")
     for line in ["status", old[:-1]], ["status", run["run_id"][:-1]]:

@@ -221,10 +221,11 @@ def test_wait_shows_what_it_waits_for(project: Cli) -> None:
 
 def test_a_dumb_terminal_gets_a_line(project: Cli) -> None:
     run_id = project("start", "idle", "-q").out.strip()
-    screen = Screen(project, "wait", TERM="dumb")
-    assert screen.shows("waiting") == f"waiting for {run_id}"
+    screens = [Screen(project, *words, TERM="dumb") for words in (["wait"], ["status", "--watch"], ["list", "--watch"])]
+    for screen in screens:
+        assert screen.shows("waiting") == f"waiting for {run_id}"
     (project.folder / "go").touch()
-    assert screen.ended() == 0
+    assert [screen.ended() for screen in screens] == [0, 0, 0]
 
 
 def test_no_color_is_respected(project: Cli) -> None:

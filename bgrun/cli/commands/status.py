@@ -8,6 +8,7 @@ from bgrun.cli import format, output
 from bgrun.cli.choice import one_with_log, require_one
 from bgrun.cli.exit_codes import exit_code
 from bgrun.errors import EXIT_OK, UsageError
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def status(project: Project, args: Args) -> int:
     if args.exit_code:
         require_one(runs)
     if args.watch and (live_ids := [run.run_id for run in api.runs.top_level(runs) if run.live]):
-        _watch(project, live_ids)
+        _watch(project, live_ids, quiet=args.quiet)
         runs = api.references.meant(project, [run.run_id for run in runs]) if args.refs else api.runs.status(project)
     if args.json:
         # Without REF there may be many runs, and each digest takes a moment.
@@ -74,12 +75,21 @@ def _print_overview(project: Project, runs: Sequence[Run]) -> None:
         output.out(line)
 
 
-def _watch(project: Project, run_ids: Sequence[str]) -> None:
+def _watch(project: Project, run_ids: Sequence[str], *, quiet: bool) -> None:
     if output.wants_live():
         from bgrun.cli import live
 
         live.watch(project, run_ids)
     else:
+        _wait_for(project, run_ids, quiet=quiet)
+
+
+def _wait_for(project: Project, run_ids: Sequence[str], *, quiet: bool) -> None:
+    """Wait where nothing can be shown live; on a dumb terminal, a line names the runs."""
+    if quiet:
+        api.stop.wait_for(project, run_ids)
+        return
+    with output.note_later(lambda: f"waiting for {names(run_ids)}"):
         api.stop.wait_for(project, run_ids)
 
 
@@ -145,7 +155,7 @@ def _watch_list(project: Project, args: Args, read: Callable[[], list[Run]]) -> 
 
         live.watch_list(lambda: _list_lines(project, args, read()), lambda: not any(run.live for run in read()))
     else:
-        api.stop.wait_for(project, [run.run_id for run in read() if run.live])
+        _wait_for(project, [run.run_id for run in read() if run.live], quiet=args.quiet)
 
 
 def latest(project: Project, args: Args) -> int:
