@@ -46,6 +46,7 @@ _OTHER_OPTIONS = {
     "lines": ("--limit", "--max-lines", "--last"),
     "follow": ("--tail-follow", "--stream"),
     "env": ("--environment", "-e"),
+    "state": ("--failed", "--failures", "--succeeded", "--running", "--status"),
     "job_timeout": ("--kill-after",),
     "raw": ("--ansi", "--color"),
 }

@@ -97,11 +97,12 @@ class Digest(NamedTuple):
     def last_lines(self) -> tuple[str, ...]:
         """The last lines of the log that are shown: those that no tool printed may tell the cause.
 
-        A line that is a problem already is not repeated.
+        A line that is a problem already is not repeated, nor is what only says that a command failed.
         """
         if self.needs_lines:
             return tuple(line for line in self.tail if not (self.wrapped and _is_known(line, self.problems)))
-        return self.tail[-self.unclaimed :] if self.unclaimed and not self.run.succeeded else ()
+        rest = self.tail[-self.unclaimed :] if self.unclaimed and not self.run.succeeded else ()
+        return tuple(line for line in rest if not closing.is_of_wrapper(line))
 
     def limited(self, most: int) -> Digest:
         """Return it with at most so many problems: the new ones first, then in the order of the log."""

@@ -47,7 +47,7 @@ _CLOSING = re.compile(
     r"|\d+(?: +[A-Z]+\d+ .*)?$|For more information|Some errors have detailed|use --help|Specify --help|See also "
     r"|-- |Time Elapsed|\[ERROR\]|\[INFO\]|BUILD |\d+ actionable tasks?|> |\* |As a reminder, "
     r"|\{\"file\": |\{\"reason\":\"build-finished\"|\{\"\$message_type\":"
-    r"|Errors  Files|     +\d+  \S|To run |Run `|note: |\u2575"
+    r"|Errors  Files|     +\d+  \S|To run |Run `|note: |\S+:\d+:(?:\d+:)? note: |\u2575"
     # Tracebacks.
     r"|Node\.js v\d|Extension modules: |\s+at |\s+\.\.\. \d+ more|Caused by: |called `Result|\}$"
     r")"

@@ -84,6 +84,7 @@ def nothing_ran(bg: Cli) -> bool:
         (("run", "x", "--wait", "echo", "-n", "hi"), "bgrun run x --wait -- echo -n hi"),
         (("run", "echo hi"), "bgrun run LABEL -- 'echo hi'"),
         (("run", "x", "--cwd", "web", "--", "ls"), "did you mean '-C'?"),
+        (("list", "--failed"), "did you mean '--state'?"),
         (("run", "x", "--env", "FOO", "--", "ls"), "give it a value: --env FOO=VALUE"),
         (("logs", "x", "-n"), "hint: give it a value: -n N"),
         (("logs", "x", "-20"), "unknown option '-20'\n  hint: bgrun logs x -n 20"),

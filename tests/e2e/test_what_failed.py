@@ -51,6 +51,22 @@ def test_a_wrapper_counts_only_alone_and_then_the_log_is_shown(bg: Cli) -> None:
     assert "  preparing\n" in bg("report", "x").out
 
 
+GCC = """main.c:2:24: error: 'x' undeclared (first use in this function)
+    2 | int main(void){ return x; }
+      |                        ^
+main.c:2:24: note: each undeclared identifier is reported only once for each function it appears in
+"""
+MAKE = "make: *** [Makefile:2: prog] Error 1\n"
+
+
+@pytest.mark.parametrize(("log", "rest"), [(GCC + MAKE, []), (f"{GCC}disk full\n{MAKE}", ["  disk full"])])
+def test_what_explains_nothing_is_not_shown_below_a_problem(bg: Cli, log: str, rest: list[str]) -> None:
+    (bg.folder / "log").write_text(log)
+    failed(bg, "cat log")
+    problem = "main.c:2: 'x' undeclared (first use in this function)"
+    assert [line for line in bg("report", "x").out.splitlines()[2:-1] if "note:" not in line] == [problem, *rest]
+
+
 def test_what_the_tool_counted_beyond_what_was_found_is_said(bg: Cli) -> None:
     digest = failed(bg, f"cat {TOOLS}/pytest/cut_9_2.log")
     assert (len(digest["problems"]), digest["unrecognized"]) == (4, 7)
