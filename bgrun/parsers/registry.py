@@ -18,6 +18,7 @@ _PARSERS = {
     "mocha": "test_runners.javascript.mocha:Mocha",
     "node": "test_runners.javascript.node:Node",
     "playwright": "test_runners.javascript.playwright:Playwright",
+    "karma": "test_runners.javascript.karma:Karma",
     "jasmine": "test_runners.javascript.jasmine:Jasmine",
     "ava": "test_runners.javascript.ava:Ava",
     "bun": "test_runners.javascript.bun:Bun",
