@@ -129,6 +129,7 @@ def digest_fields(digest: Digest) -> dict[str, Any]:
         "source": digest.source or None,
         "note": digest.note,
         "stall": digest.stall,
+        "services": list(digest.services),
         "outputs": output_fields(digest.outputs),
         "runs": [{"run_id": one.run.run_id, "state": one.run.state, **digest_fields(one)} for one in digest.parts],
     }

@@ -17,12 +17,14 @@ from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Condition, Kept, RenderedJob, Run
 
 _MOST_SCRIPT = 64 << 20
+_CONDITIONS: Mapping[str, Condition] = {"completed": "completed", "started": "started", "ready": "ready"}
+_KEPT: Mapping[str, Kept] = {"jobs": "jobs", "stop": "stop"}
 
 
 def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
@@ -49,11 +51,18 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
 
             return start.launch_node(project, Node(failed_tests.job_of(project, run_id, old)), owner)
         _refuse_skipped(read(project, run_id), old)
+        if services := _services_of(project, [run_id]):
+            nodes = _nodes(project, [*services, run_id])
+            plan = RenderedPlan(nodes, (len(services),))
+            label = f"plan_{old.get('label', '')}"
+            return read(project, start.launch(project, plan, label, f"bgrun rerun {ref}", owner=owner).runs[-1])
         return start.launch_node(project, _again(project, run_id), owner)
     again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()
+    needed = {*again, *_services_of(project, again)}
+    again = [one for one in old["members"].split() if one in needed]
     place = {member: index for index, member in enumerate(again)}
-    nodes = [_again(project, one)._replace(needs=_needs_again(project, one, place)) for one in again]
-    plan = facts.with_bounds_of(old, RenderedPlan(tuple(nodes), tuple(place.values())))
+    nodes = _nodes(project, again)
+    plan = facts.with_bounds_of(old, RenderedPlan(nodes, tuple(place.values())))
     if old.get("only_jobs") or _leaves_out(project, old, place):
         plan = plan._replace(only=tuple(node.job.label for node in nodes))
     label, cmd = old.get("label", ""), old.get("cmd", "")
@@ -107,17 +116,42 @@ def _refuse_skipped(run: Run, known: Mapping[str, str]) -> None:
         raise UsageError(f"cannot rerun {run.run_id}: it was skipped ({run.reason})", hint)
 
 
+def _nodes(project: Project, again: Sequence[str]) -> tuple[Node, ...]:
+    """Return the jobs of runs that are to be launched again, each with those of its dependencies that are, too."""
+    place = {run_id: index for index, run_id in enumerate(again)}
+    return tuple(_with_needs(project, one, place) for one in again)
+
+
 def _again(project: Project, run_id: str) -> Node:
     """Return the job of a run, to be launched again. A job whose condition was false stays skipped."""
     known = facts_of(project, run_id)
-    why = known.get("reason", "it was not to run") if record.is_waived(known) else ""
-    return Node(_job_again(project, run_id), (), why)
+    is_ruled_out = record.is_waived(known) and known.get("service") != "true"
+    why = known.get("reason", "it was not to run") if is_ruled_out else ""
+    return Node(_job_again(project, run_id), (), why, kept=_KEPT.get(known.get("kept", ""), ""))
 
 
-def _needs_again(project: Project, run_id: str, place: Mapping[str, int]) -> tuple[int, ...]:
-    """Return which of the relaunched runs this one depends on; its other dependencies succeeded before."""
-    needs = facts_of(project, run_id).get("needs", "").split()
-    return tuple(place[one] for one in needs if one in place)
+def _with_needs(project: Project, run_id: str, place: Mapping[str, int]) -> Node:
+    """Return a run to be launched again, after those that are, too; its other dependencies succeeded before."""
+    known = facts_of(project, run_id)
+    needs = known.get("needs", "").split()
+    conditions: list[Condition] = [_CONDITIONS.get(one, "succeeded") for one in known.get("conditions", "").split()]
+    plain: list[Condition] = ["succeeded"] * len(needs)
+    pairs = zip(needs, conditions or plain, strict=False)
+    kept = [(place[one], condition) for one, condition in pairs if one in place]
+    is_plain = all(condition == "succeeded" for _, condition in kept)
+    return _again(project, run_id)._replace(
+        needs=tuple(one for one, _ in kept), conditions=() if is_plain else tuple(condition for _, condition in kept)
+    )
+
+
+def _services_of(project: Project, again: Sequence[str]) -> list[str]:
+    """Return the services that runs need, directly or through a service, each after those that it needs itself."""
+    found: dict[str, None] = {}
+    for run_id in again:
+        for one in facts_of(project, run_id).get("needs", "").split():
+            if one not in found and facts_of(project, one).get("service") == "true":
+                found |= dict.fromkeys([*_services_of(project, [one]), one])
+    return [one for one in found if one not in again]
 
 
 def _leaves_out(project: Project, old: Mapping[str, str], again: Collection[str]) -> bool:

@@ -40,6 +40,7 @@ def _lines_of_failure(project: Project, run: Run, until: float | None) -> Iterat
 
 def lines(digest: api.insight.Digest) -> Iterator[str]:
     """Return a summary as lines, without the result. Short: agents pay by the word."""
+    yield from digest.services
     if counts := "; ".join(filter(None, (tally(digest.counts or {}), compared(digest)))):
         yield counts
     if digest.stall:

@@ -63,6 +63,7 @@ class Digest(NamedTuple):
     flaky: the places of problems that are flaky, each with a run in which the test passed.
     unclaimed: how many lines of the tail follow the output of the tools: another command printed them.
     hurried: whether something was left out since a caller needed the digest: a later look completes it.
+    services: of a run that did not succeed, the services that it needed and that failed before it ended, in words.
     """
 
     run: Run
@@ -87,6 +88,7 @@ class Digest(NamedTuple):
     flaky: tuple[tuple[int, str], ...] = ()
     unclaimed: int = 0
     hurried: bool = False
+    services: tuple[str, ...] = ()
 
     @property
     def needs_lines(self) -> bool:

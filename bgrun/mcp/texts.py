@@ -55,6 +55,7 @@ def _result_line(run: Run, digest: Digest) -> str:
 
 
 def _details(digest: Digest) -> Iterator[str]:
+    yield from digest.services
     if not digest.run.succeeded:  # the warnings of a success are counted in its result, and that is enough
         yield from _problems(digest)
     yield from map(output_line, digest.outputs)

@@ -97,6 +97,8 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
         known["needs"] = " ".join(needs)
     if node.conditions:
         known["conditions"] = " ".join(node.conditions)
+    if node.kept:
+        known["kept"] = node.kept
     facts.check_size(known)
     return RunPlan(str(run_id), node.job, known, needs, node.skip, node.conditions, node.kept)
 

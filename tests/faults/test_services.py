@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -241,6 +242,44 @@ def test_a_port_that_is_taken_is_refused_with_who_has_it(shop: Cli) -> None:
         assert shop.ended(group)["state"] == "failed"
         assert f"port {port} is taken by pid {os.getpid()}" in members(shop, group)["web"]["reason"]
         assert members(shop, group)["e2e"]["state"] == "skipped"
+
+
+def test_the_summary_of_a_job_begins_with_the_service_that_failed_before_it(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    server_of(until_state(shop, group, "web", "running")).kill()
+    until_state(shop, group, "web", "failed")
+    go(shop, 1)
+    shop.ended(group)
+    run = members(shop, group)["e2e"]
+    line = shop.json("report", run["run_id"])["digest"]["services"][0]
+    assert re.fullmatch(r"web \(needed by this\) failed .* before this ended: exit 137 \(SIGKILL\)", line)
+    printed = shop("report", run["run_id"]).out.splitlines()
+    assert printed[1] == line
+    digest = shop.json("report", group)["digest"]
+    assert [one["run_id"].rpartition("_2")[0] for one in digest["runs"]] == ["web", "e2e"]  # db only was not needed
+
+
+# --- rerun ------------------------------------------------------------------------------------
+
+
+def test_a_rerun_brings_the_services_along(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    go(shop, 1)
+    shop.ended(group)
+    go(shop)
+    shop("rerun", group, "--failed", "--wait")
+    again = shop.state("checks")["run_id"]
+    assert shop.ended(again)["state"] == "succeeded"
+    assert order(shop, again) == [
+        *("started db", "ready db", "started web", "ready web", "started e2e", "succeeded e2e"),
+        *("started after", "succeeded after", "stopped web", "stopped db"),
+    ]
+    run = shop.json("rerun", members(shop, group)["e2e"]["run_id"])
+    assert shop.ended(run["run_id"])["state"] == "succeeded"
+    assert shop.ended(run["group_run"])["state"] == "succeeded"
+    assert "ready web" in order(shop, run["group_run"])
 
 
 # --- retry ------------------------------------------------------------------------------------
