@@ -136,17 +136,17 @@ def digest(project: Project, run: Run, most: int = MOST_PROBLEMS, until: float |
     For a run that was skipped because a dependency did not succeed, it summarizes the runs that did not. What is left
     out `until` a time of `time.monotonic`, since a log is very long, its note says.
     """
-    from bgrun.api import failed_services
     from bgrun.logs import digest as digests
+    from bgrun.logs.history import services
 
     group_run = run if run.members else _failed_group_of(project, run)
     if group_run is None:
-        return failed_services.noted(project, whole_digest(project, run, until).limited(most))
+        return services.noted(project.store, whole_digest(project, run, until).limited(most))
     every = members(project, group_run)
     bad = [one for one in every if not one.live and one.state not in ("succeeded", "skipped")]
     bad = [one for one in bad if not (one.service and record.is_waived(facts_of(project, one.run_id)))]
     return digests.of_group(
-        run, [failed_services.noted(project, whole_digest(project, one, until)) for one in bad], most
+        run, [services.noted(project.store, whole_digest(project, one, until)) for one in bad], most
     )
 
 

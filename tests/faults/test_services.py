@@ -15,12 +15,10 @@ import pytest
 
 from bgrun.store.store import Store
 from bgrun.system import ports
-from tests.conftest import wait_until
+from tests.conftest import Cli, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.conftest import Cli
 
 SERVER = """
 import os, signal, socket, sys, time
@@ -325,7 +323,8 @@ def test_a_stop_of_the_group_ends_jobs_first_and_then_services_in_order(shop: Cl
 def test_a_stop_of_a_needed_service_is_as_if_it_had_died(shop: Cli) -> None:
     group = start(shop, "group", "checks")
     until_state(shop, group, "e2e", "running")
-    shop("stop", "web")
+    stopped = shop("stop", "web")
+    assert f"web is still needed by {members(shop, group)['e2e']['run_id']}" in stopped.err
     until_state(shop, group, "after", "skipped")
     go(shop)
     assert shop.ended(group)["state"] == "failed"
@@ -382,3 +381,27 @@ def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: 
     shop("stop", runs["web"]["run_id"])
     assert shop.state(runs["web"]["run_id"])["state"] == "stopped"
     assert not (shop.folder / "ran").exists()
+
+
+# --- no services ------------------------------------------------------------------------------
+
+
+def test_a_plan_without_services_loads_nothing_of_them(bg: Cli) -> None:
+    bg.jobs("jobs: {a: {command: 'true'}, b: {command: 'true', depends_on: a}}")
+    program = """import os, sys
+end = os._exit
+os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), end(code))
+from bgrun.cli import main
+os._exit(main())"""
+    watched = Cli(bg.folder, [sys.executable, "-c", program], bg.env)
+    for _ in range(2):  # the plan is rendered, then cached
+        loaded = set(watched("start", "b").err.split())
+        assert "bgrun.api.start" in loaded
+        rooms = (
+            "bgrun.local.readiness",
+            "bgrun.local.supervision.services",
+            "bgrun.render.services",
+            "bgrun.system.ports",
+        )
+        assert not {one for one in loaded if one.startswith(rooms)}
+        assert bg.ended("b")["state"] == "succeeded"

@@ -38,9 +38,17 @@ def stop(project: Project, args: Args) -> int:
                 output.note(f"{run.run_id} has already finished")
             else:
                 output.out(format.result_line(run))
+                _note_needed(project, run)
         if not runs:
             output.note("no active runs")
     return EXIT_OK
+
+
+def _note_needed(project: Project, run: Run) -> None:
+    """Note which active runs still need a service that was stopped."""
+    needing = api.runs.active_of(project, run.needed_by)
+    if needing:
+        output.note(f"{run.label} is still needed by {names(one.run_id for one in needing)}")
 
 
 def _stopping(project: Project, runs: Sequence[Run], *, now: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bgrun.api.runs import facts_of
 from bgrun.store import record
 from bgrun.system import clock
 from bgrun.wording import span
@@ -11,27 +10,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bgrun.jobfile.project import Project
     from bgrun.logs.digest import Digest
     from bgrun.model import Run
+    from bgrun.store.store import Store
 
 _ENDED_HOW = {"timed_out": "timed out", "stopped": "was stopped", "lost": "was lost"}
 
 
-def noted(project: Project, made: Digest) -> Digest:
+def noted(store: Store, made: Digest) -> Digest:
     """Return a digest with the services that its run needed and that failed before it ended; none of a success."""
     run = made.run
-    needs = () if run.succeeded or not run.started_at else facts_of(project, run.run_id).get("needs", "").split()
+    needs = () if run.succeeded or not run.started_at else (store.facts(run.run_id) or {}).get("needs", "").split()
     ended = clock.epoch(run.ended_at or "")
     if not needs or ended is None:
         return made
-    return made._replace(services=tuple(_failed(project, needs, ended)))
+    return made._replace(services=tuple(_failed(store, needs, ended)))
 
 
-def _failed(project: Project, needs: list[str], ended: float) -> Iterator[str]:
-    for one in filter(None, map(project.store.read, needs)):
+def _failed(store: Store, needs: list[str], ended: float) -> Iterator[str]:
+    for one in filter(None, map(store.read, needs)):
         service_ended = clock.epoch(one.ended_at or "")
-        is_failure = one.service and not one.live and not record.is_waived(facts_of(project, one.run_id))
+        is_failure = one.service and not one.live and not record.is_waived(store.facts(one.run_id) or {})
         if is_failure and service_ended is not None and service_ended <= ended:
             how = _ENDED_HOW.get(one.state, one.state)
             yield f"{one.label} (needed by this) {how} {span(ended - service_ended)} before this ended{_exit(one)}"
