@@ -77,7 +77,7 @@ if TYPE_CHECKING:
             """Return whether a run that counts as lost may still be running where it cannot be seen from here."""
 
 
-LOCAL = "local"
+LOCAL, SLURM = "local", "slurm"
 DEFAULT = LOCAL
 """The engine of a start that names none."""
 OPTIONS = frozenset(
@@ -95,7 +95,7 @@ OPTIONS = frozenset(
     }
 )
 """What a plan can ask for and not every engine need honor."""
-_ROOMS = {LOCAL: "bgrun.local"}
+_ROOMS = {LOCAL: "bgrun.local", SLURM: "bgrun.slurm"}
 _engines: dict[str, Engine] = {}
 
 

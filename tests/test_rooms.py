@@ -23,7 +23,7 @@ LEVELS = {
     **{"system": 2, "parsers": 2, "templating": 2, "engine": 2},
     **{"store": 3, "bytecode": 3},
     **{"jobfile": 4, "logs": 4},
-    **{"render": 5, "local": 5, "setup": 5},
+    **{"render": 5, "local": 5, "slurm": 5, "setup": 5},
     **{"api": 6},
     **{"mcp": 7},
     **{"cli": 8},

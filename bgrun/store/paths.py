@@ -88,6 +88,20 @@ class RunPaths(NamedTuple):
         return self.hidden("stop")
 
     @property
+    def job(self) -> str:
+        """The job ID that a cluster gave it, where the answer to its submission came: `12345` or `12345_7`."""
+        return self.hidden("job")
+
+    @property
+    def cluster_log(self) -> str:
+        """What Slurm and the launcher say about the job; its own output is in the log."""
+        return f"{self.log_dir}/jobs/{self.run_id}.slurm.log"
+
+    def claim(self, attempt: int) -> str:
+        """Return the directory whose creation claims the run for this attempt, from 1; the newest one counts."""
+        return self.hidden(f"claim.{attempt}")
+
+    @property
     def all_visible(self) -> tuple[str, ...]:
         """Every path that is not hidden, the meta first: without it the run no longer exists."""
         return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log, self.digest)
