@@ -1,0 +1,345 @@
+"""The launcher by itself, as Slurm starts it on a node: bash, a log directory, and no Slurm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bgrun.model import Limits, Node, RenderedJob, RenderedPlan, Run
+from bgrun.store import meta, record, submission
+from bgrun.store.store import Store
+from tests.conftest import DEADLINE_S, TOP, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LAUNCHER = TOP / "bgrun" / "slurm" / "launcher.sh"
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a node of a cluster runs Linux")
+
+
+class Place:
+    """A log directory as the login node leaves it, and the launchers that were started in it."""
+
+    def __init__(self, store: Store, env: dict[str, str]) -> None:
+        self.store = store
+        self.env = env
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def submit(self, command: str, label: str = "x", limits: Limits | None = None, **more: str) -> str:
+        """Record a queued run of a shell command, and return its run ID."""
+        job = RenderedJob(label, f"{command}\n", command, "bash", "/", limits=limits or Limits(stop_grace_s=1.0))
+        with submission.claimed(self.store, "/", RenderedPlan((Node(job),), (0,)), engine="slurm") as claimed:
+            (run,) = claimed.runs
+            at = self.store.run(run.run_id)
+            with open(at.meta, "wb") as file:
+                file.write(meta.pack({**run.facts, "token": "0123456789abcdef", **more}))
+        return run.run_id
+
+    def launch(self, run: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a launcher; `.stderr` is what goes to the `.slurm.log`."""
+        given = {**self.env, "SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1", **env}
+        words = ["bash", "-p", str(LAUNCHER), self.store.log_dir, run]
+        self.started.append(subprocess.Popen(words, env=given, stderr=subprocess.PIPE))
+        return self.started[-1]
+
+    def carry_out(self, run: str, **env: str) -> tuple[int, str]:
+        """Start a launcher and return its exit code, and what it said."""
+        launched = self.launch(run, **env)
+        _, words = launched.communicate(timeout=DEADLINE_S)
+        return launched.returncode, words.decode()
+
+    def facts(self, run: str) -> dict[str, str]:
+        return self.store.facts(run) or {}
+
+    def read(self, run: str) -> Run:
+        """Return a run that has closing words; they are read without its engine."""
+        found = self.store.read(run)
+        assert found
+        return found
+
+    def text(self, run: str) -> str:
+        with open(self.store.run(run).log, encoding="utf-8") as file:
+            return file.read()
+
+
+@pytest.fixture
+def place(tmp_path: Path, clean_env: dict[str, str]) -> Iterator[Place]:
+    made = Place(Store(str(tmp_path / "p %1" / ".logs")), clean_env)
+    os.mkdir(tmp_path / "p %1")
+    yield made
+    for one in made.started:
+        if one.poll() is None:
+            one.kill()
+            one.wait()
+
+
+def shown(run: Run) -> tuple[Any, ...]:
+    return run.state, run.exit_code, run.signal, run.reason
+
+
+def test_a_command_runs_once_and_its_end_is_recorded(place: Place) -> None:
+    run = place.submit("echo out; echo err >&2; cat; echo $BGRUN_RUN_ID; env | grep ^bgrun_", label="a")
+    assert place.carry_out(run) == (1, ""), "grep finds nothing"
+    assert place.text(run) == f"out\nerr\n{run}\n"
+    facts = place.facts(run)
+    assert (facts["engine_job"], facts["node"], facts["attempt"]) == ("7", "n1", "1")
+    assert shown(place.read(run)) == ("failed", 1, None, None)
+    assert place.read(run).started_at
+    assert place.read(run).ended_at
+    assert float(facts["duration_s"]) >= 0
+    assert sorted(os.listdir(place.store.log_dir)) == sorted(
+        [f".{run}.claim.1", *(f"{run}.{kind}" for kind in ("exit", "log", "meta")), "jobs", *_more(place)]
+    )
+    code, words = place.carry_out(run)
+    assert (code, "nothing was run" in words) == (1, True), "a second instance finds the exit code"
+    assert place.text(run).count("out") == 1
+
+
+def _more(place: Place) -> list[str]:
+    """Return what a log directory has before any run."""
+    return [name for name in os.listdir(place.store.log_dir) if name in (".cache", ".gitignore", "CACHEDIR.TAG")]
+
+
+@pytest.mark.parametrize(
+    ("command", "codes", "ends", "code"),
+    [
+        ("exit 0", (0,), ("succeeded", 0, None, None), 0),
+        ("exit 3", (0,), ("failed", 3, None, None), 3),
+        ("exit 3", (0, 3), ("succeeded", 3, None, None), 0),
+        ("exit 0", (3,), ("failed", 0, None, None), 1),
+        ("kill -9 $$", (0,), ("failed", 137, "SIGKILL", None), 137),
+        ("kill -s ABRT $$", (0,), ("failed", 134, "SIGABRT", None), 134),
+        ("exit 127", (0,), ("failed", 127, None, None), 127),
+    ],
+)
+def test_the_exit_code_of_the_launcher_says_whether_the_run_succeeded(
+    place: Place, command: str, codes: tuple[int, ...], ends: tuple[Any, ...], code: int
+) -> None:
+    run = place.submit(command, limits=Limits(success_exit_codes=codes))
+    assert place.carry_out(run)[0] == code
+    assert shown(place.read(run)) == ends
+
+
+def test_the_command_has_the_environment_and_the_umask_of_its_user(place: Place) -> None:
+    run = place.submit(
+        'echo "$umask $code $FUNCNEST $POSIXLY_CORRECT ${SHELLOPTS-} ${TMOUT-none} $SLURM_JOB_ID"; umask'
+    )
+    given = {"umask": "mine", "code": "5", "FUNCNEST": "1", "POSIXLY_CORRECT": "1", "TMOUT": "1", "SHELLOPTS": "noexec"}
+    launched = place.launch(run, **given)
+    launched.communicate(timeout=DEADLINE_S)
+    first, mask = place.text(run).split("\n")[:2]
+    assert first.startswith("mine 5 1 1 ")
+    assert "noexec" not in first
+    assert first.endswith(" none 7")
+    now = os.umask(0o22)
+    os.umask(now)
+    assert int(mask, 8) == now
+    assert os.stat(place.store.run(run).log).st_mode & 0o777 == 0o600
+
+
+def test_secrets_reach_the_command_through_a_file_that_is_removed(place: Place) -> None:
+    run = place.submit('echo "${#KEY} $OTHER"')
+    with open(place.store.run(run).hidden("env"), "wb") as file:
+        file.write(b"KEY=a b\nc\0OTHER=x=y\0")
+    assert place.carry_out(run)[0] == 0
+    assert place.text(run) == "5 x=y\n"
+    assert not os.path.exists(place.store.run(run).hidden("env"))
+
+
+def test_of_two_instances_one_runs(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    run = place.submit(f"echo begun; read -r _ <{gate}; exit 4")
+    first = place.launch(run)
+    wait_until(lambda: place.facts(run).get("started_at"), "the first one runs")
+    code, words = place.carry_out(run, SLURM_JOB_ID="8")
+    assert (code, f"another instance has claimed {run}" in words) == (75, True)
+    gate.write_text("go\n")
+    assert first.wait(DEADLINE_S) == 4
+    assert (place.text(run), place.facts(run)["engine_job"]) == ("begun\n", "7")
+
+
+def test_a_job_of_an_array_finds_its_run(place: Place, tmp_path: Path) -> None:
+    runs = [place.submit(f"echo {n}", label=f"m{n}") for n in range(3)]
+    (tmp_path / "members").write_text("".join(f"{run}\n" for run in runs))
+    assert place.carry_out(f"@{tmp_path / 'members'}", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="1")[0] == 0
+    assert place.text(runs[1]) == "1\n"
+    assert place.facts(runs[1])["engine_job"] == "9_1"
+    assert not os.path.exists(place.store.run(runs[0]).log)
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_timeout_ends_every_process_of_the_run(place: Place, *, obeys: bool) -> None:
+    ignoring = "" if obeys else "trap '' TERM; "
+    run = place.submit(
+        f"{ignoring}setsid sleep 50 & sleep 50; sleep 50", limits=Limits(timeout_s=0.5, stop_grace_s=0.5)
+    )
+    place.carry_out(run)
+    seen = place.read(run)
+    assert (seen.state, seen.exit_code) == ("timed_out", 143 if obeys else 137)
+    assert (seen.reason or "").startswith("exceeded its timeout (3 processes stopped)")
+    assert not os.path.exists(place.store.run(run).stop)
+
+
+def test_a_stop_request_stops_the_run(place: Place) -> None:
+    run = place.submit("echo begun; sleep 50")
+    launched = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    record.ask_to_end(place.store.run(run), "stop")
+    launched.send_signal(signal.SIGUSR1)
+    assert launched.wait(DEADLINE_S) == 143
+    assert shown(place.read(run)) == ("stopped", 143, "SIGTERM", "on request (2 processes stopped)")
+
+
+def test_a_stop_request_is_seen_without_a_signal_and_can_skip_the_grace_period(place: Place) -> None:
+    run = place.submit("trap '' TERM; echo begun; sleep 50; sleep 50", limits=Limits(stop_grace_s=600.0))
+    launched = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    record.ask_to_end(place.store.run(run), "stop")
+    wait_until(lambda: (found := record.read_stop(place.store.run(run))) and found.carried_out, "the stop has begun")
+    record.ask_to_end(place.store.run(run), "stop", now=True)
+    assert launched.wait(DEADLINE_S) == 137
+    assert place.read(run).state == "stopped"
+
+
+def test_the_time_limit_of_slurm_is_a_timeout(place: Place) -> None:
+    run = place.submit("echo begun; sleep 50")
+    launched = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    launched.send_signal(signal.SIGUSR2)
+    launched.wait(DEADLINE_S)
+    assert place.read(run).state == "timed_out"
+
+
+def test_a_log_that_is_too_long_stops_the_run(place: Place) -> None:
+    run = place.submit("yes | head -c 100000; sleep 50", limits=Limits(max_log_bytes=50_000))
+    place.carry_out(run)
+    assert place.read(run).state == "stopped"
+    assert (place.read(run).reason or "").startswith("its log grew beyond 50000 bytes")
+
+
+def test_a_run_that_slurm_ends_has_an_exit_code_and_no_state(place: Place) -> None:
+    run = place.submit("echo begun; sleep 50")
+    launched = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    launched.send_signal(signal.SIGTERM)
+    os.killpg(_leader(place, run), signal.SIGTERM)
+    assert launched.wait(DEADLINE_S) == 143
+    facts = place.facts(run)
+    assert ("state" in facts, facts["terminated"]) == (False, "true")
+    assert record.seen_exit(place.store.run(run)) == 143
+
+
+def _leader(place: Place, run: str) -> int:
+    """Return the PID of the job script, a child of the launcher."""
+    parent = place.started[-1].pid
+    with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as file:
+        children = [int(pid) for pid in file.read().split()]
+    for pid in children:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            if f"BGRUN_RUN_ID={run}".encode() in file.read():
+                return pid
+    raise AssertionError(children)
+
+
+def test_a_launcher_that_is_killed_leaves_no_result(place: Place) -> None:
+    run = place.submit("echo begun; sleep 50")
+    launched = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    leader = _leader(place, run)
+    launched.kill()
+    launched.wait()
+    os.killpg(leader, signal.SIGKILL)
+    assert "state" not in place.facts(run)
+    assert record.seen_exit(place.store.run(run)) is None, "the room for the exit code is none"
+
+
+def test_a_run_that_may_run_again_runs_again_and_the_newest_attempt_counts(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    run = place.submit(f"echo begun; [ $SLURM_JOB_ID = 8 ] || read -r _ <{gate}; exit 0", requeue="true")
+    first = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    assert place.carry_out(run, SLURM_JOB_ID="8", SLURMD_NODENAME="n2")[0] == 0
+    gate.write_text("go\n")
+    assert first.wait(DEADLINE_S) == 75
+    facts = place.facts(run)
+    assert (facts["attempt"], facts["node"], facts["engine_job"], facts["state"]) == ("2", "n2", "8", "succeeded")
+    assert place.text(run).split("\n")[:2] == [
+        "begun",
+        "--- bgrun: attempt 2 on node n2; the one before left no exit code ---",
+    ]
+
+
+def test_a_stop_request_before_the_start(place: Place) -> None:
+    run = place.submit("echo begun")
+    record.ask_to_end(place.store.run(run), "stop")
+    assert place.carry_out(run)[0] == 1
+    assert shown(place.read(run)) == ("stopped", None, None, "stopped before it started")
+    assert not os.path.exists(place.store.run(run).log)
+
+
+@pytest.mark.parametrize(
+    ("command", "codes", "ends"),
+    [
+        ("exit 0", (0,), ("succeeded", 0, None, None)),
+        ("exit 3", (0, 3), ("succeeded", 0, None, None)),
+        ("exit 3", (0,), ("skipped", None, None, "dependency {} failed")),
+    ],
+)
+def test_dependencies_are_checked_by_what_is_recorded(
+    place: Place, command: str, codes: tuple[int, ...], ends: tuple[Any, ...]
+) -> None:
+    first = place.submit(command, label="a", limits=Limits(success_exit_codes=codes))
+    place.carry_out(first)
+    second = place.submit("echo begun", label="b", needs=first)
+    place.carry_out(second)
+    *rest, reason = ends
+    assert shown(place.read(second)) == (*rest, reason and reason.format(first))
+
+
+def test_what_needs_a_waived_run_is_waived(place: Place) -> None:
+    first = place.submit("exit 0", label="a", state="skipped", waived="true", reason="`if` is false")
+    second = place.submit("echo begun", label="b", needs=first)
+    place.carry_out(second)
+    assert place.facts(second)["waived"] == "true"
+    assert shown(place.read(second)) == ("skipped", None, None, f"dependency {first} was skipped")
+
+
+def test_fail_fast_stops_what_runs_and_skips_what_is_queued(place: Place) -> None:
+    group = place.submit("", label="g", fail_fast="true")
+    runs = [
+        place.submit(c, label=n, group_run=group) for n, c in (("a", "echo; sleep 50"), ("b", "exit 5"), ("c", "echo"))
+    ]
+    first = place.launch(runs[0])
+    wait_until(lambda: os.path.exists(place.store.run(runs[0]).log) and place.text(runs[0]), "it runs")
+    assert place.carry_out(runs[1])[0] == 5
+    assert first.wait(DEADLINE_S) == 143
+    assert place.carry_out(runs[2])[0] == 1
+    why = f"fail_fast: {runs[1]} did not succeed"
+    assert shown(place.read(runs[0])) == ("stopped", 143, "SIGTERM", f"{why} (2 processes stopped)")
+    assert shown(place.read(runs[2])) == ("skipped", None, None, why)
+
+
+def test_a_run_whose_meta_cannot_be_written_does_not_run(place: Place) -> None:
+    run = place.submit("echo begun")
+    os.mkdir(place.store.run(run).hidden("meta.new"))
+    code, words = place.carry_out(run)
+    assert (code, "nothing was run" in words) == (125, True)
+    assert place.text(run) == ""
+
+
+def test_nothing_runs_without_a_record(place: Place) -> None:
+    run = place.submit("echo begun")
+    os.rename(place.store.run(run).meta, place.store.run(run).hidden("late"))
+    launched = place.launch(run)
+    with pytest.raises(subprocess.TimeoutExpired):
+        launched.wait(0.7)
+    os.rename(place.store.run(run).hidden("late"), place.store.run(run).meta)
+    assert launched.wait(DEADLINE_S) == 0, "a shared file system may show the record late"
+    assert place.text(run) == "begun\n"
