@@ -106,6 +106,32 @@ class ReadyCheck(NamedTuple):
     shown: str = ""
 
 
+class Resources(NamedTuple):
+    """What a job needs of a machine, for an engine that hands out machines; None leaves it to that.
+
+    memory: bytes.
+    """
+
+    cpus: int | None = None
+    memory: int | None = None
+    gpus: int | None = None
+
+
+class SlurmOptions(NamedTuple):
+    """How Slurm is to schedule a job.
+
+    time_s: its limit there; None makes it from the timeout. requeue: the command may be run again.
+    options: words for sbatch.
+    """
+
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    time_s: float | None = None
+    requeue: bool = False
+    options: tuple[str, ...] = ()
+
+
 class RenderedJob(NamedTuple):
     """A job with every template filled in: all that is needed to launch it.
 
@@ -122,6 +148,7 @@ class RenderedJob(NamedTuple):
     any_shell: the script was just rendered and behaves the same in every POSIX shell.
     service: it runs until nothing needs it. port: where it listens, or 0. url: its address, or ''.
     ready: how it is found to be ready; None: once it is launched.
+    engine: the name of the engine that its job file wants, '' for any. resources, slurm: see there.
     """
 
     label: str
@@ -153,6 +180,9 @@ class RenderedJob(NamedTuple):
     port: int = 0
     ready: ReadyCheck | None = None
     url: str = ""
+    engine: str = ""
+    resources: Resources = Resources()
+    slurm: SlurmOptions = SlurmOptions()
 
 
 class Node(NamedTuple):
@@ -224,6 +254,8 @@ codec.nest(
     concurrency=Concurrency,
     outputs=[Output],
     ready=ReadyCheck,
+    resources=Resources,
+    slurm=SlurmOptions,
 )
 codec.nest(Node, job=RenderedJob)
 codec.nest(RenderedPlan, nodes=[Node])

@@ -16,8 +16,10 @@ from bgrun.model import (
     Limits,
     Output,
     ReadyCheck,
+    Resources,
     Retention,
     Scalar,
+    SlurmOptions,
 )
 
 TYPE_CHECKING = False
@@ -40,6 +42,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "service_completed_successfully": "succeeded",
     "service_completed": "completed",
 }
+_MERGED = ("env", "retention", "resources", "slurm")
+"""The settings of which a job replaces single keys of the defaults."""
 HOOK_KEYS: tuple[Literal["finish", "success", "failure"], ...] = ("finish", "success", "failure")
 
 
@@ -81,6 +85,7 @@ class Settings(NamedTuple):
 
     env: templates; None is a variable that the job must not have.
     concurrency: its group is a template; an empty one means the name of the job.
+    engine: '' leaves it to the start.
     """
 
     env: Mapping[str, Scalar | None] = {}
@@ -97,6 +102,9 @@ class Settings(NamedTuple):
     hooks: tuple[Hook, ...] = ()
     timeout_share: float | None = None
     concurrency: Concurrency | None = None
+    engine: str = ""
+    resources: Resources = Resources()
+    slurm: SlurmOptions = SlurmOptions()
 
 
 class ServiceSpec(NamedTuple):
@@ -309,7 +317,7 @@ def _one_or_more(raw: Any) -> tuple[str, ...]:
 
 
 def _merged(defaults: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    by_key = {key: {**defaults.get(key, {}), **raw.get(key, {})} for key in ("env", "retention")}
+    by_key = {key: {**defaults.get(key, {}), **raw.get(key, {})} for key in _MERGED}
     return {**defaults, **raw, **by_key}
 
 
@@ -330,7 +338,20 @@ def _settings(raw: Mapping[str, Any]) -> Settings:
         hooks=tuple(hook for when in HOOK_KEYS for hook in _hooks(when, raw.get(f"on_{when}", ()))),
         timeout_share=_share(raw.get("timeout")),
         concurrency=_concurrency(raw["concurrency"]) if "concurrency" in raw else None,
+        engine=raw.get("engine", ""),
+        resources=_resources(raw.get("resources", {})),
+        slurm=_slurm(raw.get("slurm", {})),
     )
+
+
+def _resources(raw: Mapping[str, Any]) -> Resources:
+    memory = raw.get("memory")
+    return Resources(raw.get("cpus"), None if memory is None else size(memory), raw.get("gpus"))
+
+
+def _slurm(raw: Mapping[str, Any]) -> SlurmOptions:
+    fields = {key: value for key, value in raw.items() if key not in ("time", "options")}
+    return SlurmOptions(**fields, time_s=_seconds(raw.get("time")), options=tuple(raw.get("options", ())))
 
 
 def _concurrency(raw: Any) -> Concurrency:

@@ -230,6 +230,9 @@ def _with_settings(rendered: RenderedSettings, label: str, text: str, shown: str
         hooks=rendered.hooks,
         timeout_share=settings.timeout_share,
         concurrency=rendered.concurrency,
+        engine=settings.engine,
+        resources=settings.resources,
+        slurm=settings.slurm,
     )
 
 
@@ -241,4 +244,5 @@ def _keep_secrets_out(job: RenderedJob) -> None:
     texts += [hook.command for hook in job.hooks]
     texts += [job.concurrency.group] if job.concurrency else []
     texts += [job.url, job.ready.value] if job.ready else [job.url]
+    texts += job.slurm.options
     ad_hoc.keep_out(dict(job.secrets), *texts)

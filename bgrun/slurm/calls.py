@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from bgrun.light import NamedTuple
+from bgrun.system import programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,39 +39,37 @@ class Answer(NamedTuple):
         return " ".join((self.err or self.out).split())
 
 
-def environment(given: Mapping[str, str], config: str = "") -> dict[str, str]:
-    """Return the environment of a call: without the user's own settings of Slurm's commands, in English. Pure."""
-    kept = {name: value for name, value in given.items() if name in _KEPT or not name.startswith(_OF_SLURM)}
-    chosen = {"SLURM_CONF": config} if config else {}
-    return {**kept, **chosen, "LC_ALL": "C"}
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return variables without the user's own settings of Slurm's commands, which change what these do. Pure."""
+    return {name: value for name, value in given.items() if name in _KEPT or not name.startswith(_OF_SLURM)}
 
 
-def call(argv: Sequence[str], bound_s: float = BOUND_S, config: str = "", without: Sequence[str] = ()) -> Answer:
-    """Run a command of Slurm and return its answer.
+def call(argv: Sequence[str], bound_s: float = BOUND_S) -> Answer:
+    """Run a command of Slurm and return its answer; after `bound_s` seconds it is killed, and there is none."""
+    return _call(argv, bound_s, {**environment(os.environ), "LC_ALL": "C"})
 
-    Args:
-        argv: the command.
-        bound_s: after so many seconds it is killed, and there is no answer.
-        config: the `slurm.conf` to use, or '' for that of the environment.
-        without: variables that it must not get.
-    """
-    given = {name: value for name, value in os.environ.items() if name not in without}
+
+def submit(argv: Sequence[str], bound_s: float, without: Sequence[str] = ()) -> Answer:
+    """Run sbatch like `call`, with the environment of the job: Slurm keeps it, so not with the variables `without`."""
+    own = programs.job_environment(environment(os.environ))
+    return _call(argv, bound_s, {name: value for name, value in own.items() if name not in without})
+
+
+def _call(argv: Sequence[str], bound_s: float, env: Mapping[str, str]) -> Answer:
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - its words are bgrun's own
             argv,
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=bound_s,
-            env=environment(given, config),
+            env=env,
             cwd="/",
             umask=0o077,
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         return Answer(None, err=f"no answer within {bound_s:g} s")
-    except FileNotFoundError:
-        return Answer(None, err=f"{argv[0]}: command not found")
     except OSError as error:
         return Answer(None, err=f"{argv[0]}: {error.strerror}")
     return Answer(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from bgrun.engine import LOCAL
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.model import Concurrency, Hook, Limits, Output, ReadyCheck, RenderedJob, Retention
+from bgrun.model import (
+    Concurrency,
+    Hook,
+    Limits,
+    Output,
+    ReadyCheck,
+    RenderedJob,
+    Resources,
+    Retention,
+    SlurmOptions,
+)
 from bgrun.store import meta, record, state
 
 TYPE_CHECKING = False
@@ -81,7 +91,7 @@ def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | 
         **_as_json("concurrency", job.concurrency),
         **({"join_key": job.join_key} if job.join_key else {}),
         **({"work_key": job.work_key} if job.work_key else {}),
-        **({"engine": origin.engine} if origin.engine != LOCAL else {}),
+        **(_of_engine(origin.engine, job) if origin.engine != LOCAL else {}),
         **(_of_service(job) if job.service else {}),
     }
 
@@ -90,6 +100,12 @@ def _of_service(job: RenderedJob) -> dict[str, str]:
     """Return the facts of a service: what it is, where it listens, and how it is found to be ready."""
     port = {"port": str(job.port)} if job.port else {}
     return {"service": "true", **port, **({"url": job.url} if job.url else {}), **_as_json("ready_check", job.ready)}
+
+
+def _of_engine(name: str, job: RenderedJob) -> dict[str, str]:
+    """Return the lines that only the runs of other engines than this machine's have."""
+    asked = _as_json("resources", any(job.resources) and job.resources)
+    return {"engine": name, **asked, **_as_json("slurm", any(job.slurm) and job.slurm)}
 
 
 def shortened(cmd: str) -> str:
@@ -159,6 +175,9 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         port=state.parse_int(facts.get("port", "")) or 0,
         ready=_ready(facts.get("ready_check", "")),
         url=facts.get("url", ""),
+        engine=facts.get("engine", ""),
+        resources=_resources(facts.get("resources", "")),
+        slurm=_slurm(facts.get("slurm", "")),
     )
 
 
@@ -207,6 +226,21 @@ def _ready(text: str) -> ReadyCheck | None:
         return ReadyCheck(kind, value, tuple(status), *times)
     except (TypeError, ValueError):
         return None
+
+
+def _resources(text: str) -> Resources:
+    try:
+        return Resources(*_list(text))
+    except TypeError:
+        return Resources()
+
+
+def _slurm(text: str) -> SlurmOptions:
+    try:
+        found = SlurmOptions(*_list(text))
+        return found._replace(options=tuple(map(str, found.options)))
+    except TypeError:
+        return SlurmOptions()
 
 
 def _hooks(text: str) -> tuple[Hook, ...]:

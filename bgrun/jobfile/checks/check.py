@@ -9,7 +9,7 @@ from typing import Any
 
 from bgrun.errors import UsageError
 from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
-from bgrun.jobfile.checks import advice, references, services
+from bgrun.jobfile.checks import advice, references, services, slurm_options
 from bgrun.jobfile.checks.references import Around
 from bgrun.jobfile.checks.schema_errors import schema_faults
 from bgrun.jobfile.checks.template_texts import line_offset, template_texts
@@ -93,8 +93,10 @@ def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any], arou
     jobs = {name: raw for name, raw in valid["jobs"].items() if name not in broken}
     own = specs.of_document(Path(file), {**valid, "jobs": jobs})
     yield from _variables(file, document, ("defaults",), own.defaults)
+    yield from _for_slurm(file, document, ("defaults",), own.defaults)
     for job in own.jobs.values():
         yield from _variables(file, document, (job.part, job.name), job.settings)
+        yield from _for_slurm(file, document, (job.part, job.name), job.settings)
     yield from references.faults(file, document, own, around)
     yield from services.faults(file, document, own, around)
     for job in own.jobs.values():
@@ -132,6 +134,15 @@ def _variables(file: str, document: Document, path: DocumentPath, settings: spec
             message, hint = refusal(name)
             if message and where in document.places:
                 yield document.fault(file, where, message, hint)
+
+
+def _for_slurm(file: str, document: Document, path: DocumentPath, settings: specs.Settings) -> Iterator[Fault]:
+    """Find options of sbatch that bgrun sets itself; as above."""
+    for place, option in enumerate(settings.slurm.options):
+        where: DocumentPath = (*path, "slurm", "options", place)
+        message, hint = slurm_options.refusal(option)
+        if message and where in document.places:
+            yield document.fault(file, where, message, hint)
 
 
 def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:

@@ -1,0 +1,158 @@
+"""Turn the runs of a plan into submissions: single jobs, arrays, and dependencies between them. Pure."""
+
+from __future__ import annotations
+
+from bgrun.light import NamedTuple
+from bgrun.slurm import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bgrun.model import RunPlan
+
+COMMENT = "bgrun:"
+"""Precedes the token in the comment of a job."""
+WARNING_S = 60
+"""How long before the end of its time the launcher gets a signal; Slurm may send it half a minute earlier or later."""
+
+
+class Batch(NamedTuple):
+    """Runs that one call of sbatch submits: a single job, or an array with a task for each.
+
+    needs: the run IDs that have to succeed before any of them.
+    at_once: how many tasks of an array may run at the same time; None is no limit.
+    lane: the name of a job of which Slurm runs one at a time, or ''.
+    """
+
+    runs: tuple[RunPlan, ...]
+    needs: tuple[str, ...] = ()
+    at_once: int | None = None
+    lane: str = ""
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array."""
+        return len(self.runs) > 1
+
+
+def batches(runs: Sequence[RunPlan], max_parallel: int | None = None, lane: str = "") -> list[Batch]:
+    """Return the submissions of a plan, each after those that it depends on.
+
+    Runs with the same dependencies and the same options become one array. If all of a plan do, Slurm keeps
+    `max_parallel`; otherwise they are single jobs in as many lanes, each with a name from `lane`.
+    """
+    alike: dict[tuple[object, ...], list[RunPlan]] = {}
+    for run in runs:
+        alike.setdefault((run.needs, *options.words(run.job)), []).append(run)
+    if len(alike) == 1 or max_parallel is None or max_parallel >= len(runs):
+        found = [Batch(tuple(same), same[0].needs, max_parallel) for same in alike.values()]
+        return _in_order(found)
+    return [Batch((run,), run.needs, lane=f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
+
+
+def _in_order(found: Sequence[Batch]) -> list[Batch]:
+    """Return batches so that each comes after all that it depends on; runs of a plan already do."""
+    ordered: list[Batch] = []
+    left = list(found)
+    done: set[str] = set()
+    every = {run.run_id for batch in found for run in batch.runs}
+    while left:
+        ready = [batch for batch in left if done.issuperset(every.intersection(batch.needs))]
+        if not ready:  # arrays that need each other's members
+            return [Batch((run,), run.needs) for batch in found for run in batch.runs]
+        ordered += ready
+        done.update(run.run_id for batch in ready for run in batch.runs)
+        left = [batch for batch in left if batch not in ready]
+    return ordered
+
+
+def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[str, str], name: str) -> list[str]:
+    """Return the command that submits a batch.
+
+    Args:
+        batch: what to submit.
+        token: identifies this submission.
+        log_dir: where the runs are recorded.
+        launcher: the file to submit.
+        jobs: the job ID of each run that was submitted before.
+        name: of the job in Slurm.
+    """
+    first = batch.runs[0]
+    log = options.pattern(f"{log_dir}/jobs/{first.run_id}.slurm.log")
+    array = []
+    if batch.is_array:
+        limit = f"%{batch.at_once}" if batch.at_once and batch.at_once < len(batch.runs) else ""
+        array = [f"--array=0-{len(batch.runs) - 1}{limit}"]
+    return [
+        "sbatch",
+        "--parsable",
+        f"--job-name={batch.lane or name}",
+        f"--comment={COMMENT}{token}",
+        "--chdir=/",
+        "--export=ALL",
+        "--open-mode=append",
+        f"--output={log}",
+        f"--signal=B:USR2@{WARNING_S}",
+        *dependency(batch, jobs),
+        *array,
+        *options.words(first.job),
+        launcher,
+        log_dir,
+        f"@{members_file(log_dir, first.run_id)}" if batch.is_array else first.run_id,
+    ]
+
+
+def members_file(log_dir: str, first: str) -> str:
+    """Return the file with the run IDs of an array, by that of its first task."""
+    return f"{log_dir}/.{first}.members"
+
+
+def dependency(batch: Batch, jobs: Mapping[str, str]) -> list[str]:
+    """Return the options for what a batch depends on. Slurm never starts it if one of these fails."""
+    terms = [f"afterok:{':'.join(_short(batch.needs, jobs))}"] if batch.needs else []
+    terms += ["singleton"] if batch.lane else []
+    return [f"--dependency={','.join(terms)}", "--kill-on-invalid-dep=yes"] if terms else []
+
+
+def _short(needs: Iterable[str], jobs: Mapping[str, str]) -> list[str]:
+    """Return the jobs of some runs; an array whose tasks are all among them by its own ID alone."""
+    wanted = [jobs[run_id] for run_id in needs]
+    given, all_of = _per_array(wanted), _per_array(jobs.values())
+    whole = (array if given[array] == all_of[array] else job for job in wanted if (array := _array(job)))
+    return list(dict.fromkeys(whole))
+
+
+def _per_array(jobs: Iterable[str]) -> dict[str, int]:
+    """Return how many of these jobs each array has; a single job is an array of one."""
+    found: dict[str, int] = {}
+    for job in jobs:
+        found[_array(job)] = found.get(_array(job), 0) + 1
+    return found
+
+
+def _array(job: str) -> str:
+    return job.partition("_")[0]
+
+
+def job_of(answer: str) -> str:
+    """Return the job ID in the answer to `sbatch --parsable`, which is `ID` or `ID;CLUSTER`; '' if there is none."""
+    found = answer.strip().rpartition("\n")[2].partition(";")[0]
+    return found if found.isascii() and found.isdigit() else ""
+
+
+def is_unanswered(words: str) -> bool:
+    """Return whether a failed sbatch may have submitted the job all the same, by its message."""
+    return any(one in words for one in _NO_ANSWER)
+
+
+_NO_ANSWER = (
+    "timed out",
+    "Unable to contact",
+    "onnection",
+    "Zero Bytes",
+    "transmi",
+    "temporarily",
+    "Protocol authentication",
+)
+"""Parts of messages about a controller that did not answer (slurm_errno), not about one that refused."""

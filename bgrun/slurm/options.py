@@ -1,0 +1,42 @@
+"""Turn what a job asks for into words for sbatch. Pure."""
+
+from __future__ import annotations
+
+import math
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.model import Limits, RenderedJob
+
+MARGIN_S = 120.0
+"""How much longer than timeout and grace period Slurm leaves a job: the launcher's deadline comes first."""
+_MINUTE_S, _MIB = 60, 1 << 20
+
+
+def words(job: RenderedJob) -> list[str]:
+    """Return the options of sbatch for the resources, limits and Slurm options of a job."""
+    wanted, slurm = job.resources, job.slurm
+    named = {
+        "--cpus-per-task": wanted.cpus,
+        "--mem": wanted.memory and f"{math.ceil(wanted.memory / _MIB)}M",
+        "--gpus": wanted.gpus,
+        "--partition": slurm.partition,
+        "--account": slurm.account,
+        "--qos": slurm.qos,
+        "--time": minutes(slurm.time_s, job.limits),
+    }
+    given = [f"{name}={value}" for name, value in named.items() if value]
+    return ["--requeue" if slurm.requeue else "--no-requeue", *given, *slurm.options]
+
+
+def minutes(time_s: float | None, limits: Limits) -> int | None:
+    """Return the time limit of a job in Slurm's minutes, or None for that of its partition."""
+    if time_s is None and limits.timeout_s is None:
+        return None
+    wanted = time_s if time_s is not None else (limits.timeout_s or 0) + limits.stop_grace_s + MARGIN_S
+    return max(1, math.ceil(wanted / _MINUTE_S))
+
+
+def pattern(path: str) -> str:
+    """Return a path as `--output` takes it: there `%` begins a placeholder (sbatch(1), filename pattern)."""
+    return path.replace("%", "%%")

@@ -1,0 +1,192 @@
+"""Record the runs of a plan, then submit them to Slurm.
+
+The record comes first, so that whatever is queued has one. An answer of sbatch that is missing means nothing: the job
+may be queued. It is looked for by its token once; if that does not find it either, the run stays as it is, and nothing
+is submitted a second time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.engine import LOCAL, SLURM, Submitted
+from bgrun.errors import LaunchError, UsageError
+from bgrun.light import suppress
+from bgrun.slurm import batch, calls, queue
+from bgrun.store import meta, record, submission
+from bgrun.system import clock, files, programs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bgrun.engine import Title
+    from bgrun.model import GroupPlan, RenderedPlan, RunPlan
+    from bgrun.slurm.batch import Batch
+    from bgrun.store.store import Store
+    from bgrun.store.submission import ClaimedPlan
+
+SUBMIT_S = 20.0
+"""The most seconds for a call of sbatch: it waits that long for a controller that is busy, and 9 for one that is gone."""
+LAUNCHER = f"{os.path.dirname(os.path.abspath(__file__))}/launcher.sh"
+
+
+class _Refused(Exception):
+    """Slurm refused a submission; its words are the message."""
+
+
+def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
+    """Record and submit a plan; one of a single job has no run of its own and needs no title.
+
+    Raises:
+        UsageError: this machine cannot submit jobs, or the record of a run would be too large.
+        StorageError: the log directory cannot be used.
+        LaunchError: Slurm refused the job.
+    """
+    _check_cluster()
+    with submission.claimed(store, root, plan, title, SLURM) as claimed:
+        _launch(store, claimed)
+    return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
+
+
+def _check_cluster() -> None:
+    """Check what would make each call fail only after a minute, or fail for sure.
+
+    Raises:
+        UsageError: it does.
+    """
+    if programs.find("sbatch") is None:
+        hint = f"start it on a login node of the cluster, or here with '--on {LOCAL}'"
+        raise UsageError("no cluster: the program sbatch is not on PATH", hint)
+    config = os.environ.get("SLURM_CONF", "")
+    if config and not os.path.isfile(config):
+        raise UsageError(f"the file that SLURM_CONF names does not exist: {config}", "fix the variable, or unset it")
+
+
+def _launch(store: Store, claimed: ClaimedPlan) -> None:
+    group = claimed.group
+    startable = [run for run in claimed.runs if not run.skip]
+    lane = f"bgrun-{os.urandom(4).hex()}"
+    wanted = batch.batches(startable, group.max_parallel if group else None, lane)
+    tokens = [os.urandom(8).hex() for _ in wanted]
+    if group:
+        _record_group(store, group, [run.run_id for run in claimed.runs])
+    for run in claimed.runs:
+        if run.skip:
+            _record_waived(store, run)
+    for one, token in zip(wanted, tokens, strict=True):
+        _record(store, one, token)
+    _submit_all(store, wanted, tokens, group)
+
+
+def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], group: GroupPlan | None) -> None:
+    jobs: dict[str, str] = {}
+    for one, token in zip(wanted, tokens, strict=True):
+        unknown = [run_id for run_id in one.needs if run_id not in jobs]
+        if unknown:
+            _skip(store, one, f"dependency {unknown[0]} may not have been submitted")
+            continue
+        try:
+            job = _submit(store, one, token, jobs, group.label if group and one.is_array else one.runs[0].job.label)
+        except _Refused as refused:
+            message = f"Slurm refused {one.runs[0].run_id}: {refused}"
+            _withdraw(store, wanted, jobs, group)
+            hint = "see 'resources' and 'slurm' in the job file, and sinfo(1) for what the cluster has"
+            raise LaunchError(message, hint) from refused
+        if job:
+            jobs |= _note(store, one, job)
+
+
+def _submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: str) -> str:
+    """Submit a batch and return its job ID; '' if Slurm gave no answer.
+
+    Raises:
+        _Refused: Slurm did not take it.
+    """
+    words = batch.argv(one, token, store.log_dir, LAUNCHER, jobs, name)
+    secrets = [name for run in one.runs for name, _ in run.job.secrets]
+    answer = calls.submit(words, SUBMIT_S, secrets)
+    if answer.code == 0 and (job := batch.job_of(answer.out)):
+        return job
+    if answer.given and answer.code != 0 and not batch.is_unanswered(answer.words):
+        raise _Refused(answer.words.removeprefix("sbatch: error: "))
+    return queue.find(store.log_dir, token)
+
+
+def _note(store: Store, one: Batch, job: str) -> dict[str, str]:
+    """Record the job ID of each run of a batch, and return them."""
+    named = {run.run_id: f"{job}_{place}" if one.is_array else job for place, run in enumerate(one.runs)}
+    for run_id, job_id in named.items():
+        at = store.run(run_id)
+        with suppress(OSError):  # the token leads to the job as well
+            files.replace(at.job, files.unique(at.job), f"{job_id}\n".encode())
+    return named
+
+
+def _record(store: Store, one: Batch, token: str) -> None:
+    """Write the metas of a batch, from which on its runs exist."""
+    now = clock.iso(time.time())
+    if one.is_array:
+        path = batch.members_file(store.log_dir, one.runs[0].run_id)
+        with files.storage(path, "write"):
+            text = "".join(f"{run.run_id}\n" for run in one.runs)
+            files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
+    for place, run in enumerate(one.runs):
+        known = {
+            **run.facts,
+            "log_dir": store.log_dir,
+            "submitted_at": now,
+            "token": token,
+            **({"array_index": str(place)} if one.is_array else {}),
+            **({"requeue": "true"} if run.job.slurm.requeue else {}),
+        }
+        _write(store, run.run_id, known)
+
+
+def _record_group(store: Store, group: GroupPlan, members: Sequence[str]) -> None:
+    """Write the meta of a group run, and its log."""
+    now = clock.iso(time.time())
+    known = {**group.facts, "log_dir": store.log_dir, "started_at": now, "members": " ".join(members)}
+    _write(store, group.run_id, known)
+    with suppress(OSError), files.storage(store.run(group.run_id).log, "write"):
+        os.close(files.create(store.run(group.run_id).log))
+
+
+def _record_waived(store: Store, run: RunPlan) -> None:
+    """Write the meta of a run whose condition is false."""
+    closed = {"log_dir": store.log_dir, "ended_at": clock.iso(time.time()), "state": "skipped", "reason": run.skip}
+    _write(store, run.run_id, {**run.facts, **closed, "waived": "true"})
+
+
+def _skip(store: Store, one: Batch, why: str) -> None:
+    """Record that runs were never submitted."""
+    for run in one.runs:
+        known = store.facts(run.run_id) or run.facts
+        _write(store, run.run_id, {**known, "ended_at": clock.iso(time.time()), "state": "skipped", "reason": why})
+
+
+def _write(store: Store, run_id: str, known: Mapping[str, str]) -> None:
+    at = store.run(run_id)
+    with files.storage(at.meta, "write"):
+        files.replace(at.meta, at.hidden("meta"), meta.pack(known))
+
+
+def _withdraw(store: Store, wanted: Sequence[Batch], jobs: Mapping[str, str], group: GroupPlan | None) -> None:
+    """Take back a plan of which Slurm refused a job.
+
+    Each run is requested to stop first, so that a job that exists after all runs nothing. If none was accepted, no
+    record is left; otherwise those that were are canceled, and the rest is skipped.
+    """
+    for one in wanted:
+        for run in one.runs:
+            with suppress(OSError):
+                record.ask_to_end(store.run(run.run_id), "stop", now=True)
+    if jobs:
+        calls.call(["scancel", *dict.fromkeys(job.partition("_")[0] for job in jobs.values())])
+        for one in wanted:
+            if one.runs[0].run_id not in jobs:
+                _skip(store, one, "Slurm refused a job of its group")
+        return
+    for run_id in (*(run.run_id for one in wanted for run in one.runs), *([group.run_id] if group else [])):
+        files.remove(store.run(run_id).meta)
