@@ -8,6 +8,8 @@ below all of them.
 
 from __future__ import annotations
 
+import os
+
 from bgrun.errors import StorageError, UsageError
 from bgrun.light import NamedTuple
 from bgrun.model import DEFAULT_MAX_LOG
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
 LOCAL, SLURM = "local", "slurm"
 DEFAULT = LOCAL
 """The engine of a start that names none."""
+VARIABLE = "BGRUN_ENGINE"
+"""The environment variable that names the engine of every start."""
 OPTIONS = frozenset(
     {
         "concurrency",
@@ -89,6 +93,7 @@ OPTIONS = frozenset(
         "junit",
         "log.max_size",
         "max_parallel",
+        "outputs",
         "secrets",
         "services",
         "timeout",
@@ -149,6 +154,27 @@ def default() -> Engine:
     return named(DEFAULT)
 
 
+def chosen(plan: RenderedPlan, on: str = "") -> Engine:
+    """Return the engine for a plan: `on`, or else that of the variable `BGRUN_ENGINE`, or else that of its jobs.
+
+    Raises:
+        UsageError: there is no such engine, or its jobs want several.
+    """
+    name = on or os.environ.get(VARIABLE, "")
+    if not name:
+        wanted = {node.job.engine or DEFAULT for node in plan.nodes}
+        if len(wanted) > 1:
+            raise UsageError(
+                f"the jobs of this plan want several engines: {', '.join(sorted(wanted))}",
+                "start them separately, or choose one with --on",
+            )
+        name = wanted.pop() if wanted else DEFAULT
+    if name not in _ROOMS and name not in _engines:
+        where = "--on" if on else VARIABLE
+        raise UsageError(f"invalid {where} {name!r}: no such engine", f"use one of: {', '.join(_ROOMS)}")
+    return named(name)
+
+
 def of(facts: Mapping[str, str]) -> Engine:
     """Return the engine of the run with this meta.
 
@@ -184,6 +210,7 @@ def _used_by(job: RenderedJob) -> list[str]:
         "concurrency": job.concurrency,
         "hooks": job.hooks,
         "junit": job.junit,
+        "outputs": job.outputs,
         "log.max_size": job.limits.max_log_bytes != DEFAULT_MAX_LOG,
         "secrets": job.secrets,
         "services": job.service,

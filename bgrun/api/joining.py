@@ -58,7 +58,7 @@ def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (),
     is_single = len(plan.nodes) == 1
     key = _key(project, made) or (plan.nodes[0].job.join_key if is_single else "")
     plan = plan._replace(join_key=key)
-    engine.refuse_unsupported(engine.default(), plan)
+    engine.refuse_unsupported(engine.chosen(plan), plan)
     if is_single:
         plan = plan._replace(nodes=tuple(node._replace(job=node.job._replace(join_key=key)) for node in plan.nodes))
     label = plan.nodes[0].job.label if is_single else start.title_of(names, plan)

@@ -49,10 +49,14 @@ SHORTEST_TIMEOUT_S = 1.0
 
 
 class Overrides(NamedTuple):
-    """Overrides for a plan: how many runs at once, and whether one failure stops the rest. None, False: no change."""
+    """Overrides for a plan: how many runs at once, whether one failure stops the rest, and the name of the engine.
+
+    None, False and '' change nothing.
+    """
 
     max_parallel: int | None = None
     fail_fast: bool = False
+    engine: str = ""
 
 
 class Started(NamedTuple):
@@ -81,13 +85,14 @@ def start(
     """
     names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
     plan = keyed(project, overridden(made, overrides))
-    engine.refuse_unsupported(engine.default(), plan)
-    with _single_flight(project, plan) as live:
-        return Started(live, joined=True) if live else Started(_start(project, names, plan))
+    owner = engine.chosen(plan, overrides.engine if overrides else "")
+    engine.refuse_unsupported(owner, plan)
+    with _single_flight(project, plan, owner) as live:
+        return Started(live, joined=True) if live else Started(_start(project, names, plan, owner))
 
 
-def _start(project: Project, names: Sequence[str], plan: RenderedPlan) -> Run:
-    launched = launch(project, plan, title_of(names, plan), f"bgrun start {' '.join(names)}")
+def _start(project: Project, names: Sequence[str], plan: RenderedPlan, owner: Engine) -> Run:
+    launched = launch(project, plan, title_of(names, plan), f"bgrun start {' '.join(names)}", owner=owner)
     return begun(project, launched, launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own)
 
 
@@ -111,14 +116,14 @@ def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
 
 
 @contextmanager
-def _single_flight(project: Project, plan: RenderedPlan) -> Iterator[Run | None]:
+def _single_flight(project: Project, plan: RenderedPlan, owner: Engine) -> Iterator[Run | None]:
     """Yield the active run that this start should join, or None. No identical start runs at the same time."""
     node = plan.nodes[plan.wanted[0]]
     if len(plan.wanted) > 1 or node.skip or not node.job.join_key or node.job.concurrency is None:
         yield None
         return
     project.store.make()
-    with engine.default().single_flight(project.store, node.job.concurrency):
+    with owner.single_flight(project.store, node.job.concurrency):
         yield find_joinable(project.store, node.job)
 
 
@@ -137,6 +142,7 @@ class RunSettings(NamedTuple):
     env_files: absolute paths.
     tags: are added to those of the defaults.
     timeout_s: stops the run. retries: how often a command that fails is run again. None: the defaults.
+    engine: the name of the engine, '' for that of the defaults.
     """
 
     directory: str
@@ -146,6 +152,7 @@ class RunSettings(NamedTuple):
     tags: tuple[str, ...] = ()
     timeout_s: float | None = None
     retries: int | None = None
+    engine: str = ""
 
 
 def parse_command(words: Sequence[str], directory: str) -> AdHoc:
@@ -195,7 +202,8 @@ def run_command(project: Project, label: str, command: AdHoc, wanted: RunSetting
         template = template._replace(limits=limits, timeout_share=None)
     if wanted.tags:
         template = template._replace(tags=tuple(dict.fromkeys((*template.tags, *wanted.tags))))
-    return launch_node(project, Node(commands.fill(template, label, command)))
+    node = Node(commands.fill(template, label, command))
+    return launch_node(project, node, engine.chosen(RenderedPlan((node,), (0,)), wanted.engine))
 
 
 def _check_variables(env: Sequence[str]) -> None:
@@ -231,7 +239,9 @@ def start_group(
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
     _, made = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
-    launched = launch(project, overridden(made, overrides), name, f"bgrun group {name}", always=True)
+    plan = overridden(made, overrides)
+    owner = engine.chosen(plan, overrides.engine if overrides else "")
+    launched = launch(project, plan, name, f"bgrun group {name}", always=True, owner=owner)
     return project.store.existing(launched.own)
 
 
@@ -278,7 +288,7 @@ def launch(
 
 def _submit(project: Project, plan: RenderedPlan, owner: Engine | None, title: engine.Title | None = None) -> Submitted:
     """Hand a plan to an engine, if that supports all of it."""
-    chosen = owner or engine.default()
+    chosen = owner or engine.chosen(plan)
     engine.refuse_unsupported(chosen, plan)
     return chosen.submit(project.store, project.root, plan, title)
 

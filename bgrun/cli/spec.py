@@ -126,6 +126,9 @@ STARTING = (
     JSON,
     QUIET._replace(help="Print only the run ID."),
 )
+ON = Option(
+    "on", ("--on",), "Run on ENGINE: local or slurm [default: that of the job file].", "text", "ENGINE", "engine"
+)
 SINCE = Option("since", ("--since",), "Only runs started since WHEN: 2h, 7d, 2026-11-24.", "text", "WHEN")
 TOGETHER = (
     Option("max_parallel", ("--max-parallel",), "Run at most N jobs at once.", "int", "N"),
@@ -155,7 +158,7 @@ COMMANDS = (
         ("bgrun start tests path=tests/unit -- -x", "bgrun start lint tests --wait --timeout 50s"),
         "bgrun.cli.commands.start:start",
         (Argument("job", what="job"), Argument("words", "any", "param or job", "ARGS")),
-        (*STARTING, *TOGETHER),
+        (*STARTING, *TOGETHER, ON),
         tail="[-- EXTRA...]",
     ),
     Command(
@@ -181,6 +184,7 @@ COMMANDS = (
             Option("tag", ("--tag",), "Tag the run, for 'bgrun list --tag'; repeatable.", "texts", "TAG", "tag"),
             Option("job_timeout", ("--job-timeout",), "Stop the run after DURATION.", "duration", "DURATION"),
             Option("retry", ("--retry",), "Retry a command that fails, at most N times.", "int", "N"),
+            ON,
         ),
         tail="-- COMMAND...",
     ),
@@ -196,6 +200,7 @@ COMMANDS = (
         (
             *STARTING,
             *TOGETHER,
+            ON,
             Option("only", ("--only",), "Start only JOB and its dependencies; repeatable.", "texts", "JOB", "only"),
             Option(
                 "param",

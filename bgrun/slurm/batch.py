@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 COMMENT = "bgrun:"
 """Precedes the token in the comment of a job."""
 WARNING_S = 60
-"""How long before the end of its time the launcher gets a signal; Slurm may send it half a minute earlier or later."""
+"""How long before the end of its time the launcher gets a signal; Slurm may send it half a minute earlier or later.
+With a shorter time it is half of that."""
 
 
 class Batch(NamedTuple):
@@ -93,7 +94,7 @@ def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[st
         "--export=ALL",
         "--open-mode=append",
         f"--output={log}",
-        f"--signal=B:USR2@{WARNING_S}",
+        f"--signal=B:USR2@{WARNING_S if options.time_of(first.job) != 1 else WARNING_S // 2}",
         *dependency(batch, jobs),
         *array,
         *options.words(first.job),

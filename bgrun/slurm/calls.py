@@ -49,15 +49,15 @@ def call(argv: Sequence[str], bound_s: float = BOUND_S) -> Answer:
     return _call(argv, bound_s, {**environment(os.environ), "LC_ALL": "C"})
 
 
-def submit(argv: Sequence[str], bound_s: float, without: Sequence[str] = ()) -> Answer:
+def submit(argv: Sequence[str], without: Sequence[str] = ()) -> Answer:
     """Run sbatch like `call`, with the environment of the job: Slurm keeps it, so not with the variables `without`."""
     own = programs.job_environment(environment(os.environ))
-    return _call(argv, bound_s, {name: value for name, value in own.items() if name not in without})
+    return _call(argv, BOUND_S, {name: value for name, value in own.items() if name not in without})
 
 
 def _call(argv: Sequence[str], bound_s: float, env: Mapping[str, str]) -> Answer:
     try:
-        done = subprocess.run(  # noqa: S603 - its words are bgrun's own
+        done = subprocess.run(
             argv,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -65,7 +65,6 @@ def _call(argv: Sequence[str], bound_s: float, env: Mapping[str, str]) -> Answer
             timeout=bound_s,
             env=env,
             cwd="/",
-            umask=0o077,
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:

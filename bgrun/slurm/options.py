@@ -6,7 +6,7 @@ import math
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.model import Limits, RenderedJob
+    from bgrun.model import RenderedJob
 
 MARGIN_S = 120.0
 """How much longer than timeout and grace period Slurm leaves a job: the launcher's deadline comes first."""
@@ -23,14 +23,15 @@ def words(job: RenderedJob) -> list[str]:
         "--partition": slurm.partition,
         "--account": slurm.account,
         "--qos": slurm.qos,
-        "--time": minutes(slurm.time_s, job.limits),
+        "--time": time_of(job),
     }
     given = [f"{name}={value}" for name, value in named.items() if value]
     return ["--requeue" if slurm.requeue else "--no-requeue", *given, *slurm.options]
 
 
-def minutes(time_s: float | None, limits: Limits) -> int | None:
-    """Return the time limit of a job in Slurm's minutes, or None for that of its partition."""
+def time_of(job: RenderedJob) -> int | None:
+    """Return the time limit of a job in minutes, as Slurm has it, or None for that of its partition."""
+    limits, time_s = job.limits, job.slurm.time_s
     if time_s is None and limits.timeout_s is None:
         return None
     wanted = time_s if time_s is not None else (limits.timeout_s or 0) + limits.stop_grace_s + MARGIN_S

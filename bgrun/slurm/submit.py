@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
     from bgrun.store.submission import ClaimedPlan
 
-SUBMIT_S = 20.0
-"""The most seconds for a call of sbatch: it waits that long for a controller that is busy, and 9 for one that is gone."""
 LAUNCHER = f"{os.path.dirname(os.path.abspath(__file__))}/launcher.sh"
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Slurm refused a submission; its words are the message."""
 
 
@@ -89,7 +87,7 @@ def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], gr
             continue
         try:
             job = _submit(store, one, token, jobs, group.label if group and one.is_array else one.runs[0].job.label)
-        except _Refused as refused:
+        except _RefusedError as refused:
             message = f"Slurm refused {one.runs[0].run_id}: {refused}"
             _withdraw(store, wanted, jobs, group)
             hint = "see 'resources' and 'slurm' in the job file, and sinfo(1) for what the cluster has"
@@ -102,15 +100,15 @@ def _submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name:
     """Submit a batch and return its job ID; '' if Slurm gave no answer.
 
     Raises:
-        _Refused: Slurm did not take it.
+        _RefusedError: Slurm did not take it.
     """
     words = batch.argv(one, token, store.log_dir, LAUNCHER, jobs, name)
     secrets = [name for run in one.runs for name, _ in run.job.secrets]
-    answer = calls.submit(words, SUBMIT_S, secrets)
+    answer = calls.submit(words, secrets)
     if answer.code == 0 and (job := batch.job_of(answer.out)):
         return job
     if answer.given and answer.code != 0 and not batch.is_unanswered(answer.words):
-        raise _Refused(answer.words.removeprefix("sbatch: error: "))
+        raise _RefusedError(answer.words.removeprefix("sbatch: error: "))
     return queue.find(store.log_dir, token)
 
 
@@ -127,6 +125,8 @@ def _note(store: Store, one: Batch, job: str) -> dict[str, str]:
 def _record(store: Store, one: Batch, token: str) -> None:
     """Write the metas of a batch, from which on its runs exist."""
     now = clock.iso(time.time())
+    with suppress(FileExistsError), files.storage(store.run(one.runs[0].run_id).cluster_log, "write"):
+        os.close(files.create(store.run(one.runs[0].run_id).cluster_log))  # Slurm would make it readable for others
     if one.is_array:
         path = batch.members_file(store.log_dir, one.runs[0].run_id)
         with files.storage(path, "write"):

@@ -20,6 +20,12 @@ MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
 """The environment variables that mark the processes of a run: its run ID and its log directory."""
 
 
+_HIDDEN = (
+    *("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new", "ready", "ready.output"),
+    *("job", "members", "env"),  # of runs on a cluster
+)
+
+
 class RunPaths(NamedTuple):
     """The paths of a run. Hidden files exist only while it is active or being stopped."""
 
@@ -104,7 +110,7 @@ class RunPaths(NamedTuple):
     @property
     def all_visible(self) -> tuple[str, ...]:
         """Every path that is not hidden, the meta first: without it the run no longer exists."""
-        return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log, self.digest)
+        return (self.meta, self.exit, self.pid, self.log, self.script, self.hooks_log, self.digest, self.cluster_log)
 
     @property
     def all_directories(self) -> tuple[str, ...]:
@@ -114,8 +120,7 @@ class RunPaths(NamedTuple):
     @property
     def all_hidden(self) -> tuple[str, ...]:
         """Every hidden file that may be left if its supervisor is killed."""
-        kinds = ("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new", "ready", "ready.output")
-        return tuple(self.hidden(kind) for kind in kinds)
+        return tuple(map(self.hidden, _HIDDEN))
 
 
 def stamp(epoch: float) -> str:

@@ -16,12 +16,14 @@ from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bgrun.model import Retention, Run
+    from bgrun.store.paths import RunPaths
     from bgrun.store.results import Result
     from bgrun.store.store import Store
 
+MOST_ATTEMPTS = 1000
 STRAY_S = 3600.0
 DAY_S = 86400.0
 ELSEWHERE_S = 7 * DAY_S
@@ -144,9 +146,17 @@ def remove_run(store: Store, run_id: str) -> bool:
         return False
     for path in (*at.all_visible, *at.all_hidden):
         files.remove(path)
-    for path in at.all_directories:
+    for path in (*at.all_directories, *_claims(at)):
         directories.remove(path)
     return True
+
+
+def _claims(at: RunPaths) -> Iterator[str]:
+    """Yield the directories with which a launcher claimed a run."""
+    for attempt in range(1, MOST_ATTEMPTS):
+        if not os.path.lexists(at.claim(attempt)):
+            return
+        yield at.claim(attempt)
 
 
 def sweep(store: Store) -> None:
@@ -162,7 +172,7 @@ def sweep(store: Store) -> None:
     for path in (*scripts, *hidden):
         run_id = _run_id_in(path)
         if run_id and reading.modified(path) < old and _is_stray(store, run_id, path):
-            directories.remove(path) if path.endswith(".reports") else files.remove(path)
+            directories.remove(path) if os.path.isdir(path) else files.remove(path)
 
 
 def _names(directory: str) -> list[str]:

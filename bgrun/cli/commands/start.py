@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def start(project: Project, args: Args) -> int:
     """Handle `bgrun start`."""
     _warn(project)
-    overrides = api.start.Overrides(args.max_parallel, args.fail_fast)
+    overrides = api.start.Overrides(args.max_parallel, args.fail_fast, args.on or "")
     started = api.start.start(project, (args.job, *args.words), args.extra_args, overrides)
     return _report_start(project, args, started.run, joined=started.joined)
 
@@ -43,6 +43,7 @@ def run(project: Project, args: Args) -> int:
         args.tag,
         args.job_timeout,
         args.retry,
+        args.on or "",
     )
     _warn(project)
     started = api.start.run_command(project, args.label, command, settings)
@@ -54,7 +55,7 @@ def run(project: Project, args: Args) -> int:
 
 def group(project: Project, args: Args) -> int:
     """Handle `bgrun group`."""
-    overrides = api.start.Overrides(args.max_parallel, args.fail_fast)
+    overrides = api.start.Overrides(args.max_parallel, args.fail_fast, args.on or "")
     only = (*args.only, *api.start.only_jobs(args.extra_args, "select jobs with --only JOB"))
     _warn(project)
     return _report_start(project, args, api.start.start_group(project, args.group, overrides, only, args.param))
