@@ -121,7 +121,7 @@ class SlurmOptions(NamedTuple):
     """How Slurm is to schedule a job.
 
     time_s: its limit there; None makes it from the timeout. requeue: the command may be run again.
-    options: words for sbatch.
+    options: words for sbatch. config: the `slurm.conf` of the cluster, '' for that of the environment.
     """
 
     partition: str = ""
@@ -130,6 +130,7 @@ class SlurmOptions(NamedTuple):
     time_s: float | None = None
     requeue: bool = False
     options: tuple[str, ...] = ()
+    config: str = ""
 
 
 class RenderedJob(NamedTuple):

@@ -60,7 +60,7 @@ class SlurmEngine:
         """Check that the caller is no process of the job, by the variables that the launcher sets."""
         from bgrun.slurm import stop
 
-        stop.refuse_own_stop(store, run)
+        stop.spare_caller(store, run)
 
     def wait(self, store: Store, run_id: str, timeout_s: float | None = None) -> Run | None:
         """Look at the files of the run, and now and then at the queue."""
@@ -68,7 +68,7 @@ class SlurmEngine:
 
         return wait.wait_run(store, run_id, timeout_s)
 
-    def left_running(self, facts: Mapping[str, str]) -> Sequence[int]:
+    def left_running(self, facts: Mapping[str, str]) -> Sequence[int]:  # noqa: ARG002 - as the protocol says
         """Return none: they are on another machine, and Slurm ends what a job leaves."""
         return ()
 

@@ -39,19 +39,23 @@ class Answer(NamedTuple):
         return " ".join((self.err or self.out).split())
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return variables without the user's own settings of Slurm's commands, which change what these do. Pure."""
-    return {name: value for name, value in given.items() if name in _KEPT or not name.startswith(_OF_SLURM)}
+def environment(given: Mapping[str, str], config: str = "") -> dict[str, str]:
+    """Return variables without the user's own settings of Slurm's commands, which change what these do. Pure.
+
+    config: the `slurm.conf` to use, or '' for that of the environment.
+    """
+    kept = {name: value for name, value in given.items() if name in _KEPT or not name.startswith(_OF_SLURM)}
+    return {**kept, "SLURM_CONF": config} if config else kept
 
 
-def call(argv: Sequence[str], bound_s: float = BOUND_S) -> Answer:
+def call(argv: Sequence[str], bound_s: float = BOUND_S, config: str = "") -> Answer:
     """Run a command of Slurm and return its answer; after `bound_s` seconds it is killed, and there is none."""
-    return _call(argv, bound_s, {**environment(os.environ), "LC_ALL": "C"})
+    return _call(argv, bound_s, {**environment(os.environ, config), "LC_ALL": "C"})
 
 
-def submit(argv: Sequence[str], without: Sequence[str] = ()) -> Answer:
+def submit(argv: Sequence[str], config: str = "", without: Sequence[str] = ()) -> Answer:
     """Run sbatch like `call`, with the environment of the job: Slurm keeps it, so not with the variables `without`."""
-    own = programs.job_environment(environment(os.environ))
+    own = programs.job_environment(environment(os.environ, config))
     return _call(argv, BOUND_S, {name: value for name, value in own.items() if name not in without})
 
 

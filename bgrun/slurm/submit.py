@@ -42,13 +42,13 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
         StorageError: the log directory cannot be used.
         LaunchError: Slurm refused the job.
     """
-    _check_cluster()
+    _check_cluster(next((node.job.slurm.config for node in plan.nodes if node.job.slurm.config), ""))
     with submission.claimed(store, root, plan, title, SLURM) as claimed:
         _launch(store, claimed)
     return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
 
 
-def _check_cluster() -> None:
+def _check_cluster(config: str) -> None:
     """Check what would make each call fail only after a minute, or fail for sure.
 
     Raises:
@@ -57,9 +57,10 @@ def _check_cluster() -> None:
     if programs.find("sbatch") is None:
         hint = f"start it on a login node of the cluster, or here with '--on {LOCAL}'"
         raise UsageError("no cluster: the program sbatch is not on PATH", hint)
-    config = os.environ.get("SLURM_CONF", "")
-    if config and not os.path.isfile(config):
-        raise UsageError(f"the file that SLURM_CONF names does not exist: {config}", "fix the variable, or unset it")
+    named = config or os.environ.get("SLURM_CONF", "")
+    if named and not os.path.isfile(named):
+        where = "`slurm: {config: …}` in the job file" if config else "the variable SLURM_CONF"
+        raise UsageError(f"the file that {where} names does not exist: {named}", "fix it, or remove it")
 
 
 def _launch(store: Store, claimed: ClaimedPlan) -> None:
@@ -102,14 +103,15 @@ def _submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name:
     Raises:
         _RefusedError: Slurm did not take it.
     """
+    config = one.runs[0].job.slurm.config
     words = batch.argv(one, token, store.log_dir, LAUNCHER, jobs, name)
     secrets = [name for run in one.runs for name, _ in run.job.secrets]
-    answer = calls.submit(words, secrets)
+    answer = calls.submit(words, config, secrets)
     if answer.code == 0 and (job := batch.job_of(answer.out)):
         return job
     if answer.given and answer.code != 0 and not batch.is_unanswered(answer.words):
         raise _RefusedError(answer.words.removeprefix("sbatch: error: "))
-    return queue.find(store.log_dir, token)
+    return queue.find(store.log_dir, token, config)
 
 
 def _note(store: Store, one: Batch, job: str) -> dict[str, str]:
@@ -183,7 +185,8 @@ def _withdraw(store: Store, wanted: Sequence[Batch], jobs: Mapping[str, str], gr
             with suppress(OSError):
                 record.ask_to_end(store.run(run.run_id), "stop", now=True)
     if jobs:
-        calls.call(["scancel", *dict.fromkeys(job.partition("_")[0] for job in jobs.values())])
+        config = wanted[0].runs[0].job.slurm.config
+        calls.call(["scancel", *dict.fromkeys(job.partition("_")[0] for job in jobs.values())], config=config)
         for one in wanted:
             if one.runs[0].run_id not in jobs:
                 _skip(store, one, "Slurm refused a job of its group")

@@ -105,7 +105,8 @@ def _of_service(job: RenderedJob) -> dict[str, str]:
 def _of_engine(name: str, job: RenderedJob) -> dict[str, str]:
     """Return the lines that only the runs of other engines than this machine's have."""
     asked = _as_json("resources", any(job.resources) and job.resources)
-    return {"engine": name, **asked, **_as_json("slurm", any(job.slurm) and job.slurm)}
+    config = {"slurm_conf": job.slurm.config} if job.slurm.config else {}
+    return {"engine": name, **asked, **_as_json("slurm", any(job.slurm) and job.slurm), **config}
 
 
 def shortened(cmd: str) -> str:
