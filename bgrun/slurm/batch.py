@@ -47,25 +47,9 @@ def batches(runs: Sequence[RunPlan], max_parallel: int | None = None, lane: str 
     for run in runs:
         alike.setdefault((run.needs, *options.words(run.job)), []).append(run)
     if len(alike) == 1 or max_parallel is None or max_parallel >= len(runs):
-        found = [Batch(tuple(same), same[0].needs, max_parallel) for same in alike.values()]
-        return _in_order(found)
+        # Each run comes after those that it needs, and so does the first of each array after all that the array needs.
+        return [Batch(tuple(same), same[0].needs, max_parallel) for same in alike.values()]
     return [Batch((run,), run.needs, lane=f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
-
-
-def _in_order(found: Sequence[Batch]) -> list[Batch]:
-    """Return batches so that each comes after all that it depends on; runs of a plan already do."""
-    ordered: list[Batch] = []
-    left = list(found)
-    done: set[str] = set()
-    every = {run.run_id for batch in found for run in batch.runs}
-    while left:
-        ready = [batch for batch in left if done.issuperset(every.intersection(batch.needs))]
-        if not ready:  # arrays that need each other's members
-            return [Batch((run,), run.needs) for batch in found for run in batch.runs]
-        ordered += ready
-        done.update(run.run_id for batch in ready for run in batch.runs)
-        left = [batch for batch in left if batch not in ready]
-    return ordered
 
 
 def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[str, str], name: str) -> list[str]:

@@ -185,6 +185,7 @@ KINDS: dict[str, Callable[[Known], Iterator[Offer]]] = {
     "mcp client": _mcp_clients,
     "hook client": _hook_clients,
     "shell": _fixed(*SHELLS),
+    "engine": _fixed("local", "slurm"),
     "format": _fixed("text", "github"),
     "until": _fixed("ready", "finished"),
     "order": _fixed("newest", "oldest", "duration"),
