@@ -19,7 +19,7 @@ from bgrun.system import clock, files, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bgrun.engine import Title
     from bgrun.model import GroupPlan, RenderedPlan, RunPlan
@@ -42,13 +42,13 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
         StorageError: the log directory cannot be used.
         LaunchError: Slurm refused the job.
     """
-    _check_cluster(next((node.job.slurm.config for node in plan.nodes if node.job.slurm.config), ""))
+    _check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
     with submission.claimed(store, root, plan, title, SLURM) as claimed:
         _launch(store, claimed)
     return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
 
 
-def _check_cluster(config: str) -> None:
+def _check_cluster(configs: Collection[str]) -> None:
     """Check what would make each call fail only after a minute, or fail for sure.
 
     Raises:
@@ -57,6 +57,9 @@ def _check_cluster(config: str) -> None:
     if programs.find("sbatch") is None:
         hint = f"start it on a login node of the cluster, or here with '--on {LOCAL}'"
         raise UsageError("no cluster: the program sbatch is not on PATH", hint)
+    if len(configs) > 1:
+        raise UsageError("the jobs of this plan are for several clusters", "give them the same `slurm: {config: …}`")
+    config = "".join(configs)
     named = config or os.environ.get("SLURM_CONF", "")
     if named and not os.path.isfile(named):
         where = "`slurm: {config: …}` in the job file" if config else "the variable SLURM_CONF"
