@@ -82,8 +82,6 @@ if TYPE_CHECKING:
 LOCAL, SLURM = "local", "slurm"
 DEFAULT = LOCAL
 """The engine of a start that names none."""
-VARIABLE = "BGRUN_ENGINE"
-"""The environment variable that names the engine of every start."""
 OPTIONS = frozenset(
     {
         "concurrency",
@@ -160,7 +158,7 @@ def chosen(plan: RenderedPlan, on: str = "") -> Engine:
     Raises:
         UsageError: there is no such engine, or its jobs want several.
     """
-    name = on or os.environ.get(VARIABLE, "")
+    name = on or os.environ.get("BGRUN_ENGINE", "")
     if not name:
         wanted = {node.job.engine or DEFAULT for node in plan.nodes}
         if len(wanted) > 1:
@@ -170,7 +168,7 @@ def chosen(plan: RenderedPlan, on: str = "") -> Engine:
             )
         name = wanted.pop() if wanted else DEFAULT
     if name not in _ROOMS and name not in _engines:
-        where = "--on" if on else VARIABLE
+        where = "--on" if on else "BGRUN_ENGINE"
         raise UsageError(f"invalid {where} {name!r}: no such engine", f"use one of: {', '.join(_ROOMS)}")
     return named(name)
 

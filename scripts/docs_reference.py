@@ -59,6 +59,8 @@ def jobfile_page(content: dict[str, Any]) -> str:
         ("Log", definitions["log"], "Under `log:`."),
         ("Retry", _object(definitions["retry"]), "Under `retry:`, in place of a number."),
         ("Concurrency", _object(definitions["concurrency"]), "Under `concurrency:`, in place of the name of a group."),
+        ("Resources", definitions["resources"], "Under `resources:`."),
+        ("Slurm", definitions["slurm"], "Under `slurm:`."),
         ("Matrix", definitions["matrix"], "Under `matrix:`, next to the axes."),
         ("Reports", definitions["job"]["properties"]["reports"], "Under `reports:`."),
         ("Output", _object(definitions["outputs"]), "Under `outputs:`, by name."),
@@ -81,7 +83,7 @@ def jobfile_page(content: dict[str, Any]) -> str:
         "An unknown key is an error; keys that begin with `x-` are yours. Durations are `90s`, `30m`, `1h30m`, `7d` or a",
         "number of seconds; sizes are `500MB`, `1GiB` or a number of bytes. Names of jobs and groups have at most 100",
         "letters, digits, `.`, `_` and `-`, and begin with none of `.` and `-`. The keys of `defaults` are those of a job",
-        "that are not its own recipe; `env` and `retention` are merged key by key, the rest is replaced.",
+        "that are not its own recipe; `env`, `retention`, `resources` and `slurm` are merged key by key, the rest is replaced.",
     ]
     return "\n".join([*head, *(line for part in parts for line in _section(*part, definitions))]) + "\n"
 
