@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"]
+    State = Literal["queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost", "unknown"]
     Condition = Literal["succeeded", "completed", "started", "ready"]
     """What a run waits for: that another one has succeeded, has finished in any way, was launched, or is ready."""
     ReadyKind = Literal["log", "http", "port", "command", "delay"]
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 Scalar = str | int | float | bool
 """A value of a parameter or of an axis of a matrix."""
-STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
-LIVE_STATES: tuple[State, ...] = ("queued", "running")
+STATES: tuple[State, ...] = (
+    *("queued", "running", "succeeded", "failed", "timed_out", "stopped", "skipped", "lost"),
+    "unknown",
+)
+LIVE_STATES: tuple[State, ...] = ("queued", "running", "unknown")
+"""`unknown`: neither the files nor the cluster say anything now; it is never recorded."""
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_GRACE_S = 10.0
 DEFAULT_MAX_LOG = 1 << 30
@@ -301,6 +305,8 @@ class Run(NamedTuple):
     only_jobs: the labels of its jobs, if it is a group run of only a part of its group; else empty.
     service: it is a service. ready_at: when it was first ready. port, url: where it listens.
     needed_by: the run IDs of its plan that depend on it.
+    engine: the name of the engine that carries it out.
+    engine_job, node, attempt: on a cluster the ID of its job, where it runs, and how many times it was begun.
     """
 
     run_id: str
@@ -333,10 +339,14 @@ class Run(NamedTuple):
     port: int | None = None
     url: str | None = None
     needed_by: tuple[str, ...] = ()
+    engine: str = "local"
+    engine_job: str | None = None
+    node: str | None = None
+    attempt: int | None = None
 
     @property
     def live(self) -> bool:
-        """Whether the run is active: queued or running."""
+        """Whether the run is active: queued, running, or unknown."""
         return self.state in LIVE_STATES
 
     @property

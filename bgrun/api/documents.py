@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bgrun.model import RenderedJob, Run
     from bgrun.setup.doctor import Check
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # --- runs -------------------------------------------------------------------------------------
 

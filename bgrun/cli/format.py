@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _BARS = "▁▂▃▄▅▆▇█"
-_COLORS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33"}
+_COLORS = {"succeeded": "32", "running": "36", "queued": "36", "skipped": "33", "stopped": "33", "unknown": "35"}
 
 
 def progress_text(estimate: api.insight.Estimate) -> str:
@@ -81,7 +81,8 @@ def status_lines(run: Run) -> list[str]:
     """Return the lines that `status` prints for a run: first those that scripts read."""
     alive = run.state.upper() if run.live else "NOT RUNNING"
     pid = "" if run.pid is None else run.pid
-    lines = [f"{alive} label={run.label} pid={pid}{_service_words(run)}"]
+    job = f" job={run.engine_job} node={run.node}" if run.engine_job else ""
+    lines = [f"{alive} label={run.label} pid={pid}{job}{_service_words(run)}"]
     if not run.live:
         at = path(os.path.splitext(run.meta)[0] + ".exit")
         lines.append(f"EXITCODE {run.exit_code} (file: {at})" if run.exit_code is not None else "EXITCODE none")

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from bgrun.model import Run
 
 PER_SECOND = 4
-_STYLES = {"succeeded": "green", "running": "cyan", "queued": "blue", "skipped": "yellow", "stopped": "yellow"}
+_STYLES = {
+    **{"succeeded": "green", "running": "cyan", "queued": "blue", "skipped": "yellow", "stopped": "yellow"},
+    "unknown": "magenta",
+}
 _BAR = 20
 _LEAST_LAST = 10
 """How many columns the last line of a log gets at least; with fewer it is left out."""

@@ -332,6 +332,7 @@ if [ -n "$bgrun_stopping" ]; then
 fi
 
 printf '%d\n' "$bgrun_code" 1<>"$bgrun_hidden.exit" 2>/dev/null &&
+  command -p truncate -s $((${#bgrun_code} + 1)) -- "$bgrun_hidden.exit" &&
   command -p mv -f -- "$bgrun_hidden.exit" "$bgrun_exit"
 
 bgrun_more=("ended_at=$bgrun_time")
@@ -354,6 +355,8 @@ fi
 if [ -n "$bgrun_termed" ] && [ -z "$bgrun_stopping" ]; then
   bgrun_more+=(terminated=true)  # by Slurm: whoever reads this asks it why
   bgrun_state=
+elif [ "$bgrun_code" -eq 137 ] && [ "$bgrun_state" = failed ]; then
+  bgrun_state=  # SIGKILL may have come from Slurm, for too much memory: whoever reads this asks it why
 else
   bgrun_more+=("state=$bgrun_state" "exit_code=$bgrun_code")
   if [ "$bgrun_code" -gt 128 ] && bgrun_name=$(kill -l "$bgrun_code" 2>/dev/null) && [[ $bgrun_name =~ ^[A-Z0-9]+$ ]]; then

@@ -21,7 +21,7 @@ ENOUGH = 30
 """How many of the newest runs count for the usual duration."""
 MOST_COMPARED = 100
 """How many of the newest runs are compared with a run to find those with its arguments."""
-_UNCOUNTED = ("queued", "running", "skipped")
+_UNCOUNTED = ("queued", "running", "unknown", "skipped")
 
 
 class Stats(NamedTuple):

@@ -146,9 +146,9 @@ def read_run(at: RunPaths) -> Run | None:
         if seen is None:
             return None
         facts, verdict = seen.meta, state.derive(seen)
-        if verdict.state == "queued":
+        if verdict.state == "queued" and not seen.told:
             verdict = verdict._replace(reason=owner.why(facts))
-        if is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
+        if not seen.told and is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
             verdict = _orphaned_group(at, facts, verdict)
             _bring_code_into_view(at, verdict)
     else:
@@ -260,6 +260,10 @@ def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> R
         left_running=tuple(engine.of(facts).left_running(facts)) if facts.get("left_running") else (),
         only_failed_of=facts.get("only_failed_of") or None,
         only_jobs=tuple(facts.get("only_jobs", "").split()),
+        engine=facts.get("engine") or engine.LOCAL,
+        engine_job=facts.get("engine_job") or None,
+        node=facts.get("node") or None,
+        attempt=state.parse_int(facts.get("attempt", "")),
         **(_of_service(facts) if facts.get("service") else {}),
     )
     return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run

@@ -20,6 +20,14 @@ NOT_READY = "not ready"
 """The beginning of the stop reason of a service that has not become ready in time: it has failed."""
 ABANDONED = "its supervisor was killed, so that only bgrun stop stops it"
 """Why a service is in its state that nobody supervises any more."""
+ENDED: Mapping[str, str] = {
+    "failed": "failed",
+    "timed_out": "timed out",
+    "stopped": "was stopped",
+    "skipped": "was skipped",
+    "lost": "is lost",
+}
+"""How a message says in which state a dependency has finished."""
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "timed_out", "stopped", "skipped", "lost")
 
 
@@ -32,6 +40,7 @@ class Evidence(NamedTuple):
     exit_code: the content of the `.exit` file, or None.
     stop_reason: why the run was stopped, or ''.
     away: why its processes cannot be inspected from here, or ''.
+    told: the verdict of an engine that judges by other evidence than the processes of this machine, or None.
     """
 
     meta: Mapping[str, str]
@@ -40,6 +49,7 @@ class Evidence(NamedTuple):
     exit_code: int | None = None
     stop_reason: str = ""
     away: str = ""
+    told: Verdict | None = None
 
 
 class Verdict(NamedTuple):
@@ -50,10 +60,20 @@ class Verdict(NamedTuple):
     signal: str | None = None
     reason: str | None = None
 
+    def facts(self) -> dict[str, str]:
+        """Return the meta lines of a result; absent values have no line."""
+        named = {
+            "state": self.state,
+            "exit_code": "" if self.exit_code is None else str(self.exit_code),
+            "signal": self.signal or "",
+            "reason": self.reason or "",
+        }
+        return {key: value for key, value in named.items() if value}
+
 
 def derive(seen: Evidence) -> Verdict:
     """Return the verdict that the evidence proves."""
-    closed = closing_words(seen.meta)
+    closed = closing_words(seen.meta) or seen.told
     if closed:
         return closed
     if seen.locked or seen.alive:

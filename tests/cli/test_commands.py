@@ -465,7 +465,7 @@ def test_json_is_what_its_schema_says(project: Cli, name: str, words: tuple[str,
     document = project.json(*words, code=code)
     jsonschema.Draft7Validator.check_schema(schema(name))
     jsonschema.validate(document, schema(name), jsonschema.Draft7Validator)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     project("stop", "slow")
 
 

@@ -84,7 +84,7 @@ class GroupJournal:
             **self.facts,
             "ended_at": clock.iso(time.time()),
             "duration_s": f"{steady_clock() - self.began:.3f}",
-            **journal.verdict_facts(verdict),
+            **verdict.facts(),
         }
         if not journal.is_anothers(self.at, {key: self.facts[key] for key in ("supervisor_pid", "supervisor_start")}):
             self._write_final(verdict, final)

@@ -187,7 +187,7 @@ def stop_is_urgent(at: RunPaths) -> bool:
 
 def close(at: RunPaths, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Record the result of a run and release its lock, in this order."""
-    final = meta.pack({**seen.facts(), **verdict_facts(verdict), **more})
+    final = meta.pack({**seen.facts(), **verdict.facts(), **more})
     try:
         files.commit(at.meta, at.hidden("meta"), child.known + final)
         files.remove(at.stop)
@@ -234,7 +234,7 @@ def close_orphan(at: RunPaths, facts: Mapping[str, str], verdict: Verdict) -> No
     """Record the result of a run that was stopped after its supervisor had been killed."""
     from bgrun.store import record  # not loaded in a sleeping supervisor
 
-    final = {"ended_at": clock.iso(time.time()), **verdict_facts(verdict)}
+    final = {"ended_at": clock.iso(time.time()), **verdict.facts()}
     known = meta.pack(facts)
     if record.is_foreign(facts):
         # What an older script wrote is not escaped as ours is: its lines stay as they are. Only the time of this
@@ -291,14 +291,3 @@ def note_fault(log_dir: str, error: BaseException) -> None:
             files.write_all(fd, "\n".join(lines).encode("utf-8", "replace"))
         finally:
             os.close(fd)
-
-
-def verdict_facts(verdict: Verdict) -> dict[str, str]:
-    """Return the meta lines of a result; absent values have no line."""
-    named = {
-        "state": verdict.state,
-        "exit_code": "" if verdict.exit_code is None else str(verdict.exit_code),
-        "signal": verdict.signal or "",
-        "reason": verdict.reason or "",
-    }
-    return {key: value for key, value in named.items() if value}

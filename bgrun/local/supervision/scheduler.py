@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bgrun.light import NamedTuple
 from bgrun.model import LIVE_STATES
+from bgrun.store.state import ENDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,16 +188,7 @@ def _why(missing: list[str], states: Mapping[str, State], skip: Mapping[str, str
     """Return the reason of a skipped run: of several dependencies, one that was not skipped itself."""
     cause = next((one for one in missing if states[one] not in ("queued", "skipped")), missing[0])
     state = "skipped" if states[cause] == "queued" or cause in skip else states[cause]
-    return f"dependency {cause} {_ENDED.get(state, state)}"
-
-
-_ENDED = {
-    "failed": "failed",
-    "timed_out": "timed out",
-    "stopped": "was stopped",
-    "skipped": "was skipped",
-    "lost": "is lost",
-}
+    return f"dependency {cause} {ENDED.get(state, state)}"
 
 
 def _is_failure(state: State) -> bool:

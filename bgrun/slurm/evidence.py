@@ -1,0 +1,140 @@
+"""Gather what the files of a run on Slurm and its queue say, in the order that the end of a run cannot overtake.
+
+The queue comes first and the files last, since the launcher records the end of a run before its job ends. What proves
+itself final is recorded once, by whoever looks: Slurm forgets a job within minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.errors import StorageError
+from bgrun.light import suppress
+from bgrun.slurm import closing, queue, verdict
+from bgrun.slurm.verdict import Seen
+from bgrun.store import record, state
+from bgrun.store.state import Evidence
+from bgrun.system import clock, files, reading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bgrun.slurm.queue import Queue
+    from bgrun.store.paths import RunPaths
+
+MOST_LAST_WORDS = 200
+ASKS = 128 + 9
+"""An exit code with which Slurm is asked why: SIGKILL may come from it, for too much memory."""
+
+
+def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
+    """Return the evidence about a run whose meta has no result, with its verdict; None if it was deleted meanwhile."""
+    if record.is_group(recorded):
+        from bgrun.slurm import group
+
+        return Evidence(recorded, told=group.derive(at, recorded))
+    code = _published(at)
+    if code not in (None, ASKS) and not _is_terminated(recorded):
+        return _judged(at, None)
+    need = "" if state.has_started(recorded) else _failed_need(at, recorded)
+    if need and code is None:
+        return _judged(at, None, need)
+    return _judged(at, queue.look(at.log_dir, config=queue.config_of(recorded)))
+
+
+def _judged(at: RunPaths, found: Queue | None, need: str = "") -> Evidence | None:
+    """Read the files, after the queue if that is asked, and judge."""
+    facts = record.read_meta(at)
+    if facts is None:
+        return None
+    if state.closing_words(facts) is not None:
+        return Evidence(facts)  # it finished meanwhile
+    request = record.read_stop(at)
+    submitted = clock.epoch(facts.get("submitted_at", ""))
+    seen = Seen(
+        facts,
+        time.time(),
+        exit_code=_published(at),
+        stop_reason=request.reason if request else "",
+        carried_out=bool(request and request.carried_out),
+        need=need,
+        claimed=os.path.isdir(at.claim(1)),
+        answered=bool(found and found.answered),
+        job=found.of(facts) if found else None,
+        submitted=submitted,
+        job_id=facts.get("engine_job") or _job_id(at),
+    )
+    if found and found.answered and found.asked_at < (submitted or 0.0):
+        seen = seen._replace(submitted=seen.now)  # that answer is older than the run
+    if seen.job and not os.path.lexists(at.job):
+        _confirm(at, seen.job.job_id)
+    if verdict.needs_word(seen):
+        seen = _after_its_job(at, seen)
+    elif seen.job and not seen.job.live:
+        seen = seen._replace(last_words=_last_words(at))
+    judged = verdict.judge(seen)
+    if judged.is_final:
+        closing.close(at, seen, judged.verdict)
+    return Evidence(facts, told=judged.verdict)
+
+
+def _after_its_job(at: RunPaths, seen: Seen) -> Seen:
+    """Complete what is seen of a run whose job Slurm has forgotten: the fallback of its job script counts, too."""
+    word = queue.accounted(seen.job_id, seen.submitted, queue.config_of(seen.facts))
+    code = record.seen_exit(at)
+    if code is not None:
+        record.publish_exit(at)
+    return seen._replace(word=word, exit_code=code, last_words=_last_words(at))
+
+
+def why(facts: Mapping[str, str]) -> str | None:
+    """Return why Slurm has not started a queued run, if it says so."""
+    job = queue.look(facts.get("log_dir", ""), config=queue.config_of(facts)).of(facts)
+    return job.reason or None if job else None
+
+
+def _is_terminated(facts: Mapping[str, str]) -> bool:
+    return facts.get("terminated") == "true"
+
+
+def _published(at: RunPaths) -> int | None:
+    """Return the published exit code: the one that a job script has written may be that of an earlier attempt."""
+    data = reading.head(at.exit, 64)
+    return None if data is None else state.parse_int(data.decode("ascii", "replace"))
+
+
+def _job_id(at: RunPaths) -> str:
+    with suppress(StorageError):
+        return (reading.head(at.job, 64) or b"").decode("ascii", "replace").strip()
+    return ""
+
+
+def _failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
+    """Return why a dependency keeps a run from starting, or ''. A waived one is left to the launcher."""
+    for need in facts.get("needs", "").split():
+        known = record.read_meta(at.other(need))
+        closed = state.closing_words(known) if known else None
+        if known and closed and closed.state != "succeeded" and not record.is_waived(known):
+            return f"dependency {need} {state.ENDED.get(closed.state, closed.state)}"
+    return ""
+
+
+def _last_words(at: RunPaths) -> str:
+    """Return the last line that Slurm or the launcher wrote about a job, or ''."""
+    with suppress(OSError):
+        fd = os.open(at.cluster_log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            data = os.pread(fd, 4096, max(0, os.fstat(fd).st_size - 4096))
+        finally:
+            os.close(fd)
+        lines = data.decode("utf-8", "replace").split("\n")
+        return next((line.strip()[:MOST_LAST_WORDS] for line in reversed(lines) if line.strip()), "")
+    return ""
+
+
+def _confirm(at: RunPaths, job_id: str) -> None:
+    """Write down the job ID of a run whose submission got no answer, once Slurm lists it."""
+    with suppress(OSError):
+        files.create_whole(at.job, files.unique(at.job), f"{job_id}\n".encode())

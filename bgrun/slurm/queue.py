@@ -1,0 +1,182 @@
+"""Read Slurm's queue: one call for all runs, whose answer is kept for all callers for two seconds.
+
+A job is known by the comment of its submission, `bgrun:TOKEN`, and its place in a job array: Slurm gives the ID of a
+job that it has forgotten to another one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bgrun.light import NamedTuple
+from bgrun.slurm import calls
+from bgrun.store.cache import Cache
+from bgrun.system import clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+KEPT_S = 2.0
+"""How many seconds an answer is kept, also that there was none."""
+WORD_KEPT_S = 30.0
+"""How many seconds the word of the accounting about a job is kept."""
+COMMENT = "bgrun:"
+LIVE = frozenset(
+    {
+        *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "COMPLETING"),
+        *("STAGE_OUT", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"),
+    }
+)
+"""The states of a job that has not ended (squeue(1), Job state codes)."""
+_ENTRY = "slurm"
+_SQUEUE = ("squeue", "--me", "-r", "-h", "-t", "all", "-o", "%i|%T|%N|%e|%k|%r")
+_words: dict[str, tuple[float, str]] = {}
+
+
+class Job(NamedTuple):
+    """A job of Slurm's.
+
+    job_id: `12345`, or `12345_7` of an array. reason: why it is in its state, as Slurm says it. node: where it runs or
+    ran, or ''. ended: when it ended or will end, in seconds since the epoch, or None.
+    """
+
+    job_id: str
+    state: str
+    reason: str = ""
+    node: str = ""
+    ended: float | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in LIVE
+
+
+class Queue(NamedTuple):
+    """The jobs that Slurm knows, by token and place in the array (None for a job of its own).
+
+    answered: whether Slurm answered at all. asked_at: when, in seconds since the epoch.
+    """
+
+    answered: bool
+    jobs: Mapping[tuple[str, int | None], Job]
+    asked_at: float = 0.0
+
+    def of(self, facts: Mapping[str, str]) -> Job | None:
+        """Return the job of a run, by the lines of its meta."""
+        place = facts.get("array_index", "")
+        return self.jobs.get((facts.get("token", ""), int(place) if place.isdigit() else None))
+
+
+def parse(lines: Iterable[str]) -> dict[tuple[str, int | None], Job]:
+    """Return the jobs of bgrun in the answer of squeue. Pure.
+
+    Of two jobs with one token the one that has not ended counts, then the newer one: the other was refused.
+    """
+    found: dict[tuple[str, int | None], Job] = {}
+    for line in lines:
+        parts = line.split("|", 5)
+        if len(parts) < 6 or not parts[4].startswith(COMMENT):
+            continue
+        job_id, state, node, ended, comment, reason = parts
+        place = job_id.partition("_")[2]
+        if place and not place.isdigit():
+            continue
+        key = (comment.removeprefix(COMMENT).strip(), int(place) if place else None)
+        said = "" if reason in ("None", "(null)") else reason
+        job = Job(job_id, state, said, "" if node == "(null)" else node, clock.epoch(ended))
+        known = found.get(key)
+        if known is None or (job.live, _number(job)) > (known.live, _number(known)):
+            found[key] = job
+    return found
+
+
+def _number(job: Job) -> int:
+    number = job.job_id.partition("_")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def look(log_dir: str, max_age_s: float = KEPT_S, config: str = "") -> Queue:
+    """Return Slurm's queue as it was at most so many seconds ago.
+
+    Args:
+        log_dir: the log directory, which keeps the answer.
+        max_age_s: 0.0 calls squeue in any case.
+        config: the `slurm.conf` to use, or '' for that of the environment.
+    """
+    cache = Cache(log_dir)
+    whose = config or os.environ.get("SLURM_CONF", "")
+    if max_age_s > 0 and (kept := _kept(cache, whose, max_age_s)):
+        return kept
+    # Noted before the call: what is submitted meanwhile may be missing in the answer.
+    asked_at = time.time()
+    answer = calls.call(_SQUEUE, config=config)
+    answered = answer.code == 0
+    lines = [line for line in answer.out.splitlines() if f"|{COMMENT}" in line] if answered else []
+    head = f"1 {time.time():.3f} {asked_at:.3f} {int(answered)} {whose}"
+    cache.write(_ENTRY, "\n".join([head, *lines]).encode())
+    return Queue(answered, parse(lines), asked_at)
+
+
+def _kept(cache: Cache, whose: str, max_age_s: float) -> Queue | None:
+    data = cache.read(_ENTRY)
+    if not data:
+        return None
+    head, *lines = data.decode("utf-8", "replace").split("\n")
+    parts = head.split(" ", 4)
+    try:
+        form, written, asked_at, answered, named = parts
+        age_s = time.time() - float(written)
+        kept = Queue(answered == "1", parse(lines), float(asked_at))
+    except ValueError:
+        return None
+    return kept if form == "1" and named == whose and 0 <= age_s <= max_age_s else None
+
+
+def accounted(job_id: str, submitted: float | None, config: str = "") -> str:
+    """Return the state in which a job ended that squeue has forgotten, or '' if nobody knows.
+
+    There may be no accounting. A job that was submitted at another time only has the same ID.
+    """
+    if not job_id:
+        return ""
+    until, word = _words.get(job_id, (0.0, ""))
+    if time.monotonic() < until:
+        return word
+    words = ("sacct", "-X", "-n", "-P", "-j", job_id, "-o", "State,Submit,End")
+    answer = calls.call(words, config=config)
+    word = accounted_word(answer.out, submitted) if answer.code == 0 else ""
+    _words[job_id] = (time.monotonic() + WORD_KEPT_S, word)
+    return word
+
+
+def accounted_word(text: str, submitted: float | None, slack_s: float = 30.0) -> str:
+    """Return the state in the answer of sacct that fits the time of a submission, or ''. Pure."""
+    for line in reversed(text.splitlines()):
+        state, _, rest = line.partition("|")
+        at = clock.epoch(rest.partition("|")[0])
+        if at is not None and submitted is not None and -slack_s <= at - submitted <= slack_s:
+            word = state.split(" ")[0]  # `CANCELLED by 1000`
+            return "" if word in LIVE else word
+    return ""
+
+
+def find(log_dir: str, token: str, config: str = "") -> str:
+    """Return the ID of the job that was submitted with a token, without its place in an array; '' if Slurm lists none.
+
+    Slurm is asked in any case: an answer that was kept may be older than the submission.
+    """
+    found = look(log_dir, 0.0, config).jobs
+    return next((job.job_id.partition("_")[0] for (known, _), job in found.items() if known == token), "")
+
+
+def config_of(facts: Mapping[str, str]) -> str:
+    """Return the `slurm.conf` that a run was submitted with, or '' for that of the environment."""
+    return facts.get("slurm_conf", "")
+
+
+def forget(log_dir: str) -> None:
+    """Drop the answer that was kept: it is known to be outdated."""
+    Cache(log_dir).remove(_ENTRY)
