@@ -43,6 +43,14 @@ if TYPE_CHECKING:
                 LaunchError: nothing was started, and no record of it is left.
             """
 
+        def submit_again(self, store: Store, run_id: str) -> None:
+            """Submit a run that never began once more, as the same run.
+
+            Raises:
+                UsageError: it has begun, or the engine has no runs that can get lost before they begin.
+                LaunchError: it was refused.
+            """
+
         def single_flight(self, store: Store, wanted: Concurrency) -> AbstractContextManager[None]:
             """Return a context in which no other start of the same concurrency group looks for a run to join."""
 

@@ -27,6 +27,20 @@ _CONDITIONS: Mapping[str, Condition] = {"completed": "completed", "started": "st
 _KEPT: Mapping[str, Kept] = {"jobs": "jobs", "stop": "stop"}
 
 
+def submit_again(project: Project, ref: str) -> Run:
+    """Submit a run once more that a cluster has forgotten before it began, as the same run, and return it.
+
+    Raises:
+        UsageError: it has begun, or it is no run on a cluster.
+        LaunchError: the cluster refused it.
+    """
+    run_id = resolve(project, ref)
+    project.store.make()
+    _refuse_planted(project.store.run(run_id).script, project.store.run(run_id).meta)
+    engine.of(facts_of(project, run_id)).submit_again(project.store, run_id)
+    return read(project, run_id)
+
+
 def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
     """Launch the recorded job script of a run again and return the new run.
 

@@ -223,7 +223,11 @@ COMMANDS = (
         ("bgrun rerun tests", "bgrun rerun tests --failed", "bgrun rerun checks --failed --wait"),
         "bgrun.cli.commands.start:rerun",
         (REF,),
-        (*STARTING, Option("failed", ("--failed",), "Rerun only what failed: jobs of a group, tests of a job.")),
+        (
+            *STARTING,
+            Option("failed", ("--failed",), "Rerun only what failed: jobs of a group, tests of a job."),
+            Option("same", ("--same",), "Submit a run that a cluster forgot once more, as the same run."),
+        ),
     ),
     Command(
         "status",

@@ -32,6 +32,12 @@ class LocalEngine:
 
         return submit.launch(store, root, plan, title)
 
+    def submit_again(self, store: Store, run_id: str) -> None:  # noqa: ARG002 - as the protocol says
+        """Refuse it: a run of this machine has begun, or there is no record of it."""
+        from bgrun.errors import UsageError
+
+        raise UsageError("--same is for runs on a cluster", f"rerun it as a new run with 'bgrun rerun {run_id}'")
+
     def single_flight(self, store: Store, wanted: Concurrency) -> AbstractContextManager[None]:
         """Lock a file of the concurrency group."""
         from bgrun.local.concurrency import slots

@@ -26,11 +26,17 @@ class SlurmEngine:
 
         return submit.launch(store, root, plan, title)
 
+    def submit_again(self, store: Store, run_id: str) -> None:
+        """Submit it under its token: whichever job claims the run carries it out."""
+        from bgrun.slurm import again
+
+        again.submit_again(store, run_id)
+
     def single_flight(self, store: Store, wanted: Concurrency) -> AbstractContextManager[None]:
         """Lock the file that starts on this machine lock: every start is made on a login node."""
         from bgrun import engine
 
-        return engine.default().single_flight(store, wanted)
+        return engine.named(engine.LOCAL).single_flight(store, wanted)
 
     def evidence(self, run: RunPaths, facts: Mapping[str, str]) -> Evidence | None:
         """Look at the files of a run, and then at the queue."""

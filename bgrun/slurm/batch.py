@@ -24,12 +24,14 @@ class Batch(NamedTuple):
     needs: the run IDs that have to succeed before any of them.
     at_once: how many tasks of an array may run at the same time; None is no limit.
     lane: the name of a job of which Slurm runs one at a time, or ''.
+    place: of a single run that was submitted in an array before: its place there.
     """
 
     runs: tuple[RunPlan, ...]
     needs: tuple[str, ...] = ()
     at_once: int | None = None
     lane: str = ""
+    place: str = ""
 
     @property
     def is_array(self) -> bool:
@@ -65,7 +67,7 @@ def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[st
     """
     first = batch.runs[0]
     log = options.pattern(f"{log_dir}/jobs/{first.run_id}.slurm.log")
-    array = []
+    array = [f"--array={batch.place}"] if batch.place else []
     if batch.is_array:
         limit = f"%{batch.at_once}" if batch.at_once and batch.at_once < len(batch.runs) else ""
         array = [f"--array=0-{len(batch.runs) - 1}{limit}"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LAUNCHER = f"{os.path.dirname(os.path.abspath(__file__))}/launcher.sh"
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """Slurm refused a submission; its words are the message."""
 
 
@@ -90,21 +90,21 @@ def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], gr
             _skip(store, one, f"dependency {unknown[0]} may not have been submitted")
             continue
         try:
-            job = _submit(store, one, token, jobs, group.label if group and one.is_array else one.runs[0].job.label)
-        except _RefusedError as refused:
+            job = submit(store, one, token, jobs, group.label if group and one.is_array else one.runs[0].job.label)
+        except RefusedError as refused:
             message = f"Slurm refused {one.runs[0].run_id}: {refused}"
             _withdraw(store, wanted, jobs, group)
             hint = "see 'resources' and 'slurm' in the job file, and sinfo(1) for what the cluster has"
             raise LaunchError(message, hint) from refused
         if job:
-            jobs |= _note(store, one, job)
+            jobs |= note(store, one, job)
 
 
-def _submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: str) -> str:
+def submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: str) -> str:
     """Submit a batch and return its job ID; '' if Slurm gave no answer.
 
     Raises:
-        _RefusedError: Slurm did not take it.
+        RefusedError: Slurm did not take it.
     """
     config = one.runs[0].job.slurm.config
     words = batch.argv(one, token, store.log_dir, LAUNCHER, jobs, name)
@@ -113,13 +113,14 @@ def _submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name:
     if answer.code == 0 and (job := batch.job_of(answer.out)):
         return job
     if answer.given and answer.code != 0 and not batch.is_unanswered(answer.words):
-        raise _RefusedError(answer.words.removeprefix("sbatch: error: "))
+        raise RefusedError(answer.words.removeprefix("sbatch: error: "))
     return queue.find(store.log_dir, token, config)
 
 
-def _note(store: Store, one: Batch, job: str) -> dict[str, str]:
+def note(store: Store, one: Batch, job: str) -> dict[str, str]:
     """Record the job ID of each run of a batch, and return them."""
-    named = {run.run_id: f"{job}_{place}" if one.is_array else job for place, run in enumerate(one.runs)}
+    tasks = [one.place] if one.place else [str(place) for place in range(len(one.runs))] if one.is_array else []
+    named = {run.run_id: f"{job}_{tasks[at]}" if tasks else job for at, run in enumerate(one.runs)}
     for run_id, job_id in named.items():
         at = store.run(run_id)
         with suppress(OSError):  # the token leads to the job as well

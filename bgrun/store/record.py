@@ -74,6 +74,13 @@ def read_attempts(at: RunPaths) -> int | None:
     return _code_in(data)
 
 
+def read_job(at: RunPaths) -> str:
+    """Return the job ID of a run on a cluster, or '' if its submission was not confirmed."""
+    with suppress(StorageError):
+        return (reading.head(at.job, 64) or b"").decode("ascii", "replace").strip()
+    return ""
+
+
 def read_stop(at: RunPaths) -> StopRequest | None:
     """Return the stop request of a run, or None."""
     data = reading.read(at.stop, MOST_STOP)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,6 @@ from bgrun.system import files, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from bgrun.model import Concurrency, RenderedPlan
     from bgrun.store.paths import RunPaths
@@ -73,6 +73,9 @@ class Cluster:
         """Let a run end, as its job script records that."""
         files.replace(store.run(run_id).exit, store.run(run_id).hidden("exit"), f"{code}\n".encode())
         del self.running[run_id]
+
+    def submit_again(self, store: Store, run_id: str) -> None:
+        self.asked.append(("submit_again", run_id))
 
     @contextlib.contextmanager
     def single_flight(self, store: Store, wanted: Concurrency) -> Iterator[None]:
@@ -227,6 +230,64 @@ def test_runs_of_an_unknown_engine_do_not_hide_the_others(project: Project, monk
     with pytest.raises(StorageError, match="unknown engine 'cluster'"):
         project.store.read(run.run_id)
     assert list(project.store.readable([run.run_id])) == []
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """An engine that takes only the starts that name it."""
+    made = Cluster()
+    monkeypatch.setattr(engine, "_engines", {"cluster": made, "local": ENGINE})
+    return made
+
+
+def engine_of(project: Project, run: Run) -> str:
+    return (project.store.facts(run.run_id) or {}).get("engine", "local")
+
+
+def test_a_start_goes_to_the_engine_that_it_names_then_to_that_of_the_environment_then_to_that_of_its_jobs(
+    beside: Cluster, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(on: str = "") -> str:
+        run = api.start.start(project, ["bounded"], (), api.start.Overrides(engine=on)).run
+        if run.live and run.run_id not in beside.running:
+            api.stop.wait_for(project, [run.run_id])
+        return engine_of(project, run)
+
+    assert (started(), started("cluster")) == ("local", "cluster")
+    monkeypatch.setenv("BGRUN_ENGINE", "cluster")
+    assert (started(), started("local")) == ("cluster", "local")
+
+
+def test_the_job_file_names_the_engine_of_its_jobs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Cluster()
+    monkeypatch.setattr(engine, "_engines", {"slurm": there, "local": ENGINE})
+    there.name = "slurm"
+    text = JOBS.replace("jobs:\n", "defaults: {engine: slurm}\njobs:\n  here: {command: 'true', engine: local}\n", 1)
+    Path(project.root, "bgjobs.yaml").write_text(text)
+    assert engine_of(project, api.start.start(project, ["plain"]).run) == "slurm"
+    here = api.start.start(project, ["here"]).run
+    assert engine_of(project, here) == "local"
+    api.stop.wait_for(project, [here.run_id])
+    with pytest.raises(UsageError, match="several engines: local, slurm"):
+        api.start.start(project, ["plain", "here"])
+    assert engine_of(project, api.start.start_group(project, "all")) == "slurm"
+
+
+@pytest.mark.parametrize("name", ["cloud", "LOCAL"])
+def test_an_engine_that_does_not_exist_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(UsageError, match=f"invalid --on '{name}'"):
+        api.start.start(project, ["plain"], (), api.start.Overrides(engine=name))
+    monkeypatch.setenv("BGRUN_ENGINE", name)
+    with pytest.raises(UsageError, match=f"invalid BGRUN_ENGINE '{name}'"):
+        api.start.start(project, ["plain"])
+    assert project.store.index().every == "\n"
+
+
+def test_a_run_of_this_machine_is_never_submitted_again(project: Project) -> None:
+    run = api.start.start(project, ["plain"]).run
+    api.stop.wait_for(project, [run.run_id])
+    with pytest.raises(UsageError, match="--same is for runs on a cluster"):
+        api.rerun.submit_again(project, run.run_id)
 
 
 def test_local_runs_name_no_engine(project: Project) -> None:

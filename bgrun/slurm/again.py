@@ -1,0 +1,84 @@
+"""Submit runs once more that Slurm has forgotten before they began.
+
+They keep their run ID and their token, so that nothing runs twice: should the earlier job exist after all, one of the
+two claims the run, and the other ends.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bgrun.errors import LaunchError, UsageError
+from bgrun.model import RunPlan
+from bgrun.slurm import queue, submit
+from bgrun.slurm.batch import Batch
+from bgrun.store import facts, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgrun.model import Run
+    from bgrun.store.store import Store
+
+
+def submit_again(store: Store, run_id: str) -> None:
+    """Submit a run, or the runs of a group run that never began, once more.
+
+    Raises:
+        UsageError: it has begun, or Slurm knows it, or a dependency did not succeed.
+        LaunchError: Slurm refused it, or gave no answer.
+    """
+    run = store.existing(run_id)
+    if not run.members:
+        _again(store, run)
+        return
+    left = [one for one in store.readable(run.members) if _is_left(store, one)]
+    if not left:
+        raise UsageError(f"every job of {run_id} has begun", f"rerun it with 'bgrun rerun {run_id}'")
+    for one in left:
+        _again(store, one)
+
+
+def _is_left(store: Store, run: Run) -> bool:
+    """Return whether a run never began, and nobody knows its job."""
+    unconfirmed = run.state in ("queued", "unknown") and not os.path.lexists(store.run(run.run_id).job)
+    return (run.state == "lost" or unconfirmed) and not os.path.lexists(store.run(run.run_id).claim(1))
+
+
+def _again(store: Store, run: Run) -> None:
+    if not _is_left(store, run):
+        hint = f"wait for it with 'bgrun wait {run.run_id}'" if run.live else f"run 'bgrun rerun {run.run_id}'"
+        raise UsageError(f"{run.run_id} is {run.state}: only a run that never began is submitted again", hint)
+    known = store.facts(run.run_id) or {}
+    token = known.get("token", "")
+    if job := queue.find(store.log_dir, token, known.get("slurm_conf", "")):
+        raise UsageError(f"{run.run_id} is in the queue as job {job}", f"wait for it with 'bgrun wait {run.run_id}'")
+    needed = {one: _job(store, run, one) for one in known.get("needs", "").split()}
+    jobs = {one: job for one, job in needed.items() if job}
+    plan = RunPlan(run.run_id, facts.job_of(known, ""), known, tuple(jobs))
+    one = Batch((plan,), tuple(jobs), place=known.get("array_index", ""))
+    try:
+        job = submit.submit(store, one, token, jobs, plan.job.label)
+    except submit.RefusedError as refused:
+        raise LaunchError(f"Slurm refused {run.run_id}: {refused}") from refused
+    if not job:
+        raise LaunchError(f"Slurm gave no answer about {run.run_id}", f"see 'bgrun status {run.run_id}'")
+    submit.note(store, one, job)
+    queue.forget(store.log_dir)
+
+
+def _job(store: Store, run: Run, need: str) -> str:
+    """Return the job of a dependency that has not finished, or '' if it succeeded.
+
+    Slurm has forgotten a job that finished a while ago, and would take it for one that succeeded.
+
+    Raises:
+        UsageError: it did not succeed, or its job is unknown.
+    """
+    before = store.read(need)
+    if before and before.succeeded:
+        return ""
+    job = record.read_job(store.run(need)) if before and before.live and before.state != "unknown" else ""
+    if not job:
+        state = before.state if before else "deleted"
+        raise UsageError(f"cannot submit {run.run_id}: its dependency {need} is {state}", f"rerun {need} first")
+    return job
