@@ -35,8 +35,9 @@ class Answer(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Return what it said went wrong, as one line."""
-        return " ".join((self.err or self.out).split())
+        """Return what it said went wrong, as one line without the name of the command."""
+        lines = (line.partition("error: ")[2] or line for line in (self.err or self.out).splitlines())
+        return "; ".join(line.strip() for line in lines if line.strip())
 
 
 def environment(given: Mapping[str, str], config: str = "") -> dict[str, str]:

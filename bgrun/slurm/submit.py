@@ -113,7 +113,7 @@ def submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: 
     if answer.code == 0 and (job := batch.job_of(answer.out)):
         return job
     if answer.given and answer.code != 0 and not batch.is_unanswered(answer.words):
-        raise RefusedError(answer.words.removeprefix("sbatch: error: "))
+        raise RefusedError(answer.words)
     return queue.find(store.log_dir, token, config)
 
 

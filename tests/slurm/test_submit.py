@@ -1,0 +1,250 @@
+"""Runs are recorded, then submitted; an answer that is missing means nothing. Slurm is played by scripts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun import api
+from bgrun.errors import LaunchError, UsageError
+from bgrun.jobfile.project import Project
+from bgrun.slurm import calls
+from bgrun.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JOBS = """
+jobs:
+  plain: {command: "true"}
+  large: {command: "true", resources: {cpus: 4}}
+  last: {command: "true", depends_on: [plain]}
+  sweep: {command: "echo {{ matrix.n }}", matrix: {n: [1, 2, 3]}}
+  never: {command: "true", if: "false"}
+  elsewhere: {command: "true", slurm: {config: /nonexistent/slurm.conf}}
+  hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
+groups:
+  all: {jobs: [plain, last, never]}
+  unlike: {jobs: [plain, large, last], max_parallel: 2}
+"""
+ACCEPTS = 'n=$(cat "$SLURM_PLAYED/next"); echo $((n + 1)) >"$SLURM_PLAYED/next"; echo "$n"'
+
+
+class Played:
+    """A cluster of shell scripts: what they were called with, and what they are to do."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "next").write_text("101\n")
+        self.does("sbatch", ACCEPTS)
+        self.does("squeue", "exit 0")
+        self.does("scancel", "exit 0")
+
+    def does(self, name: str, what: str) -> None:
+        """Let a command note its words, and then do something."""
+        path = self.directory / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        noted = f"{self.directory}/{name}.calls"
+        path.write_text(
+            f"#!/bin/bash\nSLURM_PLAYED={self.directory}\n{{ printf '%s\\t' \"$@\"; echo; }} >>{noted}\nenv >>{noted}.env\n{what}\n"
+        )
+        path.chmod(0o755)
+
+    def calls(self, name: str) -> list[list[str]]:
+        """Return the words of each call of a command so far."""
+        path = self.directory / f"{name}.calls"
+        return [line.rstrip("\t").split("\t") for line in path.read_text().splitlines()] if path.exists() else []
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return the environment of the calls of a command."""
+        text = (self.directory / f"{name}.calls.env").read_text()
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
+    made = Played(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("BGRUN_ENGINE", "slurm")
+    monkeypatch.delenv("SLURM_CONF", raising=False)
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "a %j b"
+    root.mkdir()
+    (root / "bgjobs.yaml").write_text(JOBS)
+    return Project(str(root), str(root / "bgjobs.yaml"), Store(str(root / ".logs")))
+
+
+def option(words: list[str], name: str) -> str:
+    return next((word.partition("=")[2] for word in words if word.startswith(f"--{name}=")), "")
+
+
+def facts(project: Project, run_id: str) -> dict[str, str]:
+    return project.store.facts(run_id) or {}
+
+
+def test_a_run_is_recorded_before_it_is_submitted(played: Played, project: Project) -> None:
+    played.does(
+        "sbatch", f'ls "{project.store.log_dir}"; cat "{project.store.log_dir}"/*.meta >"$SLURM_PLAYED/seen"; {ACCEPTS}'
+    )
+    run = api.start.start(project, ["plain"]).run
+    assert run.live
+    (words,) = played.calls("sbatch")
+    assert words[-2:] == [project.store.log_dir, run.run_id]
+    assert f"token={option(words, 'comment').removeprefix('bgrun:')}\n" in (played.directory / "seen").read_text()
+    at = project.store.run(run.run_id)
+    assert open(at.job).read() == "101\n"  # noqa: SIM115
+    assert os.stat(at.cluster_log).st_mode & 0o777 == 0o600
+    assert option(words, "output") == at.cluster_log.replace("%", "%%")
+    assert not os.path.exists(at.pid)
+
+
+def test_a_matrix_is_one_array(played: Played, project: Project) -> None:
+    run = api.start.start(project, ["sweep"], (), api.start.Overrides(max_parallel=2)).run
+    (words,) = played.calls("sbatch")
+    assert option(words, "array") == "0-2%2"
+    members = [facts(project, one) for one in run.members]
+    assert [one["array_index"] for one in members] == ["0", "1", "2"]
+    assert len({one["token"] for one in members}) == 1
+    assert open(words[-1].removeprefix("@")).read().split() == list(run.members)  # noqa: SIM115
+    assert [open(project.store.run(one).job).read() for one in run.members] == ["101_0\n", "101_1\n", "101_2\n"]  # noqa: SIM115
+
+
+def test_what_a_run_needs_is_submitted_before_it(played: Played, project: Project) -> None:
+    run = api.start.start_group(project, "all")
+    first, last = played.calls("sbatch")
+    assert (option(first, "dependency"), option(last, "dependency")) == ("", "afterok:101")
+    never = facts(project, run.members[-1])
+    assert (never["state"], never["waived"]) == ("skipped", "true")
+    assert "token" not in never
+
+
+def test_unlike_runs_keep_the_limit_in_lanes(played: Played, project: Project) -> None:
+    api.start.start_group(project, "unlike")
+    names = [option(words, "job-name") for words in played.calls("sbatch")]
+    assert len(set(names)) == 2
+    assert names[0] == names[2]
+    assert [option(words, "dependency") for words in played.calls("sbatch")] == [
+        "singleton",
+        "singleton",
+        "afterok:101,singleton",
+    ]
+
+
+@pytest.mark.parametrize("start", ["plain", "last"])
+def test_a_refusal_leaves_no_record(played: Played, project: Project, start: str) -> None:
+    played.does("sbatch", "echo 'sbatch: error: invalid partition specified: nope' >&2; exit 1")
+    with pytest.raises(LaunchError, match="invalid partition specified: nope"):
+        api.start.start(project, [start])
+    assert project.store.index().every == "\n"
+    assert [name for name in os.listdir(project.store.log_dir) if "plain" in name or "last" in name] == []
+    assert os.listdir(f"{project.store.log_dir}/jobs") == []
+
+
+def test_a_refusal_in_the_middle_cancels_what_was_accepted(played: Played, project: Project) -> None:
+    played.does(
+        "sbatch", f'[ "$(cat "$SLURM_PLAYED/next")" = 101 ] || {{ echo "sbatch: error: full" >&2; exit 1; }}; {ACCEPTS}'
+    )
+    with pytest.raises(LaunchError, match="full"):
+        api.start.start_group(project, "all")
+    assert ["101"] in played.calls("scancel")
+    states = {run.label: run.state for run in project.store.readable(api.references.meant(project, ["all"])[0].members)}
+    assert states["last"] == "skipped"
+    assert os.path.exists(project.store.run(api.references.meant(project, ["plain"])[0].run_id).stop)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "sleep 60",
+        "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1",
+        "echo 'sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)' >&2; exit 1",
+    ],
+)
+def test_without_an_answer_the_run_stays_and_is_submitted_once(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(calls, "BOUND_S", 0.5)
+    played.does("sbatch", answer)
+    run = api.start.start(project, ["plain"]).run
+    assert run.live
+    assert len(played.calls("sbatch")) == 1
+    assert not os.path.exists(project.store.run(run.run_id).job)
+
+
+def test_a_job_whose_answer_was_lost_is_found_by_its_token(played: Played, project: Project) -> None:
+    played.does(
+        "sbatch",
+        'for word; do case $word in --comment=*) echo "${word#--comment=}" >"$SLURM_PLAYED/comment" ;; esac; done; echo "error: timed out" >&2; exit 1',
+    )
+    played.does("squeue", 'echo "77|PENDING||N/A|$(cat "$SLURM_PLAYED/comment")|Priority"')
+    run = api.start.start(project, ["plain"]).run
+    assert run.state == "queued"
+    assert open(project.store.run(run.run_id).job).read() == "77\n"  # noqa: SIM115
+
+
+def test_what_needs_a_run_without_an_answer_is_skipped(played: Played, project: Project) -> None:
+    played.does("sbatch", "echo 'error: timed out' >&2; exit 1")
+    api.start.start(project, ["last"])
+    (last,) = api.references.meant(project, ["last"])
+    assert (last.state, last.reason) == (
+        "skipped",
+        f"dependency {api.references.meant(project, ['plain'])[0].run_id} may not have been submitted",
+    )
+    assert len(played.calls("sbatch")) == 1
+
+
+def test_settings_of_the_user_reach_neither_slurm_nor_change_the_job(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SBATCH_PARTITION", "SQUEUE_FORMAT", "SLURM_JOB_ID"):
+        monkeypatch.setenv(name, "nope")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("MINE", "kept")
+    api.start.start(project, ["plain"])
+    given = played.environment("sbatch")
+    assert not {"SBATCH_PARTITION", "SQUEUE_FORMAT", "SLURM_JOB_ID"} & set(given)
+    assert (given["LC_ALL"], given["MINE"]) == ("de_DE.UTF-8", "kept")
+    assert played.environment("squeue")["LC_ALL"] == "C"
+
+
+@pytest.mark.usefixtures("played")
+def test_without_a_cluster_a_start_is_refused_at_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_CONF", "/nonexistent/slurm.conf")
+    with pytest.raises(UsageError, match="SLURM_CONF names does not exist"):
+        api.start.start(project, ["plain"])
+    with pytest.raises(UsageError, match=r"/nonexistent/slurm\.conf"):
+        api.start.start(project, ["elsewhere"])
+    monkeypatch.setattr("bgrun.system.programs.find", lambda _: None)
+    with pytest.raises(UsageError, match="sbatch is not on PATH"):
+        api.start.start(project, ["plain"])
+    assert project.store.index().every == "\n"
+
+
+def test_what_is_not_supported_is_refused_by_name(played: Played, project: Project) -> None:
+    with pytest.raises(UsageError, match="'slurm' does not support `secrets`, which hidden uses"):
+        api.start.start(project, ["hidden"])
+    assert project.store.index().every == "\n"
+    assert played.calls("sbatch") == []
+
+
+def test_a_run_that_slurm_forgot_is_submitted_again_under_its_token(played: Played, project: Project) -> None:
+    run = api.start.start(project, ["sweep"]).run
+    os.unlink(project.store.run(run.members[1]).job)
+    again = api.rerun.submit_again(project, run.members[1])
+    first, second = played.calls("sbatch")
+    assert again.run_id == run.members[1]
+    assert option(first, "comment") == option(second, "comment")
+    assert (option(second, "array"), second[-1]) == ("1", run.members[1])
+    assert open(project.store.run(again.run_id).job).read() == "102_1\n"  # noqa: SIM115
+    with pytest.raises(UsageError, match="only a run that never began"):
+        api.rerun.submit_again(project, run.members[1])
+    os.mkdir(project.store.run(run.members[2]).claim(1))
+    os.unlink(project.store.run(run.members[2]).job)
+    with pytest.raises(UsageError, match="only a run that never began"):
+        api.rerun.submit_again(project, run.members[2])
