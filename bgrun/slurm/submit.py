@@ -11,10 +11,10 @@ import os
 import time
 
 from bgrun.engine import LOCAL, SLURM, Submitted
-from bgrun.errors import LaunchError, UsageError
+from bgrun.errors import BgrunError, LaunchError, UsageError
 from bgrun.light import suppress
 from bgrun.slurm import batch, calls, queue
-from bgrun.store import meta, record, submission
+from bgrun.store import meta, record, retention, submission
 from bgrun.system import clock, files, programs
 
 TYPE_CHECKING = False
@@ -80,6 +80,16 @@ def _launch(store: Store, claimed: ClaimedPlan) -> None:
     for one, token in zip(wanted, tokens, strict=True):
         _record(store, one, token)
     _submit_all(store, wanted, tokens, group)
+    _apply_retention(store, claimed)
+
+
+def _apply_retention(store: Store, claimed: ClaimedPlan) -> None:
+    """Delete runs that exceed their retention: on a cluster nothing of bgrun is there when a run finishes."""
+    policies = {run.job.label: run.job.retention for run in claimed.runs}
+    if claimed.group:
+        policies[claimed.group.label] = claimed.group.retention
+    with suppress(OSError, BgrunError):  # the next start tries again
+        retention.apply(store, policies)
 
 
 def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], group: GroupPlan | None) -> None:

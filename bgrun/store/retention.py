@@ -125,6 +125,8 @@ def may_go(store: Store, run_id: str) -> bool:
     run = store.read(run_id)
     if run is None or run.live:
         return False
+    if run.group_run and run.engine != engine.LOCAL and (own := store.read(run.group_run)) and own.live:
+        return False  # the result of its group is derived from its members, by the first look after all have finished
     at = store.run(run_id)
     if run.state != "lost" or not _may_be_running(record.read_meta(at) or {}):
         return True

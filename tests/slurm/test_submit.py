@@ -233,6 +233,31 @@ def test_what_is_not_supported_is_refused_by_name(played: Played, project: Proje
     assert played.calls("sbatch") == []
 
 
+def finishes(project: Project, run_id: str) -> None:
+    """Let a run finish, as the launcher records that."""
+    at = project.store.run(run_id)
+    closed = "started_at=2026-01-01T00:00:00+00:00\nended_at=2026-01-01T00:00:01+00:00\nstate=succeeded\nexit_code=0\n"
+    with open(at.meta, "a") as meta:
+        meta.write(closed)
+
+
+@pytest.mark.usefixtures("played")
+def test_a_start_deletes_what_exceeds_the_retention_but_no_member_of_an_active_group(project: Project) -> None:
+    with open(f"{project.root}/bgjobs.yaml", "a") as job_file:
+        job_file.write("defaults: {retention: {max_runs: 1}}\n")
+    group = api.start.start_group(project, "all")
+    old = group.members[0]
+    finishes(project, old)
+    api.start.start(project, ["plain"])
+    assert project.store.read(old)
+    finishes(project, group.members[1])
+    os.mkdir(project.store.run(old).claim(1))
+    api.start.start(project, ["plain"])
+    assert project.store.read(old) is None
+    assert [name for name in os.listdir(project.store.log_dir) if old in name] == []
+    assert project.store.existing(group.run_id).succeeded
+
+
 def test_a_run_that_slurm_forgot_is_submitted_again_under_its_token(played: Played, project: Project) -> None:
     run = api.start.start(project, ["sweep"]).run
     os.unlink(project.store.run(run.members[1]).job)
