@@ -43,7 +43,9 @@ def test_names_of_runs_sort_as_the_runs_do(ids: list[model.RunId]) -> None:
         assert str(one) != str(other)
 
 
-@pytest.mark.parametrize(("state", "live"), [(state, state in ("queued", "running")) for state in model.STATES])
+@pytest.mark.parametrize(
+    ("state", "live"), [(state, state in ("queued", "running", "unknown")) for state in model.STATES]
+)
 def test_a_run_is_live_until_it_has_finished(state: model.State, live: bool) -> None:
     run = model.Run(**(dict.fromkeys(model.Run._fields[:19]) | {"run_id": "x", "state": state}))  # type: ignore[arg-type]
     assert run.live == live

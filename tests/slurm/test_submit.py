@@ -254,7 +254,7 @@ def test_a_start_deletes_what_exceeds_the_retention_but_no_member_of_an_active_g
     os.mkdir(project.store.run(old).claim(1))
     api.start.start(project, ["plain"])
     assert project.store.read(old) is None
-    assert [name for name in os.listdir(project.store.log_dir) if old in name] == []
+    assert [name for name in os.listdir(project.store.log_dir) if f"{old}." in name] == []
     assert project.store.existing(group.run_id).succeeded
 
 
