@@ -126,6 +126,7 @@ class SlurmOptions(NamedTuple):
 
     time_s: its limit there; None makes it from the timeout. requeue: the command may be run again.
     options: words for sbatch. config: the `slurm.conf` of the cluster, '' for that of the environment.
+    secrets: `file` if secrets may be in a file of their own until the run has finished.
     """
 
     partition: str = ""
@@ -135,6 +136,7 @@ class SlurmOptions(NamedTuple):
     requeue: bool = False
     options: tuple[str, ...] = ()
     config: str = ""
+    secrets: str = ""
 
 
 class RenderedJob(NamedTuple):

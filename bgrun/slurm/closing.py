@@ -25,6 +25,7 @@ def close(at: RunPaths, seen: Seen, found: Verdict) -> None:
             os.mkdir(at.claim(1), 0o700)
         files.replace(at.meta, files.unique(at.hidden("meta")), meta.pack({**seen.facts, **_final(seen, found)}))
         files.remove(at.stop)
+        files.remove(at.hidden("env"))
 
 
 def _final(seen: Seen, found: Verdict) -> dict[str, str]:

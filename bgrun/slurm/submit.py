@@ -42,10 +42,23 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
         StorageError: the log directory cannot be used.
         LaunchError: Slurm refused the job.
     """
+    _check_secrets(plan)
     _check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
     with submission.claimed(store, root, plan, title, SLURM) as claimed:
         _launch(store, claimed)
     return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
+
+
+def _check_secrets(plan: RenderedPlan) -> None:
+    """Check that secrets may be in a file: a job can wait in the queue for hours, and Slurm keeps its environment.
+
+    Raises:
+        UsageError: a job does not allow it.
+    """
+    for node in plan.nodes:
+        if node.job.secrets and node.job.slurm.secrets != "file":
+            message = f"the secrets of {node.job.label} would be in a file until its run on Slurm has finished"
+            raise UsageError(message, "allow it with `slurm: {secrets: file}` in the job file, or remove `secrets`")
 
 
 def _check_cluster(configs: Collection[str]) -> None:
@@ -149,6 +162,7 @@ def _record(store: Store, one: Batch, token: str) -> None:
             text = "".join(f"{run.run_id}\n" for run in one.runs)
             files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
     for place, run in enumerate(one.runs):
+        _write_secrets(store, run)
         known = {
             **run.facts,
             "log_dir": store.log_dir,
@@ -158,6 +172,15 @@ def _record(store: Store, one: Batch, token: str) -> None:
             **({"requeue": "true"} if run.job.slurm.requeue else {}),
         }
         _write(store, run.run_id, known)
+
+
+def _write_secrets(store: Store, run: RunPlan) -> None:
+    """Write the secrets of a run for its launcher, which deletes them: `NAME=value`, with a NUL after each."""
+    if run.job.secrets:
+        path = store.run(run.run_id).hidden("env")
+        with files.storage(path, "write"):
+            text = "".join(f"{name}={value}\0" for name, value in run.job.secrets)
+            files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
 
 
 def _record_group(store: Store, group: GroupPlan, members: Sequence[str]) -> None:
@@ -178,6 +201,7 @@ def _record_waived(store: Store, run: RunPlan) -> None:
 def _skip(store: Store, one: Batch, why: str) -> None:
     """Record that runs were never submitted."""
     for run in one.runs:
+        files.remove(store.run(run.run_id).hidden("env"))
         known = store.facts(run.run_id) or run.facts
         _write(store, run.run_id, {**known, "ended_at": clock.iso(time.time()), "state": "skipped", "reason": why})
 

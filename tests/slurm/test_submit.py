@@ -25,6 +25,8 @@ jobs:
   never: {command: "true", if: "false"}
   elsewhere: {command: "true", slurm: {config: /nonexistent/slurm.conf}}
   hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
+  allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}}
+  noisy: {command: "true", on_finish: "true"}
 groups:
   all: {jobs: [plain, last, never]}
   unlike: {jobs: [plain, large, last], max_parallel: 2}
@@ -227,10 +229,30 @@ def test_without_a_cluster_a_start_is_refused_at_once(project: Project, monkeypa
 
 
 def test_what_is_not_supported_is_refused_by_name(played: Played, project: Project) -> None:
-    with pytest.raises(UsageError, match="'slurm' does not support `secrets`, which hidden uses"):
+    with pytest.raises(UsageError, match="'slurm' does not support `hooks`, which noisy uses"):
+        api.start.start(project, ["noisy"])
+    with pytest.raises(UsageError, match="the secrets of hidden would be in a file"):
         api.start.start(project, ["hidden"])
     assert project.store.index().every == "\n"
     assert played.calls("sbatch") == []
+
+
+def test_secrets_are_in_a_file_of_their_own_and_reach_slurm_in_no_other_way(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_TEST", "verysecret")
+    run = api.start.start(project, ["allowed"]).run
+    path = project.store.run(run.run_id).hidden("env")
+    assert open(path, "rb").read() == b"TOKEN_OF_TEST=verysecret\0"  # noqa: SIM115
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert "TOKEN_OF_TEST" not in played.environment("sbatch")
+    assert "verysecret" not in str(played.calls("sbatch"))
+    at = project.store.run(run.run_id)
+    assert not [one for one in (at.meta, at.script, at.cluster_log) if "verysecret" in open(one).read()]  # noqa: SIM115
+    played.does("sbatch", "echo 'sbatch: error: full' >&2; exit 1")
+    with pytest.raises(LaunchError):
+        api.start.start(project, ["allowed"])
+    assert [name for name in os.listdir(project.store.log_dir) if name.endswith(".env")] == [os.path.basename(path)]
 
 
 def finishes(project: Project, run_id: str) -> None:
