@@ -41,6 +41,7 @@ SETTINGS = (
     "CI",
     "BGRUN_AGENTS",
     "BGRUN_REQUIRE_AGENTS",
+    "BGRUN_SLURM",
 )
 """Told to the tests, but nothing that bgrun is to see: kept as `BGRUN_TEST_…`, see `setting`."""
 UTF8 = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"

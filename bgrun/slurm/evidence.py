@@ -38,7 +38,7 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
     code = _published(at)
     if code not in (None, ASKS) and not _is_terminated(recorded):
         return _judged(at, None)
-    need = "" if state.has_started(recorded) else _failed_need(at, recorded)
+    need = "" if state.has_started(recorded) else failed_need(at, recorded)
     if need and code is None:
         return _judged(at, None, need)
     return _judged(at, queue.look(at.log_dir, config=queue.config_of(recorded)))
@@ -111,7 +111,7 @@ def _job_id(at: RunPaths) -> str:
     return ""
 
 
-def _failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
+def failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
     """Return why a dependency keeps a run from starting, or ''. A waived one is left to the launcher."""
     for need in facts.get("needs", "").split():
         known = record.read_meta(at.other(need))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from bgrun.slurm import evidence
 from bgrun.store import record, state
 
 TYPE_CHECKING = False
@@ -50,4 +51,6 @@ def has_finished(at: RunPaths) -> bool:
         return True
     if record.is_group(facts):
         return all(has_finished(at.other(member)) for member in facts["members"].split())
-    return os.path.exists(at.exit) or facts.get("terminated") == "true"
+    if os.path.exists(at.exit) or facts.get("terminated") == "true":
+        return True
+    return not state.has_started(facts) and bool(evidence.failed_need(at, facts))
