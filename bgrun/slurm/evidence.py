@@ -34,7 +34,7 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
     if record.is_group(recorded):
         from bgrun.slurm import group
 
-        return Evidence(recorded, told=group.derive(at, recorded))
+        return Evidence(recorded, judged=group.derive(at, recorded))
     code = _published(at)
     if code not in (None, ASKS) and not _is_terminated(recorded):
         return _judged(at, None)
@@ -77,7 +77,7 @@ def _judged(at: RunPaths, found: Queue | None, need: str = "") -> Evidence | Non
     judged = verdict.judge(seen)
     if judged.is_final:
         closing.close(at, seen, judged.verdict)
-    return Evidence(facts, told=judged.verdict)
+    return Evidence(facts, judged=judged.verdict)
 
 
 def _after_its_job(at: RunPaths, seen: Seen) -> Seen:
@@ -112,13 +112,31 @@ def _job_id(at: RunPaths) -> str:
 
 
 def failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
-    """Return why a dependency keeps a run from starting, or ''. A waived one is left to the launcher."""
+    """Return why a dependency keeps a run from starting, or '', by files alone.
+
+    A waived dependency is left to the launcher.
+    """
+    return _failed_need(at, facts, {})
+
+
+def _failed_need(at: RunPaths, facts: Mapping[str, str], known: dict[str, str]) -> str:
+    """Do that with the states of runs that are `known` to have finished; a diamond of dependencies is read once."""
     for need in facts.get("needs", "").split():
-        known = record.read_meta(at.other(need))
-        closed = state.closing_words(known) if known else None
-        if known and closed and closed.state != "succeeded" and not record.is_waived(known):
-            return f"dependency {need} {state.ENDED.get(closed.state, closed.state)}"
+        if need not in known:
+            known[need] = _finished_as(at.other(need), known)
+        if known[need] not in ("", "succeeded", "waived"):
+            return f"dependency {need} {state.ENDED.get(known[need], known[need])}"
     return ""
+
+
+def _finished_as(at: RunPaths, known: dict[str, str]) -> str:
+    """Return the state in which a dependency has finished or will, `waived`, or '' if its files do not tell."""
+    facts = record.read_meta(at)
+    if facts is None:
+        return ""
+    if closed := state.closing_words(facts):
+        return "waived" if record.is_waived(facts) else closed.state
+    return "" if state.has_started(facts) or not _failed_need(at, facts, known) else "skipped"
 
 
 def _last_words(at: RunPaths) -> str:

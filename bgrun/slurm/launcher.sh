@@ -239,26 +239,31 @@ bgrun_ticker=$!
 
 # --- while it runs ----------------------------------------------------------------------------
 
-# Set bgrun_found to the processes that are marked as those of this run, whatever session they are in.
+# Set bgrun_found to the processes of this run: in the process group of its job script, or marked as its own.
 bgrun_find() {
   bgrun_found=()
   for bgrun_at in /proc/[0-9]*; do
-    [ -O "$bgrun_at" ] || continue
+    [ -O "$bgrun_at" ] && read -r bgrun_line <"$bgrun_at/stat" || continue
+    read -r bgrun_state _ bgrun_group_id _ <<<"${bgrun_line##*) }"
+    [ "$bgrun_state" != Z ] || continue
     bgrun_hits=0
-    while IFS= read -r -d '' bgrun_line; do
+    [ "$bgrun_group_id" != "$bgrun_pid" ] || bgrun_hits=2
+    while [ "$bgrun_hits" -lt 2 ] && IFS= read -r -d '' bgrun_line; do
       case $bgrun_line in "BGRUN_RUN_ID=$bgrun_run" | "BGRUN_LOG_DIR=$bgrun_logs") bgrun_hits=$((bgrun_hits + 1)) ;; esac
-    done 2>/dev/null <"$bgrun_at/environ"
-    [ "$bgrun_hits" -ne 2 ] || bgrun_found+=("${bgrun_at#/proc/}")
+    done <"$bgrun_at/environ"
+    [ "$bgrun_hits" -lt 2 ] || bgrun_found+=("${bgrun_at#/proc/}")
   done
 } 2>/dev/null
 
-bgrun_send() {
-  kill -s "$1" -- "-$bgrun_pid" && bgrun_reached=1
-  [ ${#bgrun_found[@]} -eq 0 ] || kill -s "$1" "${bgrun_found[@]}"
-  [ "$1" = SIGKILL ] || kill -s CONT -- "-$bgrun_pid"
-} 2>/dev/null
+bgrun_stopping='' bgrun_reached=''
+declare -A bgrun_sent=()
 
-bgrun_stopping='' bgrun_reached='' bgrun_stopped=0
+# Send a signal to processes, one by one, and note which it reached.
+bgrun_send() {
+  for bgrun_target in "${@:2}"; do
+    ! kill -s "$1" "$bgrun_target" || { bgrun_reached=1 bgrun_sent[$bgrun_target]=1; }
+  done
+} 2>/dev/null
 
 # Begin to stop the run: the reason $1 is on disk before any signal is sent.
 bgrun_stop() {
@@ -267,11 +272,18 @@ bgrun_stop() {
   bgrun_iso
   printf '%s\n' "reason=$1" "requested_at=$bgrun_time" "signalled_at=$bgrun_time" ${bgrun_urgent:+now=true} >"$bgrun_hidden.stop.$$" &&
     command -p mv -f -- "$bgrun_hidden.stop.$$" "$bgrun_hidden.stop"
-  bgrun_find
-  bgrun_stopped=${#bgrun_found[@]}
   bgrun_clock
   bgrun_kill_at=$((bgrun_now + bgrun_grace))
-  bgrun_send "$bgrun_signal"
+  read -r bgrun_line <"$bgrun_hidden.exit" && [ -n "$bgrun_line" ] && return  # the command has ended
+  # The job script is spared: it ends with the exit code of its command.
+  bgrun_find
+  bgrun_others=()
+  for bgrun_target in "${bgrun_found[@]}"; do
+    [ "$bgrun_target" = "$bgrun_pid" ] || bgrun_others+=("$bgrun_target")
+  done
+  [ ${#bgrun_others[@]} -gt 0 ] || bgrun_others=("$bgrun_pid")
+  bgrun_send "$bgrun_signal" "${bgrun_others[@]}"
+  kill -s CONT "${bgrun_found[@]}" 2>/dev/null
 }
 
 bgrun_check() {
@@ -293,7 +305,7 @@ bgrun_check() {
   bgrun_clock
   if [ -n "$bgrun_urgent" ] || [ "$bgrun_now" -ge "$bgrun_kill_at" ]; then
     bgrun_find
-    bgrun_send SIGKILL
+    bgrun_send KILL "${bgrun_found[@]}"
   fi
 } 2>/dev/null
 
@@ -325,7 +337,7 @@ fi
 if [ -n "$bgrun_stopping" ]; then
   while bgrun_find; [ ${#bgrun_found[@]} -gt 0 ]; do
     bgrun_clock
-    [ -z "$bgrun_urgent" ] && [ "$bgrun_now" -lt "$bgrun_kill_at" ] || kill -s KILL "${bgrun_found[@]}" 2>/dev/null
+    if [ -n "$bgrun_urgent" ] || [ "$bgrun_now" -ge "$bgrun_kill_at" ]; then bgrun_send KILL "${bgrun_found[@]}"; fi
     [ "$bgrun_now" -lt $((bgrun_kill_at + 200)) ] || break
     command -p sleep 0.1
   done
@@ -349,8 +361,8 @@ if [ -n "$bgrun_reached" ]; then
     *) bgrun_reason=$bgrun_stopping ;;
   esac
   bgrun_noun=processes
-  [ "$bgrun_stopped" -ne 1 ] || bgrun_noun=process
-  bgrun_reason+=" ($bgrun_stopped $bgrun_noun stopped)"
+  [ ${#bgrun_sent[@]} -ne 1 ] || bgrun_noun=process
+  bgrun_reason+=" (${#bgrun_sent[@]} $bgrun_noun stopped)"
 fi
 if [ -n "$bgrun_termed" ] && [ -z "$bgrun_stopping" ]; then
   bgrun_more+=(terminated=true)  # by Slurm: whoever reads this asks it why

@@ -145,7 +145,8 @@ def _ended(seen: Seen, word: str, reason: str = "") -> Judged:
     if word == "CANCELLED" and reason.startswith("Dependency") and not seen.started:
         return Judged(Verdict("skipped", reason="a dependency did not succeed"), is_final=True)
     if word in _BY_WORD:
-        return Judged(Verdict(_BY_WORD[word], code, by, said), is_final=True)
+        # Without the reason: of a job that was canceled it is still why it was pending.
+        return Judged(Verdict(_BY_WORD[word], code, by, _slurm(word)), is_final=True)
     if code is not None:  # it was terminated, and Slurm does not say why
         return Judged(state.verdict_of(code, state.success_codes(seen.facts)), is_final=True)
     if not seen.started and not seen.claimed and word in _NEVER_RAN:

@@ -153,9 +153,9 @@ def read_run(at: RunPaths) -> Run | None:
         if seen is None:
             return None
         facts, verdict = seen.meta, state.derive(seen)
-        if verdict.state == "queued" and not seen.told:
+        if verdict.state == "queued" and not seen.judged:
             verdict = verdict._replace(reason=owner.why(facts))
-        if not seen.told and is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
+        if not seen.judged and is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
             verdict = _orphaned_group(at, facts, verdict)
             _bring_code_into_view(at, verdict)
     else:

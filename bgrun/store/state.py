@@ -40,7 +40,7 @@ class Evidence(NamedTuple):
     exit_code: the content of the `.exit` file, or None.
     stop_reason: why the run was stopped, or ''.
     away: why its processes cannot be inspected from here, or ''.
-    told: the verdict of an engine that judges by other evidence than the processes of this machine, or None.
+    judged: the verdict of an engine that judges by other evidence than the processes of this machine, or None.
     """
 
     meta: Mapping[str, str]
@@ -49,7 +49,7 @@ class Evidence(NamedTuple):
     exit_code: int | None = None
     stop_reason: str = ""
     away: str = ""
-    told: Verdict | None = None
+    judged: Verdict | None = None
 
 
 class Verdict(NamedTuple):
@@ -73,7 +73,7 @@ class Verdict(NamedTuple):
 
 def derive(seen: Evidence) -> Verdict:
     """Return the verdict that the evidence proves."""
-    closed = closing_words(seen.meta) or seen.told
+    closed = closing_words(seen.meta) or seen.judged
     if closed:
         return closed
     if seen.locked or seen.alive:

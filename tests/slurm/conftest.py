@@ -38,7 +38,7 @@ def missing() -> str:
         return "set BGRUN_SLURM=1 to start a real cluster, as .ci/run does"
     path = f"{os.environ.get('PATH', os.defpath)}:{SBIN}"
     absent = [name for name in NEEDED if shutil.which(name, path=path) is None]
-    return f"no {', '.join(absent)} here: bash tests/slurm/cluster/start-slurm.sh --install" if absent else ""
+    return f"no {', '.join(absent)} here: bash tests/slurm/cluster/start-slurm.sh " if absent else ""
 
 
 class Cluster:
@@ -63,11 +63,13 @@ class Cluster:
 
     def _script(self, name: str, *args: str) -> None:
         words = ["bash", str(SCRIPTS / name), *args]
-        done = subprocess.run(words, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
 
     def pid(self, daemon: str) -> int:
-        """Return the PID of a daemon: `slurmctld`, `slurmd.n1` …"""
+        """Return the PID of a daemon: `slurmctld`, or `slurmd.n1`."""
         return int((self.folder / "run" / f"{daemon}.pid").read_text())
 
     def kill(self, daemon: str, number: signal.Signals = signal.SIGKILL) -> None:
@@ -75,7 +77,9 @@ class Cluster:
         pid = self.pid(daemon)
         os.kill(pid, number)
         if number == signal.SIGKILL:
-            wait_until(lambda: not os.path.exists(f"/proc/{pid}/exe") or not os.path.realpath(f"/proc/{pid}/exe"), daemon)
+            wait_until(
+                lambda: not os.path.exists(f"/proc/{pid}/exe") or not os.path.realpath(f"/proc/{pid}/exe"), daemon
+            )
 
     def call(self, *words: str) -> str:
         """Run a command of Slurm, and return what it printed."""
@@ -108,7 +112,8 @@ def made(**settings: str) -> Iterator[Cluster]:
     """Start a cluster, and end it with everything in it."""
     if reason := missing():
         pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="bgrun-slurm-", dir="/tmp"))  # noqa: S108 - a socket's path has to be short
+    # The path of a socket has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="bgrun-slurm-", dir="/tmp"))
     folder.chmod(0o755)
     one = Cluster(folder, free_ports(NODES + 3) + 2, **settings)
     try:

@@ -1,0 +1,209 @@
+"""The same job file on a real cluster: what users do, by the numbers of the acceptance list (issue 21)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+    from tests.slurm.conftest import Cluster
+
+APART = ("run_id", "log", "script", "meta", "engine", "engine_job", "node", "attempt", "pid", "pgid")
+TIMES = ("started_at", "ended_at", "duration_s")
+
+
+def compared(run: dict[str, Any]) -> dict[str, Any]:
+    """Return what has to be the same on every engine."""
+    return {key: value for key, value in run.items() if key not in (*APART, *TIMES)}
+
+
+def running(on: Cli, ref: str) -> dict[str, Any]:
+    """Return a run once its command runs."""
+    return wait_until(lambda: (run := on.state(ref))["state"] == "running" and run, f"{ref} runs")  # type: ignore[no-any-return]
+
+
+def test_1_the_same_job_gives_the_same_as_locally(on: Cli) -> None:
+    on.jobs("""\
+jobs:
+  ok: {command: "echo out; echo err >&2; pwd; umask"}
+  three: {command: "echo 'a.c:3:1: error: no'; exit 3", problems: [gcc]}
+  killed: {command: "kill -9 $$"}
+  retried: {command: "test -e flag || { touch flag; exit 1; }", retry: {max: 2, backoff: 100ms}}
+""")
+    for job in ("ok", "three", "killed", "retried"):
+        (on.folder / "flag").unlink(missing_ok=True)
+        there = on.json("start", job, "--wait", "--on", "slurm", code=None)
+        text = Path(there["log"]).read_bytes()
+        shutil.rmtree(on.logs)  # neither is to be compared with an earlier run
+        (on.folder / "flag").unlink(missing_ok=True)
+        here = on.json("start", job, "--wait", "--on", "local", code=None)
+        if job == "killed":  # which some shells report, and others do not
+            text = Path(here["log"]).read_bytes()
+            there["digest"] = here["digest"]
+        assert compared(there) == compared(here)
+        assert text == Path(here["log"]).read_bytes()
+        assert (there["engine"], there["pid"], there["pgid"], there["attempt"]) == ("slurm", None, None, 1)
+        assert (here["engine"], here["engine_job"], here["node"], here["attempt"]) == ("local", None, None, None)
+        assert there["engine_job"].isdigit()
+        assert there["node"] in ("n1", "n2", "n3")
+
+
+def test_2_exit_codes_and_a_dependant_of_an_allowed_one(on: Cli) -> None:
+    on.jobs("""\
+jobs:
+  allowed: {command: exit 3, success_exit_codes: [0, 3]}
+  after: {command: echo ran, depends_on: allowed}
+""")
+    on("start", "after", "--wait")
+    assert (on.state("allowed")["state"], on.state("allowed")["exit_code"]) == ("succeeded", 3)
+    assert Path(on.state("after")["log"]).read_text() == "ran\n"
+
+
+def test_3_what_needs_a_failed_run_is_skipped_and_nothing_stays_in_the_queue(on: Cli, cluster: Cluster) -> None:
+    on.jobs("""\
+jobs:
+  a: {command: exit 1}
+  b: {command: touch b, depends_on: a}
+  c: {command: touch c, depends_on: b}
+""")
+    on("start", "c", "--wait", code=1)
+    a, b, c = (on.state(name) for name in "abc")
+    assert (a["state"], b["state"], c["state"]) == ("failed", "skipped", "skipped")
+    assert b["reason"] == f"dependency {a['run_id']} failed"
+    assert c["reason"] == f"dependency {b['run_id']} was skipped"
+    assert not list(on.folder.glob("[bc]"))
+    wait_until(lambda: not cluster.jobs(), "the queue is empty")
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_5_a_timeout_ends_every_process(on: Cli, *, obeys: bool) -> None:
+    ignoring = "" if obeys else "trap '' TERM; "
+    command = f"{ignoring}setsid sleep 77 & sleep 77; sleep 77"
+    on.jobs(json.dumps({"jobs": {"x": {"command": command, "timeout": "2s", "stop_grace_period": "1s"}}}))
+    run = on.json("start", "x", "--wait", code=1)
+    assert (run["state"], run["exit_code"]) == ("timed_out", 143 if obeys else 137)
+    assert run["duration_s"] < 2 + 1 + 2
+    assert marked(run) == []
+
+
+def marked(run: dict[str, Any]) -> list[psutil.Process]:
+    """Return the processes that are marked as those of a run."""
+    mark = f"BGRUN_RUN_ID={run['run_id']}"
+    return [process for process in psutil.process_iter() if mark in environment(process)]
+
+
+def environment(process: psutil.Process) -> list[str]:
+    try:
+        return [f"{key}={value}" for key, value in process.environ().items()]
+    except psutil.Error:
+        return []
+
+
+def test_6_stop_a_pending_a_running_and_an_ended_run(on: Cli, cluster: Cluster) -> None:
+    on.jobs("""\
+jobs:
+  pending: {command: touch ran, resources: {cpus: 4}}
+  running: {command: sleep 77}
+  ended: {command: "true"}
+""")
+    on("start", "ended", "--wait")
+    busy = [cluster.call("sbatch", "--parsable", "-c", "4", "--wrap", "sleep 77").strip() for _ in range(2)]
+    on("start", "running")
+    running(on, "running")
+    on("start", "pending")
+    wait_until(lambda: "Resources" in (on.state("pending")["reason"] or ""), "Slurm says what it waits for")
+    on("stop", "pending")
+    assert (on.state("pending")["state"], on.state("pending")["reason"]) == ("stopped", "stopped before it started")
+    on("stop", "running")
+    assert (on.state("running")["state"], on.state("running")["exit_code"]) == ("stopped", 143)
+    on("stop", "ended", code=None)
+    assert on.state("ended")["state"] == "succeeded"
+    assert not (on.folder / "ran").exists()
+    cluster.call("scancel", *busy)
+
+
+def test_13_of_two_submissions_under_one_token_one_runs(on: Cli, cluster: Cluster) -> None:
+    on.jobs("jobs:\n  x: {command: 'echo ran >>ran; sleep 3'}\n")
+    run = on.json("start", "x")
+    running(on, "x")
+    launcher = Path(__file__).parents[2] / "bgrun" / "slurm" / "launcher.sh"
+    log = on.folder / "second.log"
+    words = ("--parsable", f"--comment=bgrun:{on.meta(run)['token']}", f"--output={log}", str(launcher), str(on.logs))
+    second = cluster.call("sbatch", *words, run["run_id"]).strip()
+    wait_until(lambda: second not in cluster.jobs() and log.exists() and log.read_text(), "the second one has ended")
+    assert f"another instance has claimed {run['run_id']}" in log.read_text()
+    assert on.ended("x")["state"] == "succeeded"
+    assert (on.folder / "ran").read_text() == "ran\n"
+
+
+def test_17_a_users_own_scancel(on: Cli, cluster: Cluster) -> None:
+    on.jobs("jobs:\n  x: {command: sleep 77}\n  late: {command: touch ran, slurm: {options: [--begin=now+1hour]}}\n")
+    on("start", "x")
+    on("start", "late")
+    run = running(on, "x")
+    wait_until(lambda: on.state("late")["reason"] == "Slurm: BeginTime", "it waits for its time")
+    assert run["engine_job"]
+    job = (on.logs / f".{on.state('late')['run_id']}.job").read_text().strip()
+    cluster.call("scancel", run["engine_job"], job)
+    for ref, code in (("x", 143), ("late", None)):
+        ended = wait_until(lambda ref=ref: (now := on.state(ref))["state"] == "stopped" and now, f"{ref} has ended")
+        assert (ended["exit_code"], ended["reason"]) == (code, "Slurm: CANCELLED")
+        assert on.meta(ended)["state"] == "stopped", "it is recorded once"
+    assert not (on.folder / "ran").exists()
+
+
+def test_25_settings_of_the_user_for_slurm_change_nothing(on: Cli) -> None:
+    on.jobs("jobs:\n  x: {command: echo $SLURM_JOB_ID}\n")
+    given = {
+        "SQUEUE_FORMAT": "%i",
+        "SBATCH_PARTITION": "nope",
+        "SLURM_JOB_ID": "1",
+        "LANGUAGE": "de",
+        "LC_MESSAGES": "de_DE.UTF-8",
+    }
+    run = on.json("start", "x", "--wait", **given)
+    assert run["state"] == "succeeded"
+    assert Path(run["log"]).read_text().split()[-1] == run["engine_job"]
+    assert on.json("status", "x", **given)["runs"][0]["state"] == "succeeded"
+
+
+def test_26_what_slurm_refuses_leaves_no_record(on: Cli) -> None:
+    on.jobs(
+        "jobs:\n  p: {command: 'true', slurm: {partition: nope}}\n  m: {command: 'true', resources: {memory: 999GiB}}\n"
+    )
+    for job, words in (("p", "invalid partition"), ("m", "emory")):
+        refused = on("start", job, code=125)
+        assert words in refused.err
+        assert not list(on.logs.glob(f"{job}_*"))
+        assert not list(on.logs.glob(f"jobs/{job}_*"))
+
+
+def test_26_a_path_with_a_percent_sign_and_a_blank(on: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "a %j b"
+    folder.mkdir()
+    (folder / "bgjobs.yaml").write_text("jobs:\n  x: {command: pwd}\n")
+    run = on("start", "x", "--wait", "--json", cwd=folder).json
+    assert Path(run["log"]).read_text() == f"{folder}\n"
+    assert (folder / ".logs" / "jobs" / f"{run['run_id']}.slurm.log").exists()
+
+
+def test_27_no_cluster_here(on: Cli, tmp_path: Path) -> None:
+    on.jobs("jobs:\n  x: {command: 'true'}\n")
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for name in ("bash", "git"):
+        if found := subprocess.run(["which", name], capture_output=True, text=True, check=False).stdout.strip():
+            os.symlink(found, bare / name)
+    assert "sbatch" in on("start", "x", code=2, PATH=str(bare)).err
+    assert "/nonexistent" in on("start", "x", code=2, SLURM_CONF="/nonexistent").err
+    assert not on.logs.exists() or not list(on.logs.glob("x_*"))
