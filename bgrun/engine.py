@@ -93,6 +93,7 @@ DEFAULT = LOCAL
 OPTIONS = frozenset(
     {
         "concurrency",
+        "condition",
         "depends_on",
         "fail_fast",
         "hooks",
@@ -207,6 +208,7 @@ def _used(plan: RenderedPlan) -> list[tuple[str, str]]:
     """Return the options that a plan uses, each with the label of a job that does."""
     used = [(option, node.job.label) for node in plan.nodes for option in _used_by(node.job)]
     used += [("depends_on", node.job.label) for node in plan.nodes if node.needs]
+    used += [("condition", node.job.label) for node in plan.nodes if set(node.conditions) - {"succeeded"}]
     bounds = {"max_parallel": plan.max_parallel, "fail_fast": plan.fail_fast}
     return used + [(option, "the group") for option, value in bounds.items() if value]
 

@@ -27,6 +27,9 @@ jobs:
   hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
   allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}}
   noisy: {command: "true", on_finish: "true"}
+  whatever: {command: "true", depends_on: {plain: {condition: service_completed}}}
+services:
+  server: {command: "sleep 9"}
 groups:
   all: {jobs: [plain, last, never]}
   unlike: {jobs: [plain, large, last], max_parallel: 2}
@@ -231,6 +234,10 @@ def test_without_a_cluster_a_start_is_refused_at_once(project: Project, monkeypa
 def test_what_is_not_supported_is_refused_by_name(played: Played, project: Project) -> None:
     with pytest.raises(UsageError, match="'slurm' does not support `hooks`, which noisy uses"):
         api.start.start(project, ["noisy"])
+    with pytest.raises(UsageError, match="'slurm' does not support `condition`, which whatever uses"):
+        api.start.start(project, ["whatever"])
+    with pytest.raises(UsageError, match="'slurm' does not support `services`, which server uses"):
+        api.start.start(project, ["server"])
     with pytest.raises(UsageError, match="the secrets of hidden would be in a file"):
         api.start.start(project, ["hidden"])
     assert project.store.index().every == "\n"
