@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bgrun.cli.commands import init
 from bgrun.setup import edits
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ def test_a_server_that_cannot_run_is_not_registered_in_silence(
         assert ("warning: bgrun mcp cannot run without the mcp extra: " in shown) == is_warned
         assert (" install " in shown) == is_warned
     assert "warning: bgrun mcp" not in bg("init", *words, "-q", **without).err
+
+
+def test_the_next_step_names_a_bgrun_that_is_not_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "executable", f"{folder}/python")
+    monkeypatch.setenv("PATH", "")
+    assert init._bgrun() == f"'{folder}/python' -m bgrun"
+    (folder / "bgrun").touch(0o755)
+    assert init._bgrun("web", "x.yaml") == f"'{folder}/bgrun' -C web -f x.yaml"
 
 
 def test_an_empty_directory_gets_an_example(bg: Cli) -> None:

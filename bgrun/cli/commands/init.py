@@ -74,7 +74,10 @@ def _bgrun(directory: str | None = None, job_file: str | None = None) -> str:
     import shlex
     import shutil
 
-    program = ["bgrun"] if shutil.which("bgrun") else [sys.executable, "-m", "bgrun"]
+    from bgrun.setup import executable
+
+    own = executable.own_path()
+    program = ["bgrun"] if shutil.which("bgrun") else [own] if own else [sys.executable, "-m", "bgrun"]
     options = [*(["-C", directory] if directory else []), *(["-f", job_file] if job_file else [])]
     return shlex.join([*program, *options])
 
