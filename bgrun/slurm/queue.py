@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 
 from bgrun.light import NamedTuple
 from bgrun.slurm import calls
@@ -124,15 +125,22 @@ def _kept(cache: Cache, whose: str, max_age_s: float) -> Queue | None:
     data = cache.read(_ENTRY)
     if not data:
         return None
-    head, *lines = data.decode("utf-8", "replace").split("\n")
+    head, jobs = _parsed(data)
     parts = head.split(" ", 4)
     try:
         form, written, asked_at, answered, named = parts
         age_s = time.time() - float(written)
-        kept = Queue(answered == "1", parse(lines), float(asked_at))
+        kept = Queue(answered == "1", jobs, float(asked_at))
     except ValueError:
         return None
     return kept if form == "1" and named == whose and 0 <= age_s <= max_age_s else None
+
+
+@lru_cache(maxsize=1)
+def _parsed(data: bytes) -> tuple[str, Mapping[tuple[str, int | None], Job]]:
+    """Return the first line of a kept answer, and its jobs: each run of a group looks at the same one."""
+    head, *lines = data.decode("utf-8", "replace").split("\n")
+    return head, parse(lines)
 
 
 def accounted(job_id: str, submitted: float | None, config: str = "") -> str:
