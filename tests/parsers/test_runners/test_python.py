@@ -122,3 +122,36 @@ def test_each_of_two_sessions_counts_whatever_their_tests_printed() -> None:
         {"failed": 2, "passed": 2},
         0,
     )
+
+
+def quiet(body: str, summary: str, total: str) -> str:
+    """Return what `pytest -q` prints: no heading, and a total without a rule."""
+    parts = f"{rule('FAILURES')}{body}{rule('short test summary info')}{summary}" if summary else ""
+    return f"F.  [100%]\n{parts}{total}\n"
+
+
+QUIET = {
+    "a summary and a total": rule("short test summary info") + "FAILED in.py::test_in - x\n9 failed in 1.00s\n",
+    "a total": "9 failed in 1.00s\n",
+    "a summary": rule("short test summary info") + "FAILED in.py::test_in - x\nERROR in.py\n",
+}
+
+
+@pytest.mark.parametrize("printed", QUIET.values(), ids=list(QUIET))
+@pytest.mark.parametrize("again", [1, 2])
+def test_what_a_test_printed_is_no_result_of_a_quiet_pytest(printed: str, again: int) -> None:
+    summary = "FAILED t.py::test_a - assert 0\nFAILED t.py::test_b - assert 0\n"
+    one = quiet(section("test_a", printed) + section("test_b"), summary, "2 failed, 3 passed in 0.02s")
+    assert seen(one * again) == (
+        [("t.py::test_a", "assert 0"), ("t.py::test_b", "assert 0")],
+        {"failed": 2 * again, "passed": 3 * again},
+        0,
+    )
+
+
+def test_of_several_quiet_calls_each_counts() -> None:
+    failing = quiet(section("test_a", "x\n"), "FAILED t.py::test_a - assert 0\n", "1 failed, 1 passed in 0.02s")
+    passing = quiet("", "", "4 passed in 0.01s")
+    other = "b.py:1:8: F401 [*] `os` imported but unused\nFound 1 error.\n"
+    assert seen(failing + passing)[1:] == ({"failed": 1, "passed": 5}, 0)
+    assert seen(passing + failing + other)[1:] == ({"failed": 1, "errors": 1, "passed": 5}, 0)

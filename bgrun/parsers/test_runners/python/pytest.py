@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
-from bgrun.parsers.test_runners.python.pytest_call import ERRORS, FAILURES, SUMMARY, Call
+from bgrun.parsers.test_runners.python.pytest_call import AFTER, ERRORS, FAILURES, SUMMARY, Call
 from bgrun.parsers.test_runners.python.pytest_tests import failed_tests, lists
 
 _OUTCOMES = (
@@ -94,9 +94,9 @@ class Pytest(Parser):
 
     def _rule(self, title: str, width: int) -> None:
         of = self._of
-        if title == _START and of.is_inside and of.is_muted:
+        if title == _START and of.is_inside and of.part != AFTER and of.is_muted:
             self._inner = Call()
-        elif title == _START and not of.is_inside:
+        elif title == _START and (not of.is_inside or of.part == AFTER):
             self._settle()
             if self.is_open:
                 self._outer = len(self._calls) if self._outer is None else self._outer
@@ -106,6 +106,9 @@ class Pytest(Parser):
             self._of.has_heading = True
             self._of.width = width
         elif width == of.width or not of.width:
+            if of.pending and not of.has_heading and title in (FAILURES, ERRORS):
+                self._settle()  # another call: a summary is followed by no such part of its own
+                of = self._of
             if title in (FAILURES, ERRORS, SUMMARY) and not self.is_open:
                 self.begin(owns=True)
             of.enter(title, width)
@@ -127,9 +130,11 @@ class Pytest(Parser):
     def _total(self, total: str, *, is_ruled: bool) -> None:
         """Take a total, at once or once it is clear that no test printed it."""
         of = self._of
-        if is_ruled and of.may_be_forged:
-            of.pending = total, self.at
-            of.part = of.part if of.part != SUMMARY else ""
+        if of.pending and not of.has_heading:
+            self._settle()  # without a heading the next call shows only its total
+            of = self._of
+        if of.may_be_forged:
+            of.wait(total, self.at)
             return
         if is_ruled and not of.has_heading and self._outer is not None:
             # A session that began before ends here: those in between were run by its tests.

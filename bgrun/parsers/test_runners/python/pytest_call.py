@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 FAILURES, ERRORS, SUMMARY = "FAILURES", "ERRORS", "short test summary info"
 """The titles of the parts that tell what failed."""
+AFTER = "after a total"
+"""What comes after a total that a test may have printed: the next section shows that one has."""
+_MOST_AFTER = 2000
+"""How many lines after such a total may belong to what the test printed."""
 _HEAD = re.compile(r"^_+ (ERROR at (setup|teardown) of |ERROR (collecting) )?(\S.*?) _+$")
 _PART = r"(?:\[[^]]*\])?(?: ?\([^)]*\))?"
 _LISTED = re.compile(rf"^(?:(FAILED|ERROR|SUBFAILED|SUBFAIL)({_PART})|({_PART}) (SUBFAIL)) (\S.*)$")
@@ -52,6 +56,7 @@ class Call:
         self.unsure = ""
         self.ran_nothing = False
         self.pending: tuple[str, int] | None = None
+        self._after = 0
         self.sections: list[Section] = []
         self.listed: list[Listed] = []
         self.results: list[Listed] = []
@@ -62,7 +67,11 @@ class Call:
     @property
     def is_inside(self) -> bool:
         """Whether every line is wanted."""
-        return self.part in (FAILURES, ERRORS, SUMMARY)
+        return self.part in (FAILURES, ERRORS, SUMMARY, AFTER)
+
+    def wait(self, total: str, at: int) -> None:
+        """Keep a total that a test may have printed."""
+        self.pending, self.part, self._after = (total, at), AFTER, 0
 
     def enter(self, part: str, width: int) -> None:
         if part == SUMMARY or self.pending:
@@ -81,7 +90,10 @@ class Call:
                 # --tb=line
                 self.sections.append(Section("", "", at))
                 self.sections[-1].feed(line)
-        elif self.part == SUMMARY:
+        elif self.part == AFTER and not (_HEAD.match(line) and len(line) == self.width):
+            self._after += 1
+            self.part = AFTER if self._after < _MOST_AFTER else ""
+        elif self.part in (SUMMARY, AFTER):
             if self.sections and _HEAD.match(line) and len(line) == self.width:
                 # A test printed the summary: the sections continue.
                 self.enter(FAILURES, self.width)
@@ -119,4 +131,4 @@ class Call:
     @property
     def may_be_forged(self) -> bool:
         """Whether a total may be what a test printed: then what follows it shows whether it is."""
-        return self.has_heading and any(one.is_muted for one in self.sections)
+        return any(one.is_muted for one in self.sections)
