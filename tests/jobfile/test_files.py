@@ -55,7 +55,26 @@ def test_no_text_ends_in_a_traceback(raw: bytes) -> None:
     faults_of(raw)
 
 
-_KEYS = st.sampled_from(["jobs", "groups", "defaults", "command", "env", "params", "a", "timeout", "retention", "x-y"])
+_KEYS = st.sampled_from(
+    [
+        "jobs",
+        "groups",
+        "defaults",
+        "command",
+        "env",
+        "params",
+        "a",
+        "timeout",
+        "retention",
+        "x-y",
+        "services",
+        "ready",
+        "port",
+        "depends_on",
+        "http",
+        "log",
+    ]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.just("{{ x }}"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=4),

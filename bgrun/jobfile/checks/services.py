@@ -70,6 +70,10 @@ def _ready(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
             yield document.fault(file, path, error.message, error.hint or "fix the expression")
     names = {"env", "job", *(param.name for param in job.params), *(["port"] if job.service.port else [])}
     for found in template.faults(check.value, names) if check.kind in _TEMPLATES else ():
-        hint = "give the service a `port:`" if found.undefined == "port" else f"available variables: {', '.join(names)}"
+        hint = (
+            "give the service a `port:`"
+            if found.undefined == "port"
+            else f"available variables: {', '.join(sorted(names))}"
+        )
         fault = document.fault(file, path, found.message, hint if found.undefined else found.hint)
         yield fault._replace(line=fault.line + line_offset(check.value, found.line))
