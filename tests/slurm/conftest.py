@@ -127,7 +127,7 @@ def made(**settings: str) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Cluster]:
     """A cluster without accounting that all tests of a process share."""
-    yield from made()
+    yield from made(KILL_WAIT="10")
 
 
 @pytest.fixture
