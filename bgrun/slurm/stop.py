@@ -93,6 +93,9 @@ def _send(store: Store, run_ids: Sequence[str], *, ask: bool) -> None:
     end: list[str] = []
     metas = [facts for one in run_ids if (facts := store.facts(one)) and state.closing_words(facts) is None]
     config = next(filter(None, map(queue.config_of, metas)), "")
+    found = queue.look(store.log_dir, config=config)
+    if not found.answered:
+        return  # as it was just now: each further call would take as long again
     found = queue.look(store.log_dir, 0.0, config)
     for job in filter(None, map(found.of, metas)):
         if job.live:
