@@ -10,14 +10,14 @@ import os
 import time
 from functools import lru_cache
 
-from bgrun.light import NamedTuple
+from bgrun.light import NamedTuple, contextmanager
 from bgrun.slurm import calls
 from bgrun.store.cache import Cache
 from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 KEPT_S = 2.0
 """How many seconds an answer is kept, also that there was none."""
@@ -34,6 +34,7 @@ LIVE = frozenset(
 _ENTRY = "slurm"
 _SQUEUE = ("squeue", "--me", "-r", "-h", "-t", "all", "-o", "%i|%T|%N|%e|%k|%r")
 _words: dict[str, tuple[float, str]] = {}
+_patience_s = [KEPT_S]
 
 
 class Job(NamedTuple):
@@ -99,17 +100,28 @@ def _number(job: Job) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def look(log_dir: str, max_age_s: float = KEPT_S, config: str = "") -> Queue:
-    """Return Slurm's queue as it was at most so many seconds ago.
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Accept answers that are so old inside the block, unless a call names another age."""
+    before, _patience_s[0] = _patience_s[0], seconds
+    try:
+        yield
+    finally:
+        _patience_s[0] = before
+
+
+def look(log_dir: str, max_age_s: float | None = None, config: str = "") -> Queue:
+    """Return Slurm's queue as it was a moment ago.
 
     Args:
         log_dir: the log directory, which keeps the answer.
-        max_age_s: 0.0 calls squeue in any case.
+        max_age_s: how many seconds ago at most; 0.0 calls squeue in any case, None is `KEPT_S` or the `patience`.
         config: the `slurm.conf` to use, or '' for that of the environment.
     """
     cache = Cache(log_dir)
     whose = config or os.environ.get("SLURM_CONF", "")
-    if max_age_s > 0 and (kept := _kept(cache, whose, max_age_s)):
+    accepted_s = _patience_s[0] if max_age_s is None else max_age_s
+    if accepted_s > 0 and (kept := _kept(cache, whose, accepted_s)):
         return kept
     # Noted before the call: what is submitted meanwhile may be missing in the answer.
     asked_at = time.time()

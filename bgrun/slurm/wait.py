@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.slurm import evidence
+from bgrun.slurm import evidence, queue
 from bgrun.store import record, state
 
 TYPE_CHECKING = False
@@ -30,8 +30,11 @@ def wait_run(store: Store, run_id: str, timeout_s: float | None = None) -> Run |
     due = _due.setdefault(store.log_dir, began + FIRST_LOOK_S)
     while True:
         now = time.monotonic()
-        if has_finished(store.run(run_id)) or now >= until:
+        if has_finished(store.run(run_id)):
             return store.read(run_id)
+        if now >= until:
+            with queue.patience(LOOK_S):  # of many runs each is read now
+                return store.read(run_id)
         if now >= due:
             run = store.read(run_id)
             if run is None or not run.live:
