@@ -40,7 +40,7 @@ _CLOSING = re.compile(
     r"|coverage: |TOTAL  |Coverage \w+ written|Required test coverage|FAIL Required test coverage|=+ .* =+$"
     r"|Randomized with seed |error: Test failed|error: Type checking failed|Stack backtrace:|   0: <unknown>"
     r"|TOTAL: \d+ |(?:Output|Log|Report|XUnit):  |Took \d+min |    raise (?:Step)?NotImplementedError"
-    r"|Running main\(\) from "
+    r"|error: the following (?:test|build) command failed|\S*/(?:\.zig-cache|zig)/o/|Running main\(\) from "
     r"|Test (?:Case|Suite) '|# (?:time=|\{ total: |No coverage)"
     # Linters and compilers.
     r"|Your code has been rated|\d+ (?:errors?|warnings?)(?: and \d+ errors?)? generated|compilation terminated"

@@ -41,6 +41,7 @@ _PARSERS = {
     "dotnet-test": "test_runners.dotnet:DotnetTest",
     "surefire": "test_runners.surefire:Surefire",
     "swift": "test_runners.swift:Swift",
+    "zig": "test_runners.zig:Zig",
     "gradle-test": "test_runners.gradle_test:GradleTest",
     "tsc": "compilers.tsc:Tsc",
     "eslint": "linters.eslint:Eslint",
