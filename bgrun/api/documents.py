@@ -192,6 +192,7 @@ def _job_fields(job: JobSpec) -> dict[str, Any]:
         "command": job.command if isinstance(job.command, str) else list(job.command),
         "params": [{key: getattr(param, key) for key in shown} for param in job.params],
         "tags": list(job.tags),
+        "service": bool(job.service),
     }
 
 

@@ -333,6 +333,18 @@ def test_a_stop_of_a_needed_service_is_as_if_it_had_died(shop: Cli) -> None:
     assert (runs["web"]["state"], runs["web"]["reason"]) == ("stopped", "on request (1 process stopped)")
 
 
+def test_a_server_that_left_the_session_is_stopped_too(shop: Cli) -> None:
+    shop.jobs(
+        "services: {web: {command: 'setsid -f sleep 1000; echo up; sleep 1000', ready: up, stop_grace_period: 300ms}}\n"
+        "jobs: {e2e: {command: 'true', depends_on: web}}"
+    )
+    group = start(shop, "start", "e2e")
+    assert shop.ended(group)["state"] == "succeeded"
+    run = members(shop, group)["web"]
+    assert run["reason"].startswith("no longer needed (")
+    assert "left_running" not in shop.meta(run)  # the guard of all tests finds what is left
+
+
 # --- killed helpers ---------------------------------------------------------------------------
 
 

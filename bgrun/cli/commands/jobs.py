@@ -23,7 +23,7 @@ def jobs(project: Project, args: Args) -> int:
         for name in (*job_file.jobs, *job_file.groups):
             output.out(name)
         return EXIT_OK
-    rows = [[_usage(job), job.description] for job in job_file.jobs.values()]
+    rows = [[_usage(job), job.description or ("(service)" if job.service else "")] for job in job_file.jobs.values()]
     rows += [[f"group {group.name}", _group_line(group)] for group in job_file.groups.values()]
     columns = output.columns()
     for line in format.wrapped_table(rows, columns) if columns else format.table(rows):
@@ -68,7 +68,9 @@ def validate(project: Project, args: Args) -> int:
     for warning in warnings:
         output.note(f"warning: {warning}")
     if not args.quiet:
-        counted = f"{count(len(job_file.jobs), 'job')}, {count(len(job_file.groups), 'group')}"
+        services = sum(bool(job.service) for job in job_file.jobs.values())
+        served = f", {count(services, 'service')}" if services else ""
+        counted = f"{count(len(job_file.jobs) - services, 'job')}{served}, {count(len(job_file.groups), 'group')}"
         output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
     return EXIT_OK
 
