@@ -16,6 +16,7 @@ import pytest
 from bgrun.store.store import Store
 from bgrun.system import ports
 from tests.conftest import Cli, wait_until
+from tests.faults import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -393,6 +394,21 @@ def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: 
     shop("stop", runs["web"]["run_id"])
     assert shop.state(runs["web"]["run_id"])["state"] == "stopped"
     assert not (shop.folder / "ran").exists()
+
+
+# --- another system ---------------------------------------------------------------------------
+
+
+def test_services_where_nothing_is_that_only_linux_has(shop: Cli, tmp_path: Path) -> None:
+    elsewhere = without.elsewhere(shop, tmp_path)
+    group = start(elsewhere, "group", "checks")
+    until_state(elsewhere, group, "e2e", "running")
+    go(elsewhere)
+    assert elsewhere.ended(group)["state"] == "succeeded"
+    assert order(elsewhere, group)[-2:] == ["stopped web", "stopped db"]
+    group = start(elsewhere, "start", "with_never")
+    assert elsewhere.ended(group)["state"] == "failed"
+    assert members(elsewhere, group)["never"]["state"] == "failed"
 
 
 # --- no services ------------------------------------------------------------------------------
