@@ -34,8 +34,7 @@ def status(project: Project) -> list[Run]:
     newest = set(found.newest_of_each())
     # A run with a recorded exit code has finished; its files need not be read.
     candidates = newest | set(project.store.unclosed(found.unfinished_first()))
-    shown = (run_id for run_id in found.newest_first() if run_id in candidates)
-    runs = project.store.readable(shown)
+    runs = project.store.readable(sorted(candidates, key=index.order, reverse=True))
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
@@ -133,12 +132,9 @@ def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> Iter
     oldest = min(age(run)[0] for run in runs)
     # As text, which sorts as the times do: a thousand runs may have to be looked at.
     since = stamp((clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S)
-    for run_id in rest:
-        if index.stamp_of(run_id) < since:
-            return
-        # A meta is written when a run starts and when it finishes.
-        if reading.modified(f"{store.log_dir}/{run_id}.meta") >= oldest:
-            yield run_id
+    near = itertools.takewhile(lambda run_id: index.stamp_of(run_id) >= since, rest)
+    # A meta is written when a run starts and when it finishes.
+    return (run_id for run_id in near if reading.modified(f"{store.log_dir}/{run_id}.meta") >= oldest)
 
 
 def top_level(runs: Sequence[Run]) -> list[Run]:

@@ -16,6 +16,7 @@ from bgrun.logs.history.comparison import Comparison, ToolRun
 from bgrun.logs.outputs import OutputValue
 from bgrun.parsers.shape import Problem
 from bgrun.system import files, reading
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write(at: RunPaths, digest: Digest) -> None:
         for key in ("problems", "silent", "tools"):
             kept[key] = [tuple(one) for one in kept[key]]
         text = json.dumps({"version": VERSION, "of": _end(digest.run), "digest": kept}, indent=1)
-        with suppress(OSError, StorageError):
+        with suppress(OSError, StorageError), Change(at.log_dir, at.run_id):
             files.replace(at.digest, files.unique(at.hidden("digest")), text.encode())
 
 

@@ -28,14 +28,14 @@ class Cache:
         """The directory of the cache."""
         return f"{self._log_dir}/.cache"
 
-    def read(self, name: str) -> bytes | None:
-        """Return an entry, or None if there is none that can be trusted."""
+    def read(self, name: str, most: int | None = None) -> bytes | None:
+        """Return an entry, or `most` bytes of it, or None if there is none that can be trusted."""
         with suppress(OSError, StorageError):
             fd = reading.open_regular(f"{self.directory}/{name}")
             try:
                 found = os.fstat(fd)
                 if found.st_uid == os.geteuid() and not found.st_mode & 0o022 and found.st_size <= _MOST:
-                    return os.read(fd, found.st_size)
+                    return os.read(fd, min(found.st_size, most or _MOST))
             finally:
                 os.close(fd)
         return None
@@ -58,40 +58,6 @@ class Cache:
             return ""  # root reads the runs of a user
         directories.ensure(self.directory)
         return f"{self.directory}/{name}"
-
-    def read_link(self, name: str) -> str:
-        """Return a short text stored as the target of a symbolic link, or '' if there is none that can be trusted."""
-        path = f"{self.directory}/{name}"
-        with suppress(OSError):
-            return os.readlink(path) if os.lstat(path).st_uid == os.geteuid() else ""
-        return ""
-
-    def write_link(self, name: str, text: str) -> bool:
-        """Store a short text as the target of a symbolic link, and return whether that succeeded.
-
-        Replacing a symbolic link is four times faster than replacing a file: no blocks are allocated (ext4(5),
-        auto_da_alloc).
-        """
-        with suppress(OSError, StorageError):
-            if path := self._place(name):
-                hidden = files.unique(path)
-                os.symlink(text, hidden)
-                os.rename(hidden, path)
-                return True
-        return False
-
-    def open_lock(self, name: str) -> int:
-        """Open an empty file to lock, and return its descriptor, or -1 if it cannot be written."""
-        with suppress(OSError, StorageError):
-            if path := self._place(name):
-                return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, files.FILE_MODE)
-        return -1
-
-    def is_open(self, name: str, fd: int) -> bool:
-        """Return whether an open file still has this name: a user may have deleted it."""
-        with suppress(OSError):
-            return os.path.samestat(os.fstat(fd), os.lstat(f"{self.directory}/{name}"))
-        return False
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of the entries with this prefix."""

@@ -87,7 +87,7 @@ def usual_s(store: Store, label: str, like: str = "") -> float | None:
 
     like: the run ID of a run; only those with its command and its parameters count.
     """
-    run_ids = index.list_claimed(store, label)
+    run_ids = index.list_label(store, label)
     if like:
         wanted = _arguments(store, like)
         run_ids = (one for one in itertools.islice(run_ids, MOST_COMPARED) if _arguments(store, one) == wanted)

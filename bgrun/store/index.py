@@ -1,13 +1,10 @@
 """Find runs by the names of their files: all, those of a label, the newest of a label.
 
-Two caches in `.logs/.cache/` save listing a large log directory. Without them all answers are the same.
-
-`names`: the sorted names of all runs. Invalid as soon as the times of the log directory differ from those when it was
-listed. Listing 10,000 runs takes 14 ms of CPU with it, 50 without.
-
-`last.LABEL`: the newest claimed run ID of a label, written by each claim (see `claim.Claims`). Invalid if the job
-scripts changed later and one of the label is newer. A start among 10,000 runs takes 17 ms with it, 22 without; a status
-just after a change 12 instead of 28. Below some 500 runs it saves nothing and is not used.
+The entry `names` in `.logs/.cache/` has the sorted names of all runs, which saves listing a large log directory: of
+20,000 runs that takes 60 ms of CPU, and reading the entry 1. It is used while the log directory has the time of change
+at which it was listed, or has changed since by nothing but runs that are known (see `system.changes`): then these alone
+are looked up. In any other case, and once a minute after a change, the directory is listed. Without the entry all
+answers are the same.
 """
 
 from __future__ import annotations
@@ -17,38 +14,39 @@ import time
 
 from bgrun.light import NamedTuple
 from bgrun.store.paths import STAMP_LENGTH, newest_first, parse_run_id, split_run_id
-from bgrun.system import files
+from bgrun.system import changes, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from bgrun.model import RunId
     from bgrun.store.store import Store
+
+    Order = tuple[str, int, str, bool]
 
 QUIET_S = 2.0
 """The seconds for which a directory must be unchanged before its names are cached: two changes within the resolution of
 the file system's clock (2 s at worst, on FAT) leave the same time."""
 WORTH_KEEPING = 500
 """The number of runs from which on listing the directory costs more than reading the cached names."""
-LARGE_BYTES = 1 << 14
-"""The size of the directory of job scripts from which on it has many names: file systems use 20 to 60 bytes for one."""
-LAST = "last."
-"""The prefix of the cache entries with the newest claimed run ID of a label."""
-_NAMES = "names"
+RENEW_S, MOST_CHANGED = 60.0, 200
+"""After how many seconds the names are listed anew, if anything has changed since, and after how many changed runs."""
+_NAMES, _VERSION = "names", "3"
+_HEAD_BYTES = 1 << 16
+"""How much of the entry is read first: in most projects the newest run of each label, and the unfinished ones."""
 
 
 class RunNames(NamedTuple):
     """Run IDs as blocks of text, one per line between line feeds: fast to store and to search.
 
-    every: all runs, the newest first.
     latest: the newest run of each label.
     unfinished: the runs without an exit code.
+    every: all runs. Each begins with the newest.
     """
 
-    every: str = "\n"
     latest: str = "\n"
     unfinished: str = "\n"
+    every: str = "\n"
 
     def newest_of(self, label: str) -> str | None:
         """Return the newest run of exactly this label, or None."""
@@ -73,6 +71,51 @@ class RunNames(NamedTuple):
     def unfinished_first(self, label: str | None = None) -> Iterator[str]:
         """Yield the runs without an exit code of one label, or of all, the newest first."""
         return _lines(self.unfinished) if label is None else _lines_of(self.unfinished, label)
+
+    def updated(self, seen: Mapping[str, str]) -> RunNames:
+        """Return the names with some runs as they are seen now: `finished`, `unfinished`, or `gone`. Pure."""
+        every = _edited(self.every, {run_id: state != "gone" for run_id, state in seen.items()})
+        unfinished = _edited(self.unfinished, {run_id: state == "unfinished" for run_id, state in seen.items()})
+        latest = self.latest
+        for label in {_label(run_id) for run_id in seen}:
+            before, now = next(_lines_of(latest, label), ""), next(_lines_of(every, label), "")
+            if before != now:
+                latest = _edited(latest, {one: one == now for one in (before, now) if one})
+        return RunNames(latest, unfinished, every)
+
+
+def _edited(block: str, wanted: Mapping[str, bool]) -> str:
+    """Return a block with or without each of these run IDs; it is copied once, however many they are."""
+    parts, at = [], 1
+    begun = 0
+    for wanted_at, run_id in sorted(((order(run_id), run_id) for run_id in wanted), reverse=True):
+        at = _place(block, wanted_at, at)
+        is_in = block.startswith(f"{run_id}\n", at)
+        if is_in != wanted[run_id]:
+            parts += [block[begun:at], "" if is_in else f"{run_id}\n"]
+            begun = at + len(run_id) + 1 if is_in else at
+    return "".join((*parts, block[begun:])) if parts else block
+
+
+def _place(block: str, wanted: Order, low: int) -> int:
+    """Return where in a block, from `low` on, the run of this order begins or would begin; by halves: it is sorted."""
+    high = len(block)
+    middle = low  # most runs that have changed are newer than all others
+    while low < high:
+        begin = block.rfind("\n", 0, middle) + 1
+        end = block.find("\n", begin)
+        if order(block[begin:end]) > wanted:
+            low = end + 1
+        else:
+            high = begin
+        middle = (low + high) // 2
+    return low
+
+
+def order(run_id: str) -> Order:
+    """Return the sort key of a run ID among those of all labels; the later run is greater."""
+    label, ts, serial, dashed = split_run_id(run_id) or ("", "", 0, False)
+    return ts, serial, label, not dashed
 
 
 def _lines(block: str) -> Iterator[str]:
@@ -105,13 +148,13 @@ def sort(names: Iterable[str]) -> RunNames:
     run_ids = [name[:-5] for name in known if name.endswith(".meta") and name[0] != "."]
     found = [
         (parts[1], parts[2], parts[0], not parts[3], run_id) for run_id in run_ids if (parts := split_run_id(run_id))
-    ]
+    ]  # as `order`, which would split each once more
     found.sort(reverse=True)
     latest: dict[str, str] = {}
     for _, _, label, _, run_id in found:
         latest.setdefault(label, run_id)
     every = [one[-1] for one in found]
-    return RunNames(_block(every), _block(latest.values()), _block(one for one in every if one not in ended))
+    return RunNames(_block(latest.values()), _block(one for one in every if one not in ended), _block(every))
 
 
 def _block(lines: Iterable[str]) -> str:
@@ -126,31 +169,70 @@ def list_names(store: Store) -> RunNames:
     """
     if not store.exists():
         return RunNames()
-    mark = _mark(store)
-    if cached := _cached(store, mark):
-        return cached
+    return _recorded(store) or _list_anew(store)
+
+
+def _list_anew(store: Store) -> RunNames:
+    before = _mark(store)
     found = sort(_listed(store.log_dir))
-    if found.every.count("\n") > WORTH_KEEPING and _is_quiet(store) and _mark(store) == mark:
-        store.cache.write(_NAMES, "\0".join([mark, *found]).encode("utf-8", "surrogateescape"))
+    if found.every.count("\n") > WORTH_KEEPING and _is_quiet(store):
+        if changes.can_follow(store.log_dir):
+            store.cache.write(changes.ENTRY, b"")
+        if _mark(store) == before:  # neither while it was listed, nor by the first entry of the cache
+            head = " ".join((_VERSION, *before, f"{time.time():.0f}"))
+            store.cache.write(_NAMES, "\0".join((head, *found)).encode("utf-8", "surrogateescape"))
     return found
 
 
-def _mark(store: Store) -> str:
-    """Return text that changes whenever a name in the directory does: its times. No user can set its ctime back."""
+def _mark(store: Store) -> tuple[str, str]:
+    """Return when a name in the directory changed last, which no user can set back, and which directory it is."""
     found = os.stat(store.log_dir)
-    return f"2 {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_dev}"
+    return str(found.st_ctime_ns), f"{found.st_dev}:{found.st_ino}"
 
 
 def _is_quiet(store: Store) -> bool:
     return os.stat(store.log_dir).st_mtime < time.time() - QUIET_S
 
 
-def _cached(store: Store, mark: str) -> RunNames | None:
-    data = store.cache.read(_NAMES)
-    if data is None or not data.startswith(mark.encode() + b"\0"):
+def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
+    """Return the names by the cache, or None if they are to be listed.
+
+    head: only the newest run of each label and the unfinished ones are needed; `every` may lack the oldest runs.
+    """
+    mark, *blocks = _cached(store, head=head)
+    version, begun, place, listed_at = mark.split(" ") if len(blocks) == 3 else ("", "", "", "")
+    now, here = _mark(store)
+    if version != _VERSION or place != here:
         return None
-    parts = data.decode("utf-8", "surrogateescape").split("\0")
-    return RunNames(*parts[1:]) if len(parts) == 4 else None
+    changed = changes.since(None if begun == now else store.cache.read(changes.ENTRY), int(begun), int(now))
+    if changed is None or (changed and _is_due(store, float(listed_at), len(changed))):
+        return None
+    seen = {run_id: _seen(store, run_id) for run_id in changed}
+    if head and "gone" in seen.values():
+        return _recorded(store)  # the run before it may be any
+    names = RunNames(*blocks)
+    return names.updated(seen) if seen else names
+
+
+def _is_due(store: Store, listed_at: float, changed: int) -> bool:
+    """Return whether names are to be listed anew, though they are known: often it costs more to list them."""
+    is_old = not 0 <= time.time() - listed_at < RENEW_S
+    return (is_old or changed > MOST_CHANGED) and _is_quiet(store)
+
+
+def _seen(store: Store, run_id: str) -> str:
+    at = store.run(run_id)
+    if not os.path.lexists(at.meta):
+        return "gone"
+    return "finished" if os.path.lexists(at.exit) else "unfinished"
+
+
+def _cached(store: Store, *, head: bool) -> list[str]:
+    """Return mark, newest runs, unfinished and all runs of the entry; of all runs some if that is the `head` of it."""
+    data = store.cache.read(_NAMES, _HEAD_BYTES if head else None) or b""
+    if head and data.count(b"\0") < 3:
+        data = store.cache.read(_NAMES) or b""
+    return data[: data.rfind(b"\n") + 1].decode("utf-8", "surrogateescape").split("\0")
 
 
 def resolve(store: Store, ref: str) -> str | None:
@@ -178,10 +260,14 @@ def newest(store: Store, label: str) -> str | None:
     Raises:
         StorageError: the directory cannot be read.
     """
-    if not store.exists():
-        return None
-    found = newest_claimed(store, label)
-    return str(found) if found else next(list_label(store, label), None)
+    if found := recorded_newest(store):
+        return found.newest_of(label)
+    return next(list_label(store, label), None)
+
+
+def recorded_newest(store: Store) -> RunNames | None:
+    """Return names with the newest run of each label, or None if the directory would have to be listed."""
+    return _recorded(store, head=True) if store.exists() else None
 
 
 class LabelRuns(NamedTuple):
@@ -199,8 +285,8 @@ def find_label(store: Store, label: str) -> LabelRuns:
     """
     if not store.exists():
         return LabelRuns()
-    if _is_quiet(store):
-        found = list_names(store)
+    found = _recorded(store, head=True) or (_list_anew(store) if _is_quiet(store) else None)
+    if found:
         return LabelRuns(found.newest_of(label), tuple(found.unfinished_first(label)))
     own = [name for name in _listed(store.log_dir) if name.startswith(f"{label}_")]
     run_ids = list(map(str, newest_first(label, own, ".meta")))
@@ -214,24 +300,10 @@ def list_label(store: Store, label: str) -> Iterator[str]:
     Raises:
         StorageError: the directory cannot be read.
     """
-    return _list_label(store, label, store.log_dir, ".meta")
-
-
-def list_claimed(store: Store, label: str) -> Iterator[str]:
-    """Yield the same from the job scripts, a quarter as many names; some of these runs may not exist.
-
-    Raises:
-        StorageError: the directory cannot be read.
-    """
-    jobs = f"{store.log_dir}/jobs"
-    return _list_label(store, label, jobs, ".sh") if os.path.isdir(jobs) else list_label(store, label)
-
-
-def _list_label(store: Store, label: str, directory: str, suffix: str) -> Iterator[str]:
-    if not store.exists() or _is_quiet(store):
-        yield from list_names(store).newest_first(label)
-    else:
-        yield from map(str, newest_first(label, _listed(directory), suffix))
+    if not store.exists():
+        return
+    found = _recorded(store) or (_list_anew(store) if _is_quiet(store) else None)
+    yield from found.newest_first(label) if found else map(str, newest_first(label, _listed(store.log_dir), ".meta"))
 
 
 def _listed(directory: str) -> list[str]:
@@ -243,40 +315,3 @@ def stamp_of(run_id: str) -> str:
     """Return the time stamp in a run ID, or ''."""
     parts = split_run_id(run_id)
     return parts[1] if parts else ""
-
-
-# --- the newest run of a label ----------------------------------------------------------------
-
-
-def newest_claimed(store: Store, label: str) -> RunId | None:
-    """Return the newest run of a label from the cache if the entry is valid and the run exists, else None."""
-    found = last_claimed(store, label) if is_large(store) else None
-    if found is None or not os.path.lexists(store.run(str(found)).meta):
-        return None
-    return found if _is_latest(store, found) else None
-
-
-def last_claimed(store: Store, label: str) -> RunId | None:
-    """Return the run ID in the cache entry of a label, or None; it may be outdated."""
-    found = parse_run_id(store.cache.read_link(f"{LAST}{label}"))
-    return found if found and found.label == label else None
-
-
-def is_large(store: Store) -> bool:
-    """Return whether listing the job scripts costs more than the cache entries of labels."""
-    try:
-        return os.stat(f"{store.log_dir}/jobs").st_size > LARGE_BYTES
-    except OSError:
-        return False
-
-
-def _is_latest(store: Store, claimed: RunId) -> bool:
-    """Return whether no job script of its label is newer: an older bgrun claims without an entry."""
-    jobs = f"{store.log_dir}/jobs"
-    try:
-        entry = os.lstat(f"{store.cache.directory}/{LAST}{claimed.label}")
-        if entry.st_mtime_ns >= os.stat(jobs).st_mtime_ns:
-            return True
-        return next(newest_first(claimed.label, os.listdir(jobs), ".sh"), None) == claimed
-    except OSError:
-        return False

@@ -12,6 +12,7 @@ from bgrun.model import Run
 from bgrun.store import meta, state
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, reading
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,14 +120,16 @@ def ask_to_end(at: RunPaths, reason: str, *, now: bool = False) -> None:
 def _create_stop(at: RunPaths, words: bytes) -> bool:
     """Write a stop request unless there is one, and return whether it was written; atomic."""
     try:
-        return files.create_whole(at.stop, files.unique(at.stop), words)
+        with Change(at.log_dir, at.run_id):
+            return files.create_whole(at.stop, files.unique(at.stop), words)
     except OSError:
         return False  # the file system may have no links
 
 
 def write_stop(at: RunPaths, reason: str, *, signalled: bool, now: bool = False) -> None:
     """Write the stop request of a run; `signalled` if the first signal is about to be sent."""
-    files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
+    with Change(at.log_dir, at.run_id):
+        files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
 
 
 def _stop_words(reason: str, *, signalled: bool, now: bool) -> bytes:

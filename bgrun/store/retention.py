@@ -12,6 +12,7 @@ from bgrun.store import record
 from bgrun.store.index import RunNames, stamp_of
 from bgrun.store.paths import parse_run_id
 from bgrun.system import clock, directories, files, reading
+from bgrun.system.changes import Change
 from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
@@ -146,8 +147,9 @@ def remove_run(store: Store, run_id: str) -> bool:
     at = store.run(run_id)
     if not may_go(store, run_id):
         return False
-    for path in (*at.all_visible, *at.all_hidden):
-        files.remove(path)
+    with Change(at.log_dir, at.run_id):
+        for path in (*at.all_visible, *at.all_hidden):
+            files.remove(path)
     for path in (*at.all_directories, *_claims(at)):
         directories.remove(path)
     return True

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from bgrun.model import Run
     from bgrun.store.cache import Cache
-    from bgrun.store.claim import Claims
     from bgrun.store.index import RunNames
     from bgrun.store.results import Results
 
@@ -114,12 +113,6 @@ class Store:
         from bgrun.store import index
 
         return index.list_names(self)
-
-    def claims(self) -> Claims:
-        """Return the context in which run IDs are claimed, one process at a time."""
-        from bgrun.store.claim import Claims
-
-        return Claims(self)
 
     @property
     def cache(self) -> Cache:

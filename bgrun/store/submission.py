@@ -15,6 +15,7 @@ from bgrun.model import GroupPlan, RenderedJob, Retention, RunPlan
 from bgrun.store import claim, facts
 from bgrun.store.facts import Membership, Origin
 from bgrun.system import files, git, process
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> Grou
 
 def _write_script(store: Store, run_id: str, text: str) -> None:
     at = store.run(run_id)
-    with files.storage(at.script, "write"):
+    with files.storage(at.script, "write"), Change(at.log_dir, at.run_id):
         files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
         files.make_executable(at.script)
 

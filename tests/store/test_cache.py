@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,19 +32,15 @@ def test_an_entry_is_read_back_until_it_is_removed(cache: Cache) -> None:
     assert cache.names("") == []
 
 
-def test_a_link_is_read_back_and_replaced(cache: Cache) -> None:
-    assert cache.read_link("x") == ""
-    assert cache.write_link("x", "one")
-    assert cache.write_link("x", "two")
-    assert cache.read_link("x") == "two"
-    assert cache.read("x") is None, "a link is not followed"
+def test_an_entry_can_be_read_in_part(cache: Cache) -> None:
+    cache.write("x", b"one and two")
+    assert cache.read("x", 3) == b"one"
+    assert cache.read("x", 300) == b"one and two"
 
 
 def test_nothing_is_written_where_nothing_ran(tmp_path: Path) -> None:
     cache = Store(str(tmp_path)).cache
     cache.write("x", b"one")
-    assert not cache.write_link("x", "one")
-    assert cache.open_lock("x") == -1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,7 +50,6 @@ def test_what_is_in_place_of_the_cache_is_left_alone(cache: Cache, tmp_path: Pat
     place = tmp_path / ".cache"
     place.touch() if odd == "file" else place.symlink_to(tmp_path / "other")
     cache.write("x", b"one")
-    assert not cache.write_link("y", "one")
     assert list((tmp_path / "other").iterdir()) == []
 
 
@@ -63,13 +57,3 @@ def test_an_entry_that_others_may_write_is_a_miss(cache: Cache, tmp_path: Path) 
     cache.write("x", b"one")
     (tmp_path / ".cache" / "x").chmod(0o622)
     assert cache.read("x") is None
-
-
-def test_a_lock_whose_file_was_removed_is_seen(cache: Cache) -> None:
-    fd = cache.open_lock("lock")
-    try:
-        assert cache.is_open("lock", fd)
-        cache.remove("lock")
-        assert not cache.is_open("lock", fd)
-    finally:
-        os.close(fd)

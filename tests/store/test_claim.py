@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from bgrun.model import RunId
 from bgrun.store import claim, index
 from bgrun.store.paths import newest_first, newest_of_each
 from bgrun.store.store import Store
-from bgrun.system import files
+from bgrun.system import changes, files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,15 +40,23 @@ def test_the_scripts_of_a_label_are_found_as_a_plain_search_finds_them(runs: lis
 
 @pytest.fixture(params=["few", "many"])
 def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A log folder with few scripts, or with so many that it is not listed each time."""
+    """A log folder with few scripts, or with runs whose names are recorded, so that it is not listed each time."""
     jobs = tmp_path / ".logs" / "jobs"
     jobs.mkdir(parents=True)
     if request.param == "many":
-        serial = 2
-        while jobs.stat().st_size <= index.LARGE_BYTES:
-            (jobs / f"other_20260101_000000-{serial}.sh").touch()
-            serial += 1
+        for serial in range(2, index.WORTH_KEEPING + 3):
+            (jobs.parent / f"other_20260101_000000-{serial}.meta").touch()
+        for _ in range(2):  # the first entry of the cache makes its directory
+            os.utime(jobs.parent, ns=(0, 0))
+            index.list_names(Store(str(jobs.parent)))
+        assert index.recorded_newest(Store(str(jobs.parent)))
     return jobs.parent
+
+
+def made(logs: Path, run_id: str) -> None:
+    """Make a run as bgrun does."""
+    with changes.Change(str(logs), run_id):
+        (logs / f"{run_id}.meta").touch()
 
 
 def claimed(logs: Path, *labels: str) -> list[str]:
@@ -56,10 +65,13 @@ def claimed(logs: Path, *labels: str) -> list[str]:
 
 def test_a_clock_that_was_set_back_makes_no_older_run_the_newest(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    made(logs, f"a_{FUTURE}-3")
     assert claimed(logs, "a", "a") == [f"a_{FUTURE}z4", f"a_{FUTURE}z5"]
     assert claimed(logs, "a") == [f"a_{FUTURE}z6"]
     (logs / "jobs" / f"a_{FUTURE}z7.sh").touch()
     assert claimed(logs, "a") == [f"a_{FUTURE}z8"]
+    made(logs, f"a_{FUTURE}z8")
+    assert claimed(logs, "a") == [f"a_{FUTURE}z9"]
 
 
 def test_a_file_system_without_modes_keeps_nothing_from_starting(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,65 +85,34 @@ def test_a_file_system_without_modes_keeps_nothing_from_starting(logs: Path, mon
 
 def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
+    made(logs, f"a_{FUTURE}-3")
     (logs / f"a_{FUTURE}z4.meta").touch()
     assert claimed(logs, "a") == [f"a_{FUTURE}z5"]
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
 @pytest.mark.parametrize("odd", ["file", "link", "closed"])
-def test_a_claim_does_without_a_place_for_words(logs: Path, odd: str, tmp_path: Path) -> None:
+def test_a_claim_does_without_a_cache(logs: Path, odd: str, tmp_path: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
-    claimed(logs, "a")
     shutil.rmtree(logs / ".cache")
     make = {"file": (logs / ".cache").touch, "link": lambda: (logs / ".cache").symlink_to(tmp_path)}
     make.get(odd, lambda: (logs / ".cache").mkdir(0o500))()
-    assert claimed(logs, "a", "a") == [f"a_{FUTURE}z5", f"a_{FUTURE}z6"]
+    assert claimed(logs, "a", "a") == [f"a_{FUTURE}z4", f"a_{FUTURE}z5"]
 
 
 @pytest.mark.parametrize("logs", ["many"], indirect=True)
-def test_nobody_is_blocked_by_a_process_that_was_suspended_in_a_claim(
-    logs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claim, "LOCK_WAIT_S", 0.05)
-    with Store(str(logs)).claims() as suspended:
-        suspended.add(RunId("a", "20260101_000000"))
-        newer = claimed(logs, "a")
-        assert Store(str(logs)).cache.read_link("last.a") == "", "it had no turn"
-    assert Store(str(logs)).cache.read_link("last.a") in ("", *newer), "and its word is not overwritten by an older one"
-
-
-@pytest.mark.parametrize("logs", ["many"], indirect=True)
-def test_word_is_taken_back_by_who_lost_the_turn_meanwhile(logs: Path) -> None:
-    with Store(str(logs)).claims() as claims:
-        claims.add(RunId("a", FUTURE))
-        shutil.rmtree(logs / ".cache")
-        claimed(logs, "a")
-    assert Store(str(logs)).cache.read_link("last.a") == ""
-
-
-@pytest.mark.parametrize("logs", ["many"], indirect=True)
-def test_a_word_of_the_last_claim_is_trusted_only_where_it_is_one_of_that_label(logs: Path) -> None:
+def test_an_id_is_claimed_by_the_scripts_once_something_else_changed_the_directory(logs: Path) -> None:
     (logs / "jobs" / f"a_{FUTURE}-3.sh").touch()
-    claimed(logs, "a")
-    word = logs / ".cache" / "last.a"
-    assert os.readlink(word) == f"a_{FUTURE}z4"
-    for odd in (f"b_{FUTURE}z9", "/etc/passwd", "x"):
-        word.unlink()
-        word.symlink_to(odd)
-        before = next(newest_first("a", os.listdir(logs / "jobs"), ".sh"))
-        assert claimed(logs, "a") == [str(before._replace(serial=before.serial + 1, dashed=False))]
-    assert Store(str(logs)).cache.read_link("last.a").startswith("a_")
-    assert index.newest_claimed(Store(str(logs)), "a") is None, "it has no meta"
-    newest = os.readlink(word)
-    (logs / f"{newest}.meta").touch()
-    assert str(index.newest_claimed(Store(str(logs)), "a")) == newest
-    (logs / "jobs" / f"b_{FUTURE}zz99.sh").touch()
-    assert str(index.newest_claimed(Store(str(logs)), "a")) == newest, "one of another label changes nothing"
-    (logs / "jobs" / f"a_{FUTURE}zz99.sh").touch()
-    assert index.newest_claimed(Store(str(logs)), "a") is None, "a script came without a word"
-    word.unlink()
-    word.write_text("not a link")
-    assert Store(str(logs)).cache.read_link("last.a") == ""
+    assert FUTURE not in claimed(logs, "a")[0], "there is no such run"
+    (logs / "notes").touch()
+    assert claimed(logs, "a") == [f"a_{FUTURE}z4"]
+
+
+@pytest.mark.parametrize("logs", ["few", "many"], indirect=True)
+def test_claims_at_once_are_all_of_different_runs(logs: Path) -> None:
+    with ThreadPoolExecutor(8) as several:
+        found = [one for some in several.map(lambda _: claimed(logs, "a", "b", "a"), range(40)) for one in some]
+    assert len(set(found)) == 120
 
 
 def test_a_second_that_is_full_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
@@ -185,6 +166,7 @@ def test_the_scripts_are_listed_once_and_sorted_once_however_many_labels(
 
         monkeypatch.setattr(module, name, count)
 
+    (logs / "notes").touch()
     counting(os, "listdir")
     counting(claim, "newest_first")
     counting(claim, "newest_of_each")

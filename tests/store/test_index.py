@@ -128,7 +128,6 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
     for label in ("a", "b", "c"):
         expected = list(index.list_names(Store(str(logs))).newest_first(label))
         assert list(index.list_label(Store(str(logs)), label)) == expected
-        assert list(index.list_claimed(Store(str(logs)), label)) == expected
         assert index.resolve(Store(str(logs)), label) == next(iter(expected), None)
         assert index.find_label(Store(str(logs)), label) == index.LabelRuns(next(iter(expected), None), tuple(expected))
     if newest := index.resolve(Store(str(logs)), "a"):
@@ -141,11 +140,11 @@ def test_the_runs_of_a_label_are_the_same_however_they_are_found(logs: Path, qui
 
 def test_there_are_none_where_there_is_no_directory(tmp_path: Path) -> None:
     nowhere = Store(str(tmp_path / ".logs"))
-    assert list(index.list_label(nowhere, "a")) == list(index.list_claimed(nowhere, "a")) == []
+    assert list(index.list_label(nowhere, "a")) == []
     assert index.resolve(nowhere, "a") is None
     assert index.find_label(nowhere, "a") == index.LabelRuns()
 
 
 def test_runs_without_job_scripts_are_found_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "a_20260101_000000.meta").touch()
-    assert list(index.list_claimed(Store(str(tmp_path)), "a")) == ["a_20260101_000000"]
+    assert list(index.list_label(Store(str(tmp_path)), "a")) == ["a_20260101_000000"]

@@ -11,6 +11,7 @@ from bgrun.local.recording import journal
 from bgrun.store import meta, state
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, process
+from bgrun.system.changes import Change
 from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
@@ -52,9 +53,10 @@ class GroupJournal:
             "pid_ns": process.pid_namespace(),
         }
         try:
-            self.log_fd = journal.open_log(self.at)
-            self.lock_fd = journal.claim_files(self.at, self.facts, [])
-            journal.publish(self.at, me, meta.pack(self.facts), self.lock_fd)
+            with Change(self.at.log_dir, self.at.run_id):
+                self.log_fd = journal.open_log(self.at)
+                self.lock_fd = journal.claim_files(self.at, self.facts, [])
+                journal.publish(self.at, me, meta.pack(self.facts), self.lock_fd)
         except OSError as error:
             raise LaunchError(f"cannot keep a record of {self.at.run_id}: {error.strerror}") from error
 
@@ -87,7 +89,8 @@ class GroupJournal:
             **verdict.facts(),
         }
         if not journal.is_anothers(self.at, {key: self.facts[key] for key in ("supervisor_pid", "supervisor_start")}):
-            self._write_final(verdict, final)
+            with Change(self.at.log_dir, self.at.run_id):
+                self._write_final(verdict, final)
         os.close(self.lock_fd)
 
     def _write_final(self, verdict: Verdict, final: dict[str, str]) -> None:

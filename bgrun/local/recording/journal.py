@@ -14,6 +14,7 @@ from bgrun.local.supervision.descriptors import out_of_reach
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, lock, process, reading
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def is_anothers(at: RunPaths, mine: Mapping[str, str]) -> bool:
 
 def write_exit(at: RunPaths, code: int) -> None:
     """Write the exit code over the one that the job script recorded: the supervisor has reaped the script."""
-    with suppress(OSError):
+    with suppress(OSError), Change(at.log_dir, at.run_id):
         files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
 
 
@@ -157,7 +158,8 @@ def attempts(at: RunPaths) -> dict[str, str]:
 
     if not (tried := record.read_attempts(at)):
         return {}
-    files.remove(at.hidden("attempt"))
+    with Change(at.log_dir, at.run_id):
+        files.remove(at.hidden("attempt"))
     return {"attempts": str(tried)}
 
 
@@ -188,14 +190,15 @@ def stop_is_urgent(at: RunPaths) -> bool:
 def close(at: RunPaths, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Record the result of a run and release its lock, in this order."""
     final = meta.pack({**seen.facts(), **verdict.facts(), **more})
-    try:
-        files.commit(at.meta, at.hidden("meta"), child.known + final)
-        files.remove(at.stop)
-    except OSError:
-        files.remove(at.hidden("meta"))  # readers then derive it from the exit code and the stop request
-    if not os.path.lexists(at.pid):
-        with suppress(OSError):
-            files.replace(at.pid, at.hidden("pid"), b"%d\n" % child.pid)
+    with Change(at.log_dir, at.run_id):
+        try:
+            files.commit(at.meta, at.hidden("meta"), child.known + final)
+            files.remove(at.stop)
+        except OSError:
+            files.remove(at.hidden("meta"))  # readers then derive it from the exit code and the stop request
+        if not os.path.lexists(at.pid):
+            with suppress(OSError):
+                files.replace(at.pid, at.hidden("pid"), b"%d\n" % child.pid)
     os.close(child.lock_fd)
 
 
@@ -224,10 +227,11 @@ def close_unstarted(at: RunPaths, facts: dict[str, str], final: State, why: str)
     """Record the result of a run that never started. It has no exit code."""
     final_facts = {**facts, "ended_at": clock.iso(time.time()), "state": final, "reason": why}
     final_facts.pop("waiting", None)
-    with suppress(OSError):
-        files.replace(at.meta, at.hidden("meta.new"), meta.pack(final_facts))
-    for path in (at.stop, at.hidden("pid")):
-        files.remove(path)
+    with Change(at.log_dir, at.run_id):
+        with suppress(OSError):
+            files.replace(at.meta, at.hidden("meta.new"), meta.pack(final_facts))
+        for path in (at.stop, at.hidden("pid")):
+            files.remove(path)
 
 
 def close_orphan(at: RunPaths, facts: Mapping[str, str], verdict: Verdict) -> None:
@@ -241,7 +245,7 @@ def close_orphan(at: RunPaths, facts: Mapping[str, str], verdict: Verdict) -> No
         # file shows when it started, and that time is lost here.
         known = reading.read(at.meta, record.MOST_META) or b""
         final = {"started_at": facts.get("started_at", ""), **final}
-    with files.storage(at.meta, "write"):
+    with files.storage(at.meta, "write"), Change(at.log_dir, at.run_id):
         files.commit(at.meta, at.hidden("meta"), known + meta.pack(final))
 
 
@@ -253,7 +257,8 @@ def enqueue(at: RunPaths, facts: dict[str, str], waits_for: str = "") -> None:
     """
     known = {**facts, **({"waiting": waits_for} if waits_for else {})}
     try:
-        files.replace(at.meta, at.hidden("meta.new"), meta.pack(known))
+        with Change(at.log_dir, at.run_id):
+            files.replace(at.meta, at.hidden("meta.new"), meta.pack(known))
     except OSError as error:
         raise LaunchError(f"cannot write {at.meta}: {error.strerror}") from error
 
@@ -265,7 +270,8 @@ def enqueue_locked(at: RunPaths, facts: dict[str, str], waits_for: str) -> int:
         LaunchError: the record cannot be written.
     """
     try:
-        fd = claim_lock(at)
+        with Change(at.log_dir, at.run_id):
+            fd = claim_lock(at)
     except OSError as error:
         raise LaunchError(f"cannot lock {at.pid}: {error.strerror}") from error
     enqueue(at, facts, waits_for)

@@ -23,6 +23,7 @@ from bgrun.local.supervision import descriptors
 from bgrun.store import meta
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import clock, files, process, programs
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jou
         ScarceError: descriptors, processes or memory ran out; a lock that was `held` is held still.
         LaunchError: it does not run, and of its files only the meta and the script may be left.
     """
+    with Change(at.log_dir, at.run_id):
+        return _launch(at, facts, start, held)
+
+
+def _launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> journal.Child:
     opened: list[int] = []
     try:
         opened.append(journal.open_log(at))
