@@ -179,7 +179,7 @@ def _list_anew(store: Store) -> RunNames:
         if changes.can_follow(store.log_dir):
             store.cache.write(changes.ENTRY, b"")
         if _mark(store) == before:  # neither while it was listed, nor by the first entry of the cache
-            head = " ".join((_VERSION, *before, f"{time.time():.0f}"))
+            head = " ".join((_VERSION, *before, str(int(time.time()))))
             store.cache.write(_NAMES, "\0".join((head, *found)).encode("utf-8", "surrogateescape"))
     return found
 
