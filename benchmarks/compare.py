@@ -12,6 +12,7 @@ minutes after many were removed (ext4 without a journal: six), so let that time 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import sys
@@ -88,7 +89,8 @@ def verdicts(times: Sequence[Sequence[Verdict]]) -> list[str]:
     for judged in zip(*times, strict=True):
         target = judged[0].target
         measured = "".join(f"{'-' if one.measured is None else f'{one.measured:.2f}':>10}" for one in judged)
-        lines.append(f"{target.what:48}{target.most:9.2f}{measured}  {target.unit:20}{word(judged)}")
+        most = f"{target.most:.2f}" if target.most < math.inf else ""
+        lines.append(f"{target.what:48}{most:>9}{measured}  {target.unit:20}{word(judged)}")
     return lines
 
 

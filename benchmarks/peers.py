@@ -23,6 +23,8 @@ PACKAGES = {
     "tsp": "task-spooler",
     "xargs": "findutils",
 }
+TSP = "tsp -S, enqueued and waited for"
+"""What a batch of tsp is called."""
 _SUPERVISORD = """\
 [supervisord]
 nodaemon=true
@@ -64,7 +66,7 @@ def batch_scripts(batch: Batch) -> dict[str, tuple[str, str]]:
     scripts = {
         "parallel": ("GNU parallel -j", f"seq {times} | parallel -N0 -j {slots} {command}"),
         "xargs": ("xargs -P", f"seq {times} | xargs -I_ -P {slots} {command}"),
-        "tsp": ("tsp -S, enqueued and waited for", _tsp_script(batch)),
+        "tsp": (TSP, _tsp_script(batch)),
         "nq": (f"nq, {slots} queues filled in turn", _nq_script(batch)),
     }
     return {program: what for program, what in scripts.items() if here(program)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import commands
@@ -9,6 +10,7 @@ import firstlook
 import latency
 import logsize
 import memory
+import peers
 import size
 import wakeups
 
@@ -23,7 +25,10 @@ MANY = 10_000
 
 
 class Target(NamedTuple):
-    """At most so much of what `of` takes from the figures; it raises KeyError where that was not measured."""
+    """At most so much of what `of` takes from the figures; it raises KeyError where that was not measured.
+
+    most: infinity for what is reported only.
+    """
 
     what: str
     most: float
@@ -42,6 +47,8 @@ class Verdict(NamedTuple):
         """Return what is printed."""
         if self.measured is None:
             return "not measured"
+        if self.target.most == math.inf:
+            return "reported"
         return "met" if self.measured <= self.target.most else "NOT MET"
 
 
@@ -94,6 +101,7 @@ TARGETS = (
     Target(
         "200 x true at 8", 0.85, "x GNU parallel", _beside(f"{_BATCH}bgrun group --wait", f"{_BATCH}GNU parallel -j")
     ),
+    Target("200 x true at 8", math.inf, "x tsp", _beside(f"{_BATCH}bgrun group --wait", f"{_BATCH}{peers.TSP}")),
     *(
         Target(size.look(words, cold=True), 3.0, "s of CPU", _value(size.look(words, cold=True)))
         for words in size.LOOKS
