@@ -31,7 +31,7 @@ WORTH_KEEPING = 500
 """The number of runs from which on listing the directory costs more than reading the cached names."""
 RENEW_S, MOST_CHANGED = 60.0, 200
 """After how many seconds the names are listed anew, if anything has changed since, and after how many changed runs."""
-_NAMES, _VERSION = "names", "3"
+_NAMES, _VERSION = "names", "names-3"
 _HEAD_BYTES = 1 << 16
 """How much of the entry is read first: in most projects the newest run of each label, and the unfinished ones."""
 
@@ -179,7 +179,7 @@ def _list_anew(store: Store) -> RunNames:
         if changes.can_follow(store.log_dir):
             store.cache.write(changes.ENTRY, b"")
         if _mark(store) == before:  # neither while it was listed, nor by the first entry of the cache
-            head = " ".join((_VERSION, *before, str(int(time.time()))))
+            head = f"{_VERSION} {before[1]} {before[0]} {time.time():.0f}"
             store.cache.write(_NAMES, "\0".join((head, *found)).encode("utf-8", "surrogateescape"))
     return found
 
@@ -200,12 +200,13 @@ def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
     head: only the newest run of each label and the unfinished ones are needed; `every` may lack the oldest runs.
     """
     mark, *blocks = _cached(store, head=head)
-    version, begun, place, listed_at = mark.split(" ") if len(blocks) == 3 else ("", "", "", "")
+    words = mark.split(" ")
     now, here = _mark(store)
-    if version != _VERSION or place != here:
+    if len(blocks) != 3 or len(words) != 4 or words[:2] != [_VERSION, here] or not "".join(words[2:]).isdecimal():
         return None
+    begun, listed_at = words[2:]
     changed = changes.since(None if begun == now else store.cache.read(changes.ENTRY), int(begun), int(now))
-    if changed is None or (changed and _is_due(store, float(listed_at), len(changed))):
+    if changed is None or (changed and _is_due(store, int(listed_at), len(changed))):
         return None
     seen = {run_id: _seen(store, run_id) for run_id in changed}
     if head and "gone" in seen.values():
@@ -214,9 +215,9 @@ def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
     return names.updated(seen) if seen else names
 
 
-def _is_due(store: Store, listed_at: float, changed: int) -> bool:
+def _is_due(store: Store, listed_at: int, changed: int) -> bool:
     """Return whether names are to be listed anew, though they are known: often it costs more to list them."""
-    is_old = not 0 <= time.time() - listed_at < RENEW_S
+    is_old = abs(time.time() - listed_at) > RENEW_S
     return (is_old or changed > MOST_CHANGED) and _is_quiet(store)
 
 

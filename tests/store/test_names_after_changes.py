@@ -129,6 +129,29 @@ def test_what_others_change_is_seen_at_once(store: Store, others: Callable[[Path
     assert known(store)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda whole: b"2 1 2 3 4" + whole[whole.index(b"\0") :],
+        lambda whole: whole[whole.index(b"\0") :],
+        lambda whole: whole.replace(b" ", b"", 1),
+        lambda whole: whole.replace(b" ", b" x", 3),
+        lambda whole: whole.replace(b"\0", b" ", 1),
+        lambda whole: bytes(len(whole)),
+        lambda whole: whole[:10],
+        lambda _: b"",
+    ],
+    ids=["of an older version", "no head", "a word less", "no number", "a block less", "zeros", "cut off", "empty"],
+)
+def test_an_entry_that_cannot_be_read_is_made_again(store: Store, spoil: Callable[[bytes], bytes]) -> None:
+    whole = store.cache.read("names")
+    assert whole
+    store.cache.write("names", spoil(whole))
+    assert not known(store)
+    remember(store)
+    assert known(store)
+
+
 def without_cache(logs: Path) -> None:
     shutil.rmtree(logs / ".cache")
 
@@ -183,7 +206,7 @@ def test_names_are_listed_anew_now_and_then(store: Store, monkeypatch: pytest.Mo
     logs = TOP / store.log_dir
     touch(logs, NEW)
     assert known(store)
-    monkeypatch.setattr(index, "RENEW_S", 0.0)
+    monkeypatch.setattr(index, "RENEW_S", -1.0)
     assert known(store), "it has just changed: what is listed now would not be kept"
     monkeypatch.setattr(index, "QUIET_S", -3600.0)
     assert index._recorded(store) is None
