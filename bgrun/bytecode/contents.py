@@ -19,7 +19,7 @@ SELDOM = (
     *_in("bgrun.local.recording", "fresh", "globs", "outputs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
     *_in("bgrun.parsers", "terminal"),
-    *_in("bgrun.system", "directories"),
+    *_in("bgrun.system", "changes", "directories"),
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),
@@ -28,7 +28,7 @@ _ALWAYS = (
     *_in("bgrun.local.recording", "journal"),
     *_in("bgrun.local.supervision", "descriptors", "event_loop", "host", "log_limit", "machine", "main", "run"),
     *_in("bgrun.local.supervision", "supervisor", "workdir"),
-    *_in("bgrun.system", "changes", "clock", "files", "libc", "lock", "process", "reading"),
+    *_in("bgrun.system", "clock", "files", "libc", "lock", "process", "reading"),
     *_in("bgrun.store", "meta", "paths", "state"),
 )
 _OTHERS = (

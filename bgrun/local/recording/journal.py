@@ -14,7 +14,6 @@ from bgrun.local.supervision.descriptors import out_of_reach
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, lock, process, reading
-from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import State
     from bgrun.store.state import Verdict
+    from bgrun.system.changes import Change
 
 EXIT_RESERVE = len(b"0\n")
 META_RESERVE = 1024
@@ -74,6 +74,13 @@ def _used(usage: resource.struct_rusage) -> tuple[int, float, float]:
     # macOS gives bytes where Linux gives KiB (getrusage(2)).
     rss = usage.ru_maxrss if process.LINUX else usage.ru_maxrss // 1024
     return rss, usage.ru_utime, usage.ru_stime
+
+
+def _change(at: RunPaths) -> Change:
+    """Return the context in which files of a run are created, renamed or deleted."""
+    from bgrun.system.changes import Change  # not loaded in a sleeping supervisor
+
+    return Change(at.log_dir, at.run_id)
 
 
 def claim_lock(at: RunPaths) -> int:
@@ -139,7 +146,7 @@ def is_anothers(at: RunPaths, mine: Mapping[str, str]) -> bool:
 
 def write_exit(at: RunPaths, code: int) -> None:
     """Write the exit code over the one that the job script recorded: the supervisor has reaped the script."""
-    with suppress(OSError), Change(at.log_dir, at.run_id):
+    with suppress(OSError), _change(at):
         files.commit(at.exit, at.hidden("exit"), f"{code}\n".encode())
 
 
@@ -158,7 +165,7 @@ def attempts(at: RunPaths) -> dict[str, str]:
 
     if not (tried := record.read_attempts(at)):
         return {}
-    with Change(at.log_dir, at.run_id):
+    with _change(at):
         files.remove(at.hidden("attempt"))
     return {"attempts": str(tried)}
 
@@ -190,7 +197,7 @@ def stop_is_urgent(at: RunPaths) -> bool:
 def close(at: RunPaths, child: Child, seen: Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Record the result of a run and release its lock, in this order."""
     final = meta.pack({**seen.facts(), **verdict.facts(), **more})
-    with Change(at.log_dir, at.run_id):
+    with _change(at):
         try:
             files.commit(at.meta, at.hidden("meta"), child.known + final)
             files.remove(at.stop)
@@ -227,7 +234,7 @@ def close_unstarted(at: RunPaths, facts: dict[str, str], final: State, why: str)
     """Record the result of a run that never started. It has no exit code."""
     final_facts = {**facts, "ended_at": clock.iso(time.time()), "state": final, "reason": why}
     final_facts.pop("waiting", None)
-    with Change(at.log_dir, at.run_id):
+    with _change(at):
         with suppress(OSError):
             files.replace(at.meta, at.hidden("meta.new"), meta.pack(final_facts))
         for path in (at.stop, at.hidden("pid")):
@@ -245,7 +252,7 @@ def close_orphan(at: RunPaths, facts: Mapping[str, str], verdict: Verdict) -> No
         # file shows when it started, and that time is lost here.
         known = reading.read(at.meta, record.MOST_META) or b""
         final = {"started_at": facts.get("started_at", ""), **final}
-    with files.storage(at.meta, "write"), Change(at.log_dir, at.run_id):
+    with files.storage(at.meta, "write"), _change(at):
         files.commit(at.meta, at.hidden("meta"), known + meta.pack(final))
 
 
@@ -257,7 +264,7 @@ def enqueue(at: RunPaths, facts: dict[str, str], waits_for: str = "") -> None:
     """
     known = {**facts, **({"waiting": waits_for} if waits_for else {})}
     try:
-        with Change(at.log_dir, at.run_id):
+        with _change(at):
             files.replace(at.meta, at.hidden("meta.new"), meta.pack(known))
     except OSError as error:
         raise LaunchError(f"cannot write {at.meta}: {error.strerror}") from error
@@ -270,7 +277,7 @@ def enqueue_locked(at: RunPaths, facts: dict[str, str], waits_for: str) -> int:
         LaunchError: the record cannot be written.
     """
     try:
-        with Change(at.log_dir, at.run_id):
+        with _change(at):
             fd = claim_lock(at)
     except OSError as error:
         raise LaunchError(f"cannot lock {at.pid}: {error.strerror}") from error
