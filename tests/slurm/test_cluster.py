@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,12 +14,14 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
+from tests.slurm.conftest import full
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
     from tests.slurm.conftest import Cluster
 
 APART = ("run_id", "log", "script", "meta", "engine", "engine_job", "node", "attempt", "pid", "pgid")
+STAMP = re.compile(r"_\d{8}_\d{6}(z+\d+)?")
 TIMES = ("started_at", "ended_at", "duration_s")
 
 
@@ -56,6 +59,43 @@ jobs:
         assert (here["engine"], here["engine_job"], here["node"], here["attempt"]) == ("local", None, None, None)
         assert there["engine_job"].isdigit()
         assert there["node"] in ("n1", "n2", "n3")
+
+
+TEN = """\
+jobs:
+  ok: {command: echo fine}
+  warns: {command: "echo 'a.c:3:1: warning: old'", problems: [gcc]}
+  fails: {command: "echo 'a.c:3:1: error: no'; exit 3", problems: [gcc]}
+  allowed: {command: exit 4, success_exit_codes: [0, 4]}
+  after: {command: echo after, depends_on: allowed}
+  never: {command: echo never, depends_on: fails}
+  waived: {command: echo waived, if: "false"}
+  m: {command: "[ {{ matrix.n }} != 2 ]", matrix: {n: [1, 2, 3]}}
+  late: {command: "trap 'exit 5' TERM; sleep 77 & wait", timeout: 1s, stop_grace_period: 1s}
+  retried: {command: "echo try; [ -e flag ] || { touch flag; exit 1; }", retry: {max: 2}}
+groups:
+  ten: {jobs: [ok, warns, fails, allowed, after, never, waived, m, late, retried]}
+"""
+
+
+def test_a_group_of_ten_jobs_gives_the_same_on_both_engines(on: Cli) -> None:
+    on.jobs(TEN)
+    seen = {}
+    for engine in ("slurm", "local"):
+        (on.folder / "flag").unlink(missing_ok=True)
+        group = on.json("group", "ten", "--on", engine, "--wait", "--timeout", "100s", code=1)
+        reports = [STAMP.sub("", json.dumps(on.json("report", run["run_id"])["digest"])) for run in group["runs"]]
+        logs = [Path(run["log"]).read_bytes() if Path(run["log"]).exists() else b"" for run in group["runs"]]
+        shown = [(run["label"], run["state"], run["exit_code"], run["signal"]) for run in group["runs"]]
+        reasons = [
+            (run["reason"] or "").replace(run["run_id"][-15:], "") for run in group["runs"] if run["label"] != "never"
+        ]
+        seen[engine] = (group["state"], group["exit_code"], group["reason"], shown, reasons, logs, reports)
+        shutil.rmtree(on.logs)
+    for there, here in zip(*seen.values(), strict=True):
+        if isinstance(here, list):
+            assert [pair for pair in zip(there, here, strict=True) if pair[0] != pair[1]] == []
+        assert there == here
 
 
 def test_2_exit_codes_and_a_dependant_of_an_allowed_one(on: Cli) -> None:
@@ -160,6 +200,24 @@ def test_17_a_users_own_scancel(on: Cli, cluster: Cluster) -> None:
         assert (ended["exit_code"], ended["reason"]) == (code, "Slurm: CANCELLED")
         assert on.meta(ended)["state"] == "stopped", "it is recorded once"
     assert not (on.folder / "ran").exists()
+
+
+@full
+def test_24_a_secret_is_in_no_file_of_slurm(on: Cli, cluster: Cluster) -> None:
+    on.jobs("jobs:\n  x: {command: 'echo ${#KEY}; sleep 2', secrets: [KEY], slurm: {secrets: file}}\n")
+    secret = "a-long-secret-of-this-test"
+    run = on.json("start", "x", KEY=secret)
+    env = on.logs / f".{run['run_id']}.env"
+    assert env.stat().st_mode & 0o777 == 0o600
+    running(on, "x")
+    found = subprocess.run(["grep", "-rlaF", secret, cluster.folder], capture_output=True, text=True, check=False)
+    assert found.stdout == ""
+    assert secret not in cluster.call("squeue", "-o", "%all")
+    assert on.ended("x")["state"] == "succeeded"
+    assert Path(run["log"]).read_text() == f"{len(secret)}\n"
+    assert not env.exists()
+    left = subprocess.run(["grep", "-rlaF", secret, on.logs], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
 
 
 def test_25_settings_of_the_user_for_slurm_change_nothing(on: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.conftest import DEADLINE_S, wait_until
-from tests.slurm.conftest import full
+from tests.conftest import DEADLINE_S, Cli, wait_until
+from tests.slurm.conftest import full, made
 
 if TYPE_CHECKING:
-    from tests.conftest import Cli
+    from collections.abc import Iterator
+
     from tests.slurm.conftest import Cluster
 
 LONG_S = 90.0
@@ -107,6 +109,25 @@ def test_10_a_start_that_is_killed_before_it_notes_the_job(on: Cli) -> None:
     (on.folder / "end").touch()
     assert on.ended("x")["state"] == "succeeded"
     assert (on.folder / "ran").read_text() == "ran\n"
+
+
+@full
+def test_11_what_a_controller_forgot_is_run_once_more_by_hand(on: Cli, cluster: Cluster) -> None:
+    count = 5
+    on.jobs(
+        "jobs:\n  x: {params: {n: {type: string}}, command: 'echo {{ n }} >>ran', slurm: {options: [--begin=now+5]}}\n"
+    )
+    runs = [on.json("start", "x", f"n={number}")["run_id"] for number in range(count)]
+    cluster.kill("slurmctld")
+    cluster.start()
+    for run in runs:
+        seen = in_state(on, run, "succeeded", "lost", timeout_s=2 * LONG_S)
+        if seen["state"] == "lost":
+            assert seen["reason"] == "Slurm has forgotten it before it started"
+            on("rerun", "--same", run)
+    for run in runs:
+        assert on.ended(run, timeout="90s")["state"] == "succeeded"
+    assert sorted((on.folder / "ran").read_text().split()) == [str(number) for number in range(count)]
 
 
 @full
@@ -255,3 +276,50 @@ def test_an_answer_is_shared_by_all_commands(on: Cli) -> None:
     kept = (on.logs / ".cache" / "slurm").read_bytes()
     assert b"bgrun:" in kept
     on("stop", "x")
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[Cluster]:
+    """A cluster that forgets a job 5 s after its end."""
+    yield from made(MIN_AGE="5")
+
+
+@full
+def test_4_what_needs_a_failed_run_does_not_run_once_slurm_has_forgotten_that(bg: Cli, short: Cluster) -> None:
+    on = Cli(bg.folder, bg.command, {**bg.env, **short.env, "BGRUN_ENGINE": "slurm"})
+    on.jobs("jobs:\n  a: {command: exit 1}\n  b: {command: touch ran, depends_on: a}\n")
+    on("start", "b", "--wait", code=1)
+    job = on.state("a")["engine_job"]
+    wait_until(
+        lambda: job not in short.call("squeue", "-h", "-t", "all", "-o", "%i").split(), "it is forgotten", LONG_S
+    )
+    again = on("rerun", "b", "--wait", code=None)
+    assert again.code != 0
+    assert not (on.folder / "ran").exists()
+    assert (on.state("a")["state"], on.state("a")["exit_code"]) == ("failed", 1)
+
+
+@pytest.fixture(scope="module")
+def accounted() -> Iterator[Cluster]:
+    """A cluster with accounting that forgets a job 5 s after its end."""
+    if (
+        shutil.which("slurmdbd", path="/usr/sbin:/usr/bin") is None
+        or shutil.which("mariadbd", path="/usr/sbin:/usr/bin") is None
+    ):
+        pytest.skip("no slurmdbd or no mariadbd here: bash tests/slurm/cluster/install.sh --dbd")
+    yield from made(DBD="yes", MIN_AGE="5", KILL_WAIT="10")
+
+
+@full
+def test_23_the_accounting_tells_why_once_the_queue_has_forgotten(bg: Cli, accounted: Cluster) -> None:
+    on = Cli(bg.folder, bg.command, {**bg.env, **accounted.env, "BGRUN_ENGINE": "slurm"})
+    on.jobs("jobs:\n  x: {command: sleep 77}\n")
+    on("start", "x")
+    run = in_state(on, "x", "running")
+    job = run["engine_job"]
+    accounted.call("scancel", job)
+    wait_until(
+        lambda: job not in accounted.call("squeue", "-h", "-t", "all", "-o", "%i").split(), "it is forgotten", LONG_S
+    )
+    seen = in_state(on, "x", "stopped", "failed", "lost", timeout_s=LONG_S)
+    assert (seen["state"], seen["exit_code"], seen["reason"]) == ("stopped", 143, "Slurm: CANCELLED")
