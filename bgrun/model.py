@@ -199,6 +199,7 @@ class Node(NamedTuple):
     skip: why it does not run at all, or ''.
     conditions: what it waits for, for each of `needs`; empty if all have to succeed.
     kept: of a service, how long it runs although nothing needs it.
+    uses: run IDs of services of other plans that have to be ready before it starts.
     """
 
     job: RenderedJob
@@ -206,6 +207,7 @@ class Node(NamedTuple):
     skip: str = ""
     conditions: tuple[Condition, ...] = ()
     kept: Kept = ""
+    uses: tuple[str, ...] = ()
 
 
 class RenderedPlan(NamedTuple):
@@ -230,7 +232,7 @@ class RunPlan(NamedTuple):
 
     facts: the lines of its meta that are known before it starts.
     needs: the run IDs that it depends on, all of earlier runs of the plan. skip: why it does not run, or ''.
-    conditions, kept: as in `Node`.
+    conditions, kept, uses: as in `Node`.
     """
 
     run_id: str
@@ -240,6 +242,7 @@ class RunPlan(NamedTuple):
     skip: str = ""
     conditions: tuple[Condition, ...] = ()
     kept: Kept = ""
+    uses: tuple[str, ...] = ()
 
 
 class GroupPlan(NamedTuple):

@@ -53,9 +53,12 @@ def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (),
     Raises:
         BusyError: its concurrency group is full, and it must not be queued.
     """
-    names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
+    request = plan_cache.PlanRequest("start", tuple(words), tuple(extra))
+    (names, made, _), running = start.with_running(project, request)
+    if running and not again:
+        return Attached(running, joined=True)
     plan = start.keyed(project, made)
-    is_single = len(plan.nodes) == 1
+    is_single = len(plan.nodes) == 1 and not plan.nodes[0].uses
     key = _key(project, made) or (plan.nodes[0].job.join_key if is_single else "")
     plan = plan._replace(join_key=key)
     engine.refuse_unsupported(engine.chosen(plan), plan)
@@ -82,7 +85,7 @@ def start_group(
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
-    _, plan = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
+    (_, plan, _), _ = start.with_running(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
     key = _key(project, plan)
     plan = plan._replace(join_key=key)
 

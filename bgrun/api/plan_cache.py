@@ -20,7 +20,7 @@ from bgrun.templating import inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from bgrun.jobfile.project import Project
@@ -63,10 +63,11 @@ def of_command(
 
 
 class Made(NamedTuple):
-    """A plan, and the names of the requested jobs."""
+    """A plan, and the names of the requested jobs. has_ports: a template of it names the port of a service."""
 
     names: tuple[str, ...]
     plan: RenderedPlan
+    has_ports: bool = False
 
 
 codec.nest(Made, plan=RenderedPlan)
@@ -101,6 +102,7 @@ def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: 
     undeclared = request.kind == "run" and not project.job_file
     job_file = None if undeclared else jobs.load(project, raw=raw, recorded=recorded)
     made = _make(project, job_file, request, recorded)
+    made = made._replace(has_ports=any(kind == "port" for kind, _, _ in recorded.recorded()))
     for one in jobs.matcher_files(job_file) if job_file else ():
         recorded.reads(one)
     if recorded.repeatable and not _may_be_random(raw):
@@ -109,6 +111,19 @@ def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: 
             jobs.record_checked(project, job_file)
         _write(project, entry, codec.pack((source, recorded.recorded(), made)))
     return made
+
+
+def make_with_ports(project: Project, request: PlanRequest, ports: Mapping[str, int]) -> Made:
+    """Make a plan in which services that run already have the ports that they have; it is not cached.
+
+    Raises: what `load_plan` does.
+    """
+    from bgrun.api import jobs
+
+    recorded = inputs.RenderInputs(os.environ, project.here)
+    recorded.ports = ports
+    raw = projects.read_job_file(projects.declared_in(project))
+    return _make(project, jobs.load(project, raw=raw, recorded=recorded), request, recorded)
 
 
 def _make(project: Project, job_file: JobFile | None, request: PlanRequest, recorded: RenderInputs) -> Made:

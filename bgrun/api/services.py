@@ -1,19 +1,25 @@
-"""Wait until services are ready, for as long as the caller allows."""
+"""Wait until services are ready, and use those that run already.
+
+A service that was started by name runs until it is stopped. Starts of what needs it use it, if the service that they
+would start themselves does exactly the same; else they start their own, on a port of its own.
+"""
 
 from __future__ import annotations
 
 import time
 
-from bgrun.api import references, runs
-from bgrun.errors import UsageError
+from bgrun.api import plan_cache, references, runs
+from bgrun.errors import StorageError, UsageError
+from bgrun.store import record
+from bgrun.system import reading
 from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.model import Run
+    from bgrun.model import Condition, Node, RenderedJob, RenderedPlan, Run
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S, GROWTH = 0.01, 0.2, 1.3
 """How long the pauses between two looks are: a record that says so is written once, whenever a check succeeds."""
@@ -64,3 +70,103 @@ def served(run: Run) -> bool:
 def arrived(run: Run) -> bool:
     """Return whether nothing is to be waited for: the run is ready, or has finished."""
     return run.is_ready or not run.live
+
+
+# --- services that run already --------------------------------------------------------------------
+
+
+def with_running(
+    project: Project, request: plan_cache.PlanRequest, made: plan_cache.Made
+) -> tuple[plan_cache.Made, Run | None]:
+    """Return a plan without the services that run already, and the run of one if nothing else was asked for."""
+    live = {run.job: run for run in runs.live(project) if run.job and _stays(project, run)}
+    if len(made.plan.wanted) > 1:
+        for place in made.plan.wanted:
+            live.pop(made.plan.nodes[place].job.job, None)
+    while live:
+        ports = {name: run.port for name, run in live.items() if run.port}
+        again = plan_cache.make_with_ports(project, request, ports)
+        needed = [place for place, node in enumerate(again.plan.nodes) if node.job.job in live and not node.skip]
+        found = {place: live[again.plan.nodes[place].job.job] for place in needed}
+        other = [
+            run.job
+            for place, run in found.items()
+            if not (
+                _is_same(project, again.plan.nodes[place].job, run)
+                and _may_be_used(again.plan, place)
+                # It was started with the others of its time.
+                and all(need in found for need in again.plan.nodes[place].needs if again.plan.nodes[need].job.service)
+            )
+        ]
+        if not other:
+            wanted = found.get(again.plan.wanted[0]) if len(again.plan.wanted) == 1 else None
+            used = {place: run.run_id for place, run in found.items()}
+            return again._replace(plan=without(again.plan, used)), wanted
+        live = {name: run for name, run in live.items() if name not in other}
+    return made, None
+
+
+def _stays(project: Project, run: Run) -> bool:
+    """Return whether a run is a service that runs until it is stopped, or one that such a service of its plan needs."""
+    if not run.service or run.state != "running" or record.is_asked_to_end(project.store.run(run.run_id), run):
+        return False
+    plan = runs.members(project, runs.read(project, run.group_run)) if run.group_run else [run]
+    return any(
+        one.state in ("queued", "running") and (project.store.facts(one.run_id) or {}).get("kept") == "stop"
+        for one in plan
+    )
+
+
+def _is_same(project: Project, job: RenderedJob, run: Run) -> bool:
+    """Return whether a run does what a job would do: it has the same job script. One with secrets is never the same."""
+    if job.secrets or job.port != (run.port or 0):
+        return False
+    script = job.script.encode("utf-8", "surrogateescape")
+    try:
+        return reading.read(project.store.run(run.run_id).script, len(script)) == script
+    except StorageError:
+        return False
+
+
+_BY_A_SERVICE: tuple[Condition, ...] = ("ready", "started")
+
+
+def _may_be_used(plan: RenderedPlan, place: int) -> bool:
+    """Return whether everything that needs a service needs it while it runs."""
+    pairs = (pair for node in plan.nodes for pair in _pairs(node))
+    return all(condition in _BY_A_SERVICE for need, condition in pairs if need == place)
+
+
+def _pairs(node: Node) -> list[tuple[int, Condition]]:
+    usual: Condition = "succeeded"
+    return list(zip(node.needs, node.conditions or [usual] * len(node.needs), strict=True))
+
+
+def without(plan: RenderedPlan, used: Mapping[int, str]) -> RenderedPlan:
+    """Return a plan without the nodes at these places, whose run IDs are used instead, and without what only they need.
+
+    A plan that is asked for nothing else stays as it is. Pure.
+    """
+    wanted = [place for place in plan.wanted if place not in used]
+    kept: set[int] = set()
+    waiting = list(wanted)
+    while waiting:
+        place = waiting.pop()
+        if place not in kept:
+            kept.add(place)
+            waiting.extend(need for need in plan.nodes[place].needs if need not in used)
+    if not wanted:
+        return plan
+    places = {old: new for new, old in enumerate(sorted(kept))}
+    nodes = []
+    for old in sorted(kept):
+        node = plan.nodes[old]
+        pairs = [(places[need], condition) for need, condition in _pairs(node) if need not in used]
+        nodes.append(
+            node._replace(
+                needs=tuple(need for need, _ in pairs),
+                conditions=tuple(condition for _, condition in pairs) if node.conditions else (),
+                uses=tuple(used[need] for need in node.needs if need in used),
+            )
+        )
+    return plan._replace(nodes=tuple(nodes), wanted=tuple(places[place] for place in wanted))

@@ -83,12 +83,28 @@ def start(
     Raises:
         BusyError: its concurrency group is full, and it must not be queued.
     """
-    names, made = plan_cache.load_plan(project, plan_cache.PlanRequest("start", tuple(words), tuple(extra)))
+    request = plan_cache.PlanRequest("start", tuple(words), tuple(extra))
+    (names, made, _), running = with_running(project, request)
+    if running:
+        return Started(running, joined=True)
     plan = keyed(project, overridden(made, overrides))
     owner = engine.chosen(plan, overrides.engine if overrides else "")
     engine.refuse_unsupported(owner, plan)
     with _single_flight(project, plan, owner) as live:
         return Started(live, joined=True) if live else Started(_start(project, names, plan, owner))
+
+
+def with_running(project: Project, request: plan_cache.PlanRequest) -> tuple[plan_cache.Made, Run | None]:
+    """Return a plan that uses the services which were started by name and still run, instead of starting them again.
+
+    The run is the service, if nothing else was asked for. A plan without services loads nothing for this.
+    """
+    made = plan_cache.load_plan(project, request)
+    if not made.has_ports and not any(node.job.service for node in made.plan.nodes):
+        return made, None
+    from bgrun.api import services
+
+    return services.with_running(project, request, made)
 
 
 def _start(project: Project, names: Sequence[str], plan: RenderedPlan, owner: Engine) -> Run:
@@ -238,7 +254,7 @@ def start_group(
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
-    _, made = plan_cache.load_plan(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
+    (_, made, _), _ = with_running(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
     plan = overridden(made, overrides)
     owner = engine.chosen(plan, overrides.engine if overrides else "")
     launched = launch(project, plan, name, f"bgrun group {name}", always=True, owner=owner)
@@ -279,7 +295,7 @@ def launch(
         return group_script.parallel(label, wanted, plan.max_parallel)
 
     plan = plan._replace(nodes=tuple(_timed(project, node) for node in plan.nodes))
-    if not always and len(plan.nodes) == 1:
+    if not always and len(plan.nodes) == 1 and not plan.nodes[0].uses:
         (node,) = plan.nodes
         return _submit(project, plan._replace(nodes=(_with_work_key(node, plan.work_key),)), owner)
     title = engine.Title(label, cmd, label, script, plan.join_key, plan.work_key)

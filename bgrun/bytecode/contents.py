@@ -36,7 +36,7 @@ _OTHERS = (
     *_in("bgrun.local.recording", "group_journal"),
     *_in("bgrun.local", "readiness"),
     *_in("bgrun.local.readiness", "command", "connecting", "holder", "http", "log_lines", "prober", "target"),
-    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "scheduler", "services"),
+    *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "joined", "scheduler", "services"),
     *_in("bgrun.bytecode", "builder", "bundle", "contents"),
     *_in("bgrun.local.launch", "interpreter"),
     *_in("bgrun.parsers", "bounded_regex"),

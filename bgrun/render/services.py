@@ -61,6 +61,9 @@ def port_of(job: JobSpec, inputs: RenderInputs) -> int:
     declared = job.service.port if job.service else ""
     if declared != AUTO_PORT:
         return int(declared or 0)
+    if job.name in inputs.ports:
+        inputs.repeatable = False
+        return inputs.ports[job.name]
     root, name = str(job.root), job.name.removeprefix(f"{job.prefix}.")
     port = ports.assign(root, name)
     inputs.note("port", f"{root}\0{name}", port)

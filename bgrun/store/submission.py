@@ -100,8 +100,10 @@ def _run(run_id: RunId, node: Node, known: dict[str, str], names: Sequence[str])
         known["conditions"] = " ".join(node.conditions)
     if node.kept:
         known["kept"] = node.kept
+    if node.uses:
+        known["uses"] = " ".join(node.uses)
     facts.check_size(known)
-    return RunPlan(str(run_id), node.job, known, needs, node.skip, node.conditions, node.kept)
+    return RunPlan(str(run_id), node.job, known, needs, node.skip, node.conditions, node.kept, node.uses)
 
 
 def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> GroupPlan:

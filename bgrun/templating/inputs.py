@@ -37,12 +37,14 @@ class RenderInputs:
 
     repeatable: False once an input cannot be checked again: the environment as a whole, a file that has
         just changed, or a secret, which must not be stored.
+    ports: those of services that run already, by the names of the services.
     """
 
     def __init__(self, environ: Mapping[str, str], here: str = "") -> None:
         self.env: Mapping[str, str] = Variables(environ, self)
         self._here = here
         self.repeatable = True
+        self.ports: Mapping[str, int] = {}
         self._recorded: dict[tuple[str, str], Any] = {}
 
     def here(self) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bgrun.local.recording.fresh import Before
     from bgrun.local.supervision import scheduler
     from bgrun.local.supervision.host import Host
+    from bgrun.local.supervision.joined import Joined
     from bgrun.local.supervision.run import RunTask
     from bgrun.local.supervision.services import Services
     from bgrun.model import State
@@ -57,7 +58,8 @@ class Dispatcher:
         self.active = active
         self.queue = queue
         self.services = services
-        self.order = _order(plan) if len(plan.runs) > 1 else None
+        self.joined = _joined(tasks)
+        self.order = _order(plan) if len(plan.runs) > 1 or self.joined else None
         self.more_to_launch = False
         self.next_check_at = NEVER
         self.scarce_since = NEVER
@@ -101,12 +103,13 @@ class Dispatcher:
 
         launched = 0
         while True:
+            waiting = self.joined.held_back(self.machine.now()) if self.joined else set()
             states = {run_id: task.state for run_id, task in self.tasks.items()}
             if self.services and self.services.stop_all:
                 self._stop_in_order(states, self.services.stop_all)
                 states = {run_id: task.state for run_id, task in self.tasks.items()}
             waived = {run_id for run_id, task in self.tasks.items() if task.waived}
-            held_back = self.queue.held_back() if self.queue else ()
+            held_back = {*waiting, *(self.queue.held_back() if self.queue else ())}
             step = scheduler.decide(states, order, waived, held_back, self.services.ready if self.services else ())
             self._rule_out(step)
             batch = step.launch[: MOST_LAUNCHES - launched]
@@ -235,6 +238,15 @@ def _note_reports(task: RunTask) -> Before | None:
     from bgrun.local.recording import reports
 
     return reports.begin(task.at, declared_reports(task))
+
+
+def _joined(tasks: Mapping[str, RunTask]) -> Joined | None:
+    """Return the runs that use services of other plans, if there are any."""
+    if not any(task.plan.uses for task in tasks.values()):
+        return None
+    from bgrun.local.supervision.joined import Joined
+
+    return Joined(tasks.values())
 
 
 def _order(plan: Plan) -> scheduler.Order:

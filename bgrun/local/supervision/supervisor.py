@@ -154,7 +154,8 @@ class Supervisor:
         now = self.machine.now()
         deadlines = [task.deadline for task in self.active.values() if task.deadline < NEVER]
         times = [self.ask_at, self.freshen_at, *deadlines, *(task.check_at for task in self.active.values())]
-        times += [one.next_check_at for one in (self.dispatcher, self.hooks, self.queue, self.services) if one]
+        joined = self.dispatcher.joined if self.dispatcher else None
+        times += [one.next_check_at for one in (self.dispatcher, self.hooks, self.queue, self.services, joined) if one]
         times += [now + CLOCK_CHECK_S] if deadlines else []
         soonest = min(times)
         return None if soonest == NEVER else max(0.0, soonest - now)
