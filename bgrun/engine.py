@@ -207,6 +207,7 @@ def refuse_unsupported(one: Engine, plan: RenderedPlan) -> None:
 def _used(plan: RenderedPlan) -> list[tuple[str, str]]:
     """Return the options that a plan uses, each with the label of a job that does."""
     used = [(option, node.job.label) for node in plan.nodes for option in _used_by(node.job)]
+    used += [("services", node.job.label) for node in plan.nodes if node.uses]
     used += [("depends_on", node.job.label) for node in plan.nodes if node.needs]
     used += [("condition", node.job.label) for node in plan.nodes if set(node.conditions) - {"succeeded"}]
     bounds = {"max_parallel": plan.max_parallel, "fail_fast": plan.fail_fast}

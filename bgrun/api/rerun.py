@@ -141,7 +141,8 @@ def _again(project: Project, run_id: str) -> Node:
     known = facts_of(project, run_id)
     is_ruled_out = record.is_waived(known) and known.get("service") != "true"
     why = known.get("reason", "it was not to run") if is_ruled_out else ""
-    return Node(_job_again(project, run_id), (), why, kept=_KEPT.get(known.get("kept", ""), ""))
+    uses = tuple(known.get("uses", "").split())
+    return Node(_job_again(project, run_id), (), why, kept=_KEPT.get(known.get("kept", ""), ""), uses=uses)
 
 
 def _with_needs(project: Project, run_id: str, place: Mapping[str, int]) -> Node:

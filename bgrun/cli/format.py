@@ -116,7 +116,8 @@ def _begun(run: Run) -> str:
 
 def started_lines(run: Run, runs: Sequence[Run], *, joined: bool = False) -> list[str]:
     """Return what a starting command prints; `joined` if it attached to an active run."""
-    same = f"JOINED {run.run_id}: already {run.state} with the same command, parameters and git state"
+    alike = "" if run.service else " with the same command, parameters and git state"
+    same = f"JOINED {run.run_id}: already {run.state}{alike}"
     lines = [same if joined else _begun(run)]
     lines += [f"  {one.state} {one.run_id}" for one in runs]
     never = not run.live and not run.started_at

@@ -63,7 +63,7 @@ def _rerun_failed(project: Project, ref: str, args: Sequence[str], warned: tuple
 
 def _about(found: api.joining.Attached, *, again: bool) -> Iterable[str]:
     if found.joined:
-        yield "joined: it was already running with the same args on the same files"
+        yield f"joined: it was already running{'' if found.run.service else ' with the same args on the same files'}"
     if found.others and not again:
         others = names(f"{one.run_id} ({one.state})" for one in found.others)
         yield f"not joined, since args or files may differ: {others}"

@@ -95,13 +95,16 @@ def test_what_waits_for_a_service_starts_once_that_is_ready(bg: Cli) -> None:
         "services: {web: {command: exec sleep 60, ready: {command: test -e flag}}}\n"
         "jobs: {e2e: {command: echo hi, depends_on: [web]}}"
     )
-    bg("start", "web")
+    web = bg.json("start", "web")
     bg("start", "e2e")
+    wait_until(lambda: bg.state("e2e")["reason"] == f"waiting until {web['run_id']} is ready", "why it waits")
     assert bg.state("e2e")["state"] == "queued"
     (bg.folder / "flag").touch()
     assert bg.ended("e2e")["state"] == "succeeded"
     assert bg.state("web")["state"] == "running"
+    assert bg.json("rerun", "e2e", "--wait", "--timeout", "30s")["state"] == "succeeded"
     bg("stop", "web")
+    assert bg.json("rerun", "e2e", "--wait", "--timeout", "30s", code=1)["state"] == "skipped"
 
 
 def job(name: str) -> RenderedJob:

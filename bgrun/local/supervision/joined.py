@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.errors import StorageError
+from bgrun.errors import BgrunError, StorageError
 from bgrun.light import suppress
 from bgrun.local.supervision.workdir import HERE
 from bgrun.store import record
@@ -28,6 +28,7 @@ class Joined:
     def __init__(self, tasks: Iterable[RunTask]) -> None:
         self.tasks = [task for task in tasks if task.plan.uses]
         self.next_check_at = NEVER
+        self.noted: set[str] = set()
 
     def held_back(self, now: float) -> set[str]:
         """Return the queued runs whose services are not ready yet; skip those whose services have finished."""
@@ -38,10 +39,18 @@ class Joined:
             states = {run_id: _state(run_id) for run_id in task.plan.uses}
             if gone := next((run_id for run_id, state in states.items() if state == "finished"), ""):
                 task.never_run("skipped", f"dependency {gone} has finished")
-            elif "pending" in states.values():
+            elif pending := next((run_id for run_id, state in states.items() if state == "pending"), ""):
                 held.add(task.plan.run_id)
+                self._note(task, pending)
         self.next_check_at = now + CHECK_S if held else NEVER
         return held
+
+    def _note(self, task: RunTask, pending: str) -> None:
+        """Record once what a run waits for."""
+        if task.plan.run_id not in self.noted:
+            self.noted.add(task.plan.run_id)
+            with suppress(BgrunError):
+                task.enqueue(f"waiting until {pending} is ready")
 
 
 def _state(run_id: str) -> str:
