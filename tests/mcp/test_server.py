@@ -403,3 +403,26 @@ def test_what_it_costs_an_agent(tmp_path: Path, clean_env: dict[str, str]) -> No
         assert way["calls"] <= 2
         assert way["tokens"] <= 320, way
     assert ours[-1]["result"] <= 120
+
+
+def test_a_service_is_answered_once_it_is_ready(bg: Cli, bgrun_bin: Path) -> None:
+    bg.jobs(
+        "services:\n  web: {command: exec sleep 60, port: 21998, ready: {command: test -e flag}}\n"
+        "jobs: {ok: {command: echo hi}}"
+    )
+
+    async def work(client: Client) -> None:
+        late = await result_of(client, "bgrun_start", job="web", wait_s=0.3)
+        assert "not ready yet" in late
+        (bg.folder / "flag").touch()
+        ready = await result_of(client, "bgrun_wait", runs=["web"], mode="ready", wait_s=30)
+        assert ", ready at http://127.0.0.1:21998" in ready.splitlines()[0]
+        again = await result_of(client, "bgrun_start", job="web", wait_s=30)
+        assert again.startswith("joined: it was already running\n")
+        assert ", ready at http://127.0.0.1:21998" in again
+        assert "ready at http://127.0.0.1:21998" in await result_of(client, "bgrun_list", what="live")
+        await result_of(client, "bgrun_start", job="ok")
+        assert "never ready" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], mode="ready")
+        assert (await result_of(client, "bgrun_stop", run="web")).startswith("stopped web_")
+
+    Agent(bg, bgrun_bin).run(work)

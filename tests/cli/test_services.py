@@ -1,0 +1,66 @@
+"""What a person and a script see of services: whether they are ready, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+JOBS = """
+services:
+  web: {command: exec sleep 60, port: 21999, ready: {command: test -e flag}}
+  ends: {command: 'echo going; exit 3', ready: {command: test -e flag}}
+jobs:
+  quick: {command: echo hi}
+"""
+
+
+@pytest.fixture
+def declared(bg: Cli) -> Cli:
+    """A project with services that are ready once there is a flag."""
+    bg.jobs(JOBS)
+    return bg
+
+
+def test_a_wait_for_a_service_ends_at_the_timeout_or_once_it_is_ready(declared: Cli) -> None:
+    late = declared("start", "web", "--timeout", "0.3s", code=124)
+    assert "not ready yet" in late.out + late.err
+    assert declared("wait", "web", "--until", "ready", "--timeout", "0.1s", code=124).out.startswith("running web_")
+    wait_until(lambda: "times)" in (declared.state("web")["reason"] or ""), "the answer of its check")
+    assert " ready" not in declared("status", "web").out.splitlines()[0]
+    (declared.folder / "flag").touch()
+    run = declared.json("wait", "web", "--until", "ready")["runs"][0]
+    assert (run["state"], run["service"], run["port"], run["url"]) == ("running", True, 21999, "http://127.0.0.1:21999")
+    assert run["ready_at"] > run["started_at"]
+    assert declared("status", "web").out.splitlines()[0].endswith(" ready url=http://127.0.0.1:21999")
+    assert "ready at http://127.0.0.1:21999" in declared("status").out
+    assert declared("wait", "--until", "ready", "-q").code == 0  # every service that runs
+    declared("stop", "web")
+
+
+def test_a_service_that_ends_before_it_is_ready_fails_the_wait(declared: Cli) -> None:
+    declared("start", "ends", "--wait", "--timeout", "30s", code=1)
+    ended = declared.state("ends")
+    assert (ended["state"], ended["exit_code"], ended["ready_at"]) == ("failed", 3, None)
+    declared("wait", "ends", "--until", "ready", code=1)
+
+
+def test_a_wait_without_reference_leaves_services_alone(declared: Cli) -> None:
+    declared("start", "web")
+    declared("start", "quick", "--wait")
+    held = declared.json("run", "held", "--", "sleep", "0.2")
+    assert [run["run_id"] for run in declared.json("wait", "--timeout", "30s")["runs"]] == [held["run_id"]]
+    declared("stop", "web")
+
+
+def test_a_job_is_never_ready(declared: Cli) -> None:
+    declared("start", "quick", "--wait")
+    assert "is no service, and never ready" in declared("wait", "quick", "--until", "ready", code=2).err
+    assert "no service is active" in declared("wait", "--until", "ready", code=2).err
+    assert "choose ready or finished" in declared("wait", "quick", "--until", "soon", code=2).err
+    declared("wait", "quick", "--until", "finished")
