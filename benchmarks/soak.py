@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from soaking import groups, labelled, promised, shown, singles
+from soaking import groups, labelled, promised, services, shown, singles
 from soaking.ground import Ground, Trial
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ ACTS = {
     "promises, venv gone": Act(3, 9, promised.venv_gone),
     "group": Act(8, 7, groups.group),
     "line": Act(4, 5, groups.line),
+    "services": Act(4, 5, services.plan),
     "wait for a label": Act(2, 3, labelled.waited_for),
     "stop a label": Act(3, 4, labelled.stopped),
     "stop a queue": Act(2, 3, labelled.queue_stopped),

@@ -1,0 +1,92 @@
+"""Services: nothing starts before what it needs is ready, and none outlives its last need; judged by begin and end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from soaking.processes import kill
+from soaking.singles import verdict
+
+if TYPE_CHECKING:
+    from bgrun.model import Run
+    from soaking.ground import Trial
+
+TOO_EARLY = 9
+"""The exit code of a job that finds a service that it needs not ready."""
+SERVICES = ("db", "web")
+
+
+def plan(trial: Trial) -> None:
+    """A group of two jobs and two services: left alone, stopped, or a service or the supervisor killed."""
+    rng = trial.rng
+    code = rng.choice([0, 0, 2])
+    act = rng.choice(["nothing", "nothing", "stop", "kill db", "kill web", "kill supervisor"])
+    trial.own_project(_job_file(trial, code))
+    trial.bgrun("group", "all")
+    time.sleep(rng.random() * 1.5)
+    found = trial.run_ids("all")
+    _disturb(trial, act, found[-1])
+    whole = trial.ended(found[-1])
+    runs = {name: trial.ended(ids[-1]) for name in (*SERVICES, "e2e", "lint") if (ids := trial.run_ids(name))}
+    told = (
+        f"{act}: the group {whole.state}, its runs {[f'{name} {one.state} {one.reason}' for name, one in runs.items()]}"
+    )
+    trial.count(f"{act}: {whole.state}")
+    trial.expect("wrong verdicts", len(runs) == 4, told)
+    trial.expect("wrong verdicts", runs["e2e"].exit_code != TOO_EARLY, told)
+    for name in ("e2e", "lint"):
+        trial.stands_by_its_notes(runs[name], name)
+    served = all(_served(runs[name]) for name in SERVICES)
+    succeeded = served and runs["e2e"].state == runs["lint"].state == "succeeded"
+    trial.expect("wrong verdicts", succeeded or whole.state != "succeeded", told)
+    if act == "nothing":
+        trial.expect("wrong verdicts", served and runs["e2e"].state == verdict(code)[0], told)
+        trial.expect("wrong verdicts", (whole.state == "succeeded") == succeeded, told)
+        ends = [runs[name].ended_at or "" for name in ("e2e", "web", "db")]
+        trial.expect("wrong verdicts", ends == sorted(ends), f"{told}: ended {ends}")
+
+
+def _served(run: Run) -> bool:
+    return run.state == "stopped" and (run.reason or "").startswith("no longer needed")
+
+
+def _job_file(trial: Trial, code: int) -> str:
+    """Return a job file whose services are ready once they have made a file."""
+    services = {
+        name: {
+            "command": f"sleep {trial.rng.random() / 5:.2f}; touch {name}.up; exec {shlex.join(trial.job(name, 60, 0))}",
+            "ready": {"command": f"test -e {name}.up", "timeout": "25s"},
+            "depends_on": needs,
+            "inhibit_sleep": False,
+        }
+        for name, needs in (("db", []), ("web", ["db"]))
+    }
+    checked = f"test -e db.up && test -e web.up || exit {TOO_EARLY}; exec "
+    jobs = {
+        "e2e": {
+            "command": checked + shlex.join(trial.job("e2e", trial.rng.random() / 5, code)),
+            "depends_on": ["web"],
+            "inhibit_sleep": False,
+        },
+        "lint": {"command": trial.job("lint", 0.05, 0), "inhibit_sleep": False},
+    }
+    most = {"max_parallel": 1} if trial.rng.random() < 0.5 else {}
+    return json.dumps({"services": services, "jobs": jobs, "groups": {"all": {"jobs": ["e2e", "lint"], **most}}})
+
+
+def _disturb(trial: Trial, act: str, group: str) -> None:
+    if act == "stop":
+        done = trial.bgrun("stop", "all")
+        trial.expect("leftovers", done.code == 0, f"{act}: exit {done.code} {done.err[-300:]}")
+    elif act == "kill supervisor":
+        if one := trial.processes(group):
+            kill(one.supervisor, one.supervisor_start)
+        # Nobody stops the services now but whoever asks for it.
+        for name in SERVICES:
+            if ids := trial.run_ids(name):
+                trial.bgrun("stop", ids[-1])
+    elif act.startswith("kill ") and (ids := trial.run_ids(act[5:])) and (one := trial.processes(ids[-1])) and one.pid:
+        kill(one.pid, one.pid_start)
