@@ -167,6 +167,8 @@ while not stop.exists():
     time.sleep(0.02)
 os.killpg(job.pid, signal.SIGTERM)
 job.wait()
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_IGN)  # Python takes handlers back before it ends, and whoever stops signals again
 (logs / f"{run_id}.exit").write_text("143\n")
 meta = logs / f"{run_id}.meta"
 end = "ended_at=2026-11-24T01:00:00.000+00:00\nduration_s=1.000\nstate=stopped\nexit_code=143\nsignal=SIGTERM\n"
