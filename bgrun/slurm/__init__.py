@@ -18,7 +18,9 @@ class SlurmEngine:
     """Fulfills `engine.Engine`; see there. Each method imports what it needs: a look loads nothing of a start."""
 
     name = "slurm"
-    supports = frozenset({"depends_on", "fail_fast", "log.max_size", "max_parallel", "secrets", "timeout"})
+    supports = frozenset(
+        {"concurrency", "depends_on", "fail_fast", "log.max_size", "max_parallel", "secrets", "timeout"}
+    )
 
     def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
         """Record the runs of a plan and submit them."""

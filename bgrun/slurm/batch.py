@@ -39,18 +39,25 @@ class Batch(NamedTuple):
         return len(self.runs) > 1
 
 
-def batches(runs: Sequence[RunPlan], max_parallel: int | None = None, lane: str = "") -> list[Batch]:
+def batches(
+    runs: Sequence[RunPlan], max_parallel: int | None = None, lane: str = "", slots: Mapping[str, str] | None = None
+) -> list[Batch]:
     """Return the submissions of a plan, each after those that it depends on.
 
     Runs with the same dependencies and the same options become one array. If all of a plan do, Slurm keeps
-    `max_parallel`; otherwise they are single jobs in as many lanes, each with a name from `lane`.
+    `max_parallel`; otherwise they are single jobs in as many lanes, each with a name from `lane`. `slots` has the lane
+    of each run of a concurrency group; these are single jobs, too.
     """
     alike: dict[tuple[object, ...], list[RunPlan]] = {}
+    slots = slots or {}
     for run in runs:
-        alike.setdefault((run.needs, *options.words(run.job)), []).append(run)
+        own = run.run_id if run.run_id in slots else ""
+        alike.setdefault((own, run.needs, *options.words(run.job)), []).append(run)
     if len(alike) == 1 or max_parallel is None or max_parallel >= len(runs):
         # Each run comes after those that it needs, and so does the first of each array after all that the array needs.
-        return [Batch(tuple(same), same[0].needs, max_parallel) for same in alike.values()]
+        return [
+            Batch(tuple(same), same[0].needs, max_parallel, slots.get(same[0].run_id, "")) for same in alike.values()
+        ]
     return [Batch((run,), run.needs, lane=f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
 
 

@@ -13,7 +13,7 @@ import time
 from bgrun.engine import LOCAL, SLURM, Submitted
 from bgrun.errors import BgrunError, LaunchError, UsageError
 from bgrun.light import suppress
-from bgrun.slurm import batch, calls, queue
+from bgrun.slurm import batch, calls, queue, slots
 from bgrun.store import meta, record, retention, submission
 from bgrun.system import clock, files, programs
 
@@ -43,6 +43,7 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
         LaunchError: Slurm refused the job.
     """
     _check_secrets(plan)
+    slots.check(plan)
     _check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
     with submission.claimed(store, root, plan, title, SLURM) as claimed:
         _launch(store, claimed)
@@ -83,7 +84,7 @@ def _launch(store: Store, claimed: ClaimedPlan) -> None:
     group = claimed.group
     startable = [run for run in claimed.runs if not run.skip]
     lane = f"bgrun-{os.urandom(4).hex()}"
-    wanted = batch.batches(startable, group.max_parallel if group else None, lane)
+    wanted = batch.batches(startable, group.max_parallel if group else None, lane, slots.lanes(store, startable))
     tokens = [os.urandom(8).hex() for _ in wanted]
     if group:
         _record_group(store, group, [run.run_id for run in claimed.runs])
