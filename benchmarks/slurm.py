@@ -26,7 +26,7 @@ WAIT_S = 300.0
 def bgrun(root: Path, *words: str) -> str:
     """Run a command of bgrun in a project and return its output."""
     argv = [sys.executable, "-m", "bgrun", "-C", str(root), *words]
-    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=WAIT_S + 60).stdout
+    return subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=WAIT_S + 60).stdout
 
 
 def most_at_once(spans: list[tuple[float, float]]) -> int:
@@ -90,7 +90,7 @@ def main() -> int:
         root = Path(made)
         numbers = ",".join(map(str, range(MEMBERS)))
         (root / "bgjobs.yaml").write_text(
-            f'jobs:\n  w: {{command: "{task()} # {{{{ matrix.n }}}}", matrix: {{n: [{numbers}]}}}}\n'
+            f'jobs:\n  w: {{command: "true {{{{ matrix.n }}}}; {task()}", matrix: {{n: [{numbers}]}}}}\n'
             f"groups:\n  all: {{jobs: [w], max_parallel: {AT_ONCE}}}\n"
         )
         bgrun(root, "group", "all", "--on", "slurm", "-q", "--wait")  # so that the plan is cached
