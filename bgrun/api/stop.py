@@ -68,13 +68,16 @@ def grace_s(project: Project, runs: Iterable[Run]) -> float:
 
 
 def continues(project: Project, run_id: str) -> bool:
-    """Return whether a stop that was requested goes its way without this process: the supervisor carries it out."""
+    """Return whether a stop that was requested goes its way without this process.
+
+    The supervisor carries it out, or on a cluster the launcher.
+    """
     from bgrun.store import record
     from bgrun.system import lock
 
     run = read(project, run_id)
     at = project.store.run(run_id)
-    return record.is_asked_to_end(at, run) and lock.is_held(at.pid)
+    return record.is_asked_to_end(at, run) and (run.engine != engine.LOCAL or lock.is_held(at.pid))
 
 
 def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:

@@ -31,6 +31,7 @@ jobs:
   slot: {command: "true", concurrency: db}
   pair: {command: "true", concurrency: {group: two, limit: 2}}
   only: {command: "true", concurrency: {group: db, when_busy: replace}}
+  joined: {command: "true", concurrency: {group: joined, when_busy: join}}
 services:
   server: {command: "sleep 9"}
 groups:
@@ -249,6 +250,15 @@ def test_what_is_not_supported_is_refused_by_name(played: Played, project: Proje
         api.start.start(project, ["hidden"])
     assert project.store.index().every == "\n"
     assert played.calls("sbatch") == []
+
+
+def test_a_start_joins_the_active_run_of_an_identical_one(played: Played, project: Project) -> None:
+    first = api.start.start(project, ["joined"])
+    second = api.start.start(project, ["joined"])
+    third = api.joining.start_job(project, ["joined"])
+    assert {second.run.run_id, third.run.run_id} == {first.run.run_id}
+    assert (first.joined, second.joined, third.joined) == (False, True, True)
+    assert len(played.calls("sbatch")) == 1
 
 
 def test_runs_of_a_concurrency_group_share_the_names_of_its_slots(played: Played, project: Project) -> None:
