@@ -203,6 +203,18 @@ def test_17_a_users_own_scancel(on: Cli, cluster: Cluster) -> None:
 
 
 @full
+def test_17_a_job_that_another_one_displaces(on: Cli, cluster: Cluster) -> None:
+    on.jobs("jobs:\n  x: {command: sleep 77, matrix: {n: [1, 2, 3]}, resources: {cpus: 4}}\n")
+    ids = [run["run_id"] for run in on.json("start", "x")["runs"]]
+    wait_until(lambda: {on.state(run_id)["state"] for run_id in ids} == {"running"}, "every node is taken")
+    urgent = cluster.call("sbatch", "--parsable", "-p", "urgent", "-c", "4", "--wrap", "sleep 77").strip()
+    seen = wait_until(lambda: [run for run in map(on.state, ids) if run["state"] == "failed"], "one is displaced", 60)
+    assert [(run["exit_code"], run["reason"]) for run in seen] == [(143, "Slurm: PREEMPTED")]
+    cluster.call("scancel", urgent)
+    on("stop", "x")
+
+
+@full
 def test_24_a_secret_is_in_no_file_of_slurm(on: Cli, cluster: Cluster) -> None:
     on.jobs("jobs:\n  x: {command: 'echo ${#KEY}; sleep 2', secrets: [KEY], slurm: {secrets: file}}\n")
     secret = "a-long-secret-of-this-test"
