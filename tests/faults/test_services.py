@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from bgrun.store import state
 from bgrun.store.store import Store
 from bgrun.system import ports
 from tests.conftest import Cli, wait_until
@@ -389,6 +390,7 @@ def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: 
     go(shop)
     runs = members(shop, group)
     assert runs["web"]["state"] == "running"
+    assert runs["web"]["reason"] == state.ABANDONED
     assert "ready_at" not in shop.meta(runs["web"])
     assert runs["e2e"]["state"] == "skipped"
     shop("stop", runs["web"]["run_id"])
