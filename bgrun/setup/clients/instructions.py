@@ -24,6 +24,7 @@ Run tests, builds and any command that may take over a minute as a bgrun job, ne
 - Without: `bgrun jobs` lists jobs, `bgrun start JOB --wait -t 50s` runs one and reports what failed.
 - Exit code 124: still running. Run `bgrun wait JOB -t 50s`. `bgrun report JOB` shows the result at any time.
 - Any other long command: `bgrun run LABEL --wait -t 50s -- COMMAND`.
+- A server: declare it in `services:`; its start answers with its URL once it is ready. Never `npm run dev &`.
 - If you need more of the log: `bgrun logs JOB --grep REGEX -C 3`.
 """
 _WHEN = (
