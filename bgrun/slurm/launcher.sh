@@ -139,6 +139,8 @@ bgrun_never_ran() {
   bgrun_write_meta started_at= "engine_job=$bgrun_job" "node=$bgrun_node" "ended_at=$bgrun_time" "state=$1" "reason=$2" "${@:3}"
   command -p rm -f -- "$bgrun_hidden.stop" "$bgrun_hidden.env"
   bgrun_say "$1: $2"
+  # A waived run spoils nothing: the launchers of those that depend on it start, and find that out.
+  [ "${3-}" != waived=true ] || exit 0
   exit 1
 }
 

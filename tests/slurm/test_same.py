@@ -21,8 +21,10 @@ jobs:
   two: {command: "exit 2", success_exit_codes: [0, 2]}
   last: {command: "echo last", depends_on: two}
   nowhere: {command: "echo nowhere", if: "os.name == 'plan9'"}
+  behind: {command: "echo behind", depends_on: [build, nowhere]}
+  farther: {command: "echo farther", depends_on: behind}
 groups:
-  all: {jobs: [build, lint, sweep, slow, flaky, after, two, last, nowhere]}
+  all: {jobs: [build, lint, sweep, slow, flaky, after, two, last, nowhere, behind, farther]}
 """
 STAMP = re.compile(r"_\d{8}_\d{6}(z+\d+)?")
 SAME = ("label", "job", "group", "state", "exit_code", "signal", "reason", "cmd", "tags")
@@ -57,7 +59,7 @@ def test_a_group_ends_as_it_does_on_this_machine(on: Cli) -> None:
     on.jobs(JOBS)
     here = result(on)
     there = result(on, "--on", "slurm")
-    assert len(here) == 12
+    assert len(here) == 14
     assert {run["state"] for run in here} == {"succeeded", "failed", "timed_out", "skipped"}
     for one, other in zip(there, here, strict=True):
         assert one == other

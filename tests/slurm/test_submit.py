@@ -23,6 +23,7 @@ jobs:
   last: {command: "true", depends_on: [plain]}
   sweep: {command: "echo {{ matrix.n }}", matrix: {n: [1, 2, 3]}}
   never: {command: "true", if: "false"}
+  behind: {command: "true", depends_on: [never]}
   elsewhere: {command: "true", slurm: {config: /nonexistent/slurm.conf}}
   hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
   allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}}
@@ -131,6 +132,15 @@ def test_what_a_run_needs_is_submitted_before_it(played: Played, project: Projec
     never = facts(project, run.members[-1])
     assert (never["state"], never["waived"]) == ("skipped", "true")
     assert "token" not in never
+
+
+def test_a_run_that_needs_one_whose_condition_is_false_is_left_to_its_launcher(
+    played: Played, project: Project
+) -> None:
+    run = api.start.start(project, ["behind"]).run
+    (words,) = played.calls("sbatch")
+    assert (run.state, option(words, "dependency")) == ("queued", "")
+    assert facts(project, run.run_id)["needs"].startswith("never_")
 
 
 def test_unlike_runs_keep_the_limit_in_lanes(played: Played, project: Project) -> None:
