@@ -7,6 +7,17 @@
 # another instance has claimed the run; 125 if the run cannot be recorded; else that of the command, or 1.
 # Every variable has the prefix bgrun_, so that none of the user's is changed, and is unset for the command.
 
+# Before all else: by default each of these ends a script. SIGTERM is from Slurm, SIGUSR2 says that the time limit is near.
+bgrun_termed='' bgrun_limit='' bgrun_woken=''
+# Wakes this script once a second, and is ended by no signal that Slurm sends to all processes of the job.
+trap '' HUP INT TERM USR1 USR2
+( while command -p sleep 1 && kill -s ALRM $$; do :; done ) </dev/null >/dev/null 2>&1 &
+bgrun_ticker=$!
+disown "$bgrun_ticker"  # bash reports nothing of its end
+trap bgrun_woken=1 USR1 ALRM
+trap 'bgrun_woken=1 bgrun_termed=1' TERM
+trap 'bgrun_woken=1 bgrun_limit=1' USR2
+
 bgrun_umask=$(umask)
 umask 077
 bgrun_back=()
@@ -200,6 +211,7 @@ if [ -n "$bgrun_group" ] && bgrun_read "$bgrun_logs/$bgrun_group.meta"; then bgr
 
 # --- start ------------------------------------------------------------------------------------
 
+if [ -n "$bgrun_termed" ]; then bgrun_say "job $bgrun_job: Slurm sent SIGTERM: nothing was run"; exit 143; fi
 [ ! -L "$bgrun_log" ] || { bgrun_say "$bgrun_log is a symbolic link: nothing was run"; exit 125; }
 bgrun_iso
 bgrun_known+=("started_at=$bgrun_time" "engine_job=$bgrun_job" "node=$bgrun_node" "attempt=$bgrun_attempt")
@@ -211,12 +223,7 @@ if [ "$bgrun_attempt" -gt 1 ]; then
   printf -- '--- bgrun: attempt %d on node %s; the one before left no exit code ---\n' "$bgrun_attempt" "$bgrun_node" >>"$bgrun_log"
 fi
 
-bgrun_asked='' bgrun_termed='' bgrun_limit=''
-trap : USR1 ALRM
-trap bgrun_termed=1 TERM
-trap bgrun_limit=1 USR2
-trap '' HUP INT
-
+bgrun_asked=''
 # In a process group of its own (set -m), in the user's environment, marked as a process of this run.
 set -m
 (
@@ -235,9 +242,6 @@ bgrun_pid=$!
 set +m
 bgrun_clock
 bgrun_began=$bgrun_now
-# Wakes this script once a second.
-( trap - HUP INT TERM USR1 USR2; while command -p sleep 1 && kill -s ALRM $$; do :; done ) </dev/null >/dev/null 2>&1 &
-bgrun_ticker=$!
 
 # --- while it runs ----------------------------------------------------------------------------
 
@@ -288,7 +292,17 @@ bgrun_stop() {
   kill -s CONT "${bgrun_found[@]}" 2>/dev/null
 }
 
+# Slurm sends SIGTERM to what there is. A command that began in that moment may have missed it, and gets it once more.
+bgrun_pass_on() {
+  bgrun_clock
+  [ -z "$bgrun_passed" ] && [ $((bgrun_now - bgrun_began)) -lt 300 ] || return
+  bgrun_passed=1
+  kill -s TERM -- "-$bgrun_pid"
+} 2>/dev/null
+
+bgrun_passed=
 bgrun_check() {
+  [ -z "$bgrun_termed" ] || [ -n "$bgrun_stopping" ] || bgrun_pass_on
   if [ -z "$bgrun_stopping" ]; then
     if bgrun_read_stop "$bgrun_hidden.stop"; then
       bgrun_stop "$bgrun_asked"
@@ -311,19 +325,19 @@ bgrun_check() {
   fi
 } 2>/dev/null
 
+# A signal ends the wait with a status of its own. Only one that no signal ended has the exit code, which bash keeps.
 while :; do
+  bgrun_woken=
+  [ -z "$bgrun_termed$bgrun_limit" ] || bgrun_check
   wait "$bgrun_pid" 2>/dev/null
   bgrun_code=$?
-  kill -0 "$bgrun_pid" 2>/dev/null || break
-  bgrun_check
+  [ -n "$bgrun_woken" ] || break
+  ! kill -0 "$bgrun_pid" 2>/dev/null || bgrun_check
 done
-# A signal may have ended the wait while the command ended, too: its exit code is still known.
-wait "$bgrun_pid" 2>/dev/null
-bgrun_code=$?
 bgrun_clock
 bgrun_took=$((bgrun_now - bgrun_began))
 bgrun_iso
-kill "$bgrun_ticker" 2>/dev/null
+kill -s KILL "$bgrun_ticker" 2>/dev/null
 
 # --- its end ----------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from bgrun.model import Limits, Node, RenderedJob, RenderedPlan, Run
@@ -225,12 +227,41 @@ def test_a_run_that_slurm_ends_has_an_exit_code_and_no_state(place: Place) -> No
     run = place.submit("echo begun; sleep 50")
     launched = place.launch(run)
     wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
-    launched.send_signal(signal.SIGTERM)
-    os.killpg(_leader(place, run), signal.SIGTERM)
+    launched.send_signal(signal.SIGTERM)  # and passed on to a command that has only just begun
     assert launched.wait(DEADLINE_S) == 143
     facts = place.facts(run)
     assert ("state" in facts, facts["terminated"]) == (False, "true")
     assert record.seen_exit(place.store.run(run)) == 143
+
+
+def test_signals_at_the_end_do_not_change_the_exit_code(place: Place) -> None:
+    run = place.submit("echo begun; while [ ! -e $BGRUN_LOG_DIR/end ]; do :; done; exit 6")
+    launched = place.launch(run)
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
+    with open(f"{place.store.log_dir}/end", "wb"):
+        while launched.poll() is None:
+            launched.send_signal(signal.SIGUSR1)
+    assert (launched.returncode, place.read(run).exit_code) == (6, 6)
+
+
+def test_a_signal_of_slurm_before_the_start_runs_nothing(place: Place) -> None:
+    run = place.submit("echo begun")
+    os.rename(place.store.run(run).meta, place.store.run(run).hidden("late"))
+    launched = place.launch(run)
+    wait_until(lambda: "sleep" in _names_below(launched.pid), "it waits for the record")
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        launched.send_signal(number)
+    os.rename(place.store.run(run).hidden("late"), place.store.run(run).meta)
+    assert launched.wait(DEADLINE_S) == 143
+    facts = place.facts(run)
+    assert (facts["started_at"], "state" in facts) == ("", False)
+    assert not os.path.exists(place.store.run(run).log)
+
+
+def _names_below(pid: int) -> list[str]:
+    with suppress(psutil.Error):
+        return [child.name() for child in psutil.Process(pid).children()]
+    return []
 
 
 def _leader(place: Place, run: str) -> int:
