@@ -31,22 +31,22 @@ def plan(trial: Trial) -> None:
     _disturb(trial, act, found[-1])
     whole = trial.ended(found[-1])
     runs = {name: trial.ended(ids[-1]) for name in (*SERVICES, "e2e", "lint") if (ids := trial.run_ids(name))}
-    told = (
+    shown = (
         f"{act}: the group {whole.state}, its runs {[f'{name} {one.state} {one.reason}' for name, one in runs.items()]}"
     )
     trial.count(f"{act}: {whole.state}")
-    trial.expect("wrong verdicts", len(runs) == 4, told)
-    trial.expect("wrong verdicts", runs["e2e"].exit_code != TOO_EARLY, told)
+    trial.expect("wrong verdicts", len(runs) == 4, shown)
+    trial.expect("wrong verdicts", runs["e2e"].exit_code != TOO_EARLY, shown)
     for name in ("e2e", "lint"):
         trial.stands_by_its_notes(runs[name], name)
     served = all(_served(runs[name]) for name in SERVICES)
     succeeded = served and runs["e2e"].state == runs["lint"].state == "succeeded"
-    trial.expect("wrong verdicts", succeeded or whole.state != "succeeded", told)
+    trial.expect("wrong verdicts", succeeded or whole.state != "succeeded", shown)
     if act == "nothing":
-        trial.expect("wrong verdicts", served and runs["e2e"].state == verdict(code)[0], told)
-        trial.expect("wrong verdicts", (whole.state == "succeeded") == succeeded, told)
+        trial.expect("wrong verdicts", served and runs["e2e"].state == verdict(code)[0], shown)
+        trial.expect("wrong verdicts", (whole.state == "succeeded") == succeeded, shown)
         ends = [runs[name].ended_at or "" for name in ("e2e", "web", "db")]
-        trial.expect("wrong verdicts", ends == sorted(ends), f"{told}: ended {ends}")
+        trial.expect("wrong verdicts", ends == sorted(ends), f"{shown}: ended {ends}")
 
 
 def _served(run: Run) -> bool:

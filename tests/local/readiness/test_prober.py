@@ -68,8 +68,8 @@ def start(tmp_path: Path, leader: subprocess.Popen[bytes]) -> Iterator[Prober]:
     at = RunPaths(str(tmp_path), WEB)
 
     def one(kind: Any, value: str = "", within_s: float = 20.0, **more: Any) -> Probe:
-        told = {key: more.pop(key) for key in ("status", "interval_s", "shown") if key in more}
-        check = ReadyCheck(kind, value, timeout_s=within_s, **told)
+        given = {key: more.pop(key) for key in ("status", "interval_s", "shown") if key in more}
+        check = ReadyCheck(kind, value, timeout_s=within_s, **given)
         begins = process.start_of(leader.pid)
         target = Target(check, WEB, str(tmp_path), str(tmp_path), leader.pid, begins, **more)
         begun.append(Probe(at, prober.start(target, prober.deadline(check, clock.steady_clock()))))
