@@ -99,6 +99,10 @@ class BusyError(UsageError):
     """A concurrency group is full, and the run must not be queued."""
 
 
+class PortTakenError(BusyError):
+    """A port that was assigned to a service, and that another start at the same time got: there are others."""
+
+
 class LaunchError(BgrunError):
     """A run that could not be launched, and left no record."""
 

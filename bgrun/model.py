@@ -154,6 +154,7 @@ class RenderedJob(NamedTuple):
     work_key: two starts with the same one do the same work if the files are the same; '' for a job that none joins.
     any_shell: the script was just rendered and behaves the same in every POSIX shell.
     service: it runs until nothing needs it. port: where it listens, or 0. url: its address, or ''.
+    is_port_assigned: the port was just assigned to it, and may be another one.
     ready: how it is found to be ready; None: once it is launched.
     engine: the name of the engine that its job file wants, '' for any. resources, slurm: see there.
     """
@@ -190,6 +191,7 @@ class RenderedJob(NamedTuple):
     engine: str = ""
     resources: Resources = Resources()
     slurm: SlurmOptions = SlurmOptions()
+    is_port_assigned: bool = False
 
 
 class Node(NamedTuple):

@@ -6,7 +6,7 @@ import os
 
 from bgrun import codec, engine
 from bgrun.api import plan_cache
-from bgrun.errors import StorageError, UsageError
+from bgrun.errors import PortTakenError, StorageError, UsageError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import record
@@ -14,13 +14,19 @@ from bgrun.system import git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeVar
 
     from bgrun.engine import Engine, Submitted
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedJob, Run
     from bgrun.render.command import AdHoc
     from bgrun.store.store import Store
+
+    T = TypeVar("T")
+
+_MOST_TAKEN = 20
+"""How often a start that lost a port to another one is begun anew: one of two always gets it."""
 
 
 def join_key(jobs: Iterable[RenderedJob], state: bytes) -> str:
@@ -84,6 +90,18 @@ def start(
         BusyError: its concurrency group is full, and it must not be queued.
     """
     request = plan_cache.PlanRequest("start", tuple(words), tuple(extra))
+    return _on_free_ports(lambda: _start_requested(project, request, overrides))
+
+
+def _on_free_ports(launch: Callable[[], T]) -> T:
+    """Return what a launch does, which is begun anew if another start got a port of it at the same moment."""
+    for _ in range(_MOST_TAKEN):
+        with suppress(PortTakenError):
+            return launch()
+    return launch()
+
+
+def _start_requested(project: Project, request: plan_cache.PlanRequest, overrides: Overrides | None) -> Started:
     (names, made, _), running = with_running(project, request)
     if running:
         return Started(running, joined=True)
@@ -254,7 +272,12 @@ def start_group(
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
-    (_, made, _), _ = with_running(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
+    request = plan_cache.PlanRequest("group", (name, *only), tuple(given))
+    return _on_free_ports(lambda: _start_group(project, name, request, overrides))
+
+
+def _start_group(project: Project, name: str, request: plan_cache.PlanRequest, overrides: Overrides | None) -> Run:
+    (_, made, _), _ = with_running(project, request)
     plan = overridden(made, overrides)
     owner = engine.chosen(plan, overrides.engine if overrides else "")
     launched = launch(project, plan, name, f"bgrun group {name}", always=True, owner=owner)

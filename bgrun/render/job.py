@@ -11,7 +11,7 @@ from bgrun.errors import UnknownNameError, nearest_names
 from bgrun.jobfile import job_label, matrix, problem_matchers
 from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import bind
-from bgrun.jobfile.specs import Settings
+from bgrun.jobfile.specs import AUTO_PORT, Settings
 from bgrun.model import RenderedJob, as_text
 from bgrun.render import command as ad_hoc
 from bgrun.render import script
@@ -120,7 +120,8 @@ def _of_service(job: JobSpec, rendered: RenderedSettings, inputs: RenderInputs) 
 
     port, url = services.address_of(job, inputs)
     ready = services.ready_check(job, rendered, services.own_values(job, port, inputs))
-    return {"service": True, "port": port, "url": url, "ready": ready}
+    is_assigned = job.service.port == AUTO_PORT
+    return {"service": True, "port": port, "url": url, "ready": ready, "is_port_assigned": is_assigned}
 
 
 def _output(declared: Output, values: Mapping[str, Any], job: str) -> Output:

@@ -65,8 +65,11 @@ def port_of(job: JobSpec, inputs: RenderInputs) -> int:
         inputs.repeatable = False
         return inputs.ports[job.name]
     root, name = str(job.root), job.name.removeprefix(f"{job.prefix}.")
+    subject = f"{root}\0{name}"
+    if known := inputs.noted("port", subject):
+        return int(known)  # since then another start may have got it: which is found out at the launch
     port = ports.assign(root, name)
-    inputs.note("port", f"{root}\0{name}", port)
+    inputs.note("port", subject, port)
     return port
 
 

@@ -87,8 +87,20 @@ def _create(path: str, script: bytes) -> bool:
 
 
 def give_up(store: Store, run_ids: Iterable[str]) -> None:
-    """Delete the files of runs that were claimed and never launched."""
+    """Delete the files of runs that were claimed and never launched.
+
+    The job script is the last: without it another process may claim the run ID, and has files of that name.
+    """
+    named = list(run_ids)
+    clear(store, named)
+    for run_id in named:
+        files.remove(store.run(run_id).script)
+
+
+def clear(store: Store, run_ids: Iterable[str]) -> None:
+    """Delete the files of runs that were never launched, apart from what claims them."""
     for run_id in run_ids:
         at = store.run(run_id)
         for path in (*at.all_visible, *at.all_hidden):
-            files.remove(path)
+            if path != at.script:
+                files.remove(path)

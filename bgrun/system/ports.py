@@ -3,6 +3,8 @@
 Each project directory and service name has a port of its own between 20000 and 29999, below the ports that Linux gives
 to outgoing connections. A file named after the port says whose it is, so that the port stays the same over restarts
 and differs between checkouts of one project. It is given to another one once the project directory no longer exists.
+A plan holds the locks on these files for its services, so that a start at the same time gets other ports, before any
+server listens.
 """
 
 from __future__ import annotations
@@ -11,19 +13,20 @@ import errno
 import os
 import zlib
 
-from bgrun.errors import BusyError, UsageError
+from bgrun.errors import BusyError, PortTakenError, UsageError
 from bgrun.light import contextmanager
 from bgrun.system import directories, files, lock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 FIRST, COUNT = 20_000, 10_000
 """The lowest port that is assigned, and how many there are."""
 MUTEX_S = 10.0
 """How many seconds to wait for the lock on the assignments, which is normally held for a millisecond."""
 _MOST_OWNER = 16 << 10
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def assign(project: str, name: str) -> int:
@@ -43,7 +46,8 @@ def assign(project: str, name: str) -> int:
             owner = reading.head(path, _MOST_OWNER)
             if owner is not None and owner != own and _exists(owner):
                 continue
-            if is_free(port):
+            # The lock first: to look whether a reserved port is free would be in the way of its server.
+            if not lock.is_held(path) and is_free(port):
                 if owner != own:
                     with files.storage(path, "write"):
                         files.replace(path, files.unique(path), own)
@@ -51,6 +55,37 @@ def assign(project: str, name: str) -> int:
     raise UsageError(
         f"no port from {FIRST} to {FIRST + COUNT - 1} is free for service '{name}'", "declare one, such as `port: 8080`"
     )
+
+
+def reserve(ports: Collection[int], needed: Collection[int]) -> dict[int, int]:
+    """Hold the locks on those of these ports that no other plan has; return their descriptors by port.
+
+    needed: those of them that no other plan may have.
+
+    Raises:
+        PortTakenError: another plan has one of these; nothing is held.
+        StorageError: the assignments cannot be read or written.
+        BusyError: another process holds the lock on them.
+    """
+    held: dict[int, int] = {}
+    try:
+        with _assignments() as directory:
+            for port in ports:
+                path = f"{directory}/{port}"
+                with files.storage(path, "lock"):
+                    fd = os.open(path, _OPEN, files.FILE_MODE)
+                try:
+                    lock.hold(fd)
+                    held[port] = fd
+                except BlockingIOError:
+                    os.close(fd)
+            if taken := next((port for port in needed if port not in held), 0):
+                raise PortTakenError(f"port {taken} was just given to another start", "start it again")
+    except BaseException:
+        for fd in held.values():
+            os.close(fd)
+        raise
+    return held
 
 
 def is_free(port: int) -> bool:
@@ -105,7 +140,7 @@ def _assignments() -> Iterator[str]:
     directories.ensure(directory)
     path = f"{directory}/mutex"
     with files.storage(path, "lock"):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, files.FILE_MODE)
+        fd = os.open(path, _OPEN, files.FILE_MODE)
         try:
             try:
                 lock.hold_within(fd, MUTEX_S)

@@ -82,6 +82,10 @@ class RenderInputs:
         if self._recorded.setdefault((kind, subject), result) != result:
             self.repeatable = False
 
+    def noted(self, kind: str, subject: str) -> Any:
+        """Return what was noted; None for nothing. Whatever else is rendered from it has to be made with the same."""
+        return self._recorded.get((kind, subject))
+
     def record_variable(self, name: str, value: str | None) -> None:
         """Record the value of a variable as a salted hash; None for one that is not set."""
         self._recorded["env", name] = None if value is None else _sealed(value, os.urandom(_SALT_BYTES))

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +169,22 @@ def test_a_group_of_services_runs_until_it_is_stopped(shop: Cli) -> None:
     shop("stop", group)
     assert shop.ended(group)["state"] == "stopped"
     assert order(shop, group)[-2:] == ["stopped web", "stopped db"]
+
+
+def test_starts_at_the_same_moment_have_each_a_service_of_their_own(shop: Cli) -> None:
+    shop.jobs(
+        f"""
+services: {{web: {{command: "exec {sys.executable} -S server.py", port: auto, ready: {{port: true}}}}}}
+jobs: {{e2e: {{command: 'echo "$WEB"', depends_on: web, env: {{WEB: "{{{{ services.web.port }}}}"}}}}}}
+""",
+    )
+    with ThreadPoolExecutor(6) as starts:
+        groups = list(starts.map(lambda _: start(shop, "start", "e2e"), range(6)))
+    ended = [(shop.ended(group)["state"], members(shop, group)) for group in groups]
+    assert [state for state, _ in ended] == ["succeeded"] * 6
+    for _, runs in ended:
+        printed = (shop.logs / f"{runs['e2e']['run_id']}.log").read_text(encoding="utf-8")
+        assert printed.split() == [str(runs["web"]["port"])]
 
 
 # --- a service fails --------------------------------------------------------------------------

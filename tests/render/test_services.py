@@ -161,3 +161,14 @@ services:
 """
     with pytest.raises(UsageError, match="secret"):
         expanded(loader.parse(str(tmp_path / "bgjobs.yaml"), text), "web")
+
+
+def test_all_of_a_plan_is_made_with_one_port(job_file: JobFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = iter(range(20_000, 30_000))
+    monkeypatch.setattr(ports, "assign", lambda *_: next(given))  # as where others start at the same moment
+    nodes = by_label(expanded(job_file, "e2e"))
+    db, web = nodes["db"].job, nodes["web"].job
+    assert f"PORT={db.port}" in db.script
+    assert f"--port {web.port} --db {db.port}" in web.script
+    assert f"test {web.url}" in nodes["e2e"].job.script
+    assert web.url == f"http://localhost:{web.port}"

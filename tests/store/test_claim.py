@@ -173,3 +173,13 @@ def test_the_scripts_are_listed_once_and_sorted_once_however_many_labels(
     found = claimed(logs, *labels)
     assert asked == {"listdir": 1, "newest_first": 1, "newest_of_each": 1}
     assert [one for one in found if FUTURE in one] == [f"{label}_{FUTURE}z3" for label in labels[::3]]
+
+
+def test_a_claim_is_given_up_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = Store(str(tmp_path)).run(f"a_{FUTURE}")
+    removed: list[str] = []
+    monkeypatch.setattr(files, "remove", removed.append)
+    claim.give_up(Store(str(tmp_path)), [at.run_id])
+    assert removed[-1] == at.script  # another process may have the name from then on
+    assert at.meta in removed[:-1]
+    assert removed.count(at.script) == 1

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError, StorageError
+from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError, PortTakenError, StorageError
 from bgrun.light import contextmanager, signal, suppress
 from bgrun.local.launch import manifest as plans
 from bgrun.local.supervision import event_loop
@@ -42,6 +42,7 @@ def hand_over(plan: Plan) -> bytes:
 
     Raises:
         BusyError: its concurrency group is full, and it is not to wait.
+        PortTakenError: another start has the port that was assigned to a service of it.
         LaunchPendingError: the supervisor neither answers nor ends.
         LaunchError: nothing was launched, and nothing will be.
     """
@@ -250,7 +251,7 @@ def _has_exited(pid: int) -> bool:
 def _refusal(answer: str) -> BgrunError:
     kind, _, told = answer.partition("\n")
     message, _, hint = told.partition("\n")
-    error = next((one for one in (BusyError, StorageError) if one.__name__ == kind), LaunchError)
+    error = next((one for one in (BusyError, PortTakenError, StorageError) if one.__name__ == kind), LaunchError)
     return error(message or kind or "the supervisor ended before it launched anything", hint)
 
 

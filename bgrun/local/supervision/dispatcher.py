@@ -70,7 +70,10 @@ class Dispatcher:
 
         Raises:
             LaunchError: a record cannot be written.
+            PortTakenError: another plan has the port that was assigned to a service.
         """
+        if self.services:
+            self.services.reserve_ports()
         if len(self.tasks) > FEW:
             raise_limit(len(self.tasks) * FDS_EACH + FEW)
         if self.host.group:
@@ -223,12 +226,12 @@ def _refuse_taken(task: RunTask) -> None:
 
 
 def withdraw(plan: Plan) -> None:
-    """Remove every record of a plan of which nothing was launched."""
+    """Remove every record of a plan of which nothing was launched; its run IDs are given up by who claimed them."""
     from bgrun.store import claim
     from bgrun.store.store import Store
 
     group = [plan.group.run_id] if plan.group else []
-    claim.give_up(Store(workdir.HERE), [*group, *(run.run_id for run in plan.runs)])
+    claim.clear(Store(workdir.HERE), [*group, *(run.run_id for run in plan.runs)])
 
 
 def _note_reports(task: RunTask) -> Before | None:

@@ -23,7 +23,7 @@ class Host:
     subreaper: orphaned descendants become children of the supervisor. facts: its lines of the meta; both are
     known once it is a process.
     helpers: children of the supervisor that belong to no run: inhibitors, hooks, processes that wait for a slot.
-    leaders: the job scripts that run.
+    leaders: the job scripts that run. port_fds: the locks on the ports of services that have not ended.
     """
 
     def __init__(self, log_dir: str, machine: Machine, recorded: str = "", group: GroupJournal | None = None) -> None:
@@ -35,6 +35,7 @@ class Host:
         self.facts: dict[str, str] = {}
         self.helpers: set[int] = set()
         self.leaders: set[int] = set()
+        self.port_fds: dict[str, int] = {}
         self._write_notifier: WriteNotifier | None = None
 
     def report(self, event: str) -> None:
@@ -55,6 +56,11 @@ class Host:
         if pid in self.helpers:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+
+    def release_port(self, run_id: str) -> None:
+        """Let other plans have the port of a service, before its record says that it has ended: it is started again."""
+        if run_id in self.port_fds:
+            os.close(self.port_fds.pop(run_id))
 
     def ask_for_writes(self) -> bool:
         """Ask the kernel to report the next write in the log directory; return whether it will."""

@@ -61,10 +61,13 @@ def main() -> None:
 
 def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
     """Be the supervisor that re-executed itself, in the log directory; `trim` drops the code that is loaded by then."""
-    raw_plan, (subreaper, states) = codec.unpack(handed_on)
+    raw_plan, (subreaper, states, port_fds) = codec.unpack(handed_on)
     with _faults_noted():
         supervisor = prepare(codec.restore(Plan, raw_plan))
         supervisor.be(os.getpid(), subreaper=subreaper)
+        supervisor.host.port_fds = dict(port_fds)
+        for fd in supervisor.host.port_fds.values():
+            os.set_inheritable(fd, False)
         for task, state in zip(supervisor.tasks.values(), states, strict=True):
             restore(task, *state)
             supervisor.active[task.plan.run_id] = task
@@ -203,8 +206,9 @@ def _reexecute(supervisor: Supervisor) -> None:
 
     if code := supervisor.machine.code:
         tasks = supervisor.tasks.values()
-        state = supervisor.plan, (supervisor.host.subreaper, [_state_of(task) for task in tasks])
-        locks = tuple(task.child.lock_fd for task in tasks if task.child)
+        port_fds = supervisor.host.port_fds
+        state = supervisor.plan, (supervisor.host.subreaper, [_state_of(task) for task in tasks], [*port_fds.items()])
+        locks = (*(task.child.lock_fd for task in tasks if task.child), *port_fds.values())
         interpreter.become(supervisor.plan, state, locks, code)
 
 

@@ -269,6 +269,7 @@ def _close(
     """Write down how a run ended, and release its lock."""
     from bgrun.local.supervision import log_limit
 
+    task.host.release_port(task.plan.run_id)
     attempts = journal.attempts(task.at)
     log_limit.bound(task.at.log, task.plan.job.limits.max_log_bytes)
     if task.reports_before:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from bgrun.errors import BgrunError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.readiness import prober
 from bgrun.local.readiness.target import ANSWER, Target, describe
@@ -68,6 +69,20 @@ class Services:
     def next_check_at(self) -> float:
         """When to start a prober again, on the steady clock; NEVER if none is to be."""
         return min((one.again_at for one in self.probes.values()), default=NEVER)
+
+    def reserve_ports(self) -> None:
+        """Hold the locks on the ports of the services, so that no other plan is given these.
+
+        Raises:
+            PortTakenError: another plan has a port that was assigned.
+        """
+        from bgrun.system import ports
+
+        by_port = {task.plan.job.port: task for task in self.tasks.values() if task.plan.job.port}
+        assigned = [port for port, task in by_port.items() if task.plan.job.is_port_assigned]
+        with suppress(*(() if assigned else (BgrunError,))):  # where it is declared, nothing was kept for it before
+            for port, fd in ports.reserve(by_port, assigned).items() if by_port else ():
+                self.host.port_fds[by_port[port].plan.run_id] = fd
 
     def launched(self, task: RunTask) -> None:
         """Begin to check a service that was launched; without a check it is ready."""
