@@ -28,7 +28,8 @@ class Stats(NamedTuple):
     """The statistics of a label; durations are seconds, None if no run succeeded.
 
     runs: how many runs finished, without skipped ones.
-    last_failure: the newest run that did not succeed, or None.
+    succeeded: how many of them succeeded; of a service, which ends by being stopped, how many did not fail.
+    last_failure: the newest of the others, or None.
     durations_s: the durations of the newest runs, oldest first.
     """
 
@@ -61,11 +62,12 @@ def summarize(label: str, runs: Iterable[Run | Result], newest: int = 20) -> Sta
         finished += 1
         if run.duration_s is not None and finished <= newest:
             shown.append(run.duration_s)
-        if not run.succeeded:
+        served = run.service and run.state == "stopped"
+        if not run.succeeded and not served:
             failure = failure or run.run_id
             continue
         succeeded += 1
-        if run.duration_s is not None:
+        if run.duration_s is not None and not served:
             took.append(run.duration_s)
     took.sort()
     shown.reverse()

@@ -43,6 +43,7 @@ class Result(NamedTuple):
     ended_at: str | None
     duration_s: float | None
     is_partial: bool
+    service: bool
 
     @property
     def live(self) -> bool:
@@ -115,7 +116,8 @@ def _closed(run_id: str, facts: Mapping[str, str]) -> Result | None:
         return None
     began, ended = (facts.get(key) or None for key in ("started_at", "ended_at"))
     is_partial = bool(facts.get("only_failed_of") or facts.get("only_jobs", "").split())
-    return Result(run_id, verdict.state, began, ended, duration_s, is_partial)
+    is_service = facts.get("service") == "true"
+    return Result(run_id, verdict.state, began, ended, duration_s, is_partial, is_service)
 
 
 # --- the lines of the entry -------------------------------------------------------------------
@@ -141,9 +143,10 @@ def _current(run_id: str, line: str, directory: int) -> Result | None:
     if not line.startswith(mark):
         return None
     parts: Any = line[len(mark) :].split("\t")
-    outcome, started_at, ended_at, took, is_partial = parts
+    outcome, started_at, ended_at, took, is_partial, is_service = parts
     duration_s = float(took) if took else None
-    fields = (run_id, outcome, started_at or None, ended_at or None, duration_s, is_partial == "True")
+    ends = (started_at or None, ended_at or None, duration_s)
+    fields = (run_id, outcome, *ends, is_partial == "True", is_service == "True")
     return tuple.__new__(Result, fields)  # as `Result(*fields)`, which takes a twelfth more of a look at many runs
 
 
@@ -170,4 +173,4 @@ def _write_lines(store: Store, lines: Mapping[str, str]) -> None:
 
 def _head(data: bytes) -> bytes:
     """Return the first line of the entry: its form, and a checksum of the rest."""
-    return b"results 2 " + codec.digest(data).hex().encode()
+    return b"results 3 " + codec.digest(data).hex().encode()

@@ -42,3 +42,10 @@ def test_a_label_in_numbers() -> None:
     assert (found.runs, found.succeeded, found.median_s, found.last_failure) == (3, 2, 3.0, "bad")
     assert format.sparkline(found.durations_s) == "▂█▄"
     assert history.summarize("x", []) == history.Stats("x", 0, 0, None, None, None, ())
+
+
+def test_a_service_that_was_stopped_has_not_failed() -> None:
+    runs = [run("stopped", 60.0, service=True), run("failed", 1.0, service=True, run_id="bad")]
+    found = history.summarize("web", runs)
+    assert (found.runs, found.succeeded, found.median_s, found.last_failure) == (2, 1, None, "bad")
+    assert history.summarize("job", [run("stopped", 60.0)]).succeeded == 0

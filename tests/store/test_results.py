@@ -94,6 +94,7 @@ FACTS = {
     "exit_code": st.sampled_from(["0", "3", ""]),
     "only_failed_of": st.sampled_from(["", "a_20260101_000000", "odd\tone", "odd\none", "\udcff"]),
     "only_jobs": st.sampled_from(["", " ", "a", "a b"]),
+    "service": st.sampled_from(["true", ""]),
     "label": st.just("a"),
 }
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bgrun.errors import UsageError
 from bgrun.jobfile import job_label, problem_matchers, specs
-from bgrun.templating import quoting, shell_check
+from bgrun.jobfile.checks.template_texts import line_offset, template_texts
+from bgrun.templating import quoting, shell_check, template
 from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
@@ -16,19 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bgrun.jobfile.include import Source
-    from bgrun.jobfile.specs import JobSpec
+    from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.jobfile.yaml_source import Fault
 
 
 def warnings(source: Source) -> Iterator[Fault]:
     """Yield the warnings about a job file without errors, and about all that it includes."""
     for one in source.every():
-        for job in specs.of_document(Path(one.file), one.document.data).jobs.values():
+        declared = specs.of_document(Path(one.file), one.document.data)
+        for job in declared.jobs.values():
             yield from _command(one, job)
             yield from _syntax(one, job)
             yield from _matchers(one, job)
             yield from _labels(one, job)
             yield from _readiness(one, job)
+            yield from _address(one, job, declared)
 
 
 def _command(source: Source, job: JobSpec) -> Iterator[Fault]:
@@ -81,3 +84,23 @@ def _readiness(source: Source, job: JobSpec) -> Iterator[Fault]:
         message = "the service counts as ready once it is launched"
         hint = "add `ready:`, for example `ready: {port: true}` or a pattern of its log"
         yield source.document.fault(source.file, (job.part, job.name), message, hint)
+
+
+def _address(source: Source, job: JobSpec, declared: JobFile) -> Iterator[Fault]:
+    """Warn about the address of a service that a start of the job does not bring along: nothing may listen there."""
+    if any(param.name == "services" for param in job.params):
+        return
+    known = {name for name, one in declared.jobs.items() if one.service}
+    groups = declared.groups.values()
+    needed = {job.name, *(name for group in groups for name in (*group.before, *sum(group.edges.values(), ())))}
+    added = set(job.depends_on)
+    while added:
+        needed |= added
+        added = {name for one in added & known for name in declared.jobs[one].depends_on} - needed
+    for path, text in template_texts(source.document.data, job):
+        for used in template.keys_used(text, "services"):
+            if used.key in known - needed:
+                message = f"the service {used.key!r} does not start with this {'service' if job.service else 'job'}"
+                hint = f"add {used.key!r} to its `depends_on:`"
+                fault = source.document.fault(source.file, path, message, hint)
+                yield fault._replace(line=fault.line + line_offset(text, used.line))

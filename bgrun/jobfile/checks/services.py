@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bgrun.jobfile.yaml_source import Document, Fault
     from bgrun.jobfile.yaml_source import Path as DocumentPath
 
+_SCHEMES = ("http://", "https://", "{")
+"""How the URL of a check begins; a placeholder may stand for all of it."""
 _FIELDS = ("port", "url")
 _TEMPLATES = ("http", "command")
 
@@ -63,6 +65,9 @@ def _ready(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     path = (*base, check.kind) if (*base, check.kind) in document.places else base
     if check.kind == "port" and not check.value and not job.service.port:
         yield document.fault(file, path, "the service has no port", "write the number, or give the service a `port:`")
+    if check.kind == "http" and not check.value.lower().startswith(_SCHEMES):
+        hint = "write it in full, for example `http://127.0.0.1:{{ port }}/health`"
+        yield document.fault(file, path, f"expected a URL, got {check.value!r}", hint)
     if check.kind == "log":
         try:
             bounded_regex.compiled(check.value)

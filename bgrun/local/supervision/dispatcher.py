@@ -222,7 +222,10 @@ def _refuse_taken(task: RunTask) -> None:
 
     port = task.plan.job.port
     if who := holder.taken(port):
-        raise BusyError(f"cannot start {task.plan.job.label}: port {port} is taken by {who}", "stop that first")
+        raise BusyError(
+            f"cannot start {task.plan.job.label}: port {port} is taken by {who}",
+            "stop that process, or use `port: auto`",
+        )
 
 
 def withdraw(plan: Plan) -> None:

@@ -57,3 +57,24 @@ def test_a_command_that_its_shell_cannot_parse(tmp_path: Path, monkeypatch: pyte
     assert [line.split(": ")[1] for line in found] == ["jobs.a.command", "jobs.b.command"]
     assert "no start can run it: invalid bash syntax" in found[0]
     assert "; close each quote, bracket and block" in found[0]
+
+
+def test_the_address_of_a_service_that_does_not_come_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = (
+        "  a: {command: 'curl {{ services.web.url }}', depends_on: late}\n"
+        "  b: {command: ls, env: {PORT: '{{ services.db.port }}'}}\n"
+        "  c: {command: 'curl {{ services.web.url }} {{ services.db.url }}', depends_on: web}\n"
+        "  late: {command: ls, depends_on: web}\n"
+        "  d: {command: 'curl {{ services.of_group.url }}'}\n"
+        "services:\n  db: {command: ls, port: auto, ready: {port: true}}\n"
+        "  web: {command: 'ls {{ services.web.port }}', port: auto, ready: {port: true}, depends_on: db}\n"
+        "  of_group: {command: ls, port: auto, ready: {port: true}}\n"
+        "  proxy: {command: 'ls {{ services.web.url }}', port: auto, ready: {port: true}}\n"
+        "groups: {checks: {jobs: [d], depends_on: of_group}}"
+    )
+    assert warnings(tmp_path, jobs, monkeypatch) == [
+        "f.yaml:2:7: jobs.a.command: the service 'web' does not start with this job; add 'web' to its `depends_on:`",
+        "f.yaml:3:26: jobs.b.env.PORT: the service 'db' does not start with this job; add 'db' to its `depends_on:`",
+        "f.yaml:11:11: services.proxy.command: the service 'web' does not start with this service; "
+        "add 'web' to its `depends_on:`",
+    ]
