@@ -79,9 +79,16 @@ def test_whoever_waits_sleeps(line: Cli) -> None:
     minder = psutil.Process(supervisor(line, waits))
     (waiter,) = wait_until(minder.children, "a process sleeps for it")
     wait_until(lambda: waiter.num_threads() == 2, "it sleeps on the slot")
-    before = [sum(one.cpu_times()[:2]) + sum(one.num_ctx_switches()) for one in (minder, waiter)]
+    seen: list[list[float]] = [[]]
+
+    def is_at_rest() -> bool:
+        """Return whether both sleep, and have done nothing since the last call."""
+        seen.append([sum(one.cpu_times()[:2]) + sum(one.num_ctx_switches()) for one in (minder, waiter)])
+        return seen[-1] == seen[-2] and {minder.status(), waiter.status()} == {psutil.STATUS_SLEEPING}
+
+    wait_until(is_at_rest, "both are at rest")
     line.state(waits["run_id"])
-    assert [sum(one.cpu_times()[:2]) + sum(one.num_ctx_switches()) for one in (minder, waiter)] == before
+    assert is_at_rest()
 
 
 @pytest.mark.parametrize("victims", ["supervisor", "waiter", "both of the holder"])
