@@ -452,3 +452,16 @@ os._exit(main())"""
         )
         assert not {one for one in loaded if one.startswith(rooms)}
         assert bg.ended("b")["state"] == "succeeded"
+
+
+def test_what_a_check_prints_of_a_secret_is_not_in_the_record(bg: Cli) -> None:
+    bg.jobs("""
+        services:
+          web:
+            command: sleep 60
+            secrets: [TOKEN]
+            ready: {command: 'echo "$TOKEN"; false', timeout: 1s}
+    """)
+    bg("start", "web", "--wait", code=1, TOKEN="a-secret-of-ours")
+    assert not [path for path in bg.logs.rglob("*") if path.is_file() and b"a-secret-of-ours" in path.read_bytes()]
+    assert "exit 1: ***" in bg.state("web")["reason"]

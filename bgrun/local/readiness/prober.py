@@ -148,6 +148,9 @@ class _Prober:
     def _note(self, why: str) -> None:
         self.tries += 1
         times = f" ({self.tries} times)" if self.tries > 1 else ""
+        lines = {line for _, secret in self.target.environment for line in secret.splitlines() if line.strip()}
+        for line in sorted(lines, key=len, reverse=True):
+            why = why.replace(line, "***")  # what a check printed reaches the record
         text = f"{self.words}: {why}{times}\n".encode("utf-8", "replace")[:_MOST_ANSWER]
         with suppress(OSError):
             if self.fd >= 0:
