@@ -128,7 +128,8 @@ def look(log_dir: str, max_age_s: float | None = None, config: str = "") -> Queu
     answer = calls.call(_SQUEUE, config=config)
     answered = answer.code == 0
     lines = [line for line in answer.out.splitlines() if f"|{COMMENT}" in line] if answered else []
-    head = f"1 {time.time():.3f} {asked_at:.3f} {int(answered)} {whose}"
+    # Unrounded: a time that is rounded up lies in the future for the next look, which would ask again.
+    head = f"1 {time.time()!r} {asked_at!r} {int(answered)} {whose}"
     cache.write(_ENTRY, "\n".join([head, *lines]).encode())
     return Queue(answered, parse(lines), asked_at)
 
