@@ -109,15 +109,21 @@ class TemplateFault(NamedTuple):
     hint: str = "fix the template"
 
 
+_OPTIONAL = frozenset(("default", "d", "defined", "undefined"))
+"""The filters and tests of Jinja for a value that may be undefined."""
+
+
 class KeyUsed(NamedTuple):
     """A use of `NAME.key.field`, or of `NAME.key` alone, in a template.
 
     line: where it is in the template, from 1.
+    is_optional: whether it may be undefined there: `| default(…)`, `is defined`.
     """
 
     line: int
     key: str
     field: str = ""
+    is_optional: bool = False
 
 
 def _checked_text(value: object) -> str:
@@ -349,20 +355,28 @@ def uses(text: str, name: str) -> bool:
 
 
 def keys_used(text: str, name: str) -> list[KeyUsed]:
-    """Return which keys of a variable a template uses, as far as they are written in it; an invalid one uses none."""
+    """Return which keys of a variable a template uses, as far as they are written in it.
+
+    An invalid template uses none, nor does one with a variable of its own of this name.
+    """
     try:
         if name not in text or _is_literal(text):
             return []
         tree = _plain().parse(text)
     except (jinja2.TemplateSyntaxError, RecursionError):
         return []
+    if any(node.name == name and node.ctx != "load" for node in tree.find_all(nodes.Name)):
+        return []
     found: list[KeyUsed] = []
     fields: dict[int, str] = {}
+    optional = {id(one.node) for one in tree.find_all((nodes.Filter, nodes.Test)) if one.name in _OPTIONAL}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):  # an outer one before that which it is made of
         assert isinstance(node, (nodes.Getattr, nodes.Getitem))  # noqa: S101 - for mypy
         key = _key_of(node)
+        if id(node) in optional:
+            optional.add(id(node.node))
         if isinstance(node.node, nodes.Name) and node.node.name == name and key:
-            found.append(KeyUsed(node.lineno, key, fields.get(id(node), "")))
+            found.append(KeyUsed(node.lineno, key, fields.get(id(node), ""), id(node) in optional))
         fields[id(node.node)] = key
     return found
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from bgrun.errors import UsageError
 from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
-from bgrun.jobfile.checks import advice, references, services, slurm_options
+from bgrun.jobfile.checks import advice, fields, references, services, slurm_options
 from bgrun.jobfile.checks.references import Around
 from bgrun.jobfile.checks.schema_errors import schema_faults
-from bgrun.jobfile.checks.template_texts import line_offset, template_texts
+from bgrun.jobfile.checks.template_texts import default_texts, line_offset, template_texts
 from bgrun.jobfile.include import specs_of
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from bgrun.jobfile.include import Source
-    from bgrun.jobfile.specs import JobSpec
+    from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.jobfile.yaml_source import Path as DocumentPath
 
 MOST_FAULTS = 100
@@ -99,6 +99,8 @@ def _beyond_schema(file: str, document: Document, valid: Mapping[str, Any], arou
         yield from _for_slurm(file, document, (job.part, job.name), job.settings)
     yield from references.faults(file, document, own, around)
     yield from services.faults(file, document, own, around)
+    yield from fields.faults(file, document, own, valid.get("defaults") or {})
+    yield from _default_templates(file, document, own, valid.get("defaults") or {})
     for job in own.jobs.values():
         yield from _params(file, document, job)
         yield from _condition(file, document, job)
@@ -167,6 +169,17 @@ def _templates(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
     for path, text in template_texts(document.data, job):
         for found in template.faults(text, known | {"rerun": _FAILED, "command": _EXTRA}.get(str(path[2]), set())):
             fault = document.fault(file, path, found.message, _template_hint(found))
+            yield fault._replace(line=fault.line + line_offset(text, found.line))
+
+
+def _default_templates(file: str, document: Document, own: JobFile, defaults: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find errors in templates of the defaults, which may use what any job knows: each renders them."""
+    known = _ALWAYS_DEFINED | _SERVICES
+    known = known.union(*(_predefined(job) | {param.name for param in job.params} for job in own.jobs.values()))
+    for path, text in default_texts(defaults):
+        for found in template.faults(text, known):
+            hint = "declare it under `params:` of the jobs" if found.undefined else found.hint
+            fault = document.fault(file, path, found.message, hint)
             yield fault._replace(line=fault.line + line_offset(text, found.line))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bgrun.errors import UsageError, nearest_names
 from bgrun.jobfile import specs
+from bgrun.jobfile.checks import fields
 from bgrun.jobfile.checks.template_texts import line_offset, template_texts
 from bgrun.parsers import bounded_regex
 from bgrun.templating import template
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _SCHEMES = ("http://", "https://", "{")
 """How the URL of a check begins; a placeholder may stand for all of it."""
 _FIELDS = ("port", "url")
-_TEMPLATES = ("http", "command")
 
 
 def faults(file: str, document: Document, own: JobFile, around: Around) -> Iterator[Fault]:
@@ -74,7 +74,7 @@ def _ready(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
         except UsageError as error:
             yield document.fault(file, path, error.message, error.hint or "fix the expression")
     names = {"env", "job", *(param.name for param in job.params), *(["port"] if job.service.port else [])}
-    for found in template.faults(check.value, names) if check.kind in _TEMPLATES else ():
+    for found in template.faults(check.value, names) if check.kind in fields.READY_TEMPLATES else ():
         hint = (
             "give the service a `port:`"
             if found.undefined == "port"

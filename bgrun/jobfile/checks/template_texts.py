@@ -28,19 +28,31 @@ def template_texts(data: Mapping[str, Any], job: JobSpec) -> Iterator[tuple[Docu
             yield (*base, key), command
         else:
             yield from (((*base, key, place), word) for place, word in enumerate(command))
-    for key in ("label", "working_dir"):
-        if key in raw:
-            yield (*base, key), raw[key]
+    if "label" in raw:
+        yield (*base, "label"), raw["label"]
+    if job.junit:
+        yield (*base, "reports", "junit"), job.junit
+    yield from (((*base, "outputs", one.name, one.kind), one.path) for one in job.outputs)
+    yield from _of_settings(base, raw)
+
+
+def default_texts(defaults: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, str]]:
+    """Yield each template of the defaults, with its path in the document."""
+    yield from _of_settings(("defaults",), defaults)
+
+
+def _of_settings(base: DocumentPath, raw: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, str]]:
+    if "working_dir" in raw:
+        yield (*base, "working_dir"), raw["working_dir"]
     for name, value in raw.get("env", {}).items():
         if isinstance(value, str):
             yield (*base, "env", name), value
     yield from _of_env_file((*base, "env_file"), raw.get("env_file", ()))
-    if job.junit:
-        yield (*base, "reports", "junit"), job.junit
-    yield from (((*base, "outputs", one.name, one.kind), one.path) for one in job.outputs)
-    if job.settings.concurrency and "concurrency" in raw:
-        shorthand = isinstance(raw["concurrency"], str)
-        yield (*base, "concurrency", *(() if shorthand else ("group",))), job.settings.concurrency.group
+    concurrency = raw.get("concurrency")
+    if isinstance(concurrency, str):
+        yield (*base, "concurrency"), concurrency
+    elif isinstance(concurrency, dict) and "group" in concurrency:
+        yield (*base, "concurrency", "group"), concurrency["group"]
     for when in specs.HOOK_KEYS:
         yield from _of_hooks((*base, f"on_{when}"), raw.get(f"on_{when}", ()))
 
