@@ -73,12 +73,17 @@ class RunNames(NamedTuple):
         return _lines(self.unfinished) if label is None else _lines_of(self.unfinished, label)
 
     def updated(self, seen: Mapping[str, str]) -> RunNames:
-        """Return the names with some runs as they are seen now: `finished`, `unfinished`, or `gone`. Pure."""
+        """Return the names with some runs as they are seen now: `finished`, `unfinished`, or `gone`. Pure.
+
+        `every` may lack the oldest runs if none of these is gone: then the newest run of a label may be one of those.
+        """
         every = _edited(self.every, {run_id: state != "gone" for run_id, state in seen.items()})
         unfinished = _edited(self.unfinished, {run_id: state == "unfinished" for run_id, state in seen.items()})
         latest = self.latest
         for label in {_label(run_id) for run_id in seen}:
-            before, now = next(_lines_of(latest, label), ""), next(_lines_of(every, label), "")
+            before = next(_lines_of(latest, label), "")
+            left = before if seen.get(before) != "gone" else ""
+            now = max(left, next(_lines_of(every, label), ""), key=order)
             if before != now:
                 latest = _edited(latest, {one: one == now for one in (before, now) if one})
         return RunNames(latest, unfinished, every)

@@ -6,8 +6,9 @@ without a gap, nothing changed in between but the runs they name. Whatever else 
 another program, a process that was killed on the way, a line that could not be written. Then it is listed, as without
 the lines.
 
-What they cannot show is a change by another program in the very milliseconds of one of ours, or between two ticks of
-the clock (10 ms at most, before Linux 6.13). So the names are listed anew now and then (see `store.index`).
+Before Linux 6.13 all changes between two ticks of the clock have the same time, for up to 10 ms: so a change of ours
+has a line even if it left the time as it was. What lines cannot show is a change by another program in the very
+milliseconds of one of ours, or in the same tick. So the names are listed anew now and then (see `store.index`).
 
 Nobody waits for anybody: lines are appended without a lock, and the process that lists the names replaces the file, so
 that a line that is lost on the way is a gap, too.
@@ -63,8 +64,7 @@ class Change:
     def _append(self, fd: int) -> None:
         found, directory = os.fstat(fd), os.stat(self._directory)
         is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == directory.st_uid == os.geteuid()
-        has_changed = 0 <= self._before != directory.st_ctime_ns
-        if is_ours and has_changed and found.st_size < MOST_BYTES:
+        if is_ours and self._before >= 0 and found.st_size < MOST_BYTES:
             os.write(fd, b"%s %d %d\n" % (os.fsencode(self._run_id), self._before, directory.st_ctime_ns))
 
 
@@ -90,6 +90,8 @@ def since(data: bytes | None, begun: int, now: int) -> list[str] | None:
     except ValueError:
         return None  # two hosts wrote at the same place, or the disk was full
     for before, after, run_id in lines:
+        if after < before:
+            return None  # the clock was set back
         if after > begun:
             if before > reached or not run_id.isprintable():
                 return None

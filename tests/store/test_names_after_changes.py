@@ -42,6 +42,15 @@ def test_names_after_a_change_are_those_of_a_fresh_list(before: dict[str, str], 
     assert listed(before).updated(changed) == listed({**before, **changed})
 
 
+@given(st.sets(RUN_IDS), st.integers(0, 4))
+def test_the_newest_run_of_a_label_is_right_where_the_oldest_runs_are_not_read(runs: set[str], read: int) -> None:
+    names = index.sort(f"{run_id}.meta" for run_id in runs)
+    head = names._replace(every="\n" + "".join(f"{run_id}\n" for run_id in [*names.newest_first()][:read]))
+    for run_id in (*runs, "a_20260101_000002"):
+        changed = {run_id: "finished"}
+        assert head.updated(changed).latest == names.updated(changed).latest
+
+
 def fill(logs: Path) -> Store:
     """Add so many runs that their names are recorded, and have them recorded."""
     (logs / "jobs").mkdir(parents=True, exist_ok=True)

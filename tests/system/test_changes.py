@@ -88,9 +88,29 @@ def test_each_change_is_recorded_even_if_it_failed(logs: Path) -> None:
         times.append(ctime(logs))
     pairs = itertools.pairwise(times)
     assert text(logs) == "".join(f"x {before} {after}\n" for before, after in pairs if before != after)
-    with changes.Change(str(logs), "x"):
+    before = changes.since(text(logs).encode(), times[0], times[-1])
+    with changes.Change(str(logs), "y"):
         pass
-    assert text(logs).count("\n") <= 3, "nothing changed"
+    assert ctime(logs) == times[-1]
+    assert set(changes.since(text(logs).encode(), times[0], times[-1]) or ()) <= {*(before or ()), "y"}
+
+
+def test_a_change_that_leaves_the_time_as_it_was_is_recorded(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As all changes between two ticks of the clock do, before Linux 6.13."""
+    begun = ctime(logs)
+    with changes.Change(str(logs), "x"):
+        (logs / "x").touch()
+    now = logs.stat()
+    monkeypatch.setattr(changes.os, "stat", lambda _: now)
+    with changes.Change(str(logs), "y"):
+        (logs / "y").touch()
+    monkeypatch.undo()
+    assert sorted(changes.since((logs / ".cache" / "changes").read_bytes(), begun, now.st_ctime_ns) or ()) == ["x", "y"]
+
+
+def test_a_clock_that_was_set_back_is_noticed_even_if_it_was_set_forward_since() -> None:
+    back_and_forth = lines(("a", BEGUN, BEGUN - 9), ("b", BEGUN - 9, BEGUN + 9))
+    assert changes.since(back_and_forth, BEGUN, BEGUN + 9) is None
 
 
 @pytest.mark.skipif(
