@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bgrun.engine import Engine
     from bgrun.jobfile.project import Project
     from bgrun.model import RenderedPlan, Run
 
@@ -41,7 +42,9 @@ class Attached(NamedTuple):
     others: tuple[Run, ...] = ()
 
 
-def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (), *, again: bool = False) -> Attached:
+def start_job(
+    project: Project, words: Sequence[str], extra: Sequence[str] = (), *, again: bool = False, on: str = ""
+) -> Attached:
     """Start a declared job, after the jobs that it depends on, or join the run of an identical start.
 
     Args:
@@ -49,6 +52,7 @@ def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (),
         words: its name and its parameters.
         extra: arguments to append to its command.
         again: start it even if an identical run is active.
+        on: the name of the engine; '' for that of its jobs. Only a run of that engine is joined.
 
     Raises:
         BusyError: its concurrency group is full, and it must not be queued.
@@ -61,17 +65,18 @@ def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (),
     is_single = len(plan.nodes) == 1 and not plan.nodes[0].uses
     key = _key(project, made) or (plan.nodes[0].job.join_key if is_single else "")
     plan = plan._replace(join_key=key)
-    engine.refuse_unsupported(engine.chosen(plan), plan)
+    owner = engine.chosen(plan, on)
+    engine.refuse_unsupported(owner, plan)
     if is_single:
         plan = plan._replace(nodes=tuple(node._replace(job=node.job._replace(join_key=key)) for node in plan.nodes))
     label = plan.nodes[0].job.label if is_single else start.title_of(names, plan)
 
     def launch() -> Run:
-        launched = start.launch(project, plan, label, f"bgrun start {' '.join(names)}")
+        launched = start.launch(project, plan, label, f"bgrun start {' '.join(names)}", owner=owner)
         wanted = launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own
         return start.begun(project, launched, wanted)
 
-    found = _attached(project, plan, label, key, launch, again=again)
+    found = _attached(project, plan, _Place(label, key, owner), launch, again=again)
     if not found.joined or is_single or len(plan.wanted) > 1:
         return found
     # Of a job with dependencies the plan is joined; the run that was asked for is one of it.
@@ -79,21 +84,29 @@ def start_job(project: Project, words: Sequence[str], extra: Sequence[str] = (),
 
 
 def start_group(
-    project: Project, name: str, only: Sequence[str] = (), given: Sequence[str] = (), *, again: bool = False
+    project: Project,
+    name: str,
+    only: Sequence[str] = (),
+    given: Sequence[str] = (),
+    *,
+    again: bool = False,
+    on: str = "",
 ) -> Attached:
     """Start a declared group, or `only` some of its jobs, or join the group run of an identical start.
 
-    `given` are parameters as KEY=VALUE, for every job of the group that declares them.
+    `given` are parameters as KEY=VALUE, for every job of the group that declares them. `again`, `on`: as above.
     """
     (_, plan, _), _ = start.with_running(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
     key = _key(project, plan)
     plan = plan._replace(join_key=key)
+    owner = engine.chosen(plan, on)
+    engine.refuse_unsupported(owner, plan)
 
     def launch() -> Run:
-        launched = start.launch(project, plan, name, f"bgrun group {name}", always=True)
+        launched = start.launch(project, plan, name, f"bgrun group {name}", always=True, owner=owner)
         return project.store.existing(launched.own)
 
-    return _attached(project, plan, name, key, launch, again=again)
+    return _attached(project, plan, _Place(name, key, owner), launch, again=again)
 
 
 def _key(project: Project, plan: RenderedPlan) -> str:
@@ -102,24 +115,36 @@ def _key(project: Project, plan: RenderedPlan) -> str:
     return start.join_key((node.job for node in plan.nodes), state) if state else ""
 
 
+class _Place(NamedTuple):
+    """Where a start looks for a run to join: its label, what identical starts share, and the engine."""
+
+    label: str
+    key: str
+    owner: Engine
+
+
 def _attached(
-    project: Project, plan: RenderedPlan, label: str, key: str, launch: Callable[[], Run], *, again: bool
+    project: Project, plan: RenderedPlan, place: _Place, launch: Callable[[], Run], *, again: bool
 ) -> Attached:
-    """Launch, or join an active run with this label and key. No start of the label looks for one at the same time."""
+    """Launch, or join an active run at this place. No start of the label looks for one at the same time."""
     store = project.store
     store.make()
-    place = _declares_join(plan) or Concurrency(label)
-    with engine.default().single_flight(store, place):
-        active = [run for run in _active(project, label) if not record.is_asked_to_end(store.run(run.run_id), run)]
-        same = None if again else next((run for run in active if _does_the_same(project, run, plan, key)), None)
+    locked = _declares_join(plan) or Concurrency(place.label)
+    with engine.default().single_flight(store, locked):
+        active = [
+            run for run in _active(project, place.label) if not record.is_asked_to_end(store.run(run.run_id), run)
+        ]
+        same = None if again else next((run for run in active if _does_the_same(project, run, plan, place)), None)
         run = same or launch()
     return Attached(run, bool(same), tuple(one for one in active if one.run_id != run.run_id))
 
 
-def _does_the_same(project: Project, run: Run, plan: RenderedPlan, key: str) -> bool:
-    """Return whether an active run does what a plan with this join key would do now."""
+def _does_the_same(project: Project, run: Run, plan: RenderedPlan, place: _Place) -> bool:
+    """Return whether an active run does what a plan would do now at this place."""
+    if run.engine != place.owner.name:
+        return False
     known = project.store.facts(run.run_id) or {}
-    is_recorded = bool(key) and known.get("join_key") == key
+    is_recorded = bool(place.key) and known.get("join_key") == place.key
     if is_recorded and _declares_join(plan):
         return True
     if not is_recorded and not (plan.work_key and known.get("work_key") == plan.work_key):

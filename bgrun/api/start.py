@@ -38,12 +38,12 @@ def join_key(jobs: Iterable[RenderedJob], state: bytes) -> str:
     return codec.digest(text + b"\0" + state).hex()
 
 
-def find_joinable(store: Store, job: RenderedJob) -> Run | None:
-    """Return the newest active run with the `join_key` of a job, or None."""
+def find_joinable(store: Store, job: RenderedJob, owner: Engine) -> Run | None:
+    """Return the newest active run of an engine with the `join_key` of a job, or None."""
     for run_id in store.index().newest_first(job.label):
         with suppress(StorageError):
             known = store.facts(run_id) or {}
-            if known.get("join_key") == job.join_key:
+            if known.get("join_key") == job.join_key and (known.get("engine") or engine.LOCAL) == owner.name:
                 run = store.read(run_id)
                 if run and run.live and not record.is_asked_to_end(store.run(run_id), run):
                     return run
@@ -158,7 +158,7 @@ def _single_flight(project: Project, plan: RenderedPlan, owner: Engine) -> Itera
         return
     project.store.make()
     with owner.single_flight(project.store, node.job.concurrency):
-        yield find_joinable(project.store, node.job)
+        yield find_joinable(project.store, node.job, owner)
 
 
 def title_of(names: Sequence[str], plan: RenderedPlan) -> str:

@@ -24,7 +24,14 @@ MOST_TEXT, MOST_WORD, MOST_WORDS, MOST_PATTERN = 200, 4096, 100, 1000
 """The longest name and the longest word, in characters; the most words; the longest regular expression."""
 MOST_LINES = 1000
 _LONGEST_SHOWN = 60
-_SAME = {"timeout_s": "wait_s", "timeout": "wait_s", "pattern": "match", "grep": "match", "lines": "max_lines"}
+_SAME = {
+    "timeout_s": "wait_s",
+    "timeout": "wait_s",
+    "pattern": "match",
+    "grep": "match",
+    "lines": "max_lines",
+    "engine": "on",
+}
 """Other names of arguments: the first was the name of one, the others are what models guess."""
 _FLAGS = {"failed": ("only", "failed")}
 """Arguments that were a flag: what they mean if they are true."""

@@ -28,8 +28,20 @@ class Begun(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
+class How(NamedTuple):
+    """How `bgrun_start` is to start: only `failed` tests or jobs, again beside an identical run, `on` which engine."""
+
+    only: str = ""
+    again: bool = False
+    on: str = ""
+
+
 def start(
-    project: Project, settings: ServerOptions, job: str, args: Sequence[str], *, only: str = "", again: bool = False
+    project: Project,
+    settings: ServerOptions,
+    job: str,
+    args: Sequence[str],
+    how: How = How(),  # noqa: B008 - frozen
 ) -> Begun:
     """Start a job, a group or, if allowed, any command, or join an identical run.
 
@@ -38,18 +50,20 @@ def start(
     """
     warned = tuple(f"warning: {one}" for one in api.start.warnings(project))
     if job.startswith(_ADHOC):
-        return Begun(_run(project, settings, job.removeprefix(_ADHOC), args), warned)
-    if only:
+        return Begun(_run(project, settings, job.removeprefix(_ADHOC), args, how.on), warned)
+    if how.only:
+        if how.on:
+            raise UsageError("on cannot be combined with only", "a rerun is carried out by the engine of its run")
         return _rerun_failed(project, job.removeprefix(_GROUP), args, warned)
     name, is_group = _what(project, job)
     cut = args.index("--") if "--" in args else len(args)
     words, extra_args = args[:cut], args[cut + 1 :]
     if is_group:
         selected = api.start.only_jobs(extra_args, "select jobs with: -- only JOB")
-        found = api.joining.start_group(project, name, selected, words, again=again)
+        found = api.joining.start_group(project, name, selected, words, again=how.again, on=how.on)
     else:
-        found = api.joining.start_job(project, [name, *words], extra_args, again=again)
-    return Begun(found.run, (*warned, *_about(found, again=again)))
+        found = api.joining.start_job(project, [name, *words], extra_args, again=how.again, on=how.on)
+    return Begun(found.run, (*warned, *_about(found, again=how.again)))
 
 
 def _rerun_failed(project: Project, ref: str, args: Sequence[str], warned: tuple[str, ...]) -> Begun:
@@ -84,13 +98,13 @@ def _what(project: Project, job: str) -> tuple[str, bool]:
     raise UnknownNameError("job or group", job, [*known.jobs, *(f"{_GROUP}{one}" for one in known.groups)])
 
 
-def _run(project: Project, settings: ServerOptions, label: str, words: Sequence[str]) -> Run:
+def _run(project: Project, settings: ServerOptions, label: str, words: Sequence[str], on: str) -> Run:
     if not settings.allow_run:
         raise UsageError("this server runs declared jobs only", "list them with bgrun_list what=jobs")
     if not words:
         raise UsageError("missing command", 'args: ["make", "-j4"]')
     command = api.start.parse_command(words, project.root)
-    return api.start.run_command(project, label, command, api.start.RunSettings(project.root))
+    return api.start.run_command(project, label, command, api.start.RunSettings(project.root, engine=on))
 
 
 def meant(project: Project, runs: Iterable[str]) -> list[str]:

@@ -135,16 +135,11 @@ class Calls:
         return cast("list[str]", await self._in_thread(work))
 
     async def _start(
-        self,
-        waiting: Waiting,
-        job: str,
-        args: list[str] | None = None,
-        wait_s: float | None = None,
-        only: str = "",
-        again: bool = False,
+        self, waiting: Waiting, job: str, args: list[str] | None = None, wait_s: float | None = None, **given: Any
     ) -> list[str]:
+        how = calls.How(**given)
         begun: calls.Begun = await self._in_thread(
-            lambda project: calls.start(project, self.settings, job, args or [], only=only, again=again)
+            lambda project: calls.start(project, self.settings, job, args or [], how)
         )
         mode = "ready" if begun.run.service else "all"
         (run,) = await self._until(waiting, [begun.run.run_id], wait_s, mode)

@@ -97,6 +97,7 @@ def declared(settings: ServerOptions) -> list[Tool]:
                 "wait_s": {**_SECONDS, "description": "0: do not wait"},
                 "only": {**_TEXT, "enum": ["failed"], "description": "what failed last time"},
                 "again": {"type": "boolean", "description": "start beside one that runs"},
+                "on": {**_TEXT, "enum": ["local", "slurm"]},
             },
             ("job",),
         ),

@@ -20,6 +20,7 @@ import pytest
 
 from tests import surroundings
 from tests.conftest import DEADLINE_S, TOP, Cli, wait_until
+from tests.slurm.played import Played
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,3 +155,13 @@ def cluster(shared: Cluster) -> Iterator[Cluster]:
 def on(bg: Cli, cluster: Cluster) -> Cli:
     """Bgrun in a project whose jobs run on the cluster."""
     return Cli(bg.folder, bg.command, {**bg.env, **cluster.env, "BGRUN_ENGINE": "slurm"})
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
+    """A cluster of shell scripts, on which every start runs."""
+    made = Played(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("BGRUN_ENGINE", "slurm")
+    monkeypatch.delenv("SLURM_CONF", raising=False)
+    return made

@@ -12,9 +12,12 @@ from bgrun.errors import LaunchError, UsageError
 from bgrun.jobfile.project import Project
 from bgrun.slurm import calls
 from bgrun.store.store import Store
+from tests.slurm.played import ACCEPTS, option
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.slurm.played import Played
 
 JOBS = """
 jobs:
@@ -39,47 +42,6 @@ groups:
   all: {jobs: [plain, last, never]}
   unlike: {jobs: [plain, large, last], max_parallel: 2}
 """
-ACCEPTS = 'n=$(cat "$SLURM_PLAYED/next"); echo $((n + 1)) >"$SLURM_PLAYED/next"; echo "$n"'
-
-
-class Played:
-    """A cluster of shell scripts: what they were called with, and what they are to do."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        (directory / "next").write_text("101\n")
-        self.does("sbatch", ACCEPTS)
-        self.does("squeue", "exit 0")
-        self.does("scancel", "exit 0")
-
-    def does(self, name: str, what: str) -> None:
-        """Let a command note its words, and then do something."""
-        path = self.directory / "bin" / name
-        path.parent.mkdir(exist_ok=True)
-        noted = f"{self.directory}/{name}.calls"
-        path.write_text(
-            f"#!/bin/bash\nSLURM_PLAYED={self.directory}\n{{ printf '%s\\t' \"$@\"; echo; }} >>{noted}\nenv >>{noted}.env\n{what}\n"
-        )
-        path.chmod(0o755)
-
-    def calls(self, name: str) -> list[list[str]]:
-        """Return the words of each call of a command so far."""
-        path = self.directory / f"{name}.calls"
-        return [line.rstrip("\t").split("\t") for line in path.read_text().splitlines()] if path.exists() else []
-
-    def environment(self, name: str) -> dict[str, str]:
-        """Return the environment of the calls of a command."""
-        text = (self.directory / f"{name}.calls.env").read_text()
-        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
-
-@pytest.fixture
-def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
-    made = Played(tmp_path)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setenv("BGRUN_ENGINE", "slurm")
-    monkeypatch.delenv("SLURM_CONF", raising=False)
-    return made
 
 
 @pytest.fixture
@@ -88,10 +50,6 @@ def project(tmp_path: Path) -> Project:
     root.mkdir()
     (root / "bgjobs.yaml").write_text(JOBS)
     return Project(str(root), str(root / "bgjobs.yaml"), Store(str(root / ".logs")))
-
-
-def option(words: list[str], name: str) -> str:
-    return next((word.partition("=")[2] for word in words if word.startswith(f"--{name}=")), "")
 
 
 def facts(project: Project, run_id: str) -> dict[str, str]:
