@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bgrun.setup.detection.documents import Broken
     from bgrun.setup.detection.found import Found
     from bgrun.setup.detection.services import Service
 
@@ -39,6 +40,7 @@ class Start(NamedTuple):
     found: the jobs that were detected in it.
     venv: the path of a virtual environment in a directory above, or ''.
     services: the servers that were detected in it.
+    broken: its files that cannot be read.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Start(NamedTuple):
     found: tuple[Found, ...]
     venv: str = ""
     services: tuple[Service, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -70,7 +73,8 @@ def look(project: Project, here: str, *, is_given: bool = False) -> Start:
     path = Path(project.job_file) if is_given and project.job_file else root / JOB_FILE
     seen = tree.read(root)
     found = tuple(detection.jobs(seen))
-    return Start(path, path.is_file(), found, _venv_above(root) if found else "", tuple(services.find(seen)))
+    venv = _venv_above(root) if found else ""
+    return Start(path, path.is_file(), found, venv, tuple(services.find(seen)), tuple(seen.broken()))
 
 
 def _root(here: Path, top: Path) -> Path:

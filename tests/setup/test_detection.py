@@ -221,6 +221,21 @@ def test_what_is_found(tmp_path: Path, files: dict[str, str], expected: dict[str
             ["npm_test*", "npm_test_fast"],
             id="make calls npm",
         ),
+        pytest.param(
+            {"Makefile": "test:\n\t./backend/test\n", "package.json": PACKAGE},
+            ["npm_test*", "npm_test_fast", "make_test*"],
+            id="make tests something else than npm",
+        ),
+        pytest.param(
+            {"Taskfile.yml": "tasks: {test: [cd api, go vet]}", "package.json": PACKAGE},
+            ["npm_test*", "npm_test_fast", "task_test*"],
+            id="task tests something else than npm",
+        ),
+        pytest.param(
+            {"justfile": "test:\n  CI=1 npx --no-install vitest run\n  ./more\n", "package.json": PACKAGE},
+            ["npm_test*", "npm_test_fast", "just_test"],
+            id="just runs the program of the script",
+        ),
         pytest.param({"Makefile": "test:\n\ttox\n", "tox.ini": "[tox]\n"}, ["tox"], id="make calls tox"),
         pytest.param(
             {"Makefile": "test:\n\t./scripts/test.sh\n", "scripts/test.sh": "x\ny\n"},

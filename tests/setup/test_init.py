@@ -66,6 +66,33 @@ def test_the_next_step_names_a_bgrun_that_is_not_on_path(tmp_path: Path, monkeyp
     assert init._bgrun("web", "x.yaml") == f"'{folder}/bgrun' -C web -f x.yaml"
 
 
+def test_what_cannot_be_read_is_reported_and_the_rest_found(bg: Cli) -> None:
+    (bg.folder / "tests").mkdir()
+    (bg.folder / "tests" / "test_a.py").touch()
+    broken = {
+        "pyproject.toml": "[project]\nname = 1\n[tool.ruff\n",
+        "package.json": '{\n  "scripts": {\n    "test": "vitest run"\n    "lint": "x"\n  }\n}\n',
+        "Taskfile.yml": "a: [\nb: ]x\n",
+        "Cargo.toml": "[package]\nname = '",
+        "ruff.toml": "x = " + "'y' " * (1 << 18),
+    }
+    for name, text in broken.items():
+        (bg.folder / name).write_text(text)
+    (bg.folder / "Makefile").mkdir()
+    (bg.folder / "pyrightconfig.json").write_text("{ // with comments\n}")
+    for _ in range(2):  # with a job file, too
+        warned = [
+            line for line in bg("init").err.splitlines() if line.startswith("warning: ") and "installed" not in line
+        ]
+        assert [line.split(" ")[1] for line in warned] == [
+            *("ruff.toml:", "Makefile:", "pyproject.toml:3:11:", "package.json:4:5:", "Cargo.toml:2:9:", "1"),
+        ]
+        assert warned[3].endswith(": invalid JSON: expecting ',' delimiter; jobs from this file may be missing")
+        assert warned[5] == "warning: 1 more file cannot be read"
+    assert bg("jobs", "-q").out.split() == ["pytest_full", "lint", "types", "cargo_test", "checks"]
+    assert "cannot be read" not in bg("init", "-q").err
+
+
 def test_an_empty_directory_gets_an_example(bg: Cli) -> None:
     bg("init", "-q")
     assert bg("jobs", "-q").out == "example\n"

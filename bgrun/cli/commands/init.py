@@ -8,7 +8,7 @@ import sys
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, UnknownNameError
-from bgrun.wording import names
+from bgrun.wording import MOST_NAMES, count, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ def _advice(start: Start, args: Args) -> Iterator[str]:
     """Yield what to do next: what is not declared yet, what is not installed, and a first command."""
     from bgrun.setup import starter
 
+    for one in start.broken[:MOST_NAMES]:
+        name = format.path(str(start.root / one.name))
+        yield f"warning: {name}:{one.place + ':' if one.place else ''} {one.why}; jobs from this file may be missing"
+    if (more := len(start.broken) - MOST_NAMES) > 0:
+        yield f"warning: {count(more, 'more file')} cannot be read"
     for job in starter.undeclared(start):
         yield f"not declared: {job.name}: {job.command}"
     if start.exists and not args.file and args.here != str(start.root):

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _UNITTEST = r"-m\s+unittest\b|\bmanage\.py\s+test\b"
+_BEFORE_PROGRAM = (
+    r"\s*(?:[A-Za-z_]\w*=\S*\s+|(?:npx|pnpx|bunx|cross-env|(?:npm|pnpm|yarn|bun) (?:exec|run|x)|yarn|node(?= \S*/))\s+"
+    r"|--?[\w-]+\s+)*"
+)
+_OF_ANY_SCRIPT = frozenset(("cd", "echo", "node", "npm", "pnpm", "yarn", "bun", "set", "export", "true", "exit", "rm"))
+"""Programs that say nothing of what a script does."""
 _MOST_TEXT = 10_000
 """How many characters of a script are searched for what it calls."""
 
@@ -66,13 +72,32 @@ def is_run_by(one: Found, commands: Sequence[str]) -> bool:
     )
 
 
+def _is_alike(target: Found, script: Found) -> bool:
+    """Return whether a target is for the same purpose as a script and runs one of its programs."""
+    return target.purpose == script.purpose and not _programs(script.text).isdisjoint(_programs(target.text))
+
+
+def _programs(text: str) -> set[str]:
+    """Return the programs in the lines of a script, without what runs them: `npx`, `pnpm exec`, an assignment."""
+    commands = re.split(r"&&|\|\||[;&|\n]", text[:_MOST_TEXT])
+    words = (re.match(_BEFORE_PROGRAM + r"(?:\S*/)?([\w.-]+)", command) for command in commands)
+    return {found[1] for found in words if found} - _OF_ANY_SCRIPT
+
+
 def checks(found: Sequence[Found]) -> list[str]:
     """Return the names of the jobs of the group `checks`: tests, linters, type checkers, and nothing twice.
 
-    Where a tool has a job, a target for the same purpose is left out: it most likely does the same in another way.
+    Where a tool has a job, a target for the same purpose is left out: it most likely does the same in another way. Of
+    a script of package.json it is known what it does, so that a target is left out only if it runs the same program.
     """
-    of_tools = {one.purpose for one in found if not one.target}
-    named = [one for one in found if one.purpose in CHECKS and not (one.target and one.purpose in of_tools)]
+    of_tools = {one.purpose for one in found if not (one.target or one.text)}
+    scripts = [one for one in found if one.text and not one.target]
+    named = [
+        one
+        for one in found
+        if one.purpose in CHECKS
+        and not (one.target and (one.purpose in of_tools or any(_is_alike(one, other) for other in scripts)))
+    ]
     alone = [one for one in named if not any(other is not one and _calls(other, one) for other in named)]
     linted = any(one.purpose == "lint" for one in found)
     return [*(one.name for one in alone), *(one.name for one in found if one.name == "pre_commit" and not linted)]

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from bgrun.setup.detection import documents
+from bgrun.setup.detection.documents import Broken
 from bgrun.system.reading import read_bounded
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,14 +36,17 @@ NAMES = (
     *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml", "Procfile", "Procfile.dev"),
 )
 """The files that are read."""
+PARSED = (
+    *("pyproject.toml", "hatch.toml", "ruff.toml", ".ruff.toml", "Cargo.toml", "package.json"),
+    *("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"),
+)
+"""Those of which the whole document counts; one that is broken is worth a warning."""
 SCRIPTS = "scripts"
 _PYTHON = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini")
 _TESTS = ("test_*.py", "*_test.py")
 _FOREIGN = frozenset(("node_modules", "venv", "vendor", "third_party", "build", "dist", "target"))
 """Directories whose files are not the project's own."""
 _MOST_BYTES = 1 << 20
-_MOST_YAML = 1 << 17
-"""How many characters of YAML are parsed, at some 50 per millisecond."""
 _MOST_FILES = 300
 
 
@@ -61,12 +57,14 @@ class Tree(NamedTuple):
     locks: the names of lock files in it and in the directories above it, up to the top of the git work tree.
     executable: those of the files that can be executed.
     tests: the directory of its Python tests, `.` if they are beside the code, or '' if there are none.
+    unread: why a file could not be read, by its path; one that is too large is among `texts`, as an empty one.
     """
 
     texts: Mapping[str, str]
     locks: frozenset[str] = frozenset()
     executable: frozenset[str] = frozenset()
     tests: str = ""
+    unread: Mapping[str, str] = {}
 
     def first(self, *names: str) -> str:
         """Return the text of the first of these files that exists, or ''."""
@@ -78,27 +76,24 @@ class Tree(NamedTuple):
 
     def toml(self, name: str) -> dict[str, Any]:
         """Return a TOML document; {} for one that does not exist or is broken."""
-        with suppress(tomllib.TOMLDecodeError, RecursionError):
-            return tomllib.loads(self.texts.get(name, ""))
-        return {}
+        return documents.read(name, self.texts.get(name, ""))[0]
 
     def json(self, name: str) -> dict[str, Any]:
         """Return a JSON object; {} for one that does not exist or is broken."""
-        with suppress(ValueError, RecursionError):
-            return _object(json.loads(self.texts.get(name, "{}")))
-        return {}
+        return documents.read(name, self.texts.get(name, "{}"))[0]
 
     def yaml(self, *names: str) -> dict[str, Any]:
         """Return the YAML mapping of the first of these files that exists; {} without one, or for a broken one."""
-        text = self.first(*names)
-        # `!!bool maybe` and `!!timestamp x` raise the errors of the middle.
-        with suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
-            return _object(yaml.safe_load(text)) if len(text) <= _MOST_YAML else {}
-        return {}
+        return next((documents.read(name, self.texts[name])[0] for name in names if name in self.texts), {})
 
-
-def _object(document: Any) -> dict[str, Any]:
-    return document if isinstance(document, dict) else {}
+    def broken(self) -> Iterator[Broken]:
+        """Yield the files that cannot be read: what they declare is not found."""
+        yield from (Broken(name, "", why) for name, why in self.unread.items())
+        has_workspace = "workspaces" in self.json("package.json") or self.has("pnpm-workspace.yaml")
+        for name, text in self.texts.items():
+            is_parsed = name in PARSED or (has_workspace and "/" in name)
+            if is_parsed and name not in self.unread and (found := documents.read(name, text)[1]):
+                yield found
 
 
 def get(document: Any, *keys: str) -> Any:
@@ -109,15 +104,23 @@ def get(document: Any, *keys: str) -> Any:
 
 
 def read(directory: Path) -> Tree:
-    """Return what a directory has; files that cannot be read are left out."""
+    """Return what a directory has."""
     texts: dict[str, str] = {}
+    unread: dict[str, str] = {}
     for path in _paths(directory):
-        with suppress(OSError):
-            name = str(path.relative_to(directory))
-            texts[name] = read_bounded(str(path), _MOST_BYTES).decode("utf-8", "replace")
+        name = str(path.relative_to(directory))
+        try:
+            raw = read_bounded(str(path), _MOST_BYTES)
+        except OSError as error:
+            unread[name] = f"cannot be read: {documents.lower(error.strerror or str(error))}"
+            continue
+        if len(raw) > _MOST_BYTES and path.name in PARSED:
+            unread[name] = f"larger than {_MOST_BYTES} bytes"
+            raw = b""  # that there is one counts, too
+        texts[name] = raw.decode("utf-8", "replace")
     executable = frozenset(name for name in texts if os.access(directory / name, os.X_OK))
     tests = _python_tests(directory, is_python=any(name in texts for name in _PYTHON))
-    return Tree(texts, frozenset(_locks(directory)), executable, tests)
+    return Tree(texts, frozenset(_locks(directory)), executable, tests, unread)
 
 
 def _paths(directory: Path) -> Iterator[Path]:
