@@ -7,6 +7,7 @@ import os
 from bgrun.light import suppress
 from bgrun.store import meta
 from bgrun.system import clock, files
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def close(at: RunPaths, seen: Seen, found: Verdict) -> None:
 
     A run that was never claimed is claimed for that: should its job start after all, its command does not run.
     """
-    with suppress(OSError):
+    with suppress(OSError), Change(at.log_dir, at.run_id):
         if not seen.claimed:
             os.mkdir(at.claim(1), 0o700)
         files.replace(at.meta, files.unique(at.hidden("meta")), meta.pack({**seen.facts, **_final(seen, found)}))

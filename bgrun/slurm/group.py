@@ -9,6 +9,7 @@ from bgrun.light import suppress
 from bgrun.store import meta, record, state
 from bgrun.store.state import Verdict
 from bgrun.system import clock, files
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _close(at: RunPaths, facts: Mapping[str, str], runs: Sequence[Run], found: V
     ended = max(ends, default=time.time())
     began = clock.epoch(facts.get("started_at", "")) or ended
     known = {"ended_at": clock.iso(ended), "duration_s": f"{max(0.0, ended - began):.3f}", **found.facts()}
-    with suppress(OSError):
+    with suppress(OSError), Change(at.log_dir, at.run_id):
         os.mkdir(at.claim(1), 0o700)
         if found.exit_code is not None:
             files.replace(at.exit, files.unique(at.hidden("exit")), f"{found.exit_code}\n".encode())

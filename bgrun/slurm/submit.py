@@ -16,6 +16,7 @@ from bgrun.light import suppress
 from bgrun.slurm import batch, calls, queue, slots
 from bgrun.store import meta, record, retention, submission
 from bgrun.system import clock, files, programs
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from bgrun.store.store import Store
     from bgrun.store.submission import ClaimedPlan
 
+MOST_SILENT = 2
+"""After how many submissions without an answer the others of a plan are not made: each takes up to 10 s."""
 LAUNCHER = f"{os.path.dirname(os.path.abspath(__file__))}/launcher.sh"
 
 
@@ -112,7 +115,11 @@ def _apply_retention(store: Store, claimed: ClaimedPlan) -> None:
 
 def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], group: GroupPlan | None) -> None:
     jobs: dict[str, str] = {}
+    silent = 0
     for one, token in zip(wanted, tokens, strict=True):
+        if silent == MOST_SILENT:
+            _skip(store, one, "not submitted: Slurm does not answer")
+            continue
         unknown = [run_id for run_id in one.needs if run_id not in jobs]
         if unknown:
             _skip(store, one, f"dependency {unknown[0]} may not have been submitted")
@@ -126,6 +133,8 @@ def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], gr
             raise LaunchError(message, hint) from refused
         if job:
             jobs |= note(store, one, job)
+        else:
+            silent += 1
 
 
 def submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: str) -> str:
@@ -213,7 +222,7 @@ def _skip(store: Store, one: Batch, why: str) -> None:
 
 def _write(store: Store, run_id: str, known: Mapping[str, str]) -> None:
     at = store.run(run_id)
-    with files.storage(at.meta, "write"):
+    with files.storage(at.meta, "write"), Change(at.log_dir, at.run_id):
         files.replace(at.meta, at.hidden("meta"), meta.pack(known))
 
 
@@ -235,4 +244,5 @@ def _withdraw(store: Store, wanted: Sequence[Batch], jobs: Mapping[str, str], gr
                 _skip(store, one, "Slurm refused a job of its group")
         return
     for run_id in (*(run.run_id for one in wanted for run in one.runs), *([group.run_id] if group else [])):
-        files.remove(store.run(run_id).meta)
+        with Change(store.log_dir, run_id):
+            files.remove(store.run(run_id).meta)

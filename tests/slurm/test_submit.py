@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +12,13 @@ from bgrun import api
 from bgrun.errors import LaunchError, UsageError
 from bgrun.jobfile.project import Project
 from bgrun.slurm import calls
+from bgrun.store import index
 from bgrun.store.store import Store
+from bgrun.system.changes import Change
 from tests.slurm.played import ACCEPTS, option
+from tests.store.test_names_after_changes import fill
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.slurm.played import Played
 
 JOBS = """
@@ -40,6 +42,7 @@ services:
   server: {command: "sleep 9"}
 groups:
   all: {jobs: [plain, last, never]}
+  several: {jobs: [plain, large, slot, pair]}
   unlike: {jobs: [plain, large, last], max_parallel: 2}
 """
 
@@ -174,6 +177,26 @@ def test_what_needs_a_run_without_an_answer_is_skipped(played: Played, project: 
         f"dependency {api.references.meant(project, ['plain'])[0].run_id} may not have been submitted",
     )
     assert len(played.calls("sbatch")) == 1
+
+
+def test_a_start_gives_up_on_a_slurm_that_does_not_answer(played: Played, project: Project) -> None:
+    played.does("sbatch", "echo 'error: timed out' >&2; exit 1")
+    run = api.start.start_group(project, "several")
+    states = [(one.state, one.reason) for one in api.runs.members(project, run)]
+    assert states[2:] == [("skipped", "not submitted: Slurm does not answer")] * 2
+    assert [state for state, _ in states[:2]] == ["queued", "queued"]
+    assert len(played.calls("sbatch")) == 2
+
+
+@pytest.mark.usefixtures("played")
+def test_a_run_is_known_though_another_process_changes_the_directory_meanwhile(project: Project) -> None:
+    project.store.make()
+    fill(Path(project.store.log_dir))
+    with Change(project.store.log_dir, "other_20270101_000000"):
+        run_id = api.start.start(project, ["plain"]).run.run_id
+        (Path(project.store.log_dir) / "other_20270101_000000.meta").touch()
+    assert index.newest(project.store, "plain") == run_id
+    assert index.newest(project.store, "other") == "other_20270101_000000"
 
 
 def test_settings_of_the_user_reach_neither_slurm_nor_change_the_job(
