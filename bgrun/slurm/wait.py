@@ -29,18 +29,17 @@ def wait_run(store: Store, run_id: str, timeout_s: float | None = None) -> Run |
     pause_s = SHORTEST_S
     due = _due.setdefault(store.log_dir, began + FIRST_LOOK_S)
     while True:
-        now = time.monotonic()
-        if has_finished(store.run(run_id)):
-            return store.read(run_id)
-        if now >= until:
+        is_finished, now = has_finished(store.run(run_id)), time.monotonic()
+        if now >= until and not is_finished:
             with queue.patience(LOOK_S):  # of many runs each is read now
                 return store.read(run_id)
-        if now >= due:
+        if is_finished or now >= due:
             run = store.read(run_id)
-            if run is None or not run.live:
+            if run is None or not run.live or time.monotonic() >= until:
                 return run
             due = _due[store.log_dir] = time.monotonic() + LOOK_S
-        time.sleep(max(0.0, min(pause_s, until - time.monotonic())))
+        # How a run ended that Slurm terminated only Slurm knows, which may not answer: then there is no hurry.
+        time.sleep(max(0.0, min(LONGEST_S if is_finished else pause_s, until - time.monotonic())))
         pause_s = min(LONGEST_S, pause_s * 1.2)
 
 

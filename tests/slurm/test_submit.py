@@ -11,8 +11,8 @@ import pytest
 from bgrun import api
 from bgrun.errors import LaunchError, UsageError
 from bgrun.jobfile.project import Project
-from bgrun.slurm import calls
-from bgrun.store import index
+from bgrun.slurm import calls, queue, wait
+from bgrun.store import index, meta
 from bgrun.store.store import Store
 from bgrun.system.changes import Change
 from tests.slurm.played import ACCEPTS, option
@@ -329,3 +329,21 @@ def test_a_run_that_slurm_forgot_is_submitted_again_under_its_token(played: Play
     os.unlink(project.store.run(run.members[2]).job)
     with pytest.raises(UsageError, match="only a run that never began"):
         api.rerun.submit_again(project, run.members[2])
+
+
+@pytest.mark.parametrize("timeout_s", [None, 0.0])
+def test_a_wait_does_not_end_because_slurm_does_not_answer(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch, timeout_s: float | None
+) -> None:
+    monkeypatch.setattr(wait, "LONGEST_S", 0.1)
+    run_id = api.start.start(project, ["plain"]).run.run_id
+    at, known = project.store.run(run_id), facts(project, run_id)
+    ended = {"started_at": known["submitted_at"], "ended_at": known["submitted_at"], "terminated": "true"}
+    Path(at.meta).write_bytes(meta.pack({**known, **ended}))
+    Path(at.exit).write_text("143\n")
+    listed = f"101|CANCELLED|n1|N/A|bgrun:{known['token']}|None"
+    silent = "[ -e $SLURM_PLAYED/once ] || { touch $SLURM_PLAYED/once; exit 1; }"
+    queue.forget(project.store.log_dir)
+    played.does("squeue", f"{silent}; echo '{listed}'" if timeout_s is None else "exit 1")
+    (run,) = api.stop.wait_for(project, [run_id], timeout_s)
+    assert run.state == ("stopped" if timeout_s is None else "unknown")
