@@ -36,6 +36,12 @@ if TYPE_CHECKING:
         def supports(self) -> frozenset[str]:
             """Those of the `OPTIONS` that it honors; a start that uses another one is refused."""
 
+        def refusals(self, plan: RenderedPlan) -> Sequence[Refusal]:
+            """Return what else of a plan it does not carry out, by the plan alone."""
+
+        def trial(self, plan: RenderedPlan) -> Trial:
+            """Return what it would refuse now of jobs of a plan, without starting anything."""
+
         def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
             """Record the runs of a plan and have them carried out; return before they finish.
 
@@ -126,6 +132,25 @@ class Title(NamedTuple):
     work_key: str = ""
 
 
+class Refusal(NamedTuple):
+    """Why an engine does not carry out a job.
+
+    option: one of the `OPTIONS`, or the key of the job file. label: the job, or `the group`.
+    """
+
+    option: str
+    label: str
+    message: str
+    hint: str = ""
+
+
+class Trial(NamedTuple):
+    """What an engine would refuse; `note`: why it could not be asked, or ''."""
+
+    refusals: tuple[Refusal, ...] = ()
+    note: str = ""
+
+
 class Submitted(NamedTuple):
     """What was started.
 
@@ -176,8 +201,16 @@ def chosen(plan: RenderedPlan, on: str = "") -> Engine:
                 "start them separately, or choose one with --on",
             )
         name = wanted.pop() if wanted else DEFAULT
+    return known(name, "--on" if on else "BGRUN_ENGINE")
+
+
+def known(name: str, where: str = "--on") -> Engine:
+    """Return the engine of a name that a user gave.
+
+    Raises:
+        UsageError: there is no such engine; the message says `where` it was given.
+    """
     if name not in _ROOMS and name not in _engines:
-        where = "--on" if on else "BGRUN_ENGINE"
         raise UsageError(f"invalid {where} {name!r}: no such engine", f"use one of: {', '.join(_ROOMS)}")
     return named(name)
 
@@ -192,16 +225,27 @@ def of(facts: Mapping[str, str]) -> Engine:
 
 
 def refuse_unsupported(one: Engine, plan: RenderedPlan) -> None:
-    """Check that an engine honors every option that a plan uses.
+    """Check that an engine carries out all of a plan.
 
     Raises:
-        UsageError: it does not support one of them.
+        UsageError: it does not.
     """
+    for found in refusals(one, plan):
+        raise UsageError(found.message, found.hint)
+
+
+def refusals(one: Engine, plan: RenderedPlan) -> list[Refusal]:
+    """Return all that an engine does not carry out of a plan."""
     if one.supports >= OPTIONS:
-        return
-    for option, label in _used(plan):
-        if option not in one.supports:
-            raise UsageError(f"the engine {one.name!r} does not support `{option}`, which {label} uses")
+        return []
+    absent = [unsupported(one.name, *used) for used in _used(plan) if used[0] not in one.supports]
+    return [*absent, *one.refusals(plan)]
+
+
+def unsupported(name: str, option: str, label: str, key: str = "") -> Refusal:
+    """Return the refusal of an option that an engine does not support; `key`: where it is, if that has another name."""
+    message = f"the engine {name!r} does not support `{option}`, which {label} uses"
+    return Refusal(key or option, label, message, f"remove it, or run that job with '--on {LOCAL}'")
 
 
 def _used(plan: RenderedPlan) -> list[tuple[str, str]]:

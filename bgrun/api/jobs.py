@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import UnknownNameError
+from bgrun import engine
+from bgrun.errors import JobFileError, UnknownNameError
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
 
@@ -53,19 +54,30 @@ def load(project: Project, *, raw: bytes | None = None, recorded: RenderInputs |
     return found
 
 
-def validate(project: Project) -> tuple[JobFile, list[Fault]]:
+def validate(project: Project, on: str = "") -> tuple[JobFile, list[Fault]]:
     """Return the job file of a project, and the warnings about it.
+
+    on: the name of an engine that is to carry out its jobs, or ''.
 
     Raises:
         NoJobFileError: there is none.
-        JobFileError: it has errors.
+        JobFileError: it has errors, or the engine would refuse some of it.
+        UsageError: there is no such engine.
     """
     from bgrun.jobfile import include, loader
 
+    owner = engine.known(on) if on else None
     source = _read(project)
     warnings = loader.check(source)
     found = include.specs_of(source)
     record_checked(project, found)
+    if owner:
+        from bgrun.jobfile.checks import engine_fit
+
+        checked = engine_fit.check(source, found, owner)
+        if checked.faults:
+            raise JobFileError(source.file, checked.faults)
+        warnings = [*warnings, *checked.warnings]
     return found, warnings
 
 

@@ -430,11 +430,11 @@ COMMANDS = (
         "Job file",
         "Validate the job file and report every error",
         "Validate the job file and all that it includes. Each error or warning comes with its line, column and a "
-        "suggested fix; a warning does not change the exit code.",
-        ("bgrun validate",),
+        "suggested fix; a warning does not change the exit code. With --on, also report what that engine would refuse.",
+        ("bgrun validate", "bgrun validate --on slurm"),
         "bgrun.cli.commands.jobs:validate",
         (),
-        (JSON, SILENT),
+        (ON._replace(help="Also report what ENGINE, local or slurm, would refuse."), JSON, SILENT),
     ),
     Command(
         "render",

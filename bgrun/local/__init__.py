@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from bgrun.engine import Engine, Submitted, Title
+    from bgrun.engine import Engine, Refusal, Submitted, Title, Trial
     from bgrun.model import Concurrency, RenderedPlan, Run
     from bgrun.store.paths import RunPaths
     from bgrun.store.state import Evidence
@@ -25,6 +25,16 @@ class LocalEngine:
         from bgrun.engine import OPTIONS
 
         return OPTIONS
+
+    def refusals(self, plan: RenderedPlan) -> Sequence[Refusal]:  # noqa: ARG002 - as the protocol says
+        """Return none."""
+        return ()
+
+    def trial(self, plan: RenderedPlan) -> Trial:  # noqa: ARG002 - as the protocol says
+        """Refuse nothing."""
+        from bgrun.engine import Trial
+
+        return Trial()
 
     def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
         """Claim run IDs and hand the plan to a supervisor."""

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from bgrun.engine import Engine, Submitted, Title
+    from bgrun.engine import Engine, Refusal, Submitted, Title, Trial
     from bgrun.model import Concurrency, RenderedPlan, Run
     from bgrun.store.paths import RunPaths
     from bgrun.store.state import Evidence
@@ -21,6 +21,18 @@ class SlurmEngine:
     supports = frozenset(
         {"concurrency", "depends_on", "fail_fast", "log.max_size", "max_parallel", "secrets", "timeout"}
     )
+
+    def refusals(self, plan: RenderedPlan) -> Sequence[Refusal]:
+        """Refuse what Slurm or a launcher on a node cannot do."""
+        from bgrun.slurm import refusals
+
+        return refusals.of(plan)
+
+    def trial(self, plan: RenderedPlan) -> Trial:
+        """Let sbatch test the options of each job."""
+        from bgrun.slurm import refusals
+
+        return refusals.trial(plan)
 
     def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
         """Record the runs of a plan and submit them."""

@@ -6,33 +6,14 @@ A run is bound to a slot when it is submitted, to the one with the fewest jobs. 
 from __future__ import annotations
 
 from bgrun import codec
-from bgrun.errors import UsageError
 from bgrun.slurm import calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.model import Concurrency, RenderedPlan, RunPlan
+    from bgrun.model import Concurrency, RunPlan
     from bgrun.store.store import Store
-
-
-def check(plan: RenderedPlan) -> None:
-    """Check that Slurm can keep the concurrency groups of a plan.
-
-    Raises:
-        UsageError: a job wants more than to be queued, or the plan has a limit of its own.
-    """
-    for node in plan.nodes:
-        wanted = node.job.concurrency
-        if wanted and wanted.when_busy not in ("queue", "join"):
-            message = (
-                f"the engine 'slurm' does not support `when_busy: {wanted.when_busy}`, which {node.job.label} uses"
-            )
-            raise UsageError(message, "use `when_busy: queue` or `when_busy: join`")
-        if wanted and plan.max_parallel and plan.max_parallel < len(plan.nodes):
-            message = f"on Slurm a start with max_parallel has no concurrency groups, and {node.job.label} is in one"
-            raise UsageError(message, "start it without max_parallel, or that job by itself")
 
 
 def lanes(store: Store, runs: Sequence[RunPlan]) -> dict[str, str]:

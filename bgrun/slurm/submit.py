@@ -45,27 +45,13 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
         StorageError: the log directory cannot be used.
         LaunchError: Slurm refused the job.
     """
-    _check_secrets(plan)
-    slots.check(plan)
-    _check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
+    check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
     with submission.claimed(store, root, plan, title, SLURM) as claimed:
         _launch(store, claimed)
     return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
 
 
-def _check_secrets(plan: RenderedPlan) -> None:
-    """Check that secrets may be in a file: a job can wait in the queue for hours, and Slurm keeps its environment.
-
-    Raises:
-        UsageError: a job does not allow it.
-    """
-    for node in plan.nodes:
-        if node.job.secrets and node.job.slurm.secrets != "file":
-            message = f"the secrets of {node.job.label} would be in a file until its run on Slurm has finished"
-            raise UsageError(message, "allow it with `slurm: {secrets: file}` in the job file, or remove `secrets`")
-
-
-def _check_cluster(configs: Collection[str]) -> None:
+def check_cluster(configs: Collection[str]) -> None:
     """Check what would make each call fail only after a minute, or fail for sure.
 
     Raises:

@@ -50,6 +50,12 @@ class Cluster:
         self.asked: list[tuple[str, str]] = []
         self.is_full = False
 
+    def refusals(self, plan: RenderedPlan) -> Sequence[engine.Refusal]:
+        return ()
+
+    def trial(self, plan: RenderedPlan) -> engine.Trial:
+        return engine.Trial()
+
     def submit(
         self, store: Store, root: str, plan: RenderedPlan, title: engine.Title | None = None
     ) -> engine.Submitted:

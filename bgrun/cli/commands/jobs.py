@@ -56,7 +56,7 @@ def render(project: Project, args: Args) -> int:
 def validate(project: Project, args: Args) -> int:
     """Handle `bgrun validate`."""
     try:
-        job_file, warnings = api.jobs.validate(project)
+        job_file, warnings = api.jobs.validate(project, args.on or "")
     except JobFileError as error:
         if not args.json:
             raise
@@ -71,7 +71,7 @@ def validate(project: Project, args: Args) -> int:
         services = sum(bool(job.service) for job in job_file.jobs.values())
         served = f", {count(services, 'service')}" if services else ""
         counted = f"{count(len(job_file.jobs) - services, 'job')}{served}, {count(len(job_file.groups), 'group')}"
-        output.out(f"{format.path(str(job_file.path))} is valid: {counted}")
+        output.out(f"{format.path(str(job_file.path))} is valid{f' on {args.on}' if args.on else ''}: {counted}")
     return EXIT_OK
 
 
