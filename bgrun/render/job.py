@@ -108,18 +108,18 @@ def _rendered(
         problems=tuple(found for named in job.problems for found in problem_matchers.resolve(job.root, named, inputs)),
         junit=template.render(job.junit, values, f"{name}: reports.junit") if job.junit else "",
         outputs=tuple(_output(declared, values, name) for declared in job.outputs),
-        **_of_service(job, rendered, inputs),
+        **_of_service(job, rendered, layers),
     )
 
 
-def _of_service(job: JobSpec, rendered: RenderedSettings, inputs: RenderInputs) -> dict[str, Any]:
-    """Return the fields of a rendered job that only a service has."""
+def _of_service(job: JobSpec, rendered: RenderedSettings, layers: Layers) -> dict[str, Any]:
+    """Return the fields of a rendered job that only a service has; its check knows the parameters of this start."""
     if not job.service:
         return {}
     from bgrun.render import services
 
-    port, url = services.address_of(job, inputs)
-    ready = services.ready_check(job, rendered, services.own_values(job, port, inputs))
+    port, url = services.address_of(job, layers.inputs, layers.values)
+    ready = services.ready_check(job, rendered, layers.values)
     is_assigned = job.service.port == AUTO_PORT
     return {"service": True, "port": port, "url": url, "ready": ready, "is_port_assigned": is_assigned}
 

@@ -73,8 +73,10 @@ def port_of(job: JobSpec, inputs: RenderInputs) -> int:
     return port
 
 
-def address_of(job: JobSpec, inputs: RenderInputs) -> Address:
+def address_of(job: JobSpec, inputs: RenderInputs, values: Mapping[str, Any] | None = None) -> Address:
     """Return where a service listens: by the URL of its check, or else on its port.
+
+    values: what its template knows; None: what it knows where another job needs the service.
 
     Raises:
         UsageError: the URL is an invalid template.
@@ -82,14 +84,14 @@ def address_of(job: JobSpec, inputs: RenderInputs) -> Address:
     port = port_of(job, inputs)
     check = job.service.ready if job.service else None
     if check and check.kind == "http":
-        url = template.render(check.value, own_values(job, port, inputs), f"{job.name}: ready.http")
+        url = template.render(check.value, values or _own_values(job, port, inputs), f"{job.name}: ready.http")
         origin = _ORIGIN.match(url)
         return Address(port, origin[0] if origin else url)
     return Address(port, f"http://127.0.0.1:{port}" if port else "")
 
 
-def own_values(job: JobSpec, port: int, inputs: RenderInputs) -> Mapping[str, Any]:
-    """Return what the templates of `ready` know: the service's port, its environment and its parameters' defaults."""
+def _own_values(job: JobSpec, port: int, inputs: RenderInputs) -> Mapping[str, Any]:
+    """Return what the templates of `ready` know of a service that starts with the defaults of its parameters."""
     defaults = {param.name: param.default for param in job.params if param.default is not None}
     values = {"job": job.name, **({"port": port} if port else {}), **defaults}
     return Layers(with_port(job, port).settings, job.root, values, f"{job.name}: ", inputs).values

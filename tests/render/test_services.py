@@ -115,6 +115,27 @@ def test_checks_are_rendered(job_file: JobFile) -> None:
     assert check.value.endswith("""bash -eo pipefail -c 'probe 8080 $PORT'\n""")
 
 
+def test_the_check_of_a_service_knows_the_parameters_of_its_start(tmp_path: Path) -> None:
+    text = b"""
+services:
+  web:
+    command: serve {{ at }}
+    params: {at: {type: integer, required: true}, host: {default: localhost}}
+    ready: {http: "http://{{ host }}:{{ at }}/health"}
+  db:
+    command: serve {{ at }}
+    params: {at: {type: integer, default: 1}}
+    ready: {command: "probe {{ at }}"}
+"""
+    declared = loader.parse(str(tmp_path / "bgjobs.yaml"), text)
+    (web,) = expanded(declared, "web", "at=8099").nodes
+    assert web.job.ready
+    assert (web.job.ready.value, web.job.url) == ("http://localhost:8099/health", "http://localhost:8099")
+    (db,) = expanded(declared, "db", "at=2").nodes
+    assert db.job.ready
+    assert "probe 2" in db.job.ready.value
+
+
 def test_no_exit_code_of_a_service_is_a_success_so_that_each_is_tried_again(job_file: JobFile) -> None:
     job = by_label(expanded(job_file, "web"))["web"].job
     assert job.limits.success_exit_codes == ()
