@@ -85,7 +85,7 @@ def test_everything_that_would_be_refused_is_reported_at_its_place(on: Cli, play
     assert {words[0] for words in played.calls("sbatch")} == {"--test-only"}
     assert ["--array=0-2" in words for words in played.calls("sbatch")] == [False, True]
     assert not on.logs.exists(), "nothing is written"
-    assert on("validate").out == "bgjobs.yaml is valid: 6 jobs, 1 service, 0 groups\n"
+    assert on("validate").out == "bgjobs.yaml is valid: 7 jobs, 1 service, 0 groups\n"
 
 
 def test_json_has_the_places_too(on: Cli) -> None:
