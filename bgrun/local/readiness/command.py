@@ -8,21 +8,27 @@ import time
 
 from bgrun.light import signal
 from bgrun.parsers import terminal
+from bgrun.store import masking
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import clock, process, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bgrun.local.readiness.target import Target
+    from bgrun.store.masking import Mark
 
 TRY_S = 30.0
 """How many seconds a command may take before it is killed and tried again."""
 _TERM_S, _LONGEST_POLL_S = 0.5, 0.05
 _LAST_BYTES, _LONGEST = 4096, 160
+_MOST_OUTPUT = 1 << 20
+"""From how many bytes on the output of a command that still runs is discarded: nobody reads but its last line."""
 _DEFAULT = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
-def check(target: Target, left_s: float, output_fd: int) -> str:
+def check(target: Target, left_s: float, output_fd: int, secrets: Sequence[Mark] = ()) -> str:
     """Return '' if the command exits with 0, else its exit code and the last line of its output.
 
     It is in the process group of this process, and ends with that.
@@ -30,7 +36,7 @@ def check(target: Target, left_s: float, output_fd: int) -> str:
     os.ftruncate(output_fd, 0)
     pid = _start(target, output_fd)
     timeout_s = min(left_s, TRY_S)
-    status = _wait(pid, timeout_s)
+    status = _wait(pid, timeout_s, output_fd)
     if status is None:
         _end(pid)
         return f"did not finish within {timeout_s:.0f}s"
@@ -38,7 +44,7 @@ def check(target: Target, left_s: float, output_fd: int) -> str:
     if code == 0:
         return ""
     name = f"killed by {process.name_of(-code)}" if code < 0 else f"exit {code}"
-    last = _last_line(output_fd)
+    last = _last_line(output_fd, secrets)
     return f"{name}: {last}" if last else name
 
 
@@ -77,7 +83,7 @@ def _end(pid: int) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _wait(pid: int, timeout_s: float) -> int | None:
+def _wait(pid: int, timeout_s: float, output_fd: int = -1) -> int | None:
     """Reap a child and return its wait status, or None if it is still running once the time is up.
 
     Polled: a signal at the deadline might come just after the child was reaped.
@@ -90,16 +96,25 @@ def _wait(pid: int, timeout_s: float) -> int | None:
             return status
         if clock.steady_clock() >= until:
             return None
+        if output_fd >= 0 and os.fstat(output_fd).st_blocks * 512 > _MOST_OUTPUT:
+            os.ftruncate(output_fd, 0)
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, _LONGEST_POLL_S)
 
 
-def _last_line(fd: int) -> str:
-    """Return the last line of the output that is not empty, as plain text."""
-    size = os.fstat(fd).st_size
+def _last_line(fd: int, secrets: Sequence[Mark]) -> str:
+    """Return the last line of the output that is not empty, as plain text without secrets.
+
+    They are masked before anything is cut off; what may be the rest of one that the first bytes cut is left out.
+    """
+    longest = max((one.length for one in secrets), default=0)
+    begin = max(0, os.fstat(fd).st_size - _LAST_BYTES - longest)
     try:
-        data = os.pread(fd, _LAST_BYTES, max(0, size - _LAST_BYTES))
+        lines = os.pread(fd, _LAST_BYTES + longest, begin).split(b"\n")
     except OSError as error:
         return os.strerror(error.errno or errno.EIO)
-    lines = (terminal.clean(line).strip() for line in terminal.decode(data).splitlines())
-    return next((line[:_LONGEST] for line in reversed([*lines]) if line), "")
+    for number in reversed(range(len(lines))):
+        text = terminal.clean(terminal.decode(masking.mask(lines[number], secrets)))
+        if text := masking.hide(text, secrets, skip=longest if begin and not number else 0).strip():
+            return text[:_LONGEST]
+    return ""

@@ -98,4 +98,6 @@ def words(error: OSError) -> str:
         return "no answer in time"
     if isinstance(error, socket.gaierror):
         return str(error.strerror or error).lower()
+    if reason := getattr(error, "reason", None):  # of the module `ssl`, whose numbers are not those of the system
+        return f"TLS: {str(reason).replace('_', ' ').lower()}"
     return os.strerror(error.errno).lower() if error.errno else str(error).lower()

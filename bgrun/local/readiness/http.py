@@ -6,6 +6,7 @@ import binascii
 from urllib.parse import quote, unquote, urlsplit
 
 from bgrun.local.readiness import connecting
+from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from bgrun.local.readiness.target import Target
 
 _MOST_HEAD = 64 << 10
+_LEAST_S = 0.5
+"""How many seconds a try may take at least: the last one, too, is to tell more than that its time was up."""
 _REDIRECTS = range(300, 400)
 
 
@@ -24,7 +27,8 @@ def check(target: Target, left_s: float) -> str:
         host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
     except ValueError as error:
         return str(error).lower()
-    timeout_s = min(left_s, connecting.TRY_S)
+    timeout_s = max(_LEAST_S, min(left_s, connecting.TRY_S))
+    until = clock.steady_clock() + timeout_s
     found = connecting.connect(host, port, timeout_s)
     if found.socket is None:
         return found.why
@@ -35,8 +39,8 @@ def check(target: Target, left_s: float) -> str:
             question = request(target.check.value)
             if address.scheme == "https":
                 with _encrypted(one, host) as other:
-                    return verdict(_status(other, question), target.check.status)
-            return verdict(_status(one, question), target.check.status)
+                    return verdict(_status(other, question, until), target.check.status)
+            return verdict(_status(one, question, until), target.check.status)
         except OSError as error:
             return connecting.words(error)
 
@@ -76,11 +80,14 @@ def _encrypted(one: socket.socket, host: str) -> socket.socket:
     return context.wrap_socket(one, server_hostname=host)
 
 
-def _status(one: socket.socket, question: bytes) -> int:
+def _status(one: socket.socket, question: bytes, until: float) -> int:
     """Return the status of the answer, or 0 if that is not HTTP; interim answers (1xx) are passed over.
 
+    until: on the steady clock. The timeout of a socket begins anew with each part of an answer, which may come byte by
+    byte, or be one interim answer after the other.
+
     Raises:
-        OSError: no answer comes.
+        OSError: no answer comes in time.
     """
     one.sendall(question)
     head = b""
@@ -94,6 +101,9 @@ def _status(one: socket.socket, question: bytes) -> int:
             if blank:
                 head = rest
                 continue
+        if (left_s := until - clock.steady_clock()) <= 0:
+            raise TimeoutError
+        one.settimeout(left_s)
         part = one.recv(4096)
         if not part and not head:
             raise OSError("the connection was closed without an answer")

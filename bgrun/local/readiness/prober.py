@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bgrun.local.readiness.target import Target
     from bgrun.model import ReadyCheck
+    from bgrun.store.masking import Mark
 
     Check = Callable[[float], str]
     """Tries once, within so many seconds; returns '' if the service is ready, else the answer in words."""
@@ -111,6 +112,7 @@ class _Prober:
         self.words = describe(target.check, target.port)
         self.tries = 0
         self.fd = _open(self.at.hidden(ANSWER))
+        self.secrets = _marks(target) if target.environment else ()
 
     @property
     def left_s(self) -> float:
@@ -148,9 +150,10 @@ class _Prober:
     def _note(self, why: str) -> None:
         self.tries += 1
         times = f" ({self.tries} times)" if self.tries > 1 else ""
-        lines = {line for _, secret in self.target.environment for line in secret.splitlines() if line.strip()}
-        for line in sorted(lines, key=len, reverse=True):
-            why = why.replace(line, "***")  # what a check printed reaches the record
+        if self.secrets:
+            from bgrun.store import masking
+
+            why = masking.hide(why, self.secrets)  # what a check printed reaches the record
         text = f"{self.words}: {why}{times}\n".encode("utf-8", "replace")[:_MOST_ANSWER]
         with suppress(OSError):
             if self.fd >= 0:
@@ -177,8 +180,15 @@ class _Prober:
             from bgrun.local.readiness import command
 
             output_fd = _open_output(self.at.hidden(f"{ANSWER}.output"))
-            return lambda left_s: command.check(target, left_s, output_fd)
+            return lambda left_s: command.check(target, left_s, output_fd, self.secrets)
         return _delay
+
+
+def _marks(target: Target) -> tuple[Mark, ...]:
+    """Return the marks of the secrets that the service has."""
+    from bgrun.store import masking
+
+    return masking.parse(masking.marks(target.environment))
 
 
 def _delay(left_s: float) -> str:

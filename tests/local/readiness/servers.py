@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ def answering(*answers: bytes) -> Iterator[tuple[int, list[bytes]]]:
         yield server.getsockname()[1], asked
         server.shutdown(socket.SHUT_RDWR)
         thread.join(timeout=10)
+
+
+def send_forever(one: socket.socket, part: bytes) -> None:
+    """Send the same again and again, a hundred times in a second at most."""
+    with one, contextlib.suppress(OSError):
+        while True:
+            one.sendall(part)
+            time.sleep(0.01)
 
 
 def free_port() -> int:

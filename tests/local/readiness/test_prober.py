@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bgrun.local.readiness import connecting, prober
+from bgrun.local.readiness import command, connecting, log_lines, prober
 from bgrun.local.readiness.target import Target
 from bgrun.model import ReadyCheck
 from bgrun.store.paths import MARK_DIR, MARK_RUN, RunPaths
@@ -200,6 +204,34 @@ def test_a_server_that_never_answers_does_not_hold_the_prober(start: Prober) -> 
     assert "no answer in time" in probe.answer
 
 
+@pytest.mark.parametrize("part", [b"H", reply("100 Continue"), reply("100 Continue") * 500])
+def test_an_answer_that_never_ends_holds_up_one_try_alone(
+    start: Prober, monkeypatch: pytest.MonkeyPatch, part: bytes
+) -> None:
+    monkeypatch.setattr(connecting, "TRY_S", 0.5)
+    with servers.listening() as server:
+
+        def serve() -> None:
+            endless, _ = server.accept()
+            threading.Thread(target=servers.send_forever, args=(endless, part), daemon=True).start()
+            with contextlib.suppress(OSError):
+                while True:
+                    one, _ = server.accept()
+                    with one:
+                        one.sendall(reply("200 OK"))
+
+        threading.Thread(target=serve, daemon=True).start()
+        assert start("http", f"http://127.0.0.1:{server.getsockname()[1]}/").ended() == prober.READY
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_without_tls_is_said_to_be_that(start: Prober) -> None:
+    with servers.answering(reply("400 Bad Request")) as (port, _):
+        probe = start("http", f"https://127.0.0.1:{port}/", within_s=SOON_S)
+        assert probe.ended() == prober.TIMED_OUT
+    assert ": TLS: " in probe.answer
+
+
 @linux
 def test_a_stranger_that_answers_makes_nothing_ready(start: Prober) -> None:
     port = servers.free_port()
@@ -276,6 +308,65 @@ def test_a_pattern_that_backtracks_forever_ends_at_the_deadline(start: Prober, t
     assert "took longer than" in probe.answer
 
 
+@pytest.fixture
+def log_check(tmp_path: Path) -> log_lines.LogCheck:
+    """The check of a log, in this process."""
+    check = ReadyCheck("log", "^up$")
+    return log_lines.LogCheck(Target(check, WEB, str(tmp_path), str(tmp_path), 1, ""), str(tmp_path / f"{WEB}.log"))
+
+
+def test_a_log_that_grows_all_the_time_is_ready_with_its_line(
+    log_check: log_lines.LogCheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "up\n")
+    looks = 0
+
+    def grow(fd: int, most: int, at: int, read: Any = os.pread) -> bytes:
+        nonlocal looks
+        looks += 1
+        assert looks < 10, "it reads on and on"
+        write(tmp_path, "more\n")
+        return bytes(read(fd, most, at))
+
+    monkeypatch.setattr(os, "pread", grow)
+    assert log_check(20.0) == ""
+
+
+def test_what_was_matched_counts_once_all_later_attempts_are_known(
+    log_check: log_lines.LogCheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_lines, "_BLOCK", 16)
+    write(tmp_path, "up\n" + "much text\n" * 100 + "--- bgrun: attempt 2 of 3 in 1 s; …\nstarting\n")
+    assert log_check(20.0) == "no match in 1 line"
+    write(tmp_path, "up\n" + "much text\n" * 100)
+    assert log_check(20.0) == ""
+
+
+def test_lines_that_backtrack_forever_take_less_time_each_and_none_is_left_out(
+    log_check: log_lines.LogCheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        spent_s, seen = 0.0, 0
+
+        def search(self, text: str, timeout: float) -> Any:
+            if text == "up":
+                return text
+            self.seen += 1
+            self.spent_s += timeout
+            raise TimeoutError
+
+    slow = Slow()
+    log_check.pattern = slow  # type: ignore[assignment]
+    monkeypatch.setattr(clock, "steady_clock", lambda: slow.spent_s)
+    write(tmp_path, "backtracks\n" * 1000 + "up\nrest\n")
+    looks = 1
+    while log_check(20.0):
+        looks += 1
+    assert looks > 1, "a look has an end"
+    assert slow.seen == 1000
+    assert slow.spent_s < 12.0, "not half a second each"
+
+
 def test_a_log_that_was_truncated_is_read_from_its_start(start: Prober, tmp_path: Path) -> None:
     write(tmp_path, "much text\n" * 100)
     probe = start("log", "^up")
@@ -298,6 +389,33 @@ def test_a_command_makes_it_ready_once_it_succeeds(start: Prober, tmp_path: Path
 def test_a_command_has_the_secrets_and_the_marks_of_its_run(start: Prober) -> None:
     text = f'[ "$KEY" = hidden ] && [ "$BGRUN_RUN_ID" = {WEB} ] && [ -n "$PATH" ] && ! read -r'
     assert start("command", text, environment=(("KEY", "hidden"),)).ended() == prober.READY
+
+
+@pytest.mark.parametrize(
+    "prints",
+    [
+        """printf '%0155d%s' 0 "$KEY" """,  # where the answer is cut
+        """printf '%s%04090d' "${KEY# }" 0""",
+        """printf '%s%04104d' "${KEY# }" 0""",  # where what is read begins
+        """printf 'x\\n  %s  ' "$KEY" """,
+        """printf 'a-sec\\033[1mret-of-\\033[0mours'""",
+        """printf '\\033[3%s' "$KEY" """,  # its first letter ends the sequence
+    ],
+)
+def test_no_part_of_a_secret_is_in_the_answer(start: Prober, prints: str) -> None:
+    probe = start("command", f"{prints}; exit 1", environment=(("KEY", " a-secret-of-ours"),), shown="command")
+    assert probe.tried().startswith("command: exit 1: ")
+    assert ("***" in probe.answer) != ("4104" in prints)
+    assert "sec" not in probe.answer
+    assert "ours" not in probe.answer
+
+
+def test_what_a_command_prints_takes_no_room(tmp_path: Path) -> None:
+    text = "head -c 20000000 /dev/zero | tr '\\0' x; sleep 0.3; echo last; exit 1"
+    target = Target(ReadyCheck("command", text), WEB, str(tmp_path), str(tmp_path), 1, "")
+    with tempfile.TemporaryFile() as output:
+        assert command.check(target, 20.0, output.fileno()) == "exit 1: last"
+        assert os.fstat(output.fileno()).st_blocks * 512 < 4 << 20
 
 
 def test_a_command_that_is_killed_is_said_to_be(start: Prober) -> None:
