@@ -61,6 +61,12 @@ def lines(digest: api.insight.Digest) -> Iterator[str]:
         yield format.log_line(digest.run)
 
 
+def compared_with(digest: api.insight.Digest) -> Iterator[str]:
+    """Return a line with the run that the words new and fixed refer to, if the summary has one of them."""
+    if digest.comparison and compared(digest):
+        yield f"(new, fixed: compared with {digest.comparison.run_id})"
+
+
 def since_lines(found: api.insight.SinceSuccess) -> Iterator[str]:
     """Return lines about what was committed since the last success."""
     if found.run is None:

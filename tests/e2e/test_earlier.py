@@ -98,11 +98,12 @@ def suite(bg: Cli) -> Suite:
 
 
 def test_what_is_new_and_fixed_is_marked_and_counted(suite: Suite) -> None:
-    suite.run("test_1", "test_2", "test_3")
+    first = suite.run("test_1", "test_2", "test_3")
     suite.write("suite.sh", f"{SUITE}\n")  # the tree is no longer clean: nothing is flaky
     run = suite.run("test_2", "test_4")
     text = suite.bg("report", run["run_id"]).out
     assert "2 failed, 58 passed; 1 new, 2 fixed\nNEW test_a.py test_4: assert no\ntest_a.py test_2: assert no\n" in text
+    assert text.endswith(f"\n(new, fixed: compared with {first['run_id']})\n")
     good = suite.run()
     assert "60 passed; 2 fixed\n" in suite.bg("report", good["run_id"]).out
     again = suite.run("test_2", look=False)

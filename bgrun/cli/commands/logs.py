@@ -30,7 +30,8 @@ def report(project: Project, args: Args) -> int:
         output.document(api.documents.report(project, run, since))
     else:
         found = api.insight.digest(project, run)
-        text = [format.result_line(found.run), *reports.lines(found), *(reports.since_lines(since) if since else ())]
+        text = [format.result_line(found.run), *reports.lines(found), *reports.compared_with(found)]
+        text += reports.since_lines(since) if since else ()
         for line in reports.github_lines(project, found) if args.format == "github" else text:
             output.out(line)
     return exit_code(run, own=True, waited=False) if args.exit_code else EXIT_OK
