@@ -211,6 +211,10 @@ def _bar(line: Line) -> Text:
     return Text("━" * done, style="cyan") + Text("─" * (_BAR - done), style="dim")
 
 
+_INTERRUPTED = "^C"
+"""What a terminal prints after the last line when Ctrl-C is typed; in a full line it would take a row more."""
+
+
 class _Before:
     """What the last drawing left on the terminal: the width of each line."""
 
@@ -244,6 +248,8 @@ class _Redrawn(NamedTuple):
         more = self.before.more_rows(columns)
         yield Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more)
         lines = self.text.wrap(console, columns)
+        if lines and lines[-1].cell_len > columns - len(_INTERRUPTED):
+            lines.append(Text())
         self.before.widths = [line.cell_len for line in lines]
         yield Text("\n").join(lines)
 

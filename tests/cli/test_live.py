@@ -125,6 +125,21 @@ def test_status_returns_and_watch_stays(project: Cli) -> None:
     assert "EXITCODE 0" in live.text()
 
 
+@pytest.mark.parametrize("word", ["status", "list"])
+def test_a_typed_ctrl_c_leaves_no_line_of_the_view(project: Cli, word: str) -> None:
+    """The terminal shows it as `^C` after the last line, which may be as wide as the terminal."""
+    job = "a" if word == "status" else "a_label_longer_than_the_terminal"
+    command = "echo a line that is longer than the terminal is wide; while [ ! -e go ]; do sleep 0.02; done"
+    project.jobs(f"jobs: {{{job}: {{command: '{command}'}}}}\n")
+    project("start", job)
+    screen = Screen(project, word, "--watch", columns=40)
+    screen.shows("running")
+    wait_until(lambda: len(screen.text().splitlines()[-1]) > 38, "a line as wide as the terminal")
+    os.write(screen.fd, b"\x03")
+    assert screen.ended() == 130
+    assert not any(line.startswith(("running ", "STATE")) for line in screen.text().splitlines()), screen.text()
+
+
 def test_a_tiny_terminal_shows_what_fits(project: Cli) -> None:
     project("start", "many")
     screen = Screen(project, "status", "many", "--watch", rows=6, columns=40)
