@@ -10,7 +10,7 @@ import os
 
 from bgrun.errors import LaunchError, UsageError
 from bgrun.model import RunPlan
-from bgrun.slurm import queue, submit
+from bgrun.slurm import queue, slots, submit
 from bgrun.slurm.batch import Batch
 from bgrun.store import facts, record
 
@@ -55,7 +55,8 @@ def _again(store: Store, run: Run) -> None:
     needed = {one: _job(store, run, one) for one in known.get("needs", "").split()}
     jobs = {one: job for one, job in needed.items() if job}
     plan = RunPlan(run.run_id, facts.job_of(known, ""), known, tuple(jobs))
-    one = Batch((plan,), tuple(jobs), place=known.get("array_index", ""))
+    lanes = slots.lanes(store, (plan,), slots.look(plan.job.slurm.config)) if plan.job.concurrency else {}
+    one = Batch((plan,), tuple(jobs), lane=lanes.get(plan.run_id, ""), place=known.get("array_index", ""))
     try:
         job = submit.submit(store, one, token, jobs, plan.job.label)
     except submit.RefusedError as refused:

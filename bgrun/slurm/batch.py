@@ -24,6 +24,7 @@ class Batch(NamedTuple):
     needs: the run IDs that have to succeed before any of them.
     at_once: how many tasks of an array may run at the same time; None is no limit.
     lane: the name of a job of which Slurm runs one at a time, or ''.
+    after: the run IDs that have to end before any of them, in whatever way.
     place: of a single run that was submitted in an array before: its place there.
     """
 
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
     at_once: int | None = None
     lane: str = ""
     place: str = ""
+    after: tuple[str, ...] = ()
 
     @property
     def is_array(self) -> bool:
@@ -46,7 +48,8 @@ def batches(
 
     Runs with the same dependencies and the same options become one array. If all of a plan do, Slurm keeps
     `max_parallel`; otherwise they are single jobs in as many lanes, each with a name from `lane`. `slots` has the lane
-    of each run of a concurrency group; these are single jobs, too.
+    of each run of a concurrency group; these are single jobs, too. A job has one name: in a plan with both, each run
+    comes after the one before it in its lane.
     """
     alike: dict[tuple[object, ...], list[RunPlan]] = {}
     slots = slots or {}
@@ -58,7 +61,13 @@ def batches(
         return [
             Batch(tuple(same), same[0].needs, max_parallel, slots.get(same[0].run_id, "")) for same in alike.values()
         ]
-    return [Batch((run,), run.needs, lane=f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
+    if not slots:
+        return [Batch((run,), run.needs, lane=f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
+    before = ["" if place < max_parallel else runs[place - max_parallel].run_id for place in range(len(runs))]
+    return [
+        Batch((run,), run.needs, lane=slots.get(run.run_id, ""), after=(previous,) if previous else ())
+        for run, previous in zip(runs, before, strict=True)
+    ]
 
 
 def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[str, str], name: str) -> list[str]:
@@ -105,6 +114,7 @@ def members_file(log_dir: str, first: str) -> str:
 def dependency(batch: Batch, jobs: Mapping[str, str]) -> list[str]:
     """Return the options for what a batch depends on. Slurm never starts it if one of these fails."""
     terms = [f"afterok:{':'.join(_short(batch.needs, jobs))}"] if batch.needs else []
+    terms += [f"afterany:{':'.join(_short(batch.after, jobs))}"] if batch.after else []
     terms += ["singleton"] if batch.lane else []
     return [f"--dependency={','.join(terms)}", "--kill-on-invalid-dep=yes"] if terms else []
 

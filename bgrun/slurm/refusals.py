@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.engine import SLURM, Refusal, Trial, unsupported
+from bgrun.engine import Refusal, Trial
 from bgrun.errors import UsageError
 from bgrun.slurm import batch, calls, options, submit
 
@@ -15,15 +15,7 @@ if TYPE_CHECKING:
 
 def of(plan: RenderedPlan) -> list[Refusal]:
     """Return what Slurm, or a launcher on one of its nodes, cannot do of a plan. Pure."""
-    found = [refusal for node in plan.nodes for refusal in _of_job(node.job)]
-    crowded = [node.job.label for node in plan.nodes if node.job.concurrency] if _is_limited(plan) else []
-    message = "on Slurm a start with max_parallel has no concurrency groups, and {} is in one"
-    hint = "start it without max_parallel, or that job by itself"
-    return [*found, *(Refusal("concurrency", label, message.format(label), hint) for label in crowded)]
-
-
-def _is_limited(plan: RenderedPlan) -> bool:
-    return bool(plan.max_parallel and plan.max_parallel < len(plan.nodes))
+    return [refusal for node in plan.nodes for refusal in _of_job(node.job)]
 
 
 def _of_job(job: RenderedJob) -> Iterator[Refusal]:
@@ -31,10 +23,6 @@ def _of_job(job: RenderedJob) -> Iterator[Refusal]:
         message = f"the secrets of {job.label} would be in a file until its run on Slurm has finished"
         hint = "allow it with `slurm: {secrets: file}` in the job file, or remove `secrets`"
         yield Refusal("secrets", job.label, message, hint)
-    wanted = job.concurrency
-    if wanted and wanted.when_busy not in ("queue", "join"):
-        refused = unsupported(SLURM, f"when_busy: {wanted.when_busy}", job.label, "concurrency")
-        yield refused._replace(hint="use `when_busy: queue` or `when_busy: join`")
 
 
 def trial(plan: RenderedPlan) -> Trial:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bgrun.engine import Title
     from bgrun.model import GroupPlan, RenderedPlan, RunPlan
     from bgrun.slurm.batch import Batch
+    from bgrun.slurm.slots import Holders
     from bgrun.store.store import Store
     from bgrun.store.submission import ClaimedPlan
 
@@ -44,10 +45,12 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
         UsageError: this machine cannot submit jobs, or the record of a run would be too large.
         StorageError: the log directory cannot be used.
         LaunchError: Slurm refused the job.
+        BusyError: a concurrency group is full, and a run must not wait.
     """
     check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
-    with submission.claimed(store, root, plan, title, SLURM) as claimed:
-        _launch(store, claimed)
+    with slots.admitted(store, plan) as held, submission.claimed(store, root, plan, title, SLURM) as claimed:
+        _launch(store, claimed, held)
+        slots.replace(store, claimed.runs, held)
     return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
 
 
@@ -69,7 +72,7 @@ def check_cluster(configs: Collection[str]) -> None:
         raise UsageError(f"the file that {where} names does not exist: {named}", "fix it, or remove it")
 
 
-def _launch(store: Store, claimed: ClaimedPlan) -> None:
+def _launch(store: Store, claimed: ClaimedPlan, held: Holders) -> None:
     group = claimed.group
     # A run that needs one whose condition is false is waived by its launcher, which reads the needs from the meta.
     waived = {run.run_id for run in claimed.runs if run.skip}
@@ -77,7 +80,7 @@ def _launch(store: Store, claimed: ClaimedPlan) -> None:
         run._replace(needs=tuple(one for one in run.needs if one not in waived)) for run in claimed.runs if not run.skip
     ]
     lane = f"bgrun-{os.urandom(4).hex()}"
-    wanted = batch.batches(startable, group.max_parallel if group else None, lane, slots.lanes(store, startable))
+    wanted = batch.batches(startable, group.max_parallel if group else None, lane, slots.lanes(store, startable, held))
     tokens = [os.urandom(8).hex() for _ in wanted]
     if group:
         _record_group(store, group, [run.run_id for run in claimed.runs])
@@ -106,9 +109,10 @@ def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], gr
         if silent == MOST_SILENT:
             _skip(store, one, "not submitted: Slurm does not answer")
             continue
-        unknown = [run_id for run_id in one.needs if run_id not in jobs]
+        unknown = [run_id for run_id in (*one.needs, *one.after) if run_id not in jobs]
         if unknown:
-            _skip(store, one, f"dependency {unknown[0]} may not have been submitted")
+            what = "dependency" if unknown[0] in one.needs else "the run before it,"
+            _skip(store, one, f"{what} {unknown[0]} may not have been submitted")
             continue
         try:
             job = submit(store, one, token, jobs, group.label if group and one.is_array else one.runs[0].job.label)

@@ -36,7 +36,6 @@ jobs:
   whatever: {command: "true", depends_on: {plain: {condition: service_completed}}}
   slot: {command: "true", concurrency: db}
   pair: {command: "true", concurrency: {group: two, limit: 2}}
-  only: {command: "true", concurrency: {group: db, when_busy: replace}}
   joined: {command: "true", concurrency: {group: joined, when_busy: join}}
 services:
   server: {command: "sleep 9"}
@@ -233,10 +232,6 @@ def test_what_is_not_supported_is_refused_by_name(played: Played, project: Proje
         api.start.start(project, ["whatever"])
     with pytest.raises(UsageError, match="'slurm' does not support `services`, which server uses"):
         api.start.start(project, ["server"])
-    with pytest.raises(UsageError, match="'slurm' does not support `when_busy: replace`, which only uses"):
-        api.start.start(project, ["only"])
-    with pytest.raises(UsageError, match="slot is in one"):
-        api.start.start(project, ["slot", "plain"], (), api.start.Overrides(max_parallel=1))
     with pytest.raises(UsageError, match="the secrets of hidden would be in a file"):
         api.start.start(project, ["hidden"])
     assert project.store.index().every == "\n"
@@ -250,25 +245,6 @@ def test_a_start_joins_the_active_run_of_an_identical_one(played: Played, projec
     assert {second.run.run_id, third.run.run_id} == {first.run.run_id}
     assert (first.joined, second.joined, third.joined) == (False, True, True)
     assert len(played.calls("sbatch")) == 1
-
-
-def test_runs_of_a_concurrency_group_share_the_names_of_its_slots(played: Played, project: Project) -> None:
-    for _ in range(2):
-        api.start.start(project, ["slot", "plain"])
-    given = played.calls("sbatch")
-    named = [option(words, "job-name") for words in given if option(words, "dependency") == "singleton"]
-    assert len(named) == 2
-    assert len(set(named)) == 1
-    assert [option(words, "job-name") for words in given if not option(words, "dependency")] == ["plain", "plain"]
-
-
-def test_a_run_takes_the_slot_with_the_fewest_jobs(played: Played, project: Project) -> None:
-    names = []
-    for _ in range(3):
-        api.start.start(project, ["pair"])
-        names.append(option(played.calls("sbatch")[-1], "job-name"))
-        played.does("squeue", f"case $* in *%j) printf '%s\\n' {' '.join(names)} ;; esac")
-    assert names[0] == names[2] != names[1]
 
 
 def test_secrets_are_in_a_file_of_their_own_and_reach_slurm_in_no_other_way(
