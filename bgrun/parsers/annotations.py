@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import WRAPPER, Parser, finding
 
-_GITHUB = re.compile(r"^\s*::(error|warning|notice)(?: ([^:]*(?::(?!:)[^:]*)*))?::(.*)$")
-_LOGGED = re.compile(r"^##\[(error|warning)\](.*)$")
-_AZURE = re.compile(r"^##vso\[task\.logissue (\S[^\]]*)\](.*)$")
-_PLACE = re.compile(r"^\S[^:]*:\d+:(?:\d+:)? ")
-_RULE = re.compile(r"^[\w.-]+ \(([^()\s]+)\)$")
+_GITHUB = expression(r"^\s*::(error|warning|notice)(?: ([^:]*(?::(?!:)[^:]*)*))?::(.*)$")
+_LOGGED = expression(r"^##\[(error|warning)\](.*)$")
+_AZURE = expression(r"^##vso\[task\.logissue (\S[^\]]*)\](.*)$")
+_PLACE = expression(r"^\S[^:]*:\d+:(?:\d+:)? ")
+_RULE = expression(r"^[\w.-]+ \(([^()\s]+)\)$")
 _ESCAPES = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
-_EXIT = re.compile(r"^Process completed with exit code \d+\.?$")
+_EXIT = expression(r"^Process completed with exit code \d+\.?$")
 
 
 class Annotations(Parser):

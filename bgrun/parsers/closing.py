@@ -6,13 +6,13 @@ last line is judged, so that only the last one that each tool prints needs to be
 
 from __future__ import annotations
 
-import re
+from bgrun.parsers.expression import expression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WRAPPER = re.compile(
+_WRAPPER = expression(
     r"^(?:"
     r"\S*make(?:\[\d+\])?: |\[ *\d+(?:%|/\d+)\] |ninja: |/\S+/ruby\S* "
     r"|nox > |rake aborted!|Command failed with status|Tasks: TOP|\(See full trace by"
@@ -32,7 +32,7 @@ _WRAPPER = re.compile(
     r")"
 )
 """What programs print that run other ones: it says of no cause."""
-_CLOSING = re.compile(
+_CLOSING = expression(
     r"^(?:"
     # Test runners.
     r"Ran all test suites|Time:  |FAIL$|ok  \t|\?   \t|error: (?:\d+ targets? failed|(?:doc)?test (?:run )?failed)"
@@ -61,7 +61,7 @@ def is_of_wrapper(line: str) -> bool:
     return _WRAPPER.match(line) is not None
 
 
-_ADVERTISEMENT = re.compile(r"npm notice(?: |$)")
+_ADVERTISEMENT = expression(r"npm notice(?: |$)")
 """What npm prints about itself, whatever the script that it ran has done."""
 
 

@@ -9,6 +9,7 @@ import codecs
 import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Problem
 from bgrun.wording import short
 
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from xml.etree.ElementTree import Element
 
-_LAST = re.compile(r"^([^\s:][^:\n]*):(\d+): ", re.MULTILINE)
-_ANY = re.compile(r"([\w./\\-]+\.\w+):(\d+)")
+_LAST = expression(r"^([^\s:][^:\n]*):(\d+): ", re.MULTILINE)
+_ANY = expression(r"([\w./\\-]+\.\w+):(\d+)")
 _BAD = ("failure", "error")
 
 
-_PHASE = re.compile(r"^failed on (setup|teardown) with ")
-_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*encoding=["']([\w.-]+)""")
+_PHASE = expression(r"^failed on (setup|teardown) with ")
+_ENCODING = expression(rb"""^\s*<\?xml[^>]*encoding=["']([\w.-]+)""")
 _UTF_8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
-_REFERENCE = re.compile(r"&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
+_REFERENCE = expression(r"&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
 _LONGEST_REFERENCE = 16
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,21 +36,21 @@ _FORMS = (
     rb"\xef\xbb\xbf(?P<marked>%b) " % _DATE,
     rb"(?P<docker>#\d{1,4}) \d{1,6}\.\d{1,3}(?: |$)",
 )
-_ANY = re.compile(rb"\n(?:%b)" % b"|".join(_FORMS), re.M)
-_STEP = re.compile(
+_ANY = expression(rb"\n(?:%b)" % b"|".join(_FORMS), re.M)
+_STEP = expression(
     rb"\n(?:(?P<step>[^\t\n]{1,80}\t[^\t\n]{1,80}\t)(?=(?:\xef\xbb\xbf)?%b)|%b)" % (_DATE, b"|".join(_FORMS)), re.M
 )
 _TIMES = (rb"[A-Z][a-z]{2} [ \d]\d %b(?: |$)" % _CLOCK, rb"\[%b\](?: |$)" % _DATE, *_FORMS[2:4])
 _TIME = rb"\n(?:%b)" % re.sub(rb"\?P<\w+>", b"?:", b"|".join(_TIMES))
 """A time of any form."""
-_LEVEL = re.compile(
+_LEVEL = expression(
     rb"\[?(?:errors?|err|warn(?:ing)?|note|notice|info|debug|trace|fatal|hint|help|pass|fail|ok|success|make)(?=[]: ])",
     re.I,
 )
-_LOCATION = re.compile(rb"[^:]*:[\d.:]*$")
-_AGAIN = re.compile(rb" > \[.*\] .*:$")
+_LOCATION = expression(rb"[^:]*:[\d.:]*$")
+_AGAIN = expression(rb" > \[.*\] .*:$")
 """What BuildKit prints before it repeats the last lines of a step that failed."""
-_DIRECTORY = re.compile(rb"^([^@\s]\S*/\S*|\.) \S+:$")
+_DIRECTORY = expression(rb"^([^@\s]\S*/\S*|\.) \S+:$")
 
 
 class Part(NamedTuple):

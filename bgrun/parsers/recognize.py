@@ -5,12 +5,12 @@ Every parser reads the log once; then their claims are settled.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from time import thread_time
 from typing import NamedTuple
 
 from bgrun.parsers import closing, registry
+from bgrun.parsers.expression import expression
 from bgrun.parsers.notes.commands import Commands
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Found, Parser, counted
 from bgrun.parsers.sifting.sieve import MOST_BYTES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANNOTATIONS = "annotations"
 """The tool whose problems others may have printed, too."""
 _FIRST = ("failed", "errors", "passed")
-ATTEMPT = re.compile(r"^--- bgrun: (attempt \d+ of \d+) in [\d.]+ s; the one before ended with exit code \d+ ---$")
+ATTEMPT = expression(r"^--- bgrun: (attempt \d+ of \d+) in [\d.]+ s; the one before ended with exit code \d+ ---$")
 """The line that the job script prints between two attempts; its group is the number of the next one."""
 
 

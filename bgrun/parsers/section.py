@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +17,11 @@ BEFORE, AFTER = 3, 12
 _ARROW = " \u203a "
 """What jest and vitest write between the names of a suite and of a test in it."""
 _ENDS = {
-    "pytest": re.compile(r"_{3,} .+ _{3,}$|={3,} .+ ={3,}$"),
-    "unittest": re.compile(r"={10,}$|Ran \d+ tests? in "),
-    "go": re.compile(r"\s*--- (FAIL|PASS|SKIP): |=== |(FAIL|PASS|ok)\b"),
-    "rust": re.compile(r"---- .+ ----$|failures:$"),
-    "jest": re.compile(r"\s*● |(PASS|FAIL) |Test Suites: |Tests: "),
+    "pytest": expression(r"_{3,} .+ _{3,}$|={3,} .+ ={3,}$"),
+    "unittest": expression(r"={10,}$|Ran \d+ tests? in "),
+    "go": expression(r"\s*--- (FAIL|PASS|SKIP): |=== |(FAIL|PASS|ok)\b"),
+    "rust": expression(r"---- .+ ----$|failures:$"),
+    "jest": expression(r"\s*● |(PASS|FAIL) |Test Suites: |Tests: "),
 }
 
 

@@ -10,10 +10,11 @@ To add a tool:
    for 100 MB, but those with a part that many tools print (`stems.COMMON`: `rror`, `FAIL`, `arning` ...) share its
    cost. A log may be full of such lines: let them be as particular as the format allows. Colors are removed before.
 3. Write `feed(line)`. A line is clean: no escapes, secrets masked, no line feed, at most `longest` characters; its
-   indentation is kept. Use anchored, linear expressions: `(\S+)` and `[^:]+`, no nested repetition. Return True to get
-   the next line whatever is in it (within a section, a traceback, a block), False to get lines with a stem only. If
-   lines before such a line matter, set `context` to their number (the heading of a file above its first finding). A
-   parser that wants every line of a long output may `leap` over many at once.
+   indentation is kept. Use anchored, linear expressions: `(\S+)` and `[^:]+`, no nested repetition; `expression` has
+   one compiled when a line first needs it. Return True to get the next line whatever is in it (within a section, a
+   traceback, a block), False to get lines with a stem only. If lines before such a line matter, set `context` to their
+   number (the heading of a file above its first finding). A parser that wants every line of a long output may `leap`
+   over many at once.
 4. Call `begin` at the tool's own heading if it has one, `report` for each problem, and `finish` at its own total. What
    lies between belongs to one call of the tool; a log may hold several. Without heading or total, `report` is enough.
 5. Name the class in `registry.py`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import WRAPPER, Parser, finding
 
 TYPE_CHECKING = False
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
 
-_NPM_CODE = re.compile(r"^npm (?:ERR!|error) code (E[A-Z]+)$")
-_NPM_REASON = re.compile(r"^npm (?:ERR!|error) (?!path |errno |syscall |command )(\S.*)$")
+_NPM_CODE = expression(r"^npm (?:ERR!|error) code (E[A-Z]+)$")
+_NPM_REASON = expression(r"^npm (?:ERR!|error) (?!path |errno |syscall |command )(\S.*)$")
 
 
 class Form(NamedTuple):
@@ -25,7 +26,7 @@ class Form(NamedTuple):
 
 def form(pattern: str, message: str = "") -> Form:
     """Return a form; `message` is a template for the groups of a pattern without the group `message`."""
-    return Form(re.compile(pattern), message)
+    return Form(expression(pattern), message)
 
 
 class Wrapper(Parser):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_HEAD = re.compile(
+_HEAD = expression(
     r"^CMake (Error|Warning|Deprecation Warning)(?: \(dev\))?"
     r"(?: (?:at|in) (\S[^:]*?)(?::(\d+))?(?: \((\w+)\))?)?:(?: (.*))?$"
 )

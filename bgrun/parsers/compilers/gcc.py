@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding
 
-_FINDING = re.compile(r"^(\S[^:]*):(\d+):(?:(\d+):)? (fatal error|[Ee]rror|[Ww]arning): (.*)$")
-_DRIVER = re.compile(
+_FINDING = expression(r"^(\S[^:]*):(\d+):(?:(\d+):)? (fatal error|[Ee]rror|[Ww]arning): (.*)$")
+_DRIVER = expression(
     r"^\S*?(?:gcc|g\+\+|cc|c\+\+|cc1|cc1plus|clang|clang\+\+|f951|gfortran|lto1)(?:-[\d.]+)?: "
     r"(fatal error|error|warning): (.*)$"
 )
-_RULE = re.compile(r"^(.*) \[(-[Wf][^\]\s]+|[a-z][\w.,-]*-[\w.,-]+)\]$")
+_RULE = expression(r"^(.*) \[(-[Wf][^\]\s]+|[a-z][\w.,-]*-[\w.,-]+)\]$")
 _OTHERS = (".py", ".pyi", ".java", ".kt", ".rs", ".go", ".sh", ".bash", ".ipynb")
 """Files of other tools that print the same form."""
-_C = re.compile(r"\.(?:[cChm]|cc|cpp|cxx|c\+\+|hh|hpp|hxx|cu|cuh|mm|inl|tcc|ipp|[sS]|asm|f|f90|F90|ino)$")
-_FILE = re.compile(r"\.[A-Za-z][\w+-]*$|^(?!\w+:)\S*/")
+_C = expression(r"\.(?:[cChm]|cc|cpp|cxx|c\+\+|hh|hpp|hxx|cu|cuh|mm|inl|tcc|ipp|[sS]|asm|f|f90|F90|ino)$")
+_FILE = expression(r"\.[A-Za-z][\w+-]*$|^(?!\w+:)\S*/")
 """What may be a file of another language, and is no time of day or address: `12:30:45: error: …`."""
-_SHELLCHECK = re.compile(r" \[SC\d+\]$")
+_SHELLCHECK = expression(r" \[SC\d+\]$")
 _ENDS = ("linker command failed", "ld returned ")
 _MOST_SEEN = 10_000
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Parser, finding
 
 _WRONG = "* What went wrong:"
-_TASK = re.compile(r"^Execution failed for task '([^']+)'")
-_SCRIPT = re.compile(r"^(?:Build|Settings|Script|Initialization script)(?: file)? '([^']+)' line: (\d+)$")
-_REASON = re.compile(r"^ *> +(\S.*)$")
+_TASK = expression(r"^Execution failed for task '([^']+)'")
+_SCRIPT = expression(r"^(?:Build|Settings|Script|Initialization script)(?: file)? '([^']+)' line: (\d+)$")
+_REASON = expression(r"^ *> +(\S.*)$")
 _LATER = (
     "Compilation failed; see the compiler",
     "There were failing tests",
     "Compilation error. See log",
     "Process 'command",
 )
-_KOTLIN = re.compile(r"^([ew]): (?:file://)?(\S+?\.kts?):(?: \()?(\d+)(?::|, )\d+\)?:? (.*)$")
+_KOTLIN = expression(r"^([ew]): (?:file://)?(\S+?\.kts?):(?: \()?(\d+)(?::|, )\d+\)?:? (.*)$")
 _MOST_LINES = 6
 
 

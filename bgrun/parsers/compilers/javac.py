@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_FINDING = re.compile(r"^(\S[^:]*\.java):(\d+): (error|warning): (?:\[([\w-]+)\] )?(.*)$")
-_GENERAL = re.compile(r"^(error|warning): (?:\[([\w-]+)\] )?(.*)$")
-_SYMBOL = re.compile(r"^  symbol: +(\S.*)$")
-_TOTAL = re.compile(r"^(\d+) (error|warning)s?$")
-_SHOWN = re.compile(r"^only showing the first \d+ (error|warning)s, of (\d+) total; use -Xmax")
+_FINDING = expression(r"^(\S[^:]*\.java):(\d+): (error|warning): (?:\[([\w-]+)\] )?(.*)$")
+_GENERAL = expression(r"^(error|warning): (?:\[([\w-]+)\] )?(.*)$")
+_SYMBOL = expression(r"^  symbol: +(\S.*)$")
+_TOTAL = expression(r"^(\d+) (error|warning)s?$")
+_SHOWN = expression(r"^only showing the first \d+ (error|warning)s, of (\d+) total; use -Xmax")
 _USAGE = "Usage: javac <options>"
 _SYMBOL_WITHIN = 4
 _MOST_GENERAL = 50

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Parser, finding
 
-_LD = re.compile(r"^(?:\S*ld(?:\.\w+)?|\S+-ld): (.*)$")
-_OBJECT = re.compile(r"^(\S+\.o(?:bj)?|\S+\.a\([^)]*\)): in function [`'‘].*:$")
-_REFERENCE = re.compile(
+_LD = expression(r"^(?:\S*ld(?:\.\w+)?|\S+-ld): (.*)$")
+_OBJECT = expression(r"^(\S+\.o(?:bj)?|\S+\.a\([^)]*\)): in function [`'‘].*:$")
+_REFERENCE = expression(
     r"^(?:\S+\.o:)?([^\s:(]+)(?::(\d+)|:\([^)]*\)|:function [^:]+)?: (?:error: |warning: )?"
     r"((?:undefined reference to|multiple definition of) ([`'‘]).*)$"
 )
-_OWN = re.compile(
+_OWN = expression(
     r"^(?:error: |fatal error: |fatal: )?((?:cannot find|cannot open|library not found|library '|framework not found"
     r"|unable to find library|undefined symbol: |duplicate symbol|file not recognized|unrecognized option"
     r"|file format not recognized|.*: multiple definition of ).*)$"
 )
-_ORIGIN = re.compile(r"^>>> (?:referenced by|defined at) ([^\s:(]+)(?::(\d+))?")
-_APPLE = re.compile(r'^ +"(.+)", referenced from:$')
-_FAILED = re.compile(
+_ORIGIN = expression(r"^>>> (?:referenced by|defined at) ([^\s:(]+)(?::(\d+))?")
+_APPLE = expression(r'^ +"(.+)", referenced from:$')
+_FAILED = expression(
     r"^(?:collect2|clang(?:\+\+)?(?:-\d+)?): error: (ld returned \d+ exit status|linker command failed .*)$"
 )
-_BUILD_DIRECTORY = re.compile(r"^.*CMakeFiles/[^/]+\.dir/")
+_BUILD_DIRECTORY = expression(r"^.*CMakeFiles/[^/]+\.dir/")
 
 
 class Ld(Parser):

@@ -5,22 +5,21 @@ Failing tests are those of Surefire, which has a parser of its own.
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WRAPPER, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_FINDING = re.compile(
+_FINDING = expression(
     r"^\[(ERROR|WARNING)\] +(\S.*\.\w+):\[(\d+)(?:,\d+)?\] (?:error: |warning: )?(?:\[([\w-]+)\] )?(.*)$"
 )
-_SYMBOL = re.compile(r"^(?:\[ERROR\])?  +symbol: +(\S.*)$")
-_GOAL = re.compile(
+_SYMBOL = expression(r"^(?:\[ERROR\])?  +symbol: +(\S.*)$")
+_GOAL = expression(
     r"^\[ERROR\] Failed to execute goal (?:(\S+) \(\S+\) )?on project ([\w.-]+): (.*?)(?: -> \[Help \d+\])?$"
 )
-_OTHER = re.compile(
+_OTHER = expression(
     r"^\[(?:ERROR|FATAL)\] ((?:The goal you specified|Unknown lifecycle phase|Plugin \S+ or one of its|Non-\w+ POM"
     r"|Could not find .*(?= -> \[Help)).*?)(?: -> \[Help \d+\])?$"
 )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
-_FINDING = re.compile(
+_FINDING = expression(
     r"^\s*(?:\d+>)?(\S[^()]*?)(?:\((\d+)(?:,(\d+)(?:,\d+){0,2})?\))? ?: (?:fatal )?"
     r"(error|warning) ((?!TS\d)[A-Z]+\d+) ?: (.*?)(?: \[[^\[\]]*proj[^\[\]]*\])?$"
 )
-_TOTAL = re.compile(r"^\s+(\d+) (Warning|Error)\(s\)$")
-_LOGGER = re.compile(r"^Build (?:failed|succeeded)(?: with (.*?))? in \d")
-_NUMBER = re.compile(r"(\d+) (error|warning)\(s\)")
+_TOTAL = expression(r"^\s+(\d+) (Warning|Error)\(s\)$")
+_LOGGER = expression(r"^Build (?:failed|succeeded)(?: with (.*?))? in \d")
+_NUMBER = expression(r"(\d+) (error|warning)\(s\)")
 _NO_FILES = ("MSBUILD", "CSC", "VBC", "FSC", "LINK", "NMAKE")
 
 

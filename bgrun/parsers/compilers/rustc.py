@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_HEAD = re.compile(r"^(error|warning)(?:\[([\w:]+)\])?: (.*)$")
-_PLACE = re.compile(r"^ +--> (\S[^:]*):(\d+):(\d+)$")
-_SHORT = re.compile(r"^(\S[^:]*\.rs):(\d+):(\d+): (error|warning)(?:\[([\w:]+)\])?: (.*)$")
-_LINT = re.compile(r"`(?:#\[(?:warn|deny|forbid)\(|-[DWF] )([\w:-]+)(?:\)\])?`")
-_CLIPPY = re.compile(r"rust-clippy/[^#]*index\.html#(\w+)$")
-_FAILED = re.compile(
+_HEAD = expression(r"^(error|warning)(?:\[([\w:]+)\])?: (.*)$")
+_PLACE = expression(r"^ +--> (\S[^:]*):(\d+):(\d+)$")
+_SHORT = expression(r"^(\S[^:]*\.rs):(\d+):(\d+): (error|warning)(?:\[([\w:]+)\])?: (.*)$")
+_LINT = expression(r"`(?:#\[(?:warn|deny|forbid)\(|-[DWF] )([\w:-]+)(?:\)\])?`")
+_CLIPPY = expression(r"rust-clippy/[^#]*index\.html#(\w+)$")
+_FAILED = expression(
     r"^error: (?:could not compile `[^`]+`.* due to|aborting due to) (?:(\d+) )?previous errors?"
     r"(?:; (\d+) warnings? emitted)?$"
 )
-_CARGO = re.compile(
+_CARGO = expression(
     r"^error: ((?:no matching package"
     r"|failed to (?:select a version|parse|load|get|resolve|run custom|download|compile|read)"
     r"|linking with|linker `|could not find `Cargo|no targets specified|package `|the lock file|couldn't read).*)$"
@@ -79,7 +79,7 @@ class Rustc(Parser):
             return bool(match) or (self._lines < _PLACE_WITHIN and not _HEAD.match(line))
         if not one.rule and (match := _LINT.search(line) or _CLIPPY.search(line)):
             lint = match[1].replace("-", "_")
-            self._open = one._replace(rule=f"clippy::{lint}" if match.re is _CLIPPY else lint)
+            self._open = one._replace(rule=f"clippy::{lint}" if match.re.pattern == _CLIPPY.pattern else lint)
         return bool(line.strip()) and not _HEAD.match(line)
 
     def _json(self, line: str) -> None:

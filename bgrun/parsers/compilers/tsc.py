@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
-_PLAIN = re.compile(r"^(\S[^(]*)\((\d+),(\d+)\): (error|warning) (TS\d+): (.*)$")
-_PRETTY = re.compile(r"^(\S[^:]*):(\d+):(\d+) - (error|warning) (TS\d+): (.*)$")
-_OPTION = re.compile(r"^error (TS\d+): (.*)$")
-_TOTAL = re.compile(r"^Found (\d+) errors?(?:\.| in (?:\d+ files|the same file, starting at: .*|\S+:\d+)\.?)$")
+_PLAIN = expression(r"^(\S[^(]*)\((\d+),(\d+)\): (error|warning) (TS\d+): (.*)$")
+_PRETTY = expression(r"^(\S[^:]*):(\d+):(\d+) - (error|warning) (TS\d+): (.*)$")
+_OPTION = expression(r"^error (TS\d+): (.*)$")
+_TOTAL = expression(r"^Found (\d+) errors?(?:\.| in (?:\d+ files|the same file, starting at: .*|\S+:\d+)\.?)$")
 
 
 class Tsc(Parser):
@@ -27,7 +26,7 @@ class Tsc(Parser):
         """Read a line; only the pretty form has a total."""
         if match := _PLAIN.match(line) or _PRETTY.match(line):
             file, number, column, severity, code, message = match.groups()
-            self._found_pretty += match.re is _PRETTY
+            self._found_pretty += match.re.pattern == _PRETTY.pattern
             self.report(finding(file, number, code, message, severity, column=column), SURE)
         elif match := _OPTION.match(line):
             self.report(finding(None, None, match[1], match[2]), SURE)

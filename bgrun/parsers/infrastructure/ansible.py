@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\] \**$")
-_FAILED = re.compile(r"^(?:fatal|failed): \[([^\]]+)\](?: \(item=.*\))?: (?:FAILED!|UNREACHABLE!)(?: => (.*))?$")
-_ERROR = re.compile(r"^\[ERROR\]: (.*)$|^ERROR! (.*)$")
-_ORIGIN = re.compile(r"^Origin: (\S.*?):(\d+)(?::\d+)?$")
-_TEXT = re.compile(r'"(stderr|msg)": "((?:[^"\\]|\\.)*)"')
-_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+) .*unreachable=(\d+)\s+failed=(\d+)")
+_TASK = expression(r"^(?:TASK|RUNNING HANDLER) \[(.*)\] \**$")
+_FAILED = expression(r"^(?:fatal|failed): \[([^\]]+)\](?: \(item=.*\))?: (?:FAILED!|UNREACHABLE!)(?: => (.*))?$")
+_ERROR = expression(r"^\[ERROR\]: (.*)$|^ERROR! (.*)$")
+_ORIGIN = expression(r"^Origin: (\S.*?):(\d+)(?::\d+)?$")
+_TEXT = expression(r'"(stderr|msg)": "((?:[^"\\]|\\.)*)"')
+_RECAP = expression(r"^(\S+)\s+: ok=(\d+) .*unreachable=(\d+)\s+failed=(\d+)")
 _IGNORED = "...ignoring"
 
 

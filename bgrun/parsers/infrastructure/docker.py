@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, WRAPPER, Parser, finding
 
-_PLACE = re.compile(r"^(\S*(?:[Dd]ockerfile|[Cc]ontainerfile)\S*):(\d+)$")
-_PROCESS = re.compile(r"^process \".*\" did not complete successfully: exit code: \d+$|^executor failed running ")
-_SOLVE = re.compile(r"^(?:ERROR: |error: )?(?:failed to build: )?failed to solve: (.*)$")
+_PLACE = expression(r"^(\S*(?:[Dd]ockerfile|[Cc]ontainerfile)\S*):(\d+)$")
+_PROCESS = expression(r"^process \".*\" did not complete successfully: exit code: \d+$|^executor failed running ")
+_SOLVE = expression(r"^(?:ERROR: |error: )?(?:failed to build: )?failed to solve: (.*)$")
 
 
 class Docker(Parser):

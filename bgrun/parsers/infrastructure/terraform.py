@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_HEAD = re.compile(r"^(│ )?(Error|Warning): (\S.*)$")
-_PLACE = re.compile(r"^(?:│ )? {0,2}on (\S.*\.(?:tf|tofu|tfvars|hcl|json)) line (\d+)(?:, in (.*?))?:$")
+_HEAD = expression(r"^(│ )?(Error|Warning): (\S.*)$")
+_PLACE = expression(r"^(?:│ )? {0,2}on (\S.*\.(?:tf|tofu|tfvars|hcl|json)) line (\d+)(?:, in (.*?))?:$")
 _WITHIN = 5
 
 

@@ -5,9 +5,9 @@ Only ruff ends such lines with a total. Without one, its wording decides: it beg
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import MOST_FOUND, finding
 
 TYPE_CHECKING = False
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _RULE = r"([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9]*(?:-[a-z0-9]+)*:|SyntaxError:)"
 _FILE = r"^(\S[^:]*\.(?:pyi?|ipynb))"
 _FORMS = (
-    re.compile(rf"{_FILE}(?::cell \d+)?:(\d+):(\d+): {_RULE} (.*)$"),
-    re.compile(rf"{_FILE}:(\d+):() (\[[A-Z]{{1,4}}\d{{2,5}}\]) (.*)$"),
+    expression(rf"{_FILE}(?::cell \d+)?:(\d+):(\d+): {_RULE} (.*)$"),
+    expression(rf"{_FILE}:(\d+):() (\[[A-Z]{{1,4}}\d{{2,5}}\]) (.*)$"),
 )
 _LEVELS = ("error:", "warning:", "note:", "help:", "info:")
-_FIXABLE = re.compile(r"^\[[*-]\] ")
-_SOURCE = re.compile(r"^(?:\s|\d+ +\||$)")
-TOTAL_OF_RUFF = re.compile(r"^Found (\d+) errors?(?:\.| \(\d+ fixed, (\d+) remaining\)\.)$")
+_FIXABLE = expression(r"^\[[*-]\] ")
+_SOURCE = expression(r"^(?:\s|\d+ +\||$)")
+TOTAL_OF_RUFF = expression(r"^Found (\d+) errors?(?:\.| \(\d+ fixed, (\d+) remaining\)\.)$")
 
 
 class Line(NamedTuple):

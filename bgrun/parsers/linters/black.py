@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Parser, finding
 
-_WOULD = re.compile(r"^would reformat (\S.*)$")
-_CANNOT = re.compile(r"^error: cannot format (\S.*?): (.*)$")
-_PARSE = re.compile(r"^error: cannot parse: (\S[^:]*):(\d+):\d+$")
-_POSITION = re.compile(r"^Cannot parse(?: for target version [\w.]+)?: (\d+):\d+: (.*)$")
-_TOTAL = re.compile(
+_WOULD = expression(r"^would reformat (\S.*)$")
+_CANNOT = expression(r"^error: cannot format (\S.*?): (.*)$")
+_PARSE = expression(r"^error: cannot parse: (\S[^:]*):(\d+):\d+$")
+_POSITION = expression(r"^Cannot parse(?: for target version [\w.]+)?: (\d+):\d+: (.*)$")
+_TOTAL = expression(
     r"^(?:(\d+) files? would be reformatted)?(?:, )?(?:\d+ files? would be left unchanged)?"
     r"(?:, )?(?:(\d+) files? would fail to reformat)?\.$"
 )
-_ISORT = re.compile(r"^ERROR: (\S.*?) (Imports are incorrectly sorted and/or formatted\.)$")
+_ISORT = expression(r"^ERROR: (\S.*?) (Imports are incorrectly sorted and/or formatted\.)$")
 
 
 class Black(Parser):

@@ -7,14 +7,15 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
 
-_FINDING = re.compile(r"^ +(\d+):(\d+) +(error|warning) +(\S.*)$")
-_TOTAL = re.compile(r"^[✖×] \d+ problems? \((\d+) errors?, (\d+) warnings?\)$")
-_COMPACT = re.compile(r"^(\S.*): line (\d+), col (\d+), (Error|Warning) - (.*)$")
-_UNIX = re.compile(r"^(\S[^:]*):(\d+):(\d+): (.*) \[(Error|Warning)(?:/([^\]\s]+))?\]$")
-_STUDIO = re.compile(r"^(\S[^(]*)\((\d+),(\d+)\): (error|warning) ((?![A-Z]+\d)[\w@/-]+) : (.*)$")
-_RULE = re.compile(r" \(([\w@/-]+)\)$")
+_FINDING = expression(r"^ +(\d+):(\d+) +(error|warning) +(\S.*)$")
+_TOTAL = expression(r"^[✖×] \d+ problems? \((\d+) errors?, (\d+) warnings?\)$")
+_COMPACT = expression(r"^(\S.*): line (\d+), col (\d+), (Error|Warning) - (.*)$")
+_UNIX = expression(r"^(\S[^:]*):(\d+):(\d+): (.*) \[(Error|Warning)(?:/([^\]\s]+))?\]$")
+_STUDIO = expression(r"^(\S[^(]*)\((\d+),(\d+)\): (error|warning) ((?![A-Z]+\d)[\w@/-]+) : (.*)$")
+_RULE = expression(r" \(([\w@/-]+)\)$")
 _CRASH = "Oops! Something went wrong!"
 
 

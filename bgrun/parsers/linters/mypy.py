@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_PLACE = re.compile(r"^(\S[^:]*):(\d+):(?:(\d+):(?:\d+:){0,2})? (error|warning|note): (.*)$")
-_CODE = re.compile(r"^(.*?)  \[([a-z][a-z0-9-]*)\]$")
-_LOOSE = re.compile(r"^(\S[^:]*): error: (.*)$")
-_TOTAL = re.compile(
+_PLACE = expression(r"^(\S[^:]*):(\d+):(?:(\d+):(?:\d+:){0,2})? (error|warning|note): (.*)$")
+_CODE = expression(r"^(.*?)  \[([a-z][a-z0-9-]*)\]$")
+_LOOSE = expression(r"^(\S[^:]*): error: (.*)$")
+_TOTAL = expression(
     r"^Found (\d+) errors? in \d+ files? \((?:checked \d+ source files?|errors prevented further checking)\)$"
 )
 _MOST_WRAPPED = 4

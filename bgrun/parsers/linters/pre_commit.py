@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, WRAPPER, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_RESULT = re.compile(r"\.{3}(?:\([^)]*\))?(Passed|Failed|Skipped)$")
-_ID = re.compile(r"^- hook id: (\S+)$")
-_EXIT = re.compile(r"^- exit code: (\d+)$")
-_DETAIL = re.compile(r"^- duration: ")
+_RESULT = expression(r"\.{3}(?:\([^)]*\))?(Passed|Failed|Skipped)$")
+_ID = expression(r"^- hook id: (\S+)$")
+_EXIT = expression(r"^- exit code: (\d+)$")
+_DETAIL = expression(r"^- duration: ")
 _MODIFIED = "- files were modified by this hook"
 _MOST_LINES = 10_000
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
-_FILE = re.compile(r"^\[warn\] (\S.*)$")
-_SYNTAX = re.compile(r"^\[error\] (\S.*?): (\w*Error: .*?)(?: \((\d+):\d+\))?$")
-_OTHER = re.compile(r"^\[error\] ((?:No |Invalid |Cannot |Could not |Unknown |Couldn't |Explicitly ).*)$")
-_TOTAL = re.compile(
+_FILE = expression(r"^\[warn\] (\S.*)$")
+_SYNTAX = expression(r"^\[error\] (\S.*?): (\w*Error: .*?)(?: \((\d+):\d+\))?$")
+_OTHER = expression(r"^\[error\] ((?:No |Invalid |Cannot |Could not |Unknown |Couldn't |Explicitly ).*)$")
+_TOTAL = expression(
     r"^\[warn\] Code style issues (?:found )?in (?:(\d+) files|(?:the )?above file(\(s\))?)(?:[. ].*)?$"
 )
-_BROKEN = re.compile(r"^Error occurred when checking code style in (?:(\d+) files|the above file)\.$")
+_BROKEN = expression(r"^Error occurred when checking code style in (?:(\d+) files|the above file)\.$")
 
 
 class Prettier(Parser):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from bgrun.parsers import documents
 from bgrun.parsers.documents import Documents
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_DEFAULT = re.compile(r"^(\S[^:]*):(\d+):(\d+): ([CRWEFI])(\d{4}): (.*)$")
-_SYMBOL = re.compile(r"^(.*) \(([a-z0-9-]+)\)$")
-_OTHER = re.compile(r"^(\S[^:(]*)(?::(\d+):|\((\d+)\):) \[([CRWEFI])\d{4}\(([a-z0-9-]+)\)[^\]]*\] (.*)$")
+_DEFAULT = expression(r"^(\S[^:]*):(\d+):(\d+): ([CRWEFI])(\d{4}): (.*)$")
+_SYMBOL = expression(r"^(.*) \(([a-z0-9-]+)\)$")
+_OTHER = expression(r"^(\S[^:(]*)(?::(\d+):|\((\d+)\):) \[([CRWEFI])\d{4}\(([a-z0-9-]+)\)[^\]]*\] (.*)$")
 _TYPE = '"type": "(?:convention|refactor|warning|error|fatal|info)",'
 """The first key of an item in JSON; others print it, too, so that the values limit what is read."""
 _SEVERITIES = {"E": "error", "F": "error", "W": "warning", "C": "notice", "R": "notice", "I": "info"}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 from bgrun.parsers import documents
 from bgrun.parsers.documents import Documents
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_FINDING = re.compile(r"^ +(\S[^:]*):(\d+):(\d+) - (error|warning): (.*)$")
-_RULE = re.compile(r"^(.*?) ?\((report\w+)\)$")
-_TOTAL = re.compile(r"^(\d+) errors?, (\d+) warnings?, \d+ (?:informations?|notes?) *$")
-_CONTINUED = re.compile(r"^  [ \xa0]{2}")
+_FINDING = expression(r"^ +(\S[^:]*):(\d+):(\d+) - (error|warning): (.*)$")
+_RULE = expression(r"^(.*?) ?\((report\w+)\)$")
+_TOTAL = expression(r"^(\d+) errors?, (\d+) warnings?, \d+ (?:informations?|notes?) *$")
+_CONTINUED = expression(r"^  [ \xa0]{2}")
 
 
 class Pyright(Parser):

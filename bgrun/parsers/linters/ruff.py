@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
 from bgrun.parsers import documents
 from bgrun.parsers.documents import Documents
+from bgrun.parsers.expression import expression
 from bgrun.parsers.linters.alike import TOTAL_OF_RUFF, Alike
 from bgrun.parsers.linters.ruff_junit import START, RuffJunit
 from bgrun.parsers.shape import SURE, WEAK, Parser, finding, numbered
@@ -15,13 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_HEAD = re.compile(r"^([A-Z]{1,4}\d{2,5}|(?!(?:error|warning|note|help|info): )[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(\S.*)$")
-_PLACE = re.compile(r"^ *--> (\S[^:]*)(?::cell \d+)?:(\d+):(\d+)$")
-_GROUP = re.compile(r"^(\S[^:]*):$")
-_IN_GROUP = re.compile(r"^ +(\d+):(\d+) ([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(.*)$")
-_WOULD = re.compile(r"^Would reformat: (\S.*)$")
-_FORMATTED = re.compile(r"^(\d+) files? would be reformatted(?:, \d+ files? (?:already formatted|left unchanged))?$")
-_UNREADABLE = re.compile(r"^error: Failed to parse (\S[^:]*):(\d+):\d+: (.*)$")
+_HEAD = expression(r"^([A-Z]{1,4}\d{2,5}|(?!(?:error|warning|note|help|info): )[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(\S.*)$")
+_PLACE = expression(r"^ *--> (\S[^:]*)(?::cell \d+)?:(\d+):(\d+)$")
+_GROUP = expression(r"^(\S[^:]*):$")
+_IN_GROUP = expression(r"^ +(\d+):(\d+) ([A-Z]{1,4}\d{2,5}|[a-z][a-z0-9-]*:) (?:\[[*-]\] )?(.*)$")
+_WOULD = expression(r"^Would reformat: (\S.*)$")
+_FORMATTED = expression(r"^(\d+) files? would be reformatted(?:, \d+ files? (?:already formatted|left unchanged))?$")
+_UNREADABLE = expression(r"^error: Failed to parse (\S[^:]*):(\d+):\d+: (.*)$")
 _UNFORMATTED = "would be reformatted"
 
 

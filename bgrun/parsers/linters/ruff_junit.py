@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from html import unescape
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
 START = '<testsuites name="ruff"'
-_FILE = re.compile(r'^ +<testsuite name="([^"]+)"')
-_CASE = re.compile(r'^ +<testcase name="org\.ruff\.([\w-]+)" classname="[^"]*" line="(\d+)"')
-_FAILURE = re.compile(r'^ +<failure message="([^"]*)"')
+_FILE = expression(r'^ +<testsuite name="([^"]+)"')
+_CASE = expression(r'^ +<testcase name="org\.ruff\.([\w-]+)" classname="[^"]*" line="(\d+)"')
+_FAILURE = expression(r'^ +<failure message="([^"]*)"')
 
 
 class RuffJunit:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from bgrun.parsers import documents
 from bgrun.parsers.documents import Documents
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, finding
 
-_PLACE = re.compile(r"^In (\S.*) line (\d+):$")
-_FINDING = re.compile(r"^ *\^-*[-^]+ (SC\d+)(?: \((error|warning|info|style)\))?: (.*)$")
-_GCC = re.compile(r"^(\S[^:]*):(\d+):(\d+): (error|warning|note): (.*) \[(SC\d+)\]$")
+_PLACE = expression(r"^In (\S.*) line (\d+):$")
+_FINDING = expression(r"^ *\^-*[-^]+ (SC\d+)(?: \((error|warning|info|style)\))?: (.*)$")
+_GCC = expression(r"^(\S[^:]*):(\d+):(\d+): (error|warning|note): (.*) \[(SC\d+)\]$")
 _LEVELS = {"style": "info"}
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Parser
 
-_SCRIPT = re.compile(r"^> \S+@\S* \S+(?: \S+)?$")
-_NPM = re.compile(r"^> (\S.*)$")
-_TOX = re.compile(r"^(?:\S+(?: \S+)?: )?commands\[\d+\][>|] (\S.*)$")
+_SCRIPT = expression(r"^> \S+@\S* \S+(?: \S+)?$")
+_NPM = expression(r"^> (\S.*)$")
+_TOX = expression(r"^(?:\S+(?: \S+)?: )?commands\[\d+\][>|] (\S.*)$")
 _MOST = 50
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Parser
 
-_MOVE = re.compile(r"^g?make(?:\[\d+\])?: (Entering|Leaving) directory [`'\"](.+?)['\"]$")
-_SCRIPT = re.compile(r"^> \S+@\S+ \S+(?: (/.*))?$")
-_LOCATION = re.compile(r"^npm (?:error|ERR!) +(?:at )?location:? (/.*)$")
+_MOVE = expression(r"^g?make(?:\[\d+\])?: (Entering|Leaving) directory [`'\"](.+?)['\"]$")
+_SCRIPT = expression(r"^> \S+@\S+ \S+(?: (/.*))?$")
+_LOCATION = expression(r"^npm (?:error|ERR!) +(?:at )?location:? (/.*)$")
 
 
 class Directories(Parser):

@@ -6,11 +6,12 @@ Where a single parser wants every line, it may leap over many at once.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
+from functools import cached_property
 from itertools import accumulate
 from typing import Protocol
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.sifting import stems
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ MOST_BYTES = 64 << 10
 _CONTEXT = 4 << 10
 _WINDOW = 8 << 10
 """How many bytes are searched at a time: a parser may leap over those that follow."""
-_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\([0-9A-Z])")
+_ESCAPES = expression(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\([0-9A-Z])")
 
 
 class Watch(Protocol):
@@ -87,9 +88,13 @@ class Sieve:
         self._rest = b""
         self._before = b""
         self.restart()
-        self._stems = stems.of(tuple((parser.stems, parser.starts) for parser in self.parsers))
         self._leaping = {number for number, parser in enumerate(self.parsers) if parser.leaps}
         self._has_context = {number for number, parser in enumerate(self.parsers) if parser.context}
+
+    @cached_property
+    def _stems(self) -> stems.Stems:
+        """What all parsers look for; a log without lines needs none of it."""
+        return stems.of(tuple((parser.stems, parser.starts) for parser in self.parsers))
 
     def restart(self) -> None:
         """Replace the parsers with new ones: what was fed before does not count."""

@@ -10,6 +10,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -266,4 +268,4 @@ def _any_start(starts: Iterable[str]) -> re.Pattern[bytes]:
     for start in dict.fromkeys(starts):
         groups.setdefault(_token(start), []).append(start[len(_token(start)) :])
     every = "|".join(f"{token}(?:{'|'.join(some)})" for token, some in groups.items())
-    return re.compile(b"\n[ \t]*(" + (every.encode() or b"(?!)") + b")")
+    return expression(b"\n[ \t]*(" + (every.encode() or b"(?!)") + b")")

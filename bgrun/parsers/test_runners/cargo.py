@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.rust_failures import Failure
 
-_RUNNING = re.compile(r"^running (\d+) tests?$")
-_BINARY = re.compile(r"^ +(?:Running (?:unittests )?(\S+\.rs) \(\S*?([^/\s]+)-[0-9a-f]+\)|Doc-tests (\S+))$")
-_RESULT = re.compile(r"^(\S.*?)(?: - should panic)? --- FAILED$")
-_STARTED = re.compile(r"^test (\S.*?)(?: - should panic)? \.\.\. (.*)$")
-_SECTION = re.compile(r"^---- (\S.*) stdout ----$")
-_LISTED = re.compile(r"^    (\S.*)$")
-_TOTAL = re.compile(r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; ")
-_SIGNAL = re.compile(r"^  process didn't exit successfully: `(\S+).*` \((.*)\)$")
+_RUNNING = expression(r"^running (\d+) tests?$")
+_BINARY = expression(r"^ +(?:Running (?:unittests )?(\S+\.rs) \(\S*?([^/\s]+)-[0-9a-f]+\)|Doc-tests (\S+))$")
+_RESULT = expression(r"^(\S.*?)(?: - should panic)? --- FAILED$")
+_STARTED = expression(r"^test (\S.*?)(?: - should panic)? \.\.\. (.*)$")
+_SECTION = expression(r"^---- (\S.*) stdout ----$")
+_LISTED = expression(r"^    (\S.*)$")
+_TOTAL = expression(r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; ")
+_SIGNAL = expression(r"^  process didn't exit successfully: `(\S+).*` \((.*)\)$")
 
 
 class CargoTest(Parser):

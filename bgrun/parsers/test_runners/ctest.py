@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_PROJECT = re.compile(r"^Test project (\S.*)$")
-_RESULT = re.compile(r"^ *\d+/\d+ (?:Test|Testing)? *#(\d+): (\S+) \.*\s*(?:(Passed)|\*\*\*(\S.*?)) +\d[\d.]* sec$")
-_START = re.compile(r"^ *Start +(\d+): ")
-_TOTAL = re.compile(r"^\d+% tests passed, (\d+) tests? failed out of (\d+)$")
-_LISTED = re.compile(r"^\t *(\d+) - (\S.*?) \((.*?)\)")
-_PREFIX = re.compile(r"^(\d+): (.*)$")
-_COMMAND = re.compile(
+_PROJECT = expression(r"^Test project (\S.*)$")
+_RESULT = expression(r"^ *\d+/\d+ (?:Test|Testing)? *#(\d+): (\S+) \.*\s*(?:(Passed)|\*\*\*(\S.*?)) +\d[\d.]* sec$")
+_START = expression(r"^ *Start +(\d+): ")
+_TOTAL = expression(r"^\d+% tests passed, (\d+) tests? failed out of (\d+)$")
+_LISTED = expression(r"^\t *(\d+) - (\S.*?) \((.*?)\)")
+_PREFIX = expression(r"^(\d+): (.*)$")
+_COMMAND = expression(
     r"^(?:(?:Test command|Working Directory|Test timeout computed to be|Environment variables):.*|test \d+)$"
 )
-_PLACE = re.compile(r"^(\S[^\s:]*\.\w+):(\d+):(?:\d+:)? *(\S.*)$")
-_SAID = re.compile(r"\b(?:error|fail(?:ed|ure)?|assert(?:ion)?|expected|actual|abort(?:ed)?|exception)\b|[!=]=", re.I)
+_PLACE = expression(r"^(\S[^\s:]*\.\w+):(\d+):(?:\d+:)? *(\S.*)$")
+_SAID = expression(r"\b(?:error|fail(?:ed|ure)?|assert(?:ion)?|expected|actual|abort(?:ed)?|exception)\b|[!=]=", re.I)
 _ENDS = ("Errors while running CTest", "Output from these tests are in: ", 'Use "--rerun-failed')
 _MOST_LINES = 400
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_START = re.compile(
+_START = expression(
     r"^(?:Test run for \S.* \(\S.*\)|Starting test execution, please wait\.\.\.|Running all tests in \S.*"
     r"|A total of \d+ test files matched the specified pattern\.)$"
 )
-_FAILED = re.compile(r"^(?:  Failed |Failed   )(\S.*?)(?: \[[<\d][^\]]*\])?$")
-_OTHER = re.compile(r"^(?:  (?:Passed|Skipped) |(?:Passed|Skipped)   )\S")
-_PART = re.compile(r"^(?:  )?(Error Message|Stack Trace|Standard Output Messages|Standard Error Messages):$")
-_FRAME = re.compile(r"^ +at (\S.*?) in (\S.*):line (\d+)$")
-_ABORTED = re.compile(r"^The active test run was aborted\. Reason: (\S.*)$")
-_ONE_LINE = re.compile(r"^(?:Failed|Passed|Skipped)! +- Failed: +(\d+), Passed: +(\d+), Skipped: +(\d+), Total: +\d+, ")
-_SEVERAL = re.compile(r"^Total tests: (?:\d+|Unknown)$")
-_COUNT = re.compile(r"^ +(Passed|Failed|Skipped): (\d+)$")
+_FAILED = expression(r"^(?:  Failed |Failed   )(\S.*?)(?: \[[<\d][^\]]*\])?$")
+_OTHER = expression(r"^(?:  (?:Passed|Skipped) |(?:Passed|Skipped)   )\S")
+_PART = expression(r"^(?:  )?(Error Message|Stack Trace|Standard Output Messages|Standard Error Messages):$")
+_FRAME = expression(r"^ +at (\S.*?) in (\S.*):line (\d+)$")
+_ABORTED = expression(r"^The active test run was aborted\. Reason: (\S.*)$")
+_ONE_LINE = expression(r"^(?:Failed|Passed|Skipped)! +- Failed: +(\d+), Passed: +(\d+), Skipped: +(\d+), Total: +\d+, ")
+_SEVERAL = expression(r"^Total tests: (?:\d+|Unknown)$")
+_COUNT = expression(r"^ +(Passed|Failed|Skipped): (\d+)$")
 _WORDS = {"Passed": "passed", "Failed": "failed", "Skipped": "skipped"}
 _MOST_LINES = 20
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_RUN = re.compile(r"^Gradle Test Run \S+ > ")
-_EXECUTOR = re.compile(r"^Gradle Test Executor \d+(?: > |$)")
-_HEAD = re.compile(r"^(\S.*?) > (\S.*) FAILED$")
-_THROWN = re.compile(r"^    ([a-zA-Z_][\w.$]+)(?:: (.*)| at ([\w$-]+\.\w+):(\d+))?$")
-_FRAME = re.compile(r"^ {8}at (?:[\w.@-]+/+)*([\w.$]+)\.[\w$<>-]+\(([\w$-]+\.\w+):(\d+)\)$")
-_TOTAL = re.compile(r"^(\d+) tests? completed(?:, (\d+) failed)?(?:, (\d+) skipped)?$")
+_RUN = expression(r"^Gradle Test Run \S+ > ")
+_EXECUTOR = expression(r"^Gradle Test Executor \d+(?: > |$)")
+_HEAD = expression(r"^(\S.*?) > (\S.*) FAILED$")
+_THROWN = expression(r"^    ([a-zA-Z_][\w.$]+)(?:: (.*)| at ([\w$-]+\.\w+):(\d+))?$")
+_FRAME = expression(r"^ {8}at (?:[\w.@-]+/+)*([\w.$]+)\.[\w$<>-]+\(([\w$-]+\.\w+):(\d+)\)$")
+_TOTAL = expression(r"^(\d+) tests? completed(?:, (\d+) failed)?(?:, (\d+) skipped)?$")
 _MOST_FRAMES = 50
 
 

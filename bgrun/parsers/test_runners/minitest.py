@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_RUNNING = re.compile(r"^(?:# Running(?: tests(?: with run options .*)?)?:|Run options: .*)$")
-_TOTAL = re.compile(r"^(\d+) (?:runs|tests), \d+ assertions, (\d+) failures, (\d+) errors, (\d+) skips$")
-_KIND = re.compile(r"^(?:  \d+\) )?(Failure|Error|Skipped):$")
-_FAILURE = re.compile(r"^(\S.*?) \[([^\]]*):(\d+)\]:$")
-_ERROR = re.compile(r"^(\S.*):$")
-_FRAME = re.compile(r"^ {4}(\S[^:]*):(\d+):in .+$")
+_RUNNING = expression(r"^(?:# Running(?: tests(?: with run options .*)?)?:|Run options: .*)$")
+_TOTAL = expression(r"^(\d+) (?:runs|tests), \d+ assertions, (\d+) failures, (\d+) errors, (\d+) skips$")
+_KIND = expression(r"^(?:  \d+\) )?(Failure|Error|Skipped):$")
+_FAILURE = expression(r"^(\S.*?) \[([^\]]*):(\d+)\]:$")
+_ERROR = expression(r"^(\S.*):$")
+_FRAME = expression(r"^ {4}(\S[^:]*):(\d+):in .+$")
 _MOST_LINES = 12
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, number
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.rust_failures import Failure
 
-_STARTING = re.compile(r"^ +(?:Starting|Nextest run ID) .*(?:tests? across|with nextest profile)")
-_RESULT = re.compile(
+_STARTING = expression(r"^ +(?:Starting|Nextest run ID) .*(?:tests? across|with nextest profile)")
+_RESULT = expression(
     r"^ +(?:TRY (\d+) )?(FAIL|PASS|SLOW|TIMEOUT|TERMINATING|FLAKY \d+/\d+|LEAK|SIG[A-Z]+|ABORT|XFAIL)"
     r" \[[ >]*[\d.]+s\] (?:\([ \d/─]+\) )?(\S+)(?: (\S.*))?$"
 )
-_SUMMARY = re.compile(r"^ +Summary \[ *[\d.]+s\] (?:(\d+)/)?(\d+) tests? run: (.*)$")
-_COUNT = re.compile(r"(\d+) (passed|failed|timed out|skipped|exec failed|flaky|slow|leaky)")
+_SUMMARY = expression(r"^ +Summary \[ *[\d.]+s\] (?:(\d+)/)?(\d+) tests? run: (.*)$")
+_COUNT = expression(r"(\d+) (passed|failed|timed out|skipped|exec failed|flaky|slow|leaky)")
 _INDENT = 4
 _GOOD = ("PASS", "SLOW", "LEAK", "FLAKY", "TERMINATING")
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_FILE = re.compile(r"^(?:\[[\d:]+\] )?(\S+\.t) \.\.+ ?")
-_DIAGNOSED = re.compile(r"^( *)#   Failed (?:\(TODO\) )?test(?: '(.*)')?(?: at (\S.*) line (\d+)\.)?$")
-_AT = re.compile(r"^ *#   at (\S.*) line (\d+)\.$")
-_COMMENT = re.compile(r"^ *#(?: {3,}(\S.*)|.*)$")
-_SUMMARY = re.compile(r"^(\S+) \(Wstat: (\d+)(?: \((.*?)\))? Tests: (\d+) Failed: (\d+)\)$")
-_PARSE = re.compile(r"^  Parse errors: (\S.*)$")
-_TOTAL = re.compile(r"^Files=\d+, Tests=(\d+), ")
-_RESULT = re.compile(r"^Result: (PASS|FAIL|NOTESTS)$")
+_FILE = expression(r"^(?:\[[\d:]+\] )?(\S+\.t) \.\.+ ?")
+_DIAGNOSED = expression(r"^( *)#   Failed (?:\(TODO\) )?test(?: '(.*)')?(?: at (\S.*) line (\d+)\.)?$")
+_AT = expression(r"^ *#   at (\S.*) line (\d+)\.$")
+_COMMENT = expression(r"^ *#(?: {3,}(\S.*)|.*)$")
+_SUMMARY = expression(r"^(\S+) \(Wstat: (\d+)(?: \((.*?)\))? Tests: (\d+) Failed: (\d+)\)$")
+_PARSE = expression(r"^  Parse errors: (\S.*)$")
+_TOTAL = expression(r"^Files=\d+, Tests=(\d+), ")
+_RESULT = expression(r"^Result: (PASS|FAIL|NOTESTS)$")
 _MOST_LINES = 4
 
 

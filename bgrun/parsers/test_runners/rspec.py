@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, WEAK, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_HEAD = re.compile(r"^  (\d+)\) (\S.*)$")
-_LOADING = re.compile(r"^An error occurred (?:while loading (\./.*?)\.(?: - Did you mean\?.*)?|in an? (`.*?)\.)$")
-_CODE = re.compile(r"^ *Failure/Error: ?(.*)$")
-_FRAME = re.compile(r"^ *# (\S[^:]*):(\d+)(?::in .*)?$")
-_PLACE = re.compile(r"(\S[^:]*\.rb):(\d+): ")
-_END_OF_MESSAGE = re.compile(r"^\s*(?:\(compared using .*\)|Diff:)$")
-_TOTAL = re.compile(
+_HEAD = expression(r"^  (\d+)\) (\S.*)$")
+_LOADING = expression(r"^An error occurred (?:while loading (\./.*?)\.(?: - Did you mean\?.*)?|in an? (`.*?)\.)$")
+_CODE = expression(r"^ *Failure/Error: ?(.*)$")
+_FRAME = expression(r"^ *# (\S[^:]*):(\d+)(?::in .*)?$")
+_PLACE = expression(r"(\S[^:]*\.rb):(\d+): ")
+_END_OF_MESSAGE = expression(r"^\s*(?:\(compared using .*\)|Diff:)$")
+_TOTAL = expression(
     r"^(\d+) examples?, (\d+) failures?(?:, (\d+) pending)?(?:, (\d+) errors? occurred outside of examples)?$"
 )
-_OF_JASMINE = re.compile(r"^\d+ specs?, \d+ failures?(?:, \d+ pending specs?)?$")
+_OF_JASMINE = expression(r"^\d+ specs?, \d+ failures?(?:, \d+ pending specs?)?$")
 """The total of a list with the same heading: the next tool's failures are not rspec's."""
-_LISTED = re.compile(r"^rspec '?(\./.*?)(?::(\d+)|\[[\d:,]+\])'? # (.*)$")
+_LISTED = expression(r"^rspec '?(\./.*?)(?::(\d+)|\[[\d:,]+\])'? # (.*)$")
 _MOST_LINES = 12
 
 

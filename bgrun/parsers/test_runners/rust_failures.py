@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Problem, number
 
-_PANIC = re.compile(r"^thread '(.*)' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S[^:]*):(\d+):\d+:?$")
-_OLD_START = re.compile(r"^thread '(.*)' panicked at '(.*)$")
-_OLD_END = re.compile(r"^(.*)', (\S[^:]*):(\d+):\d+$")
-_ERROR = re.compile(r"^Error: (\S.*)$")
-_NOTE = re.compile(r"^note: ((?:test did not panic|panic did not contain).*?)(?: at (\S[^:]*):(\d+):\d+)?$")
-_WANTED = re.compile(r"^ *(panic message|expected substring): (.*)$")
-_DOCTEST = re.compile(r"^(\S.*\.rs) - .*\(line (\d+)\)$")
+_PANIC = expression(r"^thread '(.*)' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S[^:]*):(\d+):\d+:?$")
+_OLD_START = expression(r"^thread '(.*)' panicked at '(.*)$")
+_OLD_END = expression(r"^(.*)', (\S[^:]*):(\d+):\d+$")
+_ERROR = expression(r"^Error: (\S.*)$")
+_NOTE = expression(r"^note: ((?:test did not panic|panic did not contain).*?)(?: at (\S[^:]*):(\d+):\d+)?$")
+_WANTED = expression(r"^ *(panic message|expected substring): (.*)$")
+_DOCTEST = expression(r"^(\S.*\.rs) - .*\(line (\d+)\)$")
 _STOP = ("note: run with ", "stack backtrace:")
 _MOST_LINES = 12
 

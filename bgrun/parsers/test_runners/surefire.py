@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, Problem, number
 
 TYPE_CHECKING = False
@@ -11,14 +12,14 @@ if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
 _LEVEL = r"^(?:\[\w+\]\s+)?"
-_BEGUN = re.compile(rf"{_LEVEL}T E S T S$")
-_TEST = re.compile(
+_BEGUN = expression(rf"{_LEVEL}T E S T S$")
+_TEST = expression(
     rf"{_LEVEL}(\S.*?)(?:\(([\w.$]+)\))?(?: --)?\s+Time elapsed: [\d.,]+ s(?:ec)?\s+<<< (FAILURE|ERROR)!$"
 )
-_CLASS = re.compile(rf"{_LEVEL}Tests run: .*Time elapsed: ")
-_FRAME = re.compile(r"^\s+at (?:[\w.]+/)?([\w.$]+)\.[\w$<>]+\(([\w$]+\.\w+):(\d+)\)$")
-_SHORT = re.compile(r"^\[ERROR\]\s{2,}([\w$]+(?:\.[\w$]+)*)\.([\w$]+(?:\[[^\]]*\])?):(\d+)(?:->[\w$.:]+)* (?:» )?(.*)$")
-_TOTAL = re.compile(rf"{_LEVEL}Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)$")
+_CLASS = expression(rf"{_LEVEL}Tests run: .*Time elapsed: ")
+_FRAME = expression(r"^\s+at (?:[\w.]+/)?([\w.$]+)\.[\w$<>]+\(([\w$]+\.\w+):(\d+)\)$")
+_SHORT = expression(r"^\[ERROR\]\s{2,}([\w$]+(?:\.[\w$]+)*)\.([\w$]+(?:\[[^\]]*\])?):(\d+)(?:->[\w$.:]+)* (?:» )?(.*)$")
+_TOTAL = expression(rf"{_LEVEL}Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)$")
 
 
 class Surefire(Parser):

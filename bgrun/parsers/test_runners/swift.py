@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_SUITE = re.compile(r"^Test Suite '(.*)' (started|passed|failed) at \d{4}-")
-_CASE = re.compile(r"^Test Case '(.*)' (started|passed|failed|skipped)\b")
-_ERROR = re.compile(r"^(\S.*?):(\d+): error: (-\[\S+ \S+\]|(?:\w+\.)+\w+) : (.*)$")
-_EXECUTED = re.compile(
+_SUITE = expression(r"^Test Suite '(.*)' (started|passed|failed) at \d{4}-")
+_CASE = expression(r"^Test Case '(.*)' (started|passed|failed|skipped)\b")
+_ERROR = expression(r"^(\S.*?):(\d+): error: (-\[\S+ \S+\]|(?:\w+\.)+\w+) : (.*)$")
+_EXECUTED = expression(
     r"^\s+Executed (\d+) tests?, with (?:(\d+) tests? skipped and )?(\d+) failures? \(\d+ unexpected\)"
 )
-_SIGNAL = re.compile(r"^(?:error: )?(Exited with (?:unexpected )?signal code \d+)")
-_ISSUE = re.compile(r"^\S+ +Test (.+?) recorded an issue(?: with \d+ arguments? .*?)? at (\S[^:]*):(\d+):\d+: (.*)$")
-_RUN = re.compile(r"^\S+ +Test run with (\d+) tests?(?: in \d+ suites?)? (?:passed|failed) after [\d.]+ seconds?\b")
+_SIGNAL = expression(r"^(?:error: )?(Exited with (?:unexpected )?signal code \d+)")
+_ISSUE = expression(r"^\S+ +Test (.+?) recorded an issue(?: with \d+ arguments? .*?)? at (\S[^:]*):(\d+):\d+: (.*)$")
+_RUN = expression(r"^\S+ +Test run with (\d+) tests?(?: in \d+ suites?)? (?:passed|failed) after [\d.]+ seconds?\b")
 
 
 def _name(text: str) -> str:

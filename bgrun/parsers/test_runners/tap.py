@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.tap_failures import Failed, is_parent, problem
 
-_VERSION = re.compile(r"^TAP version 1[2-4]$")
-_PLAN = re.compile(r"^( *)1\.\.(\d+)(?: +#.*)?$")
-_RESULT = re.compile(r"^( *)(not )?ok (\d+)(?:(?: -)? (\S.*?))?(?: +# time=[\d.]+\w+)?( \{)?$")
-_DIRECTIVE = re.compile(r"^(?:(.*?) ?)# *(TODO|SKIP)\b.*$", re.I)
-_TOTAL = re.compile(r"^# (tests|pass|fail|cancelled|skipped|skip|todo|suites|duration_ms) +(\d+)(?:\.\d+)?$")
-_SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
-_COMMENT = re.compile(r"^# ?(.*)$")
-_ERROR = re.compile(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
+_VERSION = expression(r"^TAP version 1[2-4]$")
+_PLAN = expression(r"^( *)1\.\.(\d+)(?: +#.*)?$")
+_RESULT = expression(r"^( *)(not )?ok (\d+)(?:(?: -)? (\S.*?))?(?: +# time=[\d.]+\w+)?( \{)?$")
+_DIRECTIVE = expression(r"^(?:(.*?) ?)# *(TODO|SKIP)\b.*$", re.I)
+_TOTAL = expression(r"^# (tests|pass|fail|cancelled|skipped|skip|todo|suites|duration_ms) +(\d+)(?:\.\d+)?$")
+_SUBTEST = expression(r"^( *)# Subtest: (.*)$")
+_COMMENT = expression(r"^# ?(.*)$")
+_ERROR = expression(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
 _COUNTED = {"fail": "failed", "cancelled": "cancelled", "pass": "passed", "skipped": "skipped", "skip": "skipped",
             "todo": "todo"}  # fmt: skip
 _MOST_OTHERS = 1000

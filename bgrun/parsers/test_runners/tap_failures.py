@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Problem, number
 from bgrun.parsers.test_runners.javascript.sections import Section, headline, is_foreign, is_same
 
-_KEY = re.compile(r"^( *)(error|name|message|at|location|operator|expected|actual|stack|failureType|type): *(.*)$")
-_PLACE = re.compile(r"(?:^|[\s(])(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?$")
-_BATS = re.compile(r"^\(?(?:from .* )?in (?:test )?file (\S.*?), line (\d+)[,)]?$")
-_BUSTED = re.compile(r"^(\S.*) @ (\d+)$")
-_BUSTED_MESSAGE = re.compile(r"^(?:Failure|Error) message: (?:(\S[^:]*):(\d+): )?(.*)$")
-_PERL = re.compile(r"^at (\S.*) line (\d+)\.$")
-_SOURCE = re.compile(r"^(\S.*\.[cm]?[jt]sx?) > (.+)$")
+_KEY = expression(r"^( *)(error|name|message|at|location|operator|expected|actual|stack|failureType|type): *(.*)$")
+_PLACE = expression(r"(?:^|[\s(])(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?$")
+_BATS = expression(r"^\(?(?:from .* )?in (?:test )?file (\S.*?), line (\d+)[,)]?$")
+_BUSTED = expression(r"^(\S.*) @ (\d+)$")
+_BUSTED_MESSAGE = expression(r"^(?:Failure|Error) message: (?:(\S[^:]*):(\d+): )?(.*)$")
+_PERL = expression(r"^at (\S.*) line (\d+)\.$")
+_SOURCE = expression(r"^(\S.*\.[cm]?[jt]sx?) > (.+)$")
 _MOST_LINES = 80
 _MOST_BUSTED = 6
 """How many lines of a message of busted are kept."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_RESULT = re.compile(r"^(\d+)/\d+ (\S.*?)\.\.\.(.*)$")
-_FAIL = re.compile(r"^FAIL \((\w+)\)$")
-_FAILED = re.compile(r"^error: '([^']+)' (failed|leaked): ?(.*)$")
-_LEAKED = re.compile(r"^\[gpa\] \(err\): memory address \S+ leaked: ?$")
-_FRAME = re.compile(r"^(\S[^:]*\.zig):(\d+):\d+: 0x[0-9a-f]+ in (\S.*) \([^()]+\)$")
-_ERROR = re.compile(r"^ *(?:.*\W)?return error\.(\w+);")
-_TOTAL = re.compile(r"^(\d+) passed; (\d+) skipped; (\d+) failed\.$")
-_SUMMARY = re.compile(
+_RESULT = expression(r"^(\d+)/\d+ (\S.*?)\.\.\.(.*)$")
+_FAIL = expression(r"^FAIL \((\w+)\)$")
+_FAILED = expression(r"^error: '([^']+)' (failed|leaked): ?(.*)$")
+_LEAKED = expression(r"^\[gpa\] \(err\): memory address \S+ leaked: ?$")
+_FRAME = expression(r"^(\S[^:]*\.zig):(\d+):\d+: 0x[0-9a-f]+ in (\S.*) \([^()]+\)$")
+_ERROR = expression(r"^ *(?:.*\W)?return error\.(\w+);")
+_TOTAL = expression(r"^(\d+) passed; (\d+) skipped; (\d+) failed\.$")
+_SUMMARY = expression(
     r"^Build Summary: .*?(\d+)/\d+ tests passed(?:; (\d+) skipped)?(?:; (\d+) failed)?(?:; (\d+) leaked)?\b"
 )
 _MOST_LINES = 4

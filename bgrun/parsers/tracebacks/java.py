@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WEAK, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_UNCAUGHT = re.compile(r'^Exception in thread "[^"]*" ([\w.$]+)(?:: (.*))?$')
-_PRINTED = re.compile(r"^((?:[a-z_]\w*\.)+[\w$]*(?:Exception|Error|Throwable))(?:: (.*))?$")
-_CAUSE = re.compile(r"^Caused by: ([\w.$]+)(?:: (.*))?$")
-_FRAME = re.compile(r"^\s+at ([\w.$/@<>-]+)\(([\w$]+\.\w+):(\d+)\)$")
-_OTHER = re.compile(r"^\s+(?:at |\.\.\. \d+ )")
-_START = re.compile(
+_UNCAUGHT = expression(r'^Exception in thread "[^"]*" ([\w.$]+)(?:: (.*))?$')
+_PRINTED = expression(r"^((?:[a-z_]\w*\.)+[\w$]*(?:Exception|Error|Throwable))(?:: (.*))?$")
+_CAUSE = expression(r"^Caused by: ([\w.$]+)(?:: (.*))?$")
+_FRAME = expression(r"^\s+at ([\w.$/@<>-]+)\(([\w$]+\.\w+):(\d+)\)$")
+_OTHER = expression(r"^\s+(?:at |\.\.\. \d+ )")
+_START = expression(
     r"^Error: (Could not find or load main class \S+|Main method not found in class .*|Unable to access jarfile .*)$"
 )
-_FOREIGN = re.compile(
+_FOREIGN = expression(
     r"^(?:[\w.]+(?:@[\w.]+)?/)?(?:java|javax|jdk|sun|com\.sun|kotlin|scala|junit|org\.junit|org\.opentest4j|org\.assertj|org\.testng)\."
 )
 _LONGEST_MESSAGE = 20
@@ -46,7 +45,7 @@ class JavaTraceback(Parser):
         self._flush()
         if match := _UNCAUGHT.match(line) or _PRINTED.match(line):
             self._error = (match[1], match[2] or "", self.at)
-            self._uncaught = match.re is _UNCAUGHT
+            self._uncaught = match.re.pattern == _UNCAUGHT.pattern
         elif match := _START.match(line):
             self.report(finding(None, None, None, match[1]), SURE)
             self.finish()

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import WEAK, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_ERROR = re.compile(r"^(?:Uncaught )?([A-Z][\w$]*)(?: \[([A-Z][A-Z\d_]+)\])?: (.*)$")
-_KIND = re.compile(r"^(?:Uncaught )?([A-Z]\w*(?:Error|Exception))$")
-_FRAME = re.compile(r"^    at (?:.*\()?(.+?):(\d+):\d+\)?(?: \{)?$")
-_SOURCE = re.compile(r"^(/.*|file:///.*|[A-Za-z]:\\.*):(\d+)$")
-_VERSION = re.compile(r"^Node\.js v\d+\.\d+\.\d+")
-_IMPORTED = re.compile(r"imported from (\S+)$")
+_ERROR = expression(r"^(?:Uncaught )?([A-Z][\w$]*)(?: \[([A-Z][A-Z\d_]+)\])?: (.*)$")
+_KIND = expression(r"^(?:Uncaught )?([A-Z]\w*(?:Error|Exception))$")
+_FRAME = expression(r"^    at (?:.*\()?(.+?):(\d+):\d+\)?(?: \{)?$")
+_SOURCE = expression(r"^(/.*|file:///.*|[A-Za-z]:\\.*):(\d+)$")
+_VERSION = expression(r"^Node\.js v\d+\.\d+\.\d+")
+_IMPORTED = expression(r"imported from (\S+)$")
 _FOREIGN = ("node:", "internal/", "<anonymous>", "[eval]", "[stdin]")
-_CARET = re.compile(r"^\s*\^+\s*$")
+_CARET = expression(r"^\s*\^+\s*$")
 _THROWN = "(Use `node --trace-uncaught ...` to show where the exception was thrown)"
 _NO_MESSAGE = ("at ", "Require stack:")
 _LONGEST_MESSAGE = 30
@@ -61,7 +62,7 @@ class NodeTraceback(Parser):
         return self._error is not None and not self._frames
 
     def _begin(self, match: re.Match[str]) -> None:
-        kind, message = match[1], match[3] if match.re is _ERROR else ""
+        kind, message = match[1], match[3] if match.re.pattern == _ERROR.pattern else ""
         recent = self._recent
         self._flush()
         self._error = (kind, message, self.at)

@@ -9,27 +9,28 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, WEAK, Parser, finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgrun.parsers.shape import Findings
 
-_HEAD = re.compile(r"^(.{0,80}?)(?:  \+ Exception Group )?Traceback \(most recent call last\):$")
-_FRAME = re.compile(r'^  File "([^"]+)", line (\d+)(?:, in .+)?$')
-_ALONE = re.compile(r'^  File "([^"]+)", line (\d+)$')
-_ERROR = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$")
-_SYNTAX = re.compile(r"^(SyntaxError|IndentationError|TabError): (.*)$")
-_LOGGED = re.compile(r"\b(?:ERROR|CRITICAL|WARNING|WARN|EXCEPTION)\b|^Exception ignored |was never retrieved$")
-_GROUP = re.compile(r"^ *[|+]")
-_MEMBER = re.compile(r"^ +\| ([A-Za-z_][\w.]*): (.*)$")
-_FATAL = re.compile(r"^.{0,200}?Fatal Python error: (.+)$")
-_FATAL_THREAD = re.compile(r"^(?:Current thread|Stack) .*\(most recent call first\):$")
-_FATAL_FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in (.+)$')
+_HEAD = expression(r"^(.{0,80}?)(?:  \+ Exception Group )?Traceback \(most recent call last\):$")
+_FRAME = expression(r'^  File "([^"]+)", line (\d+)(?:, in .+)?$')
+_ALONE = expression(r'^  File "([^"]+)", line (\d+)$')
+_ERROR = expression(r"^([A-Za-z_][\w.]*)(?:: (.*))?$")
+_SYNTAX = expression(r"^(SyntaxError|IndentationError|TabError): (.*)$")
+_LOGGED = expression(r"\b(?:ERROR|CRITICAL|WARNING|WARN|EXCEPTION)\b|^Exception ignored |was never retrieved$")
+_GROUP = expression(r"^ *[|+]")
+_MEMBER = expression(r"^ +\| ([A-Za-z_][\w.]*): (.*)$")
+_FATAL = expression(r"^.{0,200}?Fatal Python error: (.+)$")
+_FATAL_THREAD = expression(r"^(?:Current thread|Stack) .*\(most recent call first\):$")
+_FATAL_FRAME = expression(r'^  File "([^"]+)", line (\d+) in (.+)$')
 _MOST_FATAL = 200
 """How many lines after the beginning of a fatal error are read."""
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
-_FOREIGN = re.compile(r"site-packages|dist-packages|/lib(?:64)?/python\d|^<(?!stdin|string)")
+_FOREIGN = expression(r"site-packages|dist-packages|/lib(?:64)?/python\d|^<(?!stdin|string)")
 _MOST_MEMBERS = 5
 _LONGEST_SYNTAX = 6
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, Parser, finding
 
-_PANIC = re.compile(r"^thread '([^']*)'(?: \(\d+\))? panicked at (\S[^:]*):(\d+):\d+:$")
-_OLD = re.compile(r"^thread '([^']*)' panicked at '(.*)', (\S[^:]*):(\d+):\d+$")
-_TESTS = re.compile(r"^running \d+ tests?$")
-_TESTED = re.compile(r"^test result: ")
+_PANIC = expression(r"^thread '([^']*)'(?: \(\d+\))? panicked at (\S[^:]*):(\d+):\d+:$")
+_OLD = expression(r"^thread '([^']*)' panicked at '(.*)', (\S[^:]*):(\d+):\d+$")
+_TESTS = expression(r"^running \d+ tests?$")
+_TESTED = expression(r"^test result: ")
 
 
 class RustPanic(Parser):

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_LIST = re.compile(r"^(Failing|Errored) scenarios:$")
-_ITEM = re.compile(r"^  (\S.*\.feature):(\d+)  (\S.*?) *$")
-_SCENARIO = re.compile(
+_LIST = expression(r"^(Failing|Errored) scenarios:$")
+_ITEM = expression(r"^  (\S.*\.feature):(\d+)  (\S.*?) *$")
+_SCENARIO = expression(
     r"^ +(?:@\S.*)?(?:Scenario|Scenario Outline|Scenario Template|Example): .* # (\S.*\.feature):(\d+)$"
 )
-_SAID = re.compile(r"^ {4,}(?:ASSERT FAILED|Assertion Failed): (\S.*)$")
-_TRACE = re.compile(r"^( {4,})Traceback \(most recent call last\):$")
-_ERROR = re.compile(r"^ +((?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)\b.*)$")
-_UNDEFINED = re.compile(r"^ {4}(?:Given|When|Then|And|But|\*) .* # None$")
-_TOTAL = re.compile(
+_SAID = expression(r"^ {4,}(?:ASSERT FAILED|Assertion Failed): (\S.*)$")
+_TRACE = expression(r"^( {4,})Traceback \(most recent call last\):$")
+_ERROR = expression(r"^ +((?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)\b.*)$")
+_UNDEFINED = expression(r"^ {4}(?:Given|When|Then|And|But|\*) .* # None$")
+_TOTAL = expression(
     r"^(\d+) scenarios? passed, (\d+) failed(?:, (\d+) error)?, (\d+) skipped(?:, (\d+) (?:untested|undefined))?$"
 )
-_FEATURES = re.compile(r"^\d+ features? passed, \d+ failed, (?:\d+ \w+, )*\d+ \w+$")
+_FEATURES = expression(r"^\d+ features? passed, \d+ failed, (?:\d+ \w+, )*\d+ \w+$")
 
 
 class Behave(Parser):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 
-_RULE = re.compile(r"^={40,}$")
-_LINE = re.compile(r"^-{40,}$")
-_STATUS = re.compile(r"\| (PASS|FAIL|SKIP) \|$")
-_TOTAL = re.compile(r"^(\d+) tests?, (\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
-_DOTTED = re.compile(r"^Running suite '.*' with \d+ tests?\.$")
-_FAIL = re.compile(r"^FAIL: (\S.*)$")
-_FILE = re.compile(r"^(?:Output|Log|Report|XUnit|Debug): +\S")
+_RULE = expression(r"^={40,}$")
+_LINE = expression(r"^-{40,}$")
+_STATUS = expression(r"\| (PASS|FAIL|SKIP) \|$")
+_TOTAL = expression(r"^(\d+) tests?, (\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+_DOTTED = expression(r"^Running suite '.*' with \d+ tests?\.$")
+_FAIL = expression(r"^FAIL: (\S.*)$")
+_FILE = expression(r"^(?:Output|Log|Report|XUnit|Debug): +\S")
 _STATUS_WIDTH, _MOST_BEFORE, _MOST_LINES = 8, 4, 6
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_HOST = re.compile(r"^\S.* is a Catch2? v\d[\w.-]*(?: \(.*\))? host application\.$")
-_RULE = re.compile(r"^-{79}$")
-_FAILED = re.compile(r"^(\S.*?)[:(](\d+)\)?: FAILED:$")
-_TOTAL = re.compile(r"^test cases: +(\d+) \|((?: +\d+ [a-z ]+(?:\||$))+)$")
-_ASSERTIONS = re.compile(r"^assertions: +(?:\d+|- none -)")
-_COUNT = re.compile(r"(\d+) (passed|failed as expected|failed|skipped)")
+_HOST = expression(r"^\S.* is a Catch2? v\d[\w.-]*(?: \(.*\))? host application\.$")
+_RULE = expression(r"^-{79}$")
+_FAILED = expression(r"^(\S.*?)[:(](\d+)\)?: FAILED:$")
+_TOTAL = expression(r"^test cases: +(\d+) \|((?: +\d+ [a-z ]+(?:\||$))+)$")
+_ASSERTIONS = expression(r"^assertions: +(?:\d+|- none -)")
+_COUNT = expression(r"(\d+) (passed|failed as expected|failed|skipped)")
 _MOST_LINES = 6
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 
-_RUNNING = re.compile(r"^\[={10}\] Running \d+ tests? from \d+ test (?:suite|case)s?\.$")
-_RUN = re.compile(r"^\[ RUN      \] (\S+)$")
-_FAILURE = re.compile(r"^(?:unknown file|(\S.*?)[:(](\d+)\)?): (?:error: )?Failure$")
-_DONE = re.compile(r"\[       OK \] (\S+)|\[  SKIPPED \] (\S+)")
-_FAILED = re.compile(r"^\[  FAILED  \] (\S+?)(?:, where (.*))? \(\d+ ms\)$")
-_RAN = re.compile(r"^\[={10}\] (\d+) tests? from \d+ test (?:suite|case)s? ran\.")
-_COUNT = re.compile(r"^\[  (PASSED|SKIPPED|FAILED) +\] (\d+) tests?\b")
-_END = re.compile(r"^(?: ?\d+ FAILED TESTS?|\[  (?:SKIPPED|FAILED) +\] \S.*|  YOU HAVE \d+ DISABLED TESTS?|)$")
-_CRASH = re.compile(
+_RUNNING = expression(r"^\[={10}\] Running \d+ tests? from \d+ test (?:suite|case)s?\.$")
+_RUN = expression(r"^\[ RUN      \] (\S+)$")
+_FAILURE = expression(r"^(?:unknown file|(\S.*?)[:(](\d+)\)?): (?:error: )?Failure$")
+_DONE = expression(r"\[       OK \] (\S+)|\[  SKIPPED \] (\S+)")
+_FAILED = expression(r"^\[  FAILED  \] (\S+?)(?:, where (.*))? \(\d+ ms\)$")
+_RAN = expression(r"^\[={10}\] (\d+) tests? from \d+ test (?:suite|case)s? ran\.")
+_COUNT = expression(r"^\[  (PASSED|SKIPPED|FAILED) +\] (\d+) tests?\b")
+_END = expression(r"^(?: ?\d+ FAILED TESTS?|\[  (?:SKIPPED|FAILED) +\] \S.*|  YOU HAVE \d+ DISABLED TESTS?|)$")
+_CRASH = expression(
     r"^(?:\S.*: line \d+: +\d+ |make: \*\*\* \[.*\] )?"
     r"((?:Segmentation fault|Aborted|Bus error|Floating point exception|Illegal instruction)(?: \(core dumped\))?"
     r"|terminate called after throwing .*)$"

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners.golang.go_tests import Package
 from bgrun.parsers.test_runners.golang.gotestsum import HEADING, Summary
@@ -14,23 +15,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_RUN = re.compile(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
-_RESULT = re.compile(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
-_PACKAGE = re.compile(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
-_COMPILER = re.compile(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):(\d+): (\S.*)$")
+_RUN = expression(r"^=== (?:RUN|CONT|NAME) +(\S.*)$")
+_RESULT = expression(r"^ *--- (FAIL|PASS|SKIP): (\S.*) \(\d[\d.]*s\)$")
+_PACKAGE = expression(r"^(ok  |FAIL|\?   )\t(\S+)(?:\t| )(.*)$")
+_COMPILER = expression(r"^(?:vet: )?([^\s:#][^:#]*\.go):(\d+):(\d+): (\S.*)$")
 _NAME = rb"[^\s/]+"
-_PASSED = re.compile(
+_PASSED = expression(
     rb"(?:=== RUN   (" + _NAME + rb")\n(?:=== RUN   \1/\S+\n|    (?! *--- )[^\n]*\n)*"
     rb"--- PASS: \1 \(\d[\d.]*s\)\n(?: +--- PASS: \1/\S+ \(\d[\d.]*s\)\n)*(?=\S))+"
 )
 """Tests with `-v` that passed, and what they logged."""
-_TEST = re.compile(rb"\n=== RUN   " + _NAME + rb"\n")
+_TEST = expression(rb"\n=== RUN   " + _NAME + rb"\n")
 _STEP = 500
 """How many bytes at least are read line by line before the next such tests are looked for."""
-_NAMES = re.compile(r"^=== RUN   (\S+)$", re.MULTILINE)
-_RESULTS = re.compile(r"^ *--- PASS: ", re.MULTILINE)
+_NAMES = expression(r"^=== RUN   (\S+)$", re.MULTILINE)
+_RESULTS = expression(r"^ *--- PASS: ", re.MULTILINE)
 _EVENT = '"Action":"'
-_TRACE = re.compile(r"^(?:panic: |fatal error: |goroutine \d+ |\t\S.*\.go:\d+(?: \+0x[0-9a-f]+)?$|exit status \d+$)")
+_TRACE = expression(r"^(?:panic: |fatal error: |goroutine \d+ |\t\S.*\.go:\d+(?: \+0x[0-9a-f]+)?$|exit status \d+$)")
 """Lines of a panic; the last one ends with a frame or with what `go run` prints."""
 
 

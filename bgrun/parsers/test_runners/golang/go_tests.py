@@ -5,23 +5,24 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Problem, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_LOG = re.compile(r"^ +([^\s:][^:]*\.go):(\d+): ?(.*)$")
-_FRAME = re.compile(r"^\t(\S.*\.go):(\d+)(?: \+0x[0-9a-f]+)?$")
-_FUNCTION = re.compile(r"^\S*\.((?:Test|Fuzz|Example)\w*)(?:\.func\S*)?\(")
-_RUNNING = re.compile(r"^\t+((?:Test|Fuzz|Example)\S*) \(\d.*s\)$")
-_PANIC = re.compile(r"^(panic|fatal error): (\S.*)$")
-_LIBRARY = re.compile(r"/src/(?:runtime|testing|time|os|sync|net|reflect|internal|vendor)/")
-_SAID = re.compile(
+_LOG = expression(r"^ +([^\s:][^:]*\.go):(\d+): ?(.*)$")
+_FRAME = expression(r"^\t(\S.*\.go):(\d+)(?: \+0x[0-9a-f]+)?$")
+_FUNCTION = expression(r"^\S*\.((?:Test|Fuzz|Example)\w*)(?:\.func\S*)?\(")
+_RUNNING = expression(r"^\t+((?:Test|Fuzz|Example)\S*) \(\d.*s\)$")
+_PANIC = expression(r"^(panic|fatal error): (\S.*)$")
+_LIBRARY = expression(r"/src/(?:runtime|testing|time|os|sync|net|reflect|internal|vendor)/")
+_SAID = expression(
     r"\b(?:got|want|wanted|expected?|error|err|fail|failed|mismatch|unexpected|not|cannot|invalid|missing|no)\b|[!=]=",
     re.IGNORECASE,
 )
-_TESTIFY = re.compile(r"^(Error Trace|Error|Test|Messages):\s*(.*)$")
+_TESTIFY = expression(r"^(Error Trace|Error|Test|Messages):\s*(.*)$")
 _MOST_LINES = 30
 _MOST_LOGGED = 200
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.golang.go_tests import Package
@@ -12,9 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEADING = re.compile(r"^=== (Skipped|Failed|Errors)$")
-_TEST = re.compile(r"^=== (FAIL|SKIP): (\S+) (\S+)(?: \(re-run \d+\))? \((?:\d[\d.]*s|unknown)\)$")
-_DONE = re.compile(
+HEADING = expression(r"^=== (Skipped|Failed|Errors)$")
+_TEST = expression(r"^=== (FAIL|SKIP): (\S+) (\S+)(?: \(re-run \d+\))? \((?:\d[\d.]*s|unknown)\)$")
+_DONE = expression(
     r"^DONE (?:\d+ runs, )?(\d+) tests?(?:, (\d+) skipped)?(?:, (\d+) failures?)?(?:, (\d+) errors?)? in \d[\d.]*s$"
 )
 

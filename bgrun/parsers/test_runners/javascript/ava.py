@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section, is_same
 
-_FAILED = re.compile(r"^  [✘✖] \[fail\]: (\S.*)$")
-_EMPTY = re.compile(r"^  [✘✖] (No tests found in (\S[^,]*)).*$")
-_UNCAUGHT = re.compile(r"^  (Uncaught exception|Unhandled rejection) in (\S.*)$")
-_EXITED = re.compile(r"^  [✘✖] .+ exited (?:with a non-zero exit code|due to)")
-_RULE = re.compile(r"^  [─-]$")
-_TITLE = re.compile(r"^  (\S.*)$")
-_PLACE = re.compile(r"^  (\S.*\.[cm]?[jt]sx?):(\d+)$")
-_TRACE = re.compile(r"^  › (?:.* \()?(?:file://)?(\S[^()]*?):(\d+):\d+\)?$")
-_CODE = re.compile(r"^ +\d+: ")
-_ERROR = re.compile(r"^  ([A-Z]\w*(?:Error|Exception)?(?: \[\w+\])?: \S.*)$")
-_TOTAL = re.compile(
+_FAILED = expression(r"^  [✘✖] \[fail\]: (\S.*)$")
+_EMPTY = expression(r"^  [✘✖] (No tests found in (\S[^,]*)).*$")
+_UNCAUGHT = expression(r"^  (Uncaught exception|Unhandled rejection) in (\S.*)$")
+_EXITED = expression(r"^  [✘✖] .+ exited (?:with a non-zero exit code|due to)")
+_RULE = expression(r"^  [─-]$")
+_TITLE = expression(r"^  (\S.*)$")
+_PLACE = expression(r"^  (\S.*\.[cm]?[jt]sx?):(\d+)$")
+_TRACE = expression(r"^  › (?:.* \()?(?:file://)?(\S[^()]*?):(\d+):\d+\)?$")
+_CODE = expression(r"^ +\d+: ")
+_ERROR = expression(r"^  ([A-Z]\w*(?:Error|Exception)?(?: \[\w+\])?: \S.*)$")
+_TOTAL = expression(
     r"^  (?:(\d+) (hook|test|uncaught exception|unhandled rejection|known failure)s?"
     r"(?: (failed|passed|skipped|todo))?|\d+ tests? remaining .*|No tests found.*)$"
 )

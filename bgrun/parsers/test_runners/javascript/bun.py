@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
-_VERSION = re.compile(r"^bun test v\d[\w.-]* \([0-9a-f]+\)$")
-_FILE = re.compile(r"^(\S.*\.[cm]?[jt]sx?):$")
-_RESULT = re.compile(r"^(?:\((pass|fail|skip|todo)\)|([✓✗»✎])) (.*?)(?: \[\d[\d.]*m?s\])?$")
-_LATER = re.compile(r"^  \^ (\S.*)$")
-_LIST = re.compile(r"^\d+ tests? (failed|skipped|todo):$")
-_COUNT = re.compile(r"^ +(\d+) (pass|fail|skip|todo|error)s?$")
-_RAN = re.compile(r"^Ran \d+ tests? across \d+ files?\. +\[\d")
-_CARET = re.compile(r"^\s*\^+$")
+_VERSION = expression(r"^bun test v\d[\w.-]* \([0-9a-f]+\)$")
+_FILE = expression(r"^(\S.*\.[cm]?[jt]sx?):$")
+_RESULT = expression(r"^(?:\((pass|fail|skip|todo)\)|([✓✗»✎])) (.*?)(?: \[\d[\d.]*m?s\])?$")
+_LATER = expression(r"^  \^ (\S.*)$")
+_LIST = expression(r"^\d+ tests? (failed|skipped|todo):$")
+_COUNT = expression(r"^ +(\d+) (pass|fail|skip|todo|error)s?$")
+_RAN = expression(r"^Ran \d+ tests? across \d+ files?\. +\[\d")
+_CARET = expression(r"^\s*\^+$")
 _UNHANDLED = "# Unhandled error between tests"
 _LINE = "-------------------------------"
 _MARKS = {"✓": "pass", "✗": "fail", "»": "skip", "✎": "todo"}

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import LIKELY, SURE, WEAK, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
-_RUNNING = re.compile(r"^running \d+ tests? from \./")
-_ITEM = re.compile(r"^(\S.*) => (?:\./)?(\S.*):(\d+):\d+$")
-_UNLOADED = re.compile(r"^(?:\./)?(\S.*) \(uncaught error\)$")
-_TOTAL = re.compile(
+_RUNNING = expression(r"^running \d+ tests? from \./")
+_ITEM = expression(r"^(\S.*) => (?:\./)?(\S.*):(\d+):\d+$")
+_UNLOADED = expression(r"^(?:\./)?(\S.*) \(uncaught error\)$")
+_TOTAL = expression(
     r"^(?:FAILED|ok) \| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?"
     r"(?: \| (\d+) ignored(?: \(\d+ steps?\))?)?(?: \| \d+ \w+(?: \w+)?)* \(\d"
 )
-_FENCE = re.compile(r"^(?:-{4,} (?:post-test )?output (end )?-{4,})$")
-_TYPE = re.compile(r"^(TS\d+) \[(ERROR|WARNING)\]: (\S.*)$")
-_AT = re.compile(r"^ +at (?:file://)?(\S.*):(\d+):\d+$")
-_CARET = re.compile(r"^\s*[\^~]+$")
+_FENCE = expression(r"^(?:-{4,} (?:post-test )?output (end )?-{4,})$")
+_TYPE = expression(r"^(TS\d+) \[(ERROR|WARNING)\]: (\S.*)$")
+_AT = expression(r"^ +at (?:file://)?(\S.*):(\d+):\d+$")
+_CARET = expression(r"^\s*[\^~]+$")
 
 
 class _Failed:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, WEAK, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
-_HEAD = re.compile(r"^(\d+)\) (\S.*)$")
-_SUITE = re.compile(r"^(?:Suite error|Error during loading): ?(.*)$")
-_TOTAL = re.compile(r"^(\d+) specs?, (\d+) failures?(?:, (\d+) pending specs?)?$")
-_FINISHED = re.compile(r"^Finished in [\d.]+ seconds?$")
+_HEAD = expression(r"^(\d+)\) (\S.*)$")
+_SUITE = expression(r"^(?:Suite error|Error during loading): ?(.*)$")
+_TOTAL = expression(r"^(\d+) specs?, (\d+) failures?(?:, (\d+) pending specs?)?$")
+_FINISHED = expression(r"^Finished in [\d.]+ seconds?$")
 
 
 class _Failed:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, WEAK, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section, is_same
 
-_FILE = re.compile(r"^ ?(PASS|FAIL) +(\S.*?\.\w+)(?: \(\d[^()]*\))?$")
-_GROUP = re.compile(r"^::group::Errors thrown in (\S.*)$")
-_BULLET = re.compile(r"^  ● (\S.*)$")
-_CONSOLE = re.compile(r"^    console\.\w+")
-_SUITES = re.compile(r"^Test Suites: (?:(\d+) failed, )?(?:\d+ \w+, )*\d+(?: of \d+)? total$")
-_TOTAL = re.compile(r"^Tests: +((?:\d+ \w+, )*)\d+ total$")
-_COUNT = re.compile(r"(\d+) (\w+)")
-_SYNTAX = re.compile(r"^    (?:SyntaxError: .*|.* - error TS\d+: .*)$")
-_AT = re.compile(r"[(:](\d+):\d+\)?(?: - error .*)?$")
-_THRESHOLD = re.compile(r"^Jest: (\S.* coverage threshold .*)$")
-_INVALID = re.compile(r"^● (?:\S+ )?Validation Error:$")
+_FILE = expression(r"^ ?(PASS|FAIL) +(\S.*?\.\w+)(?: \(\d[^()]*\))?$")
+_GROUP = expression(r"^::group::Errors thrown in (\S.*)$")
+_BULLET = expression(r"^  ● (\S.*)$")
+_CONSOLE = expression(r"^    console\.\w+")
+_SUITES = expression(r"^Test Suites: (?:(\d+) failed, )?(?:\d+ \w+, )*\d+(?: of \d+)? total$")
+_TOTAL = expression(r"^Tests: +((?:\d+ \w+, )*)\d+ total$")
+_COUNT = expression(r"(\d+) (\w+)")
+_SYNTAX = expression(r"^    (?:SyntaxError: .*|.* - error TS\d+: .*)$")
+_AT = expression(r"[(:](\d+):\d+\)?(?: - error .*)?$")
+_THRESHOLD = expression(r"^Jest: (\S.* coverage threshold .*)$")
+_INVALID = expression(r"^● (?:\S+ )?Validation Error:$")
 _CRASHED, _MODULE = "Test suite failed to run", "Jest encountered an unexpected token"
 
 
@@ -61,7 +61,7 @@ class Jest(Parser):
         elif (file := _FILE.match(line)) or (file := _GROUP.match(line)):
             if not self.is_open:
                 self.begin(owns=True, certainty=WEAK)
-            self._file = file[2] if file.re is _FILE else file[1]
+            self._file = file[2] if file.re.pattern == _FILE.pattern else file[1]
             if line.strip().startswith("PASS"):
                 self._file = ""
         elif suites := _SUITES.match(line):

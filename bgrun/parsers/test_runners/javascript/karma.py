@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
 _BROWSER = r"([A-Z][^()]{1,60} \d[\d.]{0,30} \([^()]{1,60}\))"
-_HEAD = re.compile(rf"^{_BROWSER} (\S.*) FAILED$")
-_ERROR = re.compile(rf"^{_BROWSER} ERROR$")
-_TOTAL = re.compile(
+_HEAD = expression(rf"^{_BROWSER} (\S.*) FAILED$")
+_ERROR = expression(rf"^{_BROWSER} ERROR$")
+_TOTAL = expression(
     rf"^{_BROWSER}: Executed (\d+) of \d+ (?:\((\d+) FAILED\)|SUCCESS|ERROR|DISCONNECTED)?(?: ?\(skipped (\d+)\))?"
 )
-_THROWN = re.compile(r"^(?:Uncaught )?(\w*Error: .*?)(?: thrown)?$")
+_THROWN = expression(r"^(?:Uncaught )?(\w*Error: .*?)(?: thrown)?$")
 
 
 class _Failed(NamedTuple):
@@ -46,7 +46,7 @@ class Karma(Parser):
             self._failed[-1].section.feed(line.strip("\t").replace("at UserContext.", "at ", 1))
         elif found := _HEAD.match(line) or _ERROR.match(line):
             self._is_inside = len(self._failed) < MOST_FAILED
-            title = found[2] if found.re is _HEAD else ""
+            title = found[2] if found.re.pattern == _HEAD.pattern else ""
             self._failed += [_Failed(found[1], title, self.at, Section())] if self._is_inside else []
         else:
             self._is_inside = False

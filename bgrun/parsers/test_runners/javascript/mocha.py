@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
-_PASSING = re.compile(r"^  (\d+) passing \(\d+\w+\)$")
-_COUNT = re.compile(r"^  (\d+) (pending|failing)$")
-_HEAD = re.compile(r"^  (\d+)\) (\S.*)$")
-_TITLE = re.compile(r"^ {7,}(\S.*)$")
-_HOOK = re.compile(r'^(.*)"(before all|before each|after all|after each)" hook\b')
-_CRASH = re.compile(r"^ (?:Exception during run|Error): (\S.*)$")
-_SYNTAX = re.compile(r"^(/\S.*|file://\S.*):(\d+)$")
+_PASSING = expression(r"^  (\d+) passing \(\d+\w+\)$")
+_COUNT = expression(r"^  (\d+) (pending|failing)$")
+_HEAD = expression(r"^  (\d+)\) (\S.*)$")
+_TITLE = expression(r"^ {7,}(\S.*)$")
+_HOOK = expression(r'^(.*)"(before all|before each|after all|after each)" hook\b')
+_CRASH = expression(r"^ (?:Exception during run|Error): (\S.*)$")
+_SYNTAX = expression(r"^(/\S.*|file://\S.*):(\d+)$")
 _WORDS = {"passing": "passed", "pending": "skipped", "failing": "failed"}
 
 

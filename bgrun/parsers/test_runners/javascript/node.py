@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section, is_foreign, is_same
 
-_LIVE = re.compile(r"^( *)(▶|✖) (\S.*?)(?: \(\d[\d.]*ms\))?$")
-_TOTAL = re.compile(r"^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) (\d+)(?:\.\d+)?$")
-_LIST = re.compile(r"^(?:✖ failing tests|Failed tests):$")
-_PLACE = re.compile(r"^test at (?:file:(?://)?)?(\S.*):(\d+):\d+$")
-_HEAD = re.compile(r"^[✖⚠] (\S.*?)(?: \(\d[\d.]*ms\))?( # (?:TODO|SKIP).*)?$")
-_ERROR = re.compile(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
+_LIVE = expression(r"^( *)(▶|✖) (\S.*?)(?: \(\d[\d.]*ms\))?$")
+_TOTAL = expression(r"^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) (\d+)(?:\.\d+)?$")
+_LIST = expression(r"^(?:✖ failing tests|Failed tests):$")
+_PLACE = expression(r"^test at (?:file:(?://)?)?(\S.*):(\d+):\d+$")
+_HEAD = expression(r"^[✖⚠] (\S.*?)(?: \(\d[\d.]*ms\))?( # (?:TODO|SKIP).*)?$")
+_ERROR = expression(r"^(?:Uncaught )?\w*Error(?: \[\w+\])?: .+$")
 _WORDS = {"fail": "failed", "pass": "passed", "cancelled": "cancelled", "skipped": "skipped", "todo": "todo"}
-_MAY_FAIL = re.compile(r" # (?:TODO|SKIP)\b")
-_PARENT = re.compile(r"^'\d+ subtests? failed'$")
+_MAY_FAIL = expression(r" # (?:TODO|SKIP)\b")
+_PARENT = expression(r"^'\d+ subtests? failed'$")
 _FILE_FAILED = "'test failed'"
 _MOST_LIVE = 10_000
 

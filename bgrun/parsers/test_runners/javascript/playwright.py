@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
-_RUNNING = re.compile(r"^Running (\d+) tests? using \d+ workers?(?:, shard \d+ of \d+)?$")
-_HEAD = re.compile(r"^  (\d+)\) (\S.*?)(?: ─+)?$")
-_TEST = re.compile(r"^(?:\[([^\]]+)\] › )?(\S.*?):(\d+):\d+ › (\S.*?)(?: \(\d[\d.]*\w+\))?$")
-_RETRY = re.compile(r"^    Retry #\d+ ─+")
-_COUNT = re.compile(r"^  (\d+) (failed|flaky|interrupted|skipped|did not run|passed)(?: \(.*\))?$")
-_ERRORS = re.compile(r"^  (\d+) errors? (?:was|were) not a part of any test, see above for details$")
-_LISTED = re.compile(r"^    (\S.*?)(?: ─+)?$")
+_RUNNING = expression(r"^Running (\d+) tests? using \d+ workers?(?:, shard \d+ of \d+)?$")
+_HEAD = expression(r"^  (\d+)\) (\S.*?)(?: ─+)?$")
+_TEST = expression(r"^(?:\[([^\]]+)\] › )?(\S.*?):(\d+):\d+ › (\S.*?)(?: \(\d[\d.]*\w+\))?$")
+_RETRY = expression(r"^    Retry #\d+ ─+")
+_COUNT = expression(r"^  (\d+) (failed|flaky|interrupted|skipped|did not run|passed)(?: \(.*\))?$")
+_ERRORS = expression(r"^  (\d+) errors? (?:was|were) not a part of any test, see above for details$")
+_LISTED = expression(r"^    (\S.*?)(?: ─+)?$")
 
 
 class _Failed(NamedTuple):

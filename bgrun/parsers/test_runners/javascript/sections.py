@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_FRAME = re.compile(
+_FRAME = expression(
     r"^\s*(?:at (?:async )?(?:.*\()?|❯ (?:[\w.$<>]+ )?)(?:file://)?([^\s()][^()]*?):(\d+):\d+\)?(?: \{)?$"
 )
-_CODE = re.compile(r"^ {3,}(?:> *)?(?:\d+ *)?\||^ *(?:> *)?\d+ ?\|")
-_VALUE = re.compile(r"^(?:Expected|Received)\b[^:]*: .")
-_CHANGE = re.compile(r"^[-+] *\S")
+_CODE = expression(r"^ {3,}(?:> *)?(?:\d+ *)?\||^ *(?:> *)?\d+ ?\|")
+_VALUE = expression(r"^(?:Expected|Received)\b[^:]*: .")
+_CHANGE = expression(r"^[-+] *\S")
 _LEGEND = ("+ actual - expected", "- Expected", "+ Received", "+ expected - actual")
 _MOST_LINES = 30
 """How many lines of a section are kept; a message begins at its beginning."""

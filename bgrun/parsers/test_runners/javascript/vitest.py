@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
 from bgrun.parsers.test_runners.javascript.sections import Section
 
-_RUN = re.compile(r"^ ?(?:RUN|DEV)  ?v\d\S* (\S.*)$")
-_RULE = re.compile(r"^⎯+ (Failed Suites|Failed Tests|Failed Typechecks|Unhandled Errors|Unhandled Source Errors|"
+_RUN = expression(r"^ ?(?:RUN|DEV)  ?v\d\S* (\S.*)$")
+_RULE = expression(r"^⎯+ (Failed Suites|Failed Tests|Failed Typechecks|Unhandled Errors|Unhandled Source Errors|"
                    r"Uncaught Exception|Unhandled Rejection|Unhandled Source Error|Unhandled Error|Startup Error)"
                    r"(?: (\d+))? ⎯+$")  # fmt: skip
-_END_RULE = re.compile(r"^⎯+(?:\[\d+/\d+\]⎯+)?$")
-_FAIL = re.compile(r"^ ?FAIL  (\S.*)$")
-_PROJECT = re.compile(r"^(?:\|[^|]*\| | ?\S+ {2,})(\S.*)$")
-_COUNTS = re.compile(r"^ *(Test Files|Tests|Type Errors|Errors)  (.*)$")
-_COUNT = re.compile(r"(\d+) (\w+)")
+_END_RULE = expression(r"^⎯+(?:\[\d+/\d+\]⎯+)?$")
+_FAIL = expression(r"^ ?FAIL  (\S.*)$")
+_PROJECT = expression(r"^(?:\|[^|]*\| | ?\S+ {2,})(\S.*)$")
+_COUNTS = expression(r"^ *(Test Files|Tests|Type Errors|Errors)  (.*)$")
+_COUNT = expression(r"(\d+) (\w+)")
 _ERRORS = ("Unhandled", "Uncaught", "Startup")
-_ORIGIN = re.compile(r'^This error originated in "([^"]+)" test file\.')
+_ORIGIN = expression(r'^This error originated in "([^"]+)" test file\.')
 _MOST_SHARED = 1000
 
 

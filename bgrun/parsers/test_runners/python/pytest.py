@@ -7,8 +7,7 @@ the same name. Lines of results count only where there is no summary (`-v --no-s
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners.python.pytest_call import AFTER, ERRORS, FAILURES, SUMMARY, Call
 from bgrun.parsers.test_runners.python.pytest_tests import failed_tests, lists
@@ -16,20 +15,20 @@ from bgrun.parsers.test_runners.python.pytest_tests import failed_tests, lists
 _OUTCOMES = (
     "passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun|subtests (?:passed|failed|skipped)"
 )
-_TOTAL = re.compile(
+_TOTAL = expression(
     rf"^(=+ )?(no tests ran|\d+ (?:{_OUTCOMES})(?:, \d+ (?:{_OUTCOMES}))*) in \d[\d.]*s(?: \([\d:, day]+\))?(?: =+)?$"
 )
-_COUNT = re.compile(r"(\d+) ([a-z ]+)")
+_COUNT = expression(r"(\d+) ([a-z ]+)")
 _KEYS = {"error": "errors", "warning": "warnings"}
 _START = "test session starts"
-_RULE = re.compile(
+_RULE = expression(
     rf"^=+ ({_START}|{FAILURES}|{ERRORS}|{SUMMARY}|PASSES|XFAILURES|XPASSES"
     r"|(?:warnings summary|slowest|tests coverage|coverage).*) =+$"
 )
-_GLUED = re.compile(rf"(?<=[^=])=+ {_START} =+$")
+_GLUED = expression(rf"(?<=[^=])=+ {_START} =+$")
 """The heading of a session that a test runs with `-s`, after the dots of the tests before."""
-_ROOT = re.compile(r"^rootdir: (.+?)(?:, (?:configfile|inifile|testpaths):.*)?$")
-_USAGE = re.compile(r"^(?:\S*pytest|\S*py\.test|__main__\.py): error: (.+)$")
+_ROOT = expression(r"^rootdir: (.+?)(?:, (?:configfile|inifile|testpaths):.*)?$")
+_USAGE = expression(r"^(?:\S*pytest|\S*py\.test|__main__\.py): error: (.+)$")
 _INTERNAL = "INTERNALERROR> "
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import NamedTuple
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import MOST_FOUND
 from bgrun.parsers.test_runners.python.pytest_section import PLACE, Section
 
@@ -19,13 +19,13 @@ AFTER = "after a total"
 """What comes after a total that a test may have printed: the next section shows that one has."""
 _MOST_AFTER = 2000
 """How many lines after such a total may belong to what the test printed."""
-_HEAD = re.compile(r"^_+ (ERROR at (setup|teardown) of |ERROR (collecting) )?(\S.*?) _+$")
+_HEAD = expression(r"^_+ (ERROR at (setup|teardown) of |ERROR (collecting) )?(\S.*?) _+$")
 _PART = r"(?:\[[^]]*\])?(?: ?\([^)]*\))?"
-_LISTED = re.compile(rf"^(?:(FAILED|ERROR|SUBFAILED|SUBFAIL)({_PART})|({_PART}) (SUBFAIL)) (\S.*)$")
-_RESULT = re.compile(
+_LISTED = expression(rf"^(?:(FAILED|ERROR|SUBFAILED|SUBFAIL)({_PART})|({_PART}) (SUBFAIL)) (\S.*)$")
+_RESULT = expression(
     r"^(?:\[gw\d+\] \[ *\d+%\] (FAILED|ERROR) (\S.*?)|(\S.*?\S) (FAILED|ERROR)(?: +\[ *[\d/%]+\])?) *$"
 )
-_ERROR = re.compile(r"^ERROR: (?!usage:)(\S.*)$")
+_ERROR = expression(r"^ERROR: (?!usage:)(\S.*)$")
 
 
 class Listed(NamedTuple):

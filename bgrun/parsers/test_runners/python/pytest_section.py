@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from itertools import takewhile
 
-_CAPTURED = re.compile(r"^-+ Captured .+ -+$")
-PLACE = re.compile(r"^(\S[^:]*(?::[^:\d][^:]*)*):(\d+): (.*)$")
-_NATIVE = re.compile(r'^  +File "([^"]+)", line (\d+)')
-_ASSERTED = re.compile(r"^(?:AssertionError: )?assert\b")
+from bgrun.parsers.expression import expression
+
+_CAPTURED = expression(r"^-+ Captured .+ -+$")
+PLACE = expression(r"^(\S[^:]*(?::[^:\d][^:]*)*):(\d+): (.*)$")
+_NATIVE = expression(r'^  +File "([^"]+)", line (\d+)')
+_ASSERTED = expression(r"^(?:AssertionError: )?assert\b")
 _EXPLAINED = ("assert ", "+ ", "Use -v ")
 _MOST_LINES = 5
 """How many lines of a message are kept."""

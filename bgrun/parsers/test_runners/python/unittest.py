@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 
 _RULE, _THIN = "=" * 70, "-" * 70
-_HEAD = re.compile(r"^(ERROR|FAIL|UNEXPECTED SUCCESS): (\S+) \(([^)]+)\) ?(.*)$")
-_FRAME = re.compile(r'^  File "([^"]+)", line (\d+), in (.+)$')
-_RAN = re.compile(r"^Ran (\d+) tests? in [\d.]+s$")
-_RESULT = re.compile(r"^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$")
-_COUNT = re.compile(r"([a-z ]+)=(\d+)")
+_HEAD = expression(r"^(ERROR|FAIL|UNEXPECTED SUCCESS): (\S+) \(([^)]+)\) ?(.*)$")
+_FRAME = expression(r'^  File "([^"]+)", line (\d+), in (.+)$')
+_RAN = expression(r"^Ran (\d+) tests? in [\d.]+s$")
+_RESULT = expression(r"^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$")
+_COUNT = expression(r"([a-z ]+)=(\d+)")
 _NAMES = {"failures": "failed", "expected failures": "xfailed", "unexpected successes": "xpassed"}
 _FIXTURES = ("setUpClass", "tearDownClass", "setUpModule", "tearDownModule")
 _DIFFERENCE = ("- ", "+ ", "? ")

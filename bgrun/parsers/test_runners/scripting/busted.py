@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 
 from bgrun.parsers import closing
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_TOTAL = re.compile(r"^(\d+) success(?:es)? / (\d+) failures? / (\d+) errors? / (\d+) pending : \d[\d.e-]* seconds$")
-_HEADING = re.compile(r"^(Failure|Error|Pending) (?:→|->) (\S.*?)(?: @ (\d+)|:(\d+): (\S.*))$")
-_PLACE = re.compile(r"^(\S[^:]*):(\d+): (.*)$")
+_TOTAL = expression(r"^(\d+) success(?:es)? / (\d+) failures? / (\d+) errors? / (\d+) pending : \d[\d.e-]* seconds$")
+_HEADING = expression(r"^(Failure|Error|Pending) (?:→|->) (\S.*?)(?: @ (\d+)|:(\d+): (\S.*))$")
+_PLACE = expression(r"^(\S[^:]*):(\d+): (.*)$")
 _TRACE = "stack traceback:"
-_HOOK = re.compile(r" (setup|teardown|strict_setup|strict_teardown|before_each|after_each|lazy_setup|lazy_teardown)$")
-_DETAIL = re.compile(r"^(?:\(\w+\) |\(\w+: |[ \t{}]|Passed in:|Expected\b)")
+_HOOK = expression(r" (setup|teardown|strict_setup|strict_teardown|before_each|after_each|lazy_setup|lazy_teardown)$")
+_DETAIL = expression(r"^(?:\(\w+\) |\(\w+: |[ \t{}]|Passed in:|Expected\b)")
 """What luassert prints below a message."""
 _NAME_AND_MESSAGE, _MOST_LINES = 2, 6
 

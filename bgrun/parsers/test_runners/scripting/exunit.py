@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, WEAK, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_HEAD = re.compile(r"^  (\d+)\) ((?:test|doctest|property|feature) \S.*) \(([\w.]+)\)$")
-_SETUP = re.compile(r"^  \d+\) ([\w.]+): failure on setup_all callback")
-_PLACE = re.compile(r"^     (\S.*\.exs?):(\d+)$")
-_FRAME = re.compile(r"^       (?:\(\S+ [\w.-]+\) )?(\S.*\.exs?):(\d+): ")
-_TOTAL = re.compile(
+_HEAD = expression(r"^  (\d+)\) ((?:test|doctest|property|feature) \S.*) \(([\w.]+)\)$")
+_SETUP = expression(r"^  \d+\) ([\w.]+): failure on setup_all callback")
+_PLACE = expression(r"^     (\S.*\.exs?):(\d+)$")
+_FRAME = expression(r"^       (?:\(\S+ [\w.-]+\) )?(\S.*\.exs?):(\d+): ")
+_TOTAL = expression(
     r"^((?:\d+ (?:doctests?|properties|property|features?|tests?), )+)(\d+) failures?"
     r"((?:, \d+ (?:invalid|skipped|excluded))*)$"
 )
-_COUNT = re.compile(r"(\d+) (\w+)")
-_BROKEN = re.compile(r"^== Compilation error in file (\S.*) ==$")
-_ERROR = re.compile(r"^\*\* \((\w+(?:\.\w+)*)\) (?:(\S+\.exs?):(\d+):(?:\d+:)? )?(.*)$")
+_COUNT = expression(r"(\d+) (\w+)")
+_BROKEN = expression(r"^== Compilation error in file (\S.*) ==$")
+_ERROR = expression(r"^\*\* \((\w+(?:\.\w+)*)\) (?:(\S+\.exs?):(\d+):(?:\d+:)? )?(.*)$")
 _MOST_LINES = 12
 
 

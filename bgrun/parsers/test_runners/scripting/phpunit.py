@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
+from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem, number
 from bgrun.parsers.test_runners import MOST_FAILED
 
-_HEAD = re.compile(r"^PHPUnit \d[\w.-]* by Sebastian Bergmann")
-_TIME = re.compile(r"^Time: \S+(?: \w+)?, Memory: ")
-_LIST = re.compile(r"^There (?:was|were) \d+ (?:PHPUnit )?(\w[\w ]*?)s?:$")
-_ITEM = re.compile(r"^(\d+)\) (\S.*)$")
-_FRAME = re.compile(r"^(/\S.*|[A-Z]:\\.*|\S+\.php):(\d+)$")
-_DOX = re.compile(r"^ [✘x✖] (\S.*?)(?: [<(]\d[\d.]* m?s[)>])?$")
-_DOX_LINE = re.compile(r"^ {2,}[│┐├┴┊╵|] ?(.*)$")
-_TOTAL = re.compile(r"^Tests: (\d+), Assertions: \d+(?:, [\w ]+: \d+)*\.$")
-_COUNT = re.compile(r"([A-Z][\w ]*): (\d+)")
-_OK = re.compile(r"^OK \((\d+) tests?, \d+ assertions?\)$")
+_HEAD = expression(r"^PHPUnit \d[\w.-]* by Sebastian Bergmann")
+_TIME = expression(r"^Time: \S+(?: \w+)?, Memory: ")
+_LIST = expression(r"^There (?:was|were) \d+ (?:PHPUnit )?(\w[\w ]*?)s?:$")
+_ITEM = expression(r"^(\d+)\) (\S.*)$")
+_FRAME = expression(r"^(/\S.*|[A-Z]:\\.*|\S+\.php):(\d+)$")
+_DOX = expression(r"^ [✘x✖] (\S.*?)(?: [<(]\d[\d.]* m?s[)>])?$")
+_DOX_LINE = expression(r"^ {2,}[│┐├┴┊╵|] ?(.*)$")
+_TOTAL = expression(r"^Tests: (\d+), Assertions: \d+(?:, [\w ]+: \d+)*\.$")
+_COUNT = expression(r"([A-Z][\w ]*): (\d+)")
+_OK = expression(r"^OK \((\d+) tests?, \d+ assertions?\)$")
 _WANTED = ("error", "failure")
 _LEFT = ("Errors", "Failures", "Skipped", "Incomplete")
 _MOST_LINES = 20
