@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 100
 """How many plans are cached; one more deletes all of them first."""
 _PREFIX = "plan."
+_CHECKSUM = len(codec.mark(b""))
 
 
 class PlanRequest(NamedTuple):
@@ -189,9 +190,12 @@ def _entry(request: PlanRequest) -> str:
 
 def _cached(project: Project, entry: str, source: tuple[Any, ...]) -> Made | None:
     """Return a cached plan if its source and all its recorded inputs are unchanged."""
-    data = project.store.cache.read(entry)
+    data = project.store.cache.read(entry) or b""
+    checksum, data = data[:_CHECKSUM], data[_CHECKSUM:]
+    if codec.mark(data).encode() != checksum:
+        return None
     with suppress(ValueError, TypeError):
-        made_from, recorded, made = codec.unpack(data or b"")
+        made_from, recorded, made = codec.unpack(data)
         if made_from == source and inputs.unchanged(recorded, os.environ, project.here, {"port": _port}):
             return codec.restore(Made, made)
     return None
@@ -205,9 +209,10 @@ def _port(subject: str) -> int:
 
 
 def _write(project: Project, entry: str, data: bytes) -> None:
+    """Write an entry, after a checksum of it: a damaged script could end with success without its command."""
     cache = project.store.cache
     entries = cache.names(_PREFIX)
     if len(entries) >= MOST_ENTRIES:
         for one in entries:
             cache.remove(one)
-    cache.write(entry, data)
+    cache.write(entry, codec.mark(data).encode() + data)

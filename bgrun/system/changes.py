@@ -71,7 +71,8 @@ class Change:
 def since(data: bytes | None, begun: int, now: int) -> list[str] | None:
     """Return the runs that changed between two times of the directory; None if anything else may have changed. Pure.
 
-    Lines may overlap: several processes change the directory at the same time, and each says from when to when.
+    Lines may overlap: several processes change the directory at the same time, and each says from when to when. One
+    that leads over the first of the two times is a gap: a clock may have been set back, and have caught up since.
 
     Args:
         data: the content of the file, None if it does not exist.
@@ -93,7 +94,7 @@ def since(data: bytes | None, begun: int, now: int) -> list[str] | None:
         if after < before:
             return None  # the clock was set back
         if after > begun:
-            if before > reached or not run_id.isprintable():
+            if not begun <= before <= reached or not run_id.isprintable():
                 return None
             reached = max(reached, after)
             found[run_id] = None

@@ -339,3 +339,15 @@ def test_a_kept_plan_is_made_anew_when_an_included_file_changes(bg: Cli) -> None
             assert bg("logs", "web.say").out.strip() == word
     web.write_text("jobs: {other: {command: ls}}")
     assert "no job named 'web.say'" in bg("start", "web.say", code=2).err
+
+
+@pytest.mark.parametrize("damage", [lambda raw, at: raw[:at], lambda raw, at: raw[:at] + bytes(40) + raw[at + 40 :]])
+def test_a_damaged_plan_is_made_again(project: Cli, damage: Callable[[bytes, int], bytes]) -> None:
+    wanted = said(project)
+    (entry,) = (project.logs / ".cache").glob("plan.*")
+    script = entry.read_bytes().index(b"echo hi")
+    for at in (script - 4, script + 2):
+        damaged = damage(entry.read_bytes(), at)
+        entry.write_bytes(damaged)
+        assert said(project) == wanted
+        assert entry.read_bytes() != damaged

@@ -57,6 +57,13 @@ def test_a_file_that_is_damaged_says_nothing(data: bytes | None) -> None:
     assert changes.since(data, BEGUN, BEGUN + 1) is None
 
 
+def test_a_clock_that_was_set_back_and_has_caught_up_since_leaves_a_gap() -> None:
+    # Between the first two lines, at times before BEGUN, other runs may have begun.
+    known = [("a", BEGUN, BEGUN - 9), ("a", BEGUN - 7, BEGUN - 5), ("b", BEGUN - 5, BEGUN + 3)]
+    assert changes.since(lines(*known), BEGUN, BEGUN + 3) is None
+    assert changes.since(lines(*known, ("c", BEGUN, BEGUN + 3)), BEGUN, BEGUN + 3) is None
+
+
 def test_the_times_of_a_coarse_clock_say_nothing() -> None:
     now = 2_000_000_000
     assert changes.since(lines(("a", BEGUN, now)), BEGUN, now) is None
