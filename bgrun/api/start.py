@@ -30,12 +30,11 @@ _MOST_TAKEN = 20
 
 
 def join_key(jobs: Iterable[RenderedJob], state: bytes) -> str:
-    """Return a key that identical starts share: a hash of scripts, parameters and the state of the work tree."""
+    """Return a key that identical starts share: a hash of the jobs without their secrets, and of the work tree."""
     import json  # slow to import, and only starts that may be joined need it
 
-    parts = [part for job in jobs for part in (job.label, job.script, json.dumps(job.params))]
-    text = "\0".join(parts).encode("utf-8", "surrogateescape")
-    return codec.digest(text + b"\0" + state).hex()
+    text = json.dumps([job._replace(secrets=(), join_key="", work_key="") for job in jobs])
+    return codec.digest(text.encode() + b"\0" + state).hex()
 
 
 def find_joinable(store: Store, job: RenderedJob, owner: Engine) -> Run | None:

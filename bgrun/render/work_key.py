@@ -19,6 +19,4 @@ def work_key(plan: RenderedPlan) -> str:
     """
     if any(node.job.secrets for node in plan.nodes):
         return ""
-    nodes = [(node.job.label, node.job.script, node.job.params, node.needs, node.skip) for node in plan.nodes]
-    text = json.dumps([nodes, plan.wanted, plan.max_parallel, plan.fail_fast, plan.only])
-    return codec.digest(text.encode()).hex()
+    return codec.digest(json.dumps(plan).encode()).hex()

@@ -203,6 +203,31 @@ def test_a_run_of_other_work_is_never_joined(project: Cli, bgrun_bin: Path) -> N
     Agent(project, bgrun_bin).run(work)
 
 
+@pytest.mark.parametrize("by", ["command line", "server"])
+def test_a_run_of_another_job_file_is_never_joined(project: Cli, bgrun_bin: Path, by: str) -> None:
+    """One that git ignores: it is no file of the work tree, and what it says need not be in the script."""
+    (project.folder / ".git" / "info" / "exclude").write_text("bgjobs.yaml\n")
+    (project.folder / "kept.txt").touch()
+    for words in (["rm", "-q", "--cached", "bgjobs.yaml"], ["add", "kept.txt"]):
+        subprocess.run(["git", "-C", str(project.folder), *words], check=True, env=project.env)
+    _commit(project)
+
+    async def work(client: Client) -> None:
+        for more in ("success_exit_codes: [0, 3]", "timeout: 9m", "log: {max_size: 9MB}"):
+            project.jobs(JOBS)
+            if by == "server":
+                run = run_in(await result_of(client, "bgrun_start", job="first", wait_s=0))
+            else:
+                run = project.json("start", "first")["run_id"]
+            assert (await result_of(client, "bgrun_start", job="first", wait_s=0)).startswith(JOINED)
+            project.jobs(JOBS.replace("first: {", f"first: {{{more}, "))
+            said = await result_of(client, "bgrun_start", job="first", wait_s=0)
+            assert said.startswith(f"{NOT_JOINED}{run} "), more
+            project("stop", "--all")
+
+    Agent(project, bgrun_bin).run(work)
+
+
 def test_files_that_git_ignores_do_not_count(project: Cli, bgrun_bin: Path) -> None:
     """What a job writes beside them may keep a run of the command line from being joined, but none of a server."""
     (project.folder / ".git" / "info" / "exclude").write_text("cache/\n")
