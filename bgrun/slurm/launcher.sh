@@ -7,25 +7,28 @@
 # another instance has claimed the run; 125 if the run cannot be recorded; else that of the command, or 1.
 # Every variable has the prefix bgrun_, so that none of the user's is changed, and is unset for the command.
 
-# Before all else: by default each of these ends a script. SIGTERM is from Slurm, SIGUSR2 says that the time limit is near.
-bgrun_termed='' bgrun_limit='' bgrun_woken=''
-# Wakes this script once a second, and is ended by no signal that Slurm sends to all processes of the job.
-trap '' HUP INT TERM USR1 USR2
-( while command -p sleep 1 && kill -s ALRM $$; do :; done ) </dev/null >/dev/null 2>&1 &
-bgrun_ticker=$!
-disown "$bgrun_ticker"  # bash reports nothing of its end
-trap bgrun_woken=1 USR1 ALRM
-trap 'bgrun_woken=1 bgrun_termed=1' TERM
-trap 'bgrun_woken=1 bgrun_limit=1' USR2
-
-bgrun_umask=$(umask)
-umask 077
+# Until its trap is set SIGTERM ends this script, and nothing was run.
+trap '' HUP INT USR1 USR2
 bgrun_back=()
 for bgrun_name in FUNCNEST POSIXLY_CORRECT; do  # these would change how this script works; the command gets them back
   [ -z "${!bgrun_name+set}" ] || bgrun_back+=("$bgrun_name=${!bgrun_name}")
   unset "$bgrun_name"
 done
 unset TMOUT EXECIGNORE BASH_XTRACEFD
+bgrun_umask=$(umask)
+umask 077
+exec {bgrun_bell}<> <(:) {bgrun_gate}<> <(:)  # two pipes
+
+# SIGTERM is from Slurm, SIGUSR2 says that the time limit is near. A signal notes what it means, and rings a bell that ends
+# the sleep of this script; once until that is heard, since a pipe that is full would block.
+# While traps are set there is no command or process substitution: up to bash 5.2, a trap that becomes due as one is
+# expanded is lost with a syntax error.
+bgrun_termed='' bgrun_limit='' bgrun_woken=''
+bgrun_ring() { [ -n "$bgrun_woken" ] || { bgrun_woken=1; echo >&"$bgrun_bell"; }; }
+trap 'bgrun_termed=1; bgrun_ring' TERM
+trap 'bgrun_limit=1; bgrun_ring' USR2
+trap bgrun_ring USR1
+shopt -s lastpipe
 
 bgrun_logs=$1
 bgrun_run=$2
@@ -62,7 +65,13 @@ bgrun_hundredths() {
   fi
 }
 
-bgrun_iso() { bgrun_time=$(command -p date +%Y-%m-%dT%H:%M:%S.%3N%:z); }
+# Set bgrun_time to the time in ISO 8601; bash 4 knows no milliseconds.
+bgrun_iso() {
+  bgrun_value=${EPOCHREALTIME--1.000000}
+  printf -v bgrun_time '%(%Y-%m-%dT%H:%M:%S)T.%s' "${bgrun_value:0:-7}" "${bgrun_value: -6:3}"
+  printf -v bgrun_value '%(%z)T' "${bgrun_value:0:-7}"
+  bgrun_time+=${bgrun_value:0:3}:${bgrun_value:3}
+}
 
 # Read a file of `key=value` lines: each into bgrun_lines, and what follows `KEY=` into bgrun_of[KEY].
 declare -A bgrun_of
@@ -78,10 +87,15 @@ bgrun_read() {
 
 bgrun_word() { bgrun_value=${bgrun_of[$1]-$2}; }
 
+# Rename a file; once more if a SIGTERM of Slurm, which goes to all processes, ended that.
+bgrun_rename() {
+  command -p mv -f -- "$1" "$2" && return
+  [ ! -e "$1" ] || command -p mv -f -- "$1" "$2"
+}
+
 # Replace the meta by its first lines and these; return 1 if it cannot be written.
 bgrun_write_meta() {
-  printf '%s\n' "${bgrun_known[@]}" "$@" >"$bgrun_hidden.meta.new" &&
-    command -p mv -f -- "$bgrun_hidden.meta.new" "$bgrun_meta" && return
+  printf '%s\n' "${bgrun_known[@]}" "$@" >"$bgrun_hidden.meta.new" && bgrun_rename "$bgrun_hidden.meta.new" "$bgrun_meta" && return
   command -p rm -f -- "$bgrun_hidden.meta.new"
   return 1
 }
@@ -108,7 +122,7 @@ done
 bgrun_known=()
 for bgrun_line in "${bgrun_lines[@]}"; do
   case ${bgrun_line%%=*} in
-    waiting | engine_job | node | attempt | started_at | state | exit_code | signal | reason | ended_at | duration_s) ;;
+    waiting | engine_job | node | attempt | started_at | terminated | state | exit_code | signal | reason | ended_at | duration_s) ;;
     *) bgrun_known+=("$bgrun_line") ;;
   esac
 done
@@ -223,25 +237,51 @@ if [ "$bgrun_attempt" -gt 1 ]; then
   printf -- '--- bgrun: attempt %d on node %s; the one before left no exit code ---\n' "$bgrun_attempt" "$bgrun_node" >>"$bgrun_log"
 fi
 
-bgrun_asked=''
-# In a process group of its own (set -m), in the user's environment, marked as a process of this run.
+# Publish the exit code $1. It is written over bytes that are there, for a disk that is full.
+bgrun_publish() {
+  printf '%d\n' "$1" 1<>"$bgrun_hidden.exit" 2>/dev/null &&
+    command -p truncate -s $((${#1} + 1)) -- "$bgrun_hidden.exit" &&
+    command -p mv -f -- "$bgrun_hidden.exit" "$bgrun_exit"
+}
+
+# The command has a keeper, which waits for it and reports its exit code through the bell. This script cannot wait itself:
+# a trapped signal that arrives while bash reaps a child makes it forget the exit code, and wait for ever. The keeper traps
+# nothing and ignores what Slurm sends. Through the bell come a blank line to wake, `pid N` of the command, which waits for
+# a line through the gate, and `end CODE`. Only this script can write to the gate: its end is seen there.
+bgrun_asked='' bgrun_pid='' bgrun_code='' bgrun_heard=''
 set -m
 (
+  trap '' HUP INT QUIT TERM USR1 USR2
+  exec <"/proc/self/fd/$bgrun_gate" {bgrun_gate}>&-
+  bgrun_keeper=$BASHPID
+  # In a process group of its own (set -m), in the user's environment, marked as a process of this run.
+  set -m
+  (
+    set +m
+    trap - HUP INT QUIT TERM USR1 USR2
+    echo "pid $BASHPID" >&"$bgrun_bell"
+    exec {bgrun_bell}>&-
+    read -r bgrun_line || { kill -s KILL "$bgrun_keeper"; exit 125; }  # the launcher was killed: nothing runs
+    umask "$bgrun_umask"
+    if [ -f "$bgrun_hidden.env" ]; then
+      while IFS= read -r -d '' bgrun_line; do export "${bgrun_line?}"; done <"$bgrun_hidden.env"
+    fi
+    set -- -u SHELLOPTS -u BASHOPTS -u BGRUN_GATE "${bgrun_back[@]}" \
+      "BGRUN_RUN_ID=$bgrun_run" "BGRUN_LOG_DIR=$bgrun_logs" bash -p "$bgrun_logs/jobs/$bgrun_run.sh"
+    unset "${!bgrun_@}"
+    exec env "$@" </dev/null
+  ) <&0 >>"$bgrun_log" 2>&1 &
   set +m
-  trap - HUP INT
-  umask "$bgrun_umask"
-  if [ -f "$bgrun_hidden.env" ]; then
-    while IFS= read -r -d '' bgrun_line; do export "${bgrun_line?}"; done <"$bgrun_hidden.env"
-  fi
-  set -- -u SHELLOPTS -u BASHOPTS -u BGRUN_GATE "${bgrun_back[@]}" \
-    "BGRUN_RUN_ID=$bgrun_run" "BGRUN_LOG_DIR=$bgrun_logs" bash -p "$bgrun_logs/jobs/$bgrun_run.sh"
-  unset "${!bgrun_@}"
-  exec env "$@"
-) </dev/null >>"$bgrun_log" 2>&1 &
-bgrun_pid=$!
+  wait "$!"
+  bgrun_code=$?
+  echo "end $bgrun_code" >&"$bgrun_bell"
+  while read -r bgrun_line; do :; done  # until the launcher has ended
+  # It was killed. The job script has not published the code, since its parent is the one that it began with.
+  ! bgrun_is_newest || [ -e "$bgrun_exit" ] || bgrun_publish "$bgrun_code"
+) </dev/null >/dev/null 2>&1 &
+bgrun_keeper=$!
+disown "$bgrun_keeper"  # bash reports nothing of its end
 set +m
-bgrun_clock
-bgrun_began=$bgrun_now
 
 # --- while it runs ----------------------------------------------------------------------------
 
@@ -277,7 +317,7 @@ bgrun_stop() {
   bgrun_stopping=$1
   bgrun_iso
   printf '%s\n' "reason=$1" "requested_at=$bgrun_time" "signalled_at=$bgrun_time" ${bgrun_urgent:+now=true} >"$bgrun_hidden.stop.$$" &&
-    command -p mv -f -- "$bgrun_hidden.stop.$$" "$bgrun_hidden.stop"
+    bgrun_rename "$bgrun_hidden.stop.$$" "$bgrun_hidden.stop"
   bgrun_clock
   bgrun_kill_at=$((bgrun_now + bgrun_grace))
   read -r bgrun_line <"$bgrun_hidden.exit" && [ -n "$bgrun_line" ] && return  # the command has ended
@@ -292,6 +332,14 @@ bgrun_stop() {
   kill -s CONT "${bgrun_found[@]}" 2>/dev/null
 }
 
+# Note on disk, before the exit code, that it was perhaps Slurm that ended the command: whoever reads this asks it why.
+bgrun_note_term() {
+  [ -z "$bgrun_noted" ] || return
+  bgrun_noted=1
+  bgrun_known+=(terminated=true)
+  bgrun_write_meta
+} 2>/dev/null
+
 # Slurm sends SIGTERM to what there is. A command that began in that moment may have missed it, and gets it once more.
 bgrun_pass_on() {
   bgrun_clock
@@ -300,9 +348,9 @@ bgrun_pass_on() {
   kill -s TERM -- "-$bgrun_pid"
 } 2>/dev/null
 
-bgrun_passed=
+bgrun_passed='' bgrun_noted=''
 bgrun_check() {
-  [ -z "$bgrun_termed" ] || [ -n "$bgrun_stopping" ] || bgrun_pass_on
+  if [ -n "$bgrun_termed" ] && [ -z "$bgrun_stopping" ]; then bgrun_note_term; bgrun_pass_on; fi
   if [ -z "$bgrun_stopping" ]; then
     if bgrun_read_stop "$bgrun_hidden.stop"; then
       bgrun_stop "$bgrun_asked"
@@ -310,7 +358,7 @@ bgrun_check() {
       bgrun_stop "$bgrun_asked"
     elif [ -n "$bgrun_limit" ] || { bgrun_clock; [ "$bgrun_timeout" -gt 0 ] && [ $((bgrun_now - bgrun_began)) -ge "$bgrun_timeout" ]; }; then
       bgrun_stop timeout
-    elif [ "$bgrun_most" -gt 0 ] && bgrun_size=$(command -p stat -c %s -- "$bgrun_log") && [ "$bgrun_size" -gt "$bgrun_most" ]; then
+    elif [ "$bgrun_most" -gt 0 ] && command -p stat -c %s -- "$bgrun_log" | read -r bgrun_size && [ "$bgrun_size" -gt "$bgrun_most" ]; then
       bgrun_stop "its log grew beyond $bgrun_most bytes"
     else
       return
@@ -325,25 +373,56 @@ bgrun_check() {
   fi
 } 2>/dev/null
 
-# A signal ends the wait with a status of its own. Only one that no signal ended has the exit code, which bash keeps.
-while :; do
+# Sleep for a second or until the bell rings; return 1 if nothing was heard. Half a line is kept for the next time.
+bgrun_hear() {
+  IFS= read -r -t 1 -u "$bgrun_bell" bgrun_line || { bgrun_heard+=$bgrun_line; return 1; }
   bgrun_woken=
-  [ -z "$bgrun_termed$bgrun_limit" ] || bgrun_check
-  wait "$bgrun_pid" 2>/dev/null
-  bgrun_code=$?
-  [ -n "$bgrun_woken" ] || break
-  ! kill -0 "$bgrun_pid" 2>/dev/null || bgrun_check
+  bgrun_heard+=$bgrun_line
+  case $bgrun_heard in
+    pid*)
+      bgrun_pid=${bgrun_heard#pid }
+      bgrun_clock
+      bgrun_began=$bgrun_now
+      echo >&"$bgrun_gate"
+      ;;
+    end*) bgrun_code=${bgrun_heard#end } ;;
+  esac
+  bgrun_heard=
+}
+
+# Do without the keeper, which somebody has killed: then the job script is an orphan, and publishes its exit code itself.
+bgrun_keep() {
+  if [ -z "$bgrun_pid" ]; then  # SIGTERM came before the keeper ignored it, or the like
+    bgrun_known=("${bgrun_known[@]/#started_at=*/started_at=}")
+    bgrun_write_meta
+    bgrun_say "job $bgrun_job: Slurm ended it before the command began: nothing was run"
+    exit 143
+  fi
+  bgrun_find
+  [[ " ${bgrun_found[*]-} " != *" $bgrun_pid "* ]] || return
+  ! read -r bgrun_line <"$bgrun_exit" || bgrun_code=$bgrun_line
+  [[ $bgrun_code =~ ^[0-9]{1,3}$ ]] || { bgrun_say "job $bgrun_job: $bgrun_run left no exit code"; exit 1; }
+}
+
+while [ -z "$bgrun_code" ]; do
+  bgrun_kept=
+  ! kill -0 "$bgrun_keeper" 2>/dev/null || bgrun_kept=1
+  bgrun_hear || [ -n "$bgrun_kept" ] || bgrun_keep
+  [ -n "$bgrun_code" ] || [ -z "$bgrun_pid" ] || bgrun_check
 done
 bgrun_clock
 bgrun_took=$((bgrun_now - bgrun_began))
 bgrun_iso
-kill -s KILL "$bgrun_ticker" 2>/dev/null
+# What Slurm sends to all processes from here on ends none of those that record the result.
+trap '' TERM USR1 USR2
+exec {bgrun_bell}>&-
 
 # --- its end ----------------------------------------------------------------------------------
 
 bgrun_is_newest || { bgrun_say "attempt $bgrun_attempt: a newer one has claimed $bgrun_run: recorded nothing"; exit 75; }
 
 if [ -n "$bgrun_termed" ] && [ -z "$bgrun_stopping" ] && [ "$bgrun_requeue" = true ]; then
+  kill -s KILL "$bgrun_keeper" 2>/dev/null  # this end counts for nothing
   command -p rm -f -- "$bgrun_hidden.exit"
   bgrun_say "job $bgrun_job on $bgrun_node: Slurm sent SIGTERM; the command ended with $bgrun_code and may run again"
   exit 143
@@ -359,9 +438,11 @@ if [ -n "$bgrun_stopping" ]; then
   done
 fi
 
-printf '%d\n' "$bgrun_code" 1<>"$bgrun_hidden.exit" 2>/dev/null &&
-  command -p truncate -s $((${#bgrun_code} + 1)) -- "$bgrun_hidden.exit" &&
-  command -p mv -f -- "$bgrun_hidden.exit" "$bgrun_exit"
+if [ -z "$bgrun_stopping" ] && { [ -n "$bgrun_termed" ] || { [ "$bgrun_code" -eq 143 ] && ! bgrun_is_success 143; }; }; then
+  bgrun_termed=1
+  bgrun_note_term
+fi
+bgrun_publish "$bgrun_code"
 
 bgrun_more=("ended_at=$bgrun_time")
 printf -v bgrun_line 'duration_s=%d.%02d0' $((bgrun_took / 100)) $((bgrun_took % 100))
@@ -381,7 +462,6 @@ if [ -n "$bgrun_reached" ]; then
   bgrun_reason+=" (${#bgrun_sent[@]} $bgrun_noun stopped)"
 fi
 if [ -n "$bgrun_termed" ] && [ -z "$bgrun_stopping" ]; then
-  bgrun_more+=(terminated=true)  # by Slurm: whoever reads this asks it why
   bgrun_state=
 elif [ "$bgrun_code" -eq 137 ] && [ "$bgrun_state" = failed ]; then
   bgrun_state=  # SIGKILL may have come from Slurm, for too much memory: whoever reads this asks it why

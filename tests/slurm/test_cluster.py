@@ -186,7 +186,6 @@ def test_13_of_two_submissions_under_one_token_one_runs(on: Cli, cluster: Cluste
     assert (on.folder / "ran").read_text() == "ran\n"
 
 
-@full  # not steady: a signal while bash reaps the command makes the launcher forget its exit code
 def test_17_a_users_own_scancel(on: Cli, cluster: Cluster) -> None:
     on.jobs("jobs:\n  x: {command: sleep 77}\n  late: {command: touch ran, slurm: {options: [--begin=now+1hour]}}\n")
     on("start", "x")

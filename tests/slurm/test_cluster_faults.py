@@ -183,7 +183,7 @@ def test_19_a_launcher_that_is_killed(on: Cli) -> None:
     on("start", "x")
     run = in_state(on, "x", "running")
     launcher = launcher_of(run)
-    script = next(child for child in launcher.children() if run["run_id"] in " ".join(child.cmdline()))
+    script = next(one for one in launcher.children(recursive=True) if f"{run['run_id']}.sh" in " ".join(one.cmdline()))
     launcher.kill()
     (on.folder / "end").touch()
     # Where no cgroup confines the job its script outlives the launcher, and records the code itself.

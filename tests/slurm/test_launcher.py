@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from bgrun.jobfile.specs import Settings
 from bgrun.model import Limits, Node, RenderedJob, RenderedPlan, Run
+from bgrun.render.script import job_script
+from bgrun.render.settings import RenderedSettings
 from bgrun.store import meta, record, submission
 from bgrun.store.store import Store
 from tests.conftest import DEADLINE_S, TOP, wait_until
+from tests.slurm.conftest import WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LAUNCHER = TOP / "bgrun" / "slurm" / "launcher.sh"
+UNTIL_END = 'echo begun; while [ ! -e "$BGRUN_LOG_DIR/end" ]; do sleep 0.05; done'
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a node of a cluster runs Linux")
 
 
@@ -34,7 +40,15 @@ class Place:
 
     def submit(self, command: str, label: str = "x", limits: Limits | None = None, **more: str) -> str:
         """Record a queued run of a shell command, and return its run ID."""
-        job = RenderedJob(label, f"{command}\n", command, "bash", "/", limits=limits or Limits(stop_grace_s=1.0))
+        return self.record(f"{command}\n", command, label, limits, **more)
+
+    def submit_whole(self, command: str) -> str:
+        """Record a queued run whose job script is one as bgrun renders it, with its exit-code fallback."""
+        rendered = RenderedSettings(Path("/"), "", {}, (), "", {}, Settings(), (), None)
+        return self.record(job_script(rendered, "x", f"bash -c '{command}'\n", []), command, "x", None)
+
+    def record(self, text: str, command: str, label: str, limits: Limits | None, **more: str) -> str:
+        job = RenderedJob(label, text, command, "bash", "/", limits=limits or Limits(stop_grace_s=1.0))
         with submission.claimed(self.store, "/", RenderedPlan((Node(job),), (0,)), engine="slurm") as claimed:
             (run,) = claimed.runs
             at = self.store.run(run.run_id)
@@ -235,13 +249,59 @@ def test_a_run_that_slurm_ends_has_an_exit_code_and_no_state(place: Place) -> No
 
 
 def test_signals_at_the_end_do_not_change_the_exit_code(place: Place) -> None:
-    run = place.submit("echo begun; while [ ! -e $BGRUN_LOG_DIR/end ]; do :; done; exit 6")
+    run = place.submit(f"{UNTIL_END}; exit 6")
     launched = place.launch(run)
     wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
-    with open(f"{place.store.log_dir}/end", "wb"):
-        while launched.poll() is None:
-            launched.send_signal(signal.SIGUSR1)
+    _let_end(place)
+    while launched.poll() is None:
+        launched.send_signal(signal.SIGUSR1)
     assert (launched.returncode, place.read(run).exit_code) == (6, 6)
+
+
+def test_a_cancel_at_any_moment_around_the_begin_leaves_an_exit_code(place: Place, tmp_path: Path) -> None:
+    """Slurm sends SIGTERM to all processes at once: the command may end just as the launcher hears of it."""
+    count, at_once, span_s = (400 if WANTED == "full" else 20), 5, 0.04
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    for first in range(0, count, at_once):
+        # Each second command ends by itself, with a code of its own, just then.
+        runs = [
+            place.submit("exit 7" if number % 2 else f"read -r _ <{gate}", label=f"r{number}")
+            for number in range(first, first + at_once)
+        ]
+        waiting = {run: (place.launch(run), span_s * (first + number) / count) for number, run in enumerate(runs)}
+        began: dict[str, float] = {}
+        give_up = time.monotonic() + DEADLINE_S
+        while waiting:
+            assert time.monotonic() < give_up
+            for run, (launched, delay_s) in list(waiting.items()):
+                if run not in began and os.path.exists(place.store.run(run).log):
+                    began[run] = time.monotonic()
+                if run in began and time.monotonic() - began[run] >= delay_s:
+                    _cancel(launched.pid)
+                    del waiting[run]
+            time.sleep(0.001)
+        for run, launched in zip(runs, place.started[-at_once:], strict=True):
+            code = launched.wait(DEADLINE_S)
+            facts, seen = place.facts(run), record.seen_exit(place.store.run(run))
+            if not facts["started_at"]:  # before the begin: nothing ran
+                assert (code, seen) == (143, None)
+            elif seen == 7:
+                assert code == 7
+            else:
+                assert (code, seen, facts["terminated"], "state" in facts) == (143, 143, "true", False)
+    os.close(os.open(gate, os.O_RDWR | os.O_NONBLOCK))  # ends what began after its launcher had looked
+
+
+def _cancel(pid: int) -> None:
+    """Send SIGTERM to a launcher and all below it, as `scancel` does."""
+    every = [pid]
+    for parent in every:
+        with suppress(OSError), open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as file:
+            every += map(int, file.read().split())
+    for each in every:
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGTERM)
 
 
 def test_a_signal_of_slurm_before_the_start_runs_nothing(place: Place) -> None:
@@ -264,28 +324,100 @@ def _names_below(pid: int) -> list[str]:
     return []
 
 
-def _leader(place: Place, run: str) -> int:
-    """Return the PID of the job script, a child of the launcher."""
-    parent = place.started[-1].pid
-    with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as file:
-        children = [int(pid) for pid in file.read().split()]
-    for pid in children:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            if f"BGRUN_RUN_ID={run}".encode() in file.read():
-                return pid
-    raise AssertionError(children)
+def _keeper_and_script(place: Place, run: str) -> tuple[psutil.Process, psutil.Process]:
+    """Return the keeper that the launcher has, and its child, the job script."""
+    launcher = psutil.Process(place.started[-1].pid)
+    keeper = wait_until(lambda: len(found := launcher.children()) == 1 and found[0], "it runs nothing else")
+    (script,) = keeper.children()
+    assert script.environ()["BGRUN_RUN_ID"] == run
+    return keeper, script
+
+
+def _let_end(place: Place) -> None:
+    """Have a command end that waits for that."""
+    with open(f"{place.store.log_dir}/end", "wb"):
+        pass
+
+
+def _begun(place: Place, run: str) -> None:
+    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
 
 
 def test_a_launcher_that_is_killed_leaves_no_result(place: Place) -> None:
     run = place.submit("echo begun; sleep 50")
     launched = place.launch(run)
-    wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
-    leader = _leader(place, run)
-    launched.kill()
+    _begun(place, run)
+    keeper, script = _keeper_and_script(place, run)
+    for one in (launched, keeper):
+        one.kill()
     launched.wait()
-    os.killpg(leader, signal.SIGKILL)
+    os.killpg(script.pid, signal.SIGKILL)
     assert "state" not in place.facts(run)
     assert record.seen_exit(place.store.run(run)) is None, "the room for the exit code is none"
+
+
+@pytest.mark.parametrize(("killed", "code"), [(False, 5), (True, 137)])
+def test_the_keeper_of_a_killed_launcher_publishes_the_exit_code(place: Place, *, killed: bool, code: int) -> None:
+    run = place.submit(f"{UNTIL_END}; exit 5")
+    launched = place.launch(run)
+    _begun(place, run)
+    keeper, script = _keeper_and_script(place, run)
+    launched.kill()
+    launched.wait()
+    if killed:
+        script.kill()
+    _let_end(place)
+    wait_until(lambda: not keeper.is_running(), "its keeper has ended")
+    assert (read_exit(place, run), "state" in place.facts(run)) == (code, False)
+
+
+def test_the_keeper_of_an_older_attempt_publishes_nothing(place: Place) -> None:
+    run = place.submit(UNTIL_END, requeue="true")
+    launched = place.launch(run)
+    _begun(place, run)
+    keeper, _ = _keeper_and_script(place, run)
+    launched.kill()
+    launched.wait()
+    os.mkdir(place.store.run(run).claim(2))
+    _let_end(place)
+    wait_until(lambda: not keeper.is_running(), "its keeper has ended")
+    assert read_exit(place, run) is None
+
+
+def read_exit(place: Place, run: str) -> int | None:
+    """Return the published exit code."""
+    try:
+        with open(place.store.run(run).exit, encoding="ascii") as file:
+            return int(file.read())
+    except FileNotFoundError:
+        return None
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_without_its_keeper_a_command_runs_to_its_end(place: Place, *, killed: bool) -> None:
+    run = place.submit_whole(f"{UNTIL_END}; exit 5")
+    launched = place.launch(run)
+    _begun(place, run)
+    keeper, script = _keeper_and_script(place, run)
+    keeper.kill()
+    if killed:  # nobody saw with which code
+        script.kill()
+    _let_end(place)
+    assert launched.wait(DEADLINE_S) == (1 if killed else 5)
+    if killed:
+        assert (read_exit(place, run), "state" in place.facts(run)) == (None, False)
+    else:
+        assert shown(place.read(run)) == ("failed", 5, None, None)
+
+
+def test_without_its_keeper_a_run_can_be_stopped(place: Place) -> None:
+    run = place.submit_whole("echo begun; sleep 50; sleep 50")
+    launched = place.launch(run)
+    _begun(place, run)
+    _keeper_and_script(place, run)[0].kill()
+    record.ask_to_end(place.store.run(run), "stop")
+    assert launched.wait(DEADLINE_S) == 143
+    assert place.read(run).state == "stopped"
 
 
 def test_a_run_that_may_run_again_runs_again_and_the_newest_attempt_counts(place: Place, tmp_path: Path) -> None:
