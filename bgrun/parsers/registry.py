@@ -24,6 +24,7 @@ _PARSERS = {
     "bun": "test_runners.javascript.bun:Bun",
     "deno": "test_runners.javascript.deno:Deno",
     "tap": "test_runners.tap:Tap",
+    "bats": "test_runners.bats:Bats",
     "go": "test_runners.golang.go:Go",
     "cargo-test": "test_runners.cargo:CargoTest",
     "nextest": "test_runners.nextest:Nextest",
