@@ -316,6 +316,37 @@ def test_a_service_that_starts_again_has_to_become_ready_again_before_more_is_la
     assert "ready again" in events[events.index("succeeded first") : events.index("started second")]
 
 
+@pytest.mark.parametrize("ready", ["{delay: 100ms}", "{command: 'true'}", "{log: begun}"])
+def test_a_service_that_waits_for_its_next_attempt_is_not_ready(bg: Cli, ready: str) -> None:
+    bg.jobs(
+        f"""
+services:
+  w:
+    command: "if [ -e died ]; then touch up; echo begun; exec sleep 60; fi; touch died; exit 1"
+    ready: {ready}
+    retry: {{max: 1, backoff: 1s}}
+jobs:
+  needs: {{command: test -e up, depends_on: w}}
+"""
+    )
+    assert bg.json("start", "needs", "--wait")["state"] == "succeeded"
+
+
+def test_a_service_without_a_check_is_launched_again_before_more_is(bg: Cli) -> None:
+    bg.jobs(
+        """
+services:
+  w:
+    command: "if [ -e died ]; then touch up; exec sleep 60; fi; touch died; exit 1"
+    retry: {max: 1, backoff: 1s}
+jobs:
+  first: {command: "until cat .logs/.w_*.attempt; do sleep 0.01; done", depends_on: w}
+  second: {command: "test -e up", depends_on: [first, w]}
+"""
+    )
+    assert bg.json("start", "second", "--wait")["state"] == "succeeded"
+
+
 # --- stops ------------------------------------------------------------------------------------
 
 

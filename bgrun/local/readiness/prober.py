@@ -13,6 +13,7 @@ from bgrun.errors import BgrunError
 from bgrun.light import signal, suppress
 from bgrun.local.readiness.target import ANSWER, describe
 from bgrun.local.supervision import descriptors, event_loop
+from bgrun.store import record
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, process
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     Check = Callable[[float], str]
     """Tries once, within so many seconds; returns '' if the service is ready, else the answer in words."""
 
-READY, TIMED_OUT, FAILED = 0, 1, 2
-"""The exit codes of the process. FAILED: the check itself cannot be made; the answer says why."""
+READY, TIMED_OUT, FAILED, RESTARTED = range(4)
+"""The exit codes of the process. FAILED: the check itself cannot be made; the answer says why. RESTARTED: the command
+has ended, and its job script tries it again."""
 GROWTH = 1.5
 LONGEST_PAUSE_S, OF_LOG_S = 1.0, 0.25
 """Up to how many seconds the pauses between two tries grow; a look at a log costs less than any other check."""
@@ -38,9 +40,9 @@ OVERTIME_S = 2.0
 _MOST_ANSWER = 1024
 
 
-def deadline(check: ReadyCheck, now: float) -> float:
-    """Return until when a service has to be ready that was launched now, on the steady clock. Pure."""
-    return now + (float(check.value) + OVERTIME_S if check.kind == "delay" else check.timeout_s)
+def deadline(check: ReadyCheck, launched_at: float) -> float:
+    """Return until when a service has to be ready, on the steady clock as its launch is. Pure."""
+    return launched_at + (float(check.value) + OVERTIME_S if check.kind == "delay" else check.timeout_s)
 
 
 def start(target: Target, until: float) -> int:
@@ -68,6 +70,11 @@ def is_final(status: int) -> bool:
     """Return whether a wait status is a result: not if the process was killed, after which it is started again."""
     code = os.waitstatus_to_exitcode(status)
     return code >= 0 or -code == signal.SIGALRM
+
+
+def is_restarted(status: int) -> bool:
+    """Return whether a wait status means that the check was made of an attempt that has ended."""
+    return os.waitstatus_to_exitcode(status) == RESTARTED
 
 
 def is_ready(status: int) -> bool:
@@ -111,6 +118,7 @@ class _Prober:
         self.at = RunPaths(target.log_dir, target.run_id)
         self.words = describe(target.check, target.port)
         self.tries = 0
+        self.attempt = record.read_attempt(self.at).number
         self.fd = _open(self.at.hidden(ANSWER))
         self.secrets = _marks(target) if target.environment else ()
 
@@ -128,7 +136,11 @@ class _Prober:
             while os.getppid() == self.parent:
                 if (left_s := self.left_s) <= 0:
                     return TIMED_OUT
-                if not (why := self._try(check, left_s)):
+                waits = record.read_attempt(self.at)
+                why = f"attempt {waits.number} has not begun" if waits.pause_s else self._try(check, left_s)
+                if record.read_attempt(self.at).number != self.attempt:
+                    return RESTARTED
+                if not why:
                     return READY
                 self._note(why)
                 time.sleep(max(0.0, min(pause_s, self.left_s)))
@@ -181,7 +193,7 @@ class _Prober:
 
             output_fd = _open_output(self.at.hidden(f"{ANSWER}.output"))
             return lambda left_s: command.check(target, left_s, output_fd, self.secrets)
-        return _delay
+        return lambda left_s: _delay(min(float(value), left_s - OVERTIME_S))
 
 
 def _marks(target: Target) -> tuple[Mark, ...]:
@@ -191,9 +203,9 @@ def _marks(target: Target) -> tuple[Mark, ...]:
     return masking.parse(masking.marks(target.environment))
 
 
-def _delay(left_s: float) -> str:
-    """Sleep until the delay is over, which is OVERTIME_S before the deadline."""
-    time.sleep(max(0.0, left_s - OVERTIME_S))
+def _delay(seconds: float) -> str:
+    """Sleep until the delay is over. A process that was started again ends it as the first one would have."""
+    time.sleep(max(0.0, seconds))
     return ""
 
 

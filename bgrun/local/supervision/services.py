@@ -15,6 +15,7 @@ from bgrun.local.readiness.target import ANSWER, Target, describe
 from bgrun.local.recording import journal
 from bgrun.local.supervision.scheduler import NOT_NEEDED
 from bgrun.local.supervision.workdir import HERE
+from bgrun.model import ReadyCheck
 from bgrun.store import meta, record, state
 from bgrun.system import clock, files, process
 
@@ -31,6 +32,8 @@ MOST_RESTARTS = 3
 """How often a prober that was killed, or could not be started, is started again."""
 RETRY_S = 0.5
 NEVER = float("inf")
+LAUNCHED = ReadyCheck("delay", "0")
+"""The check of a service without one, while it waits to be launched again."""
 
 
 class Probe(NamedTuple):
@@ -86,7 +89,7 @@ class Services:
 
     def launched(self, task: RunTask) -> None:
         """Begin to check a service that was launched; without a check it is ready."""
-        self._begin(task, attempt=0)
+        self._begin(task, record.Attempt())
 
     def ended(self, pid: int, status: int) -> None:
         """Note the exit of a child, which may be a prober."""
@@ -109,11 +112,10 @@ class Services:
         """Return whether the services among these dependencies are still ready: not if one was started again."""
         for run_id in [one for one in needs if one in self.ready]:
             task = self.tasks[run_id]
-            attempt = record.read_attempts(task.at) or 0
-            if attempt != self.ready[run_id]:
+            if (now := record.read_attempt(task.at)).number != self.ready[run_id]:
                 del self.ready[run_id]
-                self._begin(task, attempt)
-        return all(one in self.ready for one in needs if one in self.tasks and self.tasks[one].plan.job.ready)
+                self._begin(task, now)
+        return all(one in self.ready for one in needs if one in self.tasks)
 
     def release(self, run_id: str) -> None:
         """Stop a service that nothing needs, which is no failure; does nothing once it has ended."""
@@ -136,18 +138,20 @@ class Services:
 
     # --- one service --------------------------------------------------------------------------
 
-    def _begin(self, task: RunTask, attempt: int) -> None:
-        if check := task.plan.job.ready:
-            self._start(task, Probe(attempt, prober.deadline(check, self.host.machine.now())))
-        else:
-            self._is_ready(task, attempt)
+    def _begin(self, task: RunTask, attempt: record.Attempt) -> None:
+        """Begin to check an attempt, which may not have begun: the pause before it does not count."""
+        check = task.plan.job.ready
+        if not check and not attempt.pause_s:
+            self._is_ready(task, attempt.number)
+            return
+        until = prober.deadline(check or LAUNCHED, self.host.machine.now() + attempt.pause_s)
+        self._start(task, Probe(attempt.number, until))
 
     def _start(self, task: RunTask, one: Probe) -> None:
         job, run_id = task.plan.job, task.plan.run_id
-        assert job.ready  # noqa: S101 - only such a service is probed
         recorded, leader = self.host.recorded, task.pid
         target = Target(
-            job.ready,
+            job.ready or LAUNCHED,
             run_id,
             HERE,
             recorded,
@@ -179,8 +183,11 @@ class Services:
             self._again(task, one, "its check was killed")
             return
         self.probes.pop(task.plan.run_id)
-        if prober.is_ready(status):
-            # If the script started it again since, it is checked again before what needs it is launched.
+        attempt = record.read_attempt(task.at)
+        if prober.is_restarted(status) or (prober.is_ready(status) and attempt.number != one.attempt):
+            self._begin(task, attempt)
+        elif prober.is_ready(status):
+            # If the script starts it again later, it is checked again before what needs it is launched.
             self._is_ready(task, one.attempt)
         else:
             self._failed(task, prober.answer(HERE, task.plan.run_id))

@@ -462,6 +462,28 @@ def test_what_has_exited_is_not_ready(start: Prober, tmp_path: Path, leader: Any
     assert "it has exited" in probe.answer
 
 
+@pytest.mark.parametrize("kind", ["command", "delay", "log"])
+def test_nothing_is_ready_before_its_next_attempt_begins(start: Prober, tmp_path: Path, kind: str) -> None:
+    write(tmp_path, "true\n")
+    attempt = tmp_path / f".{WEB}.attempt"
+    attempt.write_text("2\n60\n")
+    probe = start(kind, {"delay": "0"}.get(kind, "true"))
+    assert "attempt 2 has not begun" in probe.tried()
+    attempt.write_text("2\n")
+    assert probe.ended() == prober.READY
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_check_of_an_attempt_that_has_ended_is_no_result(start: Prober, tmp_path: Path, value: str) -> None:
+    more = f"echo 2 >{shlex.quote(str(tmp_path / f'.{WEB}.attempt'))}"
+    probe = start("command", f"{more}; {value}")
+    assert probe.ended() == prober.RESTARTED
+    assert probe.status is not None
+    assert prober.is_restarted(probe.status)
+    assert prober.is_final(probe.status)
+    assert not prober.is_ready(probe.status)
+
+
 def test_a_prober_that_is_killed_has_no_result_and_may_be_started_again(start: Prober) -> None:
     probe = start("port", port=servers.free_port())
     probe.tried()
