@@ -26,7 +26,7 @@ class Bats(Parser):
         super().__init__()
         self._heading: int | None = None
         self._failed: dict[int, Failed] = {}
-        self._last: Failed | None = None
+        self._test: Failed | None = None
 
     def feed(self, line: str) -> bool:
         if result := _RESULT.match(line):
@@ -34,8 +34,8 @@ class Bats(Parser):
         elif self.is_open and (total := _TOTAL.match(line)):
             self._total(total)
             return False
-        elif self._last and line.startswith(_INDENT):
-            self._last.feed("", line[len(_INDENT) :])
+        elif self._test and line.startswith(_INDENT):
+            self._test.feed("", line[len(_INDENT) :])
         elif not self.is_open:
             self._heading = self.at if _FILE.match(line) else None
         return self.is_open or self._heading is not None
@@ -52,15 +52,15 @@ class Bats(Parser):
             self.at, self._heading = now, None
         number = int(result[2][:9])
         self._failed.pop(number, None)
-        self._last = None
+        self._test = None
         if result[4] == "\u2717" and len(self._failed) < MOST_FAILED:
-            self._failed[number] = self._last = Failed((result[1],), self.at, "", "", has_failed=False)
+            self._failed[number] = self._test = Failed((result[1],), self.at, "", "", has_failed=False)
 
     def _report(self) -> None:
         for one in self._failed.values():
             if failure := problem(one):
                 self.report(failure, SURE, one.at)
-        self._failed, self._last = {}, None
+        self._failed, self._test = {}, None
 
     def _total(self, total: re.Match[str]) -> None:
         self._report()
