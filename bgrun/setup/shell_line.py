@@ -116,6 +116,7 @@ class _Reader:
         self.assignments: list[str] = []
         self.commands: list[tuple[tuple[str, ...], ...]] = []
         self.operators: list[str] = []
+        self._has_left = False
 
     def add(self, pipeline: _Pipeline) -> None:
         """Take one pipeline.
@@ -142,6 +143,8 @@ class _Reader:
         self.directory = posixpath.join(self.directory, words[0].value)
 
     def _command(self, pipeline: _Pipeline) -> None:
+        if self._has_left:
+            raise _UnknownError  # it runs elsewhere than those of the shell before it
         stages = [list(stage.words) for stage in pipeline.stages]
         if stages[0][0].value == "!":
             del stages[0][0]
@@ -169,6 +172,7 @@ class _Reader:
         if line is None or (rest and len(line.commands) != 1) or (self.commands and line.directory):
             raise _UnknownError
         self.directory = posixpath.join(self.directory, line.directory)
+        self._has_left = bool(line.directory)
         self.assignments += line.assignments
         self.commands += [(*command, *rest) for command in line.commands]
         self.operators += line.operators
