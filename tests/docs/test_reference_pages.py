@@ -86,7 +86,7 @@ def test_the_page_has_every_variable_that_is_read() -> None:
 
 def test_the_page_has_every_variable_of_a_job() -> None:
     documented = names("environment.md", "In jobs")
-    assert set(documented) == {MARK_RUN, MARK_DIR, "VIRTUAL_ENV", "PATH", *CONSTANTS}
+    assert set(documented) == {MARK_RUN, MARK_DIR, "VIRTUAL_ENV", "PATH", "PORT", *CONSTANTS}
     text = (REFERENCE / "environment.md").read_text(encoding="utf-8")
     kept_back = {
         name for name in ("SHELLOPTS", "BASHOPTS", "BASH_XTRACEFD", "EXECIGNORE", "TMOUT") if f"`{name}`" in text
