@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def pack(value: Any) -> bytes:
     """Return a value of tuples, lists, mappings and scalars as bytes; named tuples come back as plain ones."""
-    return marshal.dumps(_plain(value))
+    return pack_plain(_plain(value))
+
+
+def pack_plain(value: Any) -> bytes:
+    """Return the same of a value that has nothing but plain tuples, lists, mappings and scalars; it may be large."""
+    return marshal.dumps(value)
 
 
 def unpack(data: bytes) -> Any:

@@ -8,7 +8,6 @@ import time
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.light import NamedTuple
 from bgrun.store import index
-from bgrun.store.paths import stamp
 from bgrun.system import clock, reading
 
 TYPE_CHECKING = False
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from bgrun.store import filters
     from bgrun.store.store import Store
 
-
-ZONES_S = 27 * 3600
-"""How far apart the local times of two time zones can be, plus an hour; in seconds."""
 
 MOST_MEANT = 200
 """How many of the newest runs an unknown name is compared with."""
@@ -127,14 +123,16 @@ def age(run: Run) -> tuple[float, str, str]:
     return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
 
 
-def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> Iterator[str]:
+def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> list[str]:
     """Return runs that sort later by ID, which holds local time, but may have started later in another time zone."""
-    oldest = min(age(run)[0] for run in runs)
-    # As text, which sorts as the times do: a thousand runs may have to be looked at.
-    since = stamp((clock.of_stamp(index.stamp_of(runs[-1].run_id)) or 0.0) - ZONES_S)
-    near = itertools.takewhile(lambda run_id: index.stamp_of(run_id) >= since, rest)
     # A meta is written when a run starts and when it finishes.
-    return (run_id for run_id in near if reading.modified(f"{store.log_dir}/{run_id}.meta") >= oldest)
+    oldest, begin = min(age(run)[0] for run in runs), index.zones_before(runs[-1].run_id)
+    written = index.written_since(store, begin, oldest)
+    if written is None:
+        near = itertools.takewhile(lambda run_id: index.stamp_of(run_id) >= begin, rest)
+        return [run_id for run_id in near if reading.modified(store.run(run_id).meta) >= oldest]
+    shown = {run.run_id for run in runs}
+    return [run_id for run_id in written if run_id not in shown]
 
 
 def top_level(runs: Sequence[Run]) -> list[Run]:

@@ -5,16 +5,19 @@ The entry `names` in `.logs/.cache/` has the sorted names of all runs, which sav
 at which it was listed, or has changed since by nothing but runs that are known (see `system.changes`): then these alone
 are looked up. In any other case, and once a minute after a change, the directory is listed. Without the entry all
 answers are the same.
+
+With the names it has the times at which the metas of the newest runs were written (see `written_since`).
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 
-from bgrun.light import NamedTuple
-from bgrun.store.paths import STAMP_LENGTH, newest_first, parse_run_id, split_run_id
-from bgrun.system import changes, files
+from bgrun.light import NamedTuple, suppress
+from bgrun.store.paths import STAMP_LENGTH, newest_first, parse_run_id, split_run_id, stamp
+from bgrun.system import changes, clock, files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +27,18 @@ if TYPE_CHECKING:
 
     Order = tuple[str, int, str, bool]
 
-QUIET_S = 2.0
+QUIET_S, LOCAL_QUIET_S = 2.0, 0.05
 """The seconds for which a directory must be unchanged before its names are cached: two changes within the resolution of
-the file system's clock (2 s at worst, on FAT) leave the same time."""
+the file system's clock (2 s at worst, on FAT; 10 ms on Linux) leave the same time."""
 WORTH_KEEPING = 500
 """The number of runs from which on listing the directory costs more than reading the cached names."""
 RENEW_S, MOST_CHANGED = 60.0, 200
 """After how many seconds the names are listed anew, if anything has changed since, and after how many changed runs."""
-_NAMES, _VERSION = "names", "names-3"
+ZONES_S = 27 * 3600
+"""How far apart the local times of two time zones can be, plus an hour; in seconds."""
+_NAMES, _VERSION = "names", "names-4"
+_MOST_SHOWN, _MOST_WRITTEN = 50, 100
+"""How many of the newest runs may be shown for `written_since` to know of the others, and how many times are kept."""
 _HEAD_BYTES = 1 << 16
 """How much of the entry is read first: in most projects the newest run of each label, and the unfinished ones."""
 
@@ -183,10 +190,49 @@ def _list_anew(store: Store) -> RunNames:
     if found.every.count("\n") > WORTH_KEEPING and _is_quiet(store):
         if changes.can_follow(store.log_dir):
             store.cache.write(changes.ENTRY, b"")
+        written = _written(store, found)
         if _mark(store) == before:  # neither while it was listed, nor by the first entry of the cache
             head = f"{_VERSION} {before[1]} {before[0]} {time.time():.0f}"
-            store.cache.write(_NAMES, "\0".join((head, *found)).encode("utf-8", "surrogateescape"))
+            blocks = (head, written, *found)
+            store.cache.write(_NAMES, "\0".join(blocks).encode("utf-8", "surrogateescape"))
     return found
+
+
+def _written(store: Store, found: RunNames) -> str:
+    """Return the newest times at which metas were written, each with its run, after the stamp from which on they are.
+
+    A run without a name at the end says that no time is missing.
+    """
+    shown = [*itertools.islice(found.newest_first(), _MOST_SHOWN)]
+    begin = zones_before(shown[-1])
+    near = found.every[1 : _place(found.every, (begin, 0, "", False), 1)].split("\n")[:-1]
+    times = sorted(((reading.modified(f"{store.log_dir}/{run_id}.meta"), run_id) for run_id in near), reverse=True)
+    ends = [(0.0, "")] if len(times) <= _MOST_WRITTEN else []
+    return "\n".join([begin, *(f"{at!r} {run_id}" for at, run_id in (*times[:_MOST_WRITTEN], *ends))])
+
+
+def zones_before(run_id: str) -> str:
+    """Return the stamp from which on a run may have started later than this one, in whatever time zone it did."""
+    return stamp((clock.of_stamp(stamp_of(run_id)) or 0.0) - ZONES_S)
+
+
+def written_since(store: Store, begin: str, moment: float) -> list[str] | None:
+    """Return runs with at least those whose metas were written at or after a moment, or None if that is not known.
+
+    Only runs with stamps from `begin` on count. A look at the newest runs would have to ask for the times of all runs
+    of the last day, 5 µs each; of most of them these times are recorded with the names.
+    """
+    found = _followed(store, head=True)
+    if found is None:
+        return None
+    (written, *_), changed = found
+    first, *lines = written.split("\n")
+    with suppress(ValueError):
+        times = [(float(at), run_id) for at, _, run_id in (line.partition(" ") for line in lines)]
+        if first <= begin and times and times[-1][0] < moment:
+            again = [run_id for run_id in changed if reading.modified(store.run(run_id).meta) >= moment]
+            return again + [run_id for at, run_id in times if at >= moment and run_id not in changed]
+    return None
 
 
 def _mark(store: Store) -> tuple[str, str]:
@@ -196,7 +242,11 @@ def _mark(store: Store) -> tuple[str, str]:
 
 
 def _is_quiet(store: Store) -> bool:
-    return os.stat(store.log_dir).st_mtime < time.time() - QUIET_S
+    """Return whether the directory was at rest for so long that another change leaves another time."""
+    found = os.stat(store.log_dir)
+    rest_s = time.time() - found.st_mtime
+    is_fine = rest_s > LOCAL_QUIET_S and not changes.is_coarse(found.st_ctime_ns)
+    return rest_s > QUIET_S or (is_fine and changes.can_follow(store.log_dir))
 
 
 def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
@@ -204,20 +254,29 @@ def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
 
     head: only the newest run of each label and the unfinished ones are needed; `every` may lack the oldest runs.
     """
-    mark, *blocks = _cached(store, head=head)
-    words = mark.split(" ")
-    now, here = _mark(store)
-    if len(blocks) != 3 or len(words) != 4 or words[:2] != [_VERSION, here] or not "".join(words[2:]).isdecimal():
+    found = _followed(store, head=head)
+    if found is None:
         return None
-    begun, listed_at = words[2:]
-    changed = changes.since(None if begun == now else store.cache.read(changes.ENTRY), int(begun), int(now))
-    if changed is None or (changed and _is_due(store, int(listed_at), len(changed))):
-        return None
+    (_, *blocks), changed = found
     seen = {run_id: _seen(store, run_id) for run_id in changed}
     if head and "gone" in seen.values():
         return _recorded(store)  # the run before it may be any
     names = RunNames(*blocks)
     return names.updated(seen) if seen else names
+
+
+def _followed(store: Store, *, head: bool) -> tuple[list[str], list[str]] | None:
+    """Return the blocks of the entry, and the runs that have changed since; None if the names are to be listed."""
+    mark, *blocks = _cached(store, head=head)
+    words = mark.split(" ")
+    now, here = _mark(store)
+    if len(blocks) != 4 or len(words) != 4 or words[:2] != [_VERSION, here] or not "".join(words[2:]).isdecimal():
+        return None
+    begun, listed_at = words[2:]
+    changed = changes.since(None if begun == now else store.cache.read(changes.ENTRY), int(begun), int(now))
+    if changed is None or (changed and _is_due(store, int(listed_at), len(changed))):
+        return None
+    return blocks, changed
 
 
 def _is_due(store: Store, listed_at: int, changed: int) -> bool:
@@ -234,9 +293,9 @@ def _seen(store: Store, run_id: str) -> str:
 
 
 def _cached(store: Store, *, head: bool) -> list[str]:
-    """Return mark, newest runs, unfinished and all runs of the entry; of all runs some if that is the `head` of it."""
+    """Return mark, times and the names of the entry; of all runs some if that is the `head` of it."""
     data = store.cache.read(_NAMES, _HEAD_BYTES if head else None) or b""
-    if head and data.count(b"\0") < 3:
+    if head and data.count(b"\0") < 4:
         data = store.cache.read(_NAMES) or b""
     return data[: data.rfind(b"\n") + 1].decode("utf-8", "surrogateescape").split("\0")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
 _UNESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}
@@ -27,6 +27,20 @@ def unpack(data: bytes) -> dict[str, str]:
     """Return the facts of a `.meta` file; lines that are not `key=value` are ignored."""
     facts = unpack_raw(data)
     return {key: unescape(value) for key, value in facts.items()} if b"\\" in data else facts
+
+
+def pick(data: bytes, keys: Iterable[str]) -> dict[str, str]:
+    """Return some of the facts of a `.meta` file, as `unpack` does; a few take a third of the time of all."""
+    if b"\\" in data:
+        facts = unpack(data)
+        return {key: facts[key] for key in keys if key in facts}
+    text = "\n" + data.decode("utf-8", "surrogateescape")
+    found = {}
+    for key in keys:
+        _, line, rest = text.rpartition(f"\n{key}=")  # the last one, should there be several
+        if line:
+            found[key] = rest.partition("\n")[0]
+    return found
 
 
 def unpack_raw(data: bytes) -> dict[str, str]:

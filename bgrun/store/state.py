@@ -95,11 +95,18 @@ def _active(seen: Evidence) -> Verdict:
 
 def closing_words(meta: Mapping[str, str]) -> Verdict | None:
     """Return the verdict that the supervisor recorded, or None if it has recorded none."""
+    if state := closing_state(meta):
+        code = parse_int(meta.get("exit_code", ""))
+        return Verdict(state, code, meta.get("signal") or None, meta.get("reason") or None)
+    return None
+
+
+def closing_state(meta: Mapping[str, str]) -> State | None:
+    """Return the state that the supervisor recorded as that of a finished run, or None."""
     named = meta.get("state")
     for state in FINAL_STATES if named else ():
         if named == state:
-            code = parse_int(meta.get("exit_code", ""))
-            return Verdict(state, code, meta.get("signal") or None, meta.get("reason") or None)
+            return state
     return None
 
 

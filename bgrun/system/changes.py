@@ -81,7 +81,7 @@ def since(data: bytes | None, begun: int, now: int) -> list[str] | None:
     """
     if begun == now:
         return []
-    if data is None or not data.endswith(b"\n") or now % _COARSE_NS == 0:
+    if data is None or not data.endswith(b"\n") or is_coarse(now):
         return None
     found: dict[str, None] = {}
     reached = begun
@@ -99,6 +99,11 @@ def since(data: bytes | None, begun: int, now: int) -> list[str] | None:
             reached = max(reached, after)
             found[run_id] = None
     return list(found) if reached == now else None
+
+
+def is_coarse(time_ns: int) -> bool:
+    """Return whether a time may come from a clock that is too coarse to tell two changes apart."""
+    return time_ns % _COARSE_NS == 0
 
 
 def can_follow(directory: str) -> bool:

@@ -37,11 +37,10 @@ def read_with_stat(path: str, most: int) -> tuple[bytes, os.stat_result] | None:
         StorageError: it is a symbolic link or no regular file, larger than `most` bytes, or cannot be read.
     """
     try:
-        fd = open_regular(path)
+        fd, found = _open(path)  # what is said of it first: if it is written to meanwhile, the content is newer
     except FileNotFoundError:
         return None
     try:
-        found = os.fstat(fd)  # first: if it is written to meanwhile, the content is newer than what is said of it
         return _read(fd, path, found.st_size, most), found
     finally:
         os.close(fd)
@@ -119,16 +118,21 @@ def open_regular(path: str) -> int:
         FileNotFoundError: it does not exist.
         StorageError: it is no regular file, or cannot be read.
     """
+    return _open(path)[0]
+
+
+def _open(path: str) -> tuple[int, os.stat_result]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
         os.close(fd)
         raise StorageError(f"{path} is not a regular file", "move it away")
-    return fd
+    return fd, found
 
 
 def size(path: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from bgrun.model import RunId
 from bgrun.store import index
 from bgrun.store.store import Store
+from bgrun.system import changes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +69,7 @@ def test_names_are_kept_and_used_while_nothing_changes(logs: Path) -> None:
     assert kept(logs) is not None
     assert index.list_names(Store(str(logs))) == fresh
     reported = Store(str(logs)).cache.read("names").split(b"\0")[0]  # type: ignore[union-attr]
-    Store(str(logs)).cache.write("names", b"\0".join([reported, b"\n", b"\n", b"\n"]))
+    Store(str(logs)).cache.write("names", b"\0".join([reported, b"", b"\n", b"\n", b"\n"]))
     assert index.list_names(Store(str(logs))) == index.RunNames()  # so it is read indeed
 
 
@@ -101,10 +104,31 @@ def test_a_directory_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
     assert index.find_label(Store(str(logs)), "b").unfinished == ("b_20260102_000000",)
 
 
-def test_a_directory_that_has_just_changed_is_not_kept(logs: Path) -> None:
+def test_a_directory_that_has_just_changed_is_not_kept(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "LOCAL_QUIET_S", 3600.0)
     os.utime(logs)
     index.list_names(Store(str(logs)))
     assert kept(logs) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems are told apart on Linux only")
+@pytest.mark.parametrize(("clock", "at", "value"), [("coarse", "_COARSE_NS", 1), ("far", "_LOCAL", frozenset())])
+def test_a_clock_that_ticks_often_needs_less_rest(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, clock: str, at: str, value: object
+) -> None:
+    def rest(seconds: float) -> None:
+        os.utime(logs, (0, time.time() - seconds))
+
+    monkeypatch.setattr(index, "QUIET_S", 3600.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, at, value)
+        rest(60)
+        index.list_names(Store(str(logs)))
+        assert kept(logs) is None, clock
+    for _ in range(2):
+        rest(60)
+        index.list_names(Store(str(logs)))
+    assert kept(logs) is not None
 
 
 def test_what_others_could_have_written_is_not_read(logs: Path) -> None:

@@ -28,3 +28,13 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
 def test_bytes_that_are_not_utf8_survive() -> None:
     value = b"caf\xe9".decode("utf-8", "surrogateescape")
     assert meta.unpack(meta.pack({"cmd": value})) == {"cmd": value}
+
+
+LINES = st.sampled_from([b"a=1", b"a=2\\n", b"a=", b"b=a=3", b"ba=4", b"", b"=x", b"b", b"\xff=\xfe", b"b=\r"])
+
+
+@given(st.lists(LINES), st.sampled_from([b"", b"\n"]))
+def test_some_facts_are_those_of_all(lines: list[bytes], end: bytes) -> None:
+    data = b"\n".join(lines) + end
+    known = meta.unpack(data)
+    assert meta.pick(data, ("a", "b", "c")) == {key: known[key] for key in ("a", "b") if key in known}

@@ -213,6 +213,7 @@ def test_nothing_is_followed_on_the_file_system_of_a_network(tmp_path: Path, mon
 
 def test_names_are_listed_anew_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     logs = TOP / store.log_dir
+    monkeypatch.setattr(index, "LOCAL_QUIET_S", 3600.0)
     touch(logs, NEW)
     assert known(store)
     monkeypatch.setattr(index, "RENEW_S", -1.0)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bgrun import codec
 from bgrun.store import index, meta, record, results
 from bgrun.store.results import Result
 from bgrun.store.state import FINAL_STATES
@@ -20,7 +21,6 @@ from bgrun.system import lock
 from tests.conftest import TOP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bgrun.model import Run
@@ -78,6 +78,16 @@ def entry(logs: Path) -> bytes | None:
     return Store(str(logs)).cache.read("results")
 
 
+def lines(logs: Path) -> dict[str, results.Line]:
+    return results._read_lines(Store(str(logs)))
+
+
+def forged(lines: dict[str, results.Line]) -> bytes:
+    """Return an entry with these lines."""
+    data = codec.pack_plain(lines)
+    return results._head(data) + b"\n" + data
+
+
 def written(logs: Path) -> bytes:
     """Have the entry written, and return it."""
     read(logs)
@@ -109,19 +119,20 @@ def test_a_result_is_that_of_the_run(tmp_path: Path, facts: dict[str, str]) -> N
     reader = results.Results(store)
     expected = shown(list(store.readable([run_id])))
     assert shown(list(reader.of([run_id]))) == expected
-    reader._lines.update(reader._new)
+    reader._lines.update(codec.unpack(codec.pack_plain(reader._new)))
     assert shown(list(reader.of([run_id]))) == expected, "from its line, too"
 
 
 def test_the_entry_is_used_while_the_metas_are_as_they_were(logs: Path) -> None:
     before = plainly(logs)
     assert shown(read(logs)) == before
-    kept = written(logs)
+    written(logs)
+    kept = lines(logs)
     assert shown(read(logs)) == before
-    data = kept.partition(b"\n")[2].replace(b"\tsucceeded\t", b"\tstopped\t")
-    Store(str(logs)).cache.write("results", results._head(data) + b"\n" + data)
-    assert {one.state for one in read(logs)} == {"stopped", "failed", "running", "lost"} - {"running"}, "it is read"
-    assert kept.count(b"\n") == 1 + 2 * (COUNT - 1), "what is not known to have ended has no line"
+    other = {run_id: (*line[:3], "stopped", *line[4:]) for run_id, line in kept.items() if line[3] == "succeeded"}
+    Store(str(logs)).cache.write("results", forged({**kept, **other}))
+    assert {one.state for one in read(logs)} == {"stopped", "failed", "lost"}, "it is read"
+    assert len(kept) == COUNT - 1, "what is not known to have ended has no line"
 
 
 @pytest.mark.parametrize("change", ["in place", "replaced", "touched", "deleted", "link", "new", "lost"])
@@ -157,7 +168,7 @@ def test_a_changed_meta_is_read_anew(logs: Path, change: str) -> None:
 
 def test_a_damaged_entry_costs_only_time(logs: Path) -> None:
     whole = written(logs)
-    expected = plainly(logs)
+    kept, expected = lines(logs), plainly(logs)
     middle = len(whole) // 2
     for damaged in (
         b"",
@@ -166,13 +177,14 @@ def test_a_damaged_entry_costs_only_time(logs: Path) -> None:
         whole + b"a\n",
         whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
         b"results 0" + whole[9:],
+        b"results 3" + whole[9:],
         whole.partition(b"\n")[2],
         b"\xff" * 5000,
     ):
         Store(str(logs)).cache.write("results", damaged)
         assert results._read_lines(Store(str(logs))) == {}
         assert shown(read(logs)) == expected
-        assert entry(logs) == whole, "it is made again"
+        assert lines(logs) == kept, "it is made again"
 
 
 def test_a_meta_that_was_just_written_has_no_line(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,11 +213,12 @@ def test_the_lines_of_deleted_runs_go_and_their_number_is_bounded(logs: Path, mo
         (logs / f"{name}.meta").unlink()
     for number in range(110):
         write(logs, f"b_20260101_00{number // 60:02d}{number % 60:02d}", **USUAL, state="failed")
-    lines = written(logs).split(b"\n")[1:-1:2]
-    assert [line.decode() for line in lines] == names(logs)
+    written(logs)
+    assert [*lines(logs)] == names(logs)
     monkeypatch.setattr(results, "MOST_LINES", 130)
     Store(str(logs)).cache.remove("results")
-    assert [line.decode() for line in written(logs).split(b"\n")[1:-1:2]] == names(logs)[:130]
+    written(logs)
+    assert [*lines(logs)] == names(logs)[:130]
     assert shown(read(logs)) == plainly(logs)
 
 
@@ -219,10 +232,10 @@ def test_a_copied_directory_is_read_anew(logs: Path, tmp_path: Path) -> None:
 
 
 def test_what_others_could_have_written_is_not_used(logs: Path) -> None:
-    whole = written(logs)
-    forged = whole.replace(b"\tfailed\t", b"\tsucceeded\t").partition(b"\n")[2]
+    written(logs)
     path = logs / ".cache" / "results"
-    path.write_bytes(results._head(forged) + b"\n" + forged)
+    path.write_bytes(forged({run_id: (*line[:3], "succeeded", *line[4:]) for run_id, line in lines(logs).items()}))
+    assert "failed" not in {one.state for one in read(logs)}
     path.chmod(0o666)
     assert "failed" in {one.state for one in read(logs)}
 
@@ -265,16 +278,13 @@ def test_several_processes_write_it_at_once(logs: Path) -> None:
     assert not [name for name in os.listdir(logs / ".cache") if name.startswith("results.")], "no part is left"
 
 
-def lines_of_engine(logs: Path) -> Iterator[str]:
-    yield from (line.decode() for line in written(logs).split(b"\n")[1:-1:2])
-
-
 def test_the_result_of_another_engine_counts_as_well(logs: Path) -> None:
     """Its meta says it; without a result the engine is asked, which this version may not have."""
     for number in range(110):
         facts = {**USUAL, "engine": "cluster", "state": "failed"}
         write(logs, f"c_20260101_00{number // 60:02d}{number % 60:02d}", **facts)
     write(logs, "d_20260101_000000", label="d", engine="cluster")
-    assert "c_20260101_000030" in lines_of_engine(logs)
+    written(logs)
+    assert "c_20260101_000030" in lines(logs)
     assert shown(read(logs)) == plainly(logs)
     assert "unknown engine" in record.skipped.pop("d_20260101_000000")
