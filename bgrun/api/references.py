@@ -101,7 +101,7 @@ def newest(project: Project, ref: str) -> Newest:
     if found.newest:
         return Newest(read(project, found.newest), tuple(active_of(project, found.unfinished)))
     run = read(project, resolve(project, ref))
-    unfinished = project.store.index().unfinished_first()
+    unfinished = index.list_newest(project.store).unfinished_first()
     of_job = active_of(project, (one for one in unfinished if _job_name(project, one) == ref))
     return Newest(run, tuple(sorted(of_job, key=age, reverse=True)))
 
@@ -208,7 +208,7 @@ def _job_name(project: Project, run_id: str) -> str:
 
 def jobs_with_other_labels(project: Project) -> list[str]:
     """Return the names of jobs that are references, too: the newest runs of labels that do not have the job's name."""
-    found = project.store.index()
+    found = index.list_newest(project.store)
     newest = itertools.islice(found.newest_of_each(), MOST_MEANT)
     return list(dict.fromkeys(name for run_id in newest if (name := _job_name(project, run_id))))
 
@@ -228,7 +228,7 @@ def unknown(project: Project, ref: str) -> UsageError:
         hint, declared = "list runs with 'bgrun list' and jobs with 'bgrun jobs'", (*job_file.jobs, *job_file.groups)
     if ref.endswith((".yaml", ".yml")):
         hint = f"give a job file with --file: bgrun --file {ref}"
-    known = project.store.index().labels()
+    known = index.list_newest(project.store).labels()
     if nearest_names(ref, known):
         return UnknownNameError("run, label or job", ref, known, hint)
     return UnknownNameError("run, label or job", ref, (*declared, *names(project)), hint)

@@ -26,7 +26,7 @@ MOST_MEANT = 200
 
 def status(project: Project) -> list[Run]:
     """Return every active run and the newest run of each label."""
-    found = project.store.index()
+    found = index.list_newest(project.store)
     newest = set(found.newest_of_each())
     # A run with a recorded exit code has finished; its files need not be read.
     candidates = newest | set(project.store.unclosed(found.unfinished_first()))
@@ -83,7 +83,7 @@ def _newest_first(
     project: Project, label: str | None, limit: int | None, wanted: filters.Filter | None = None
 ) -> list[Run]:
     store, takes = project.store, wanted.takes if wanted else lambda _: True
-    run_ids = store.index().newest_first(label)
+    run_ids = index.newest_run_ids(store) if label is None else index.list_label(store, label)
     # Read lazily: usually only the newest few of many runs are requested.
     found = (run for run in store.readable(run_ids) if takes(run))
     runs = list(itertools.islice(found, limit))
@@ -143,7 +143,7 @@ def top_level(runs: Sequence[Run]) -> list[Run]:
 
 def live(project: Project) -> list[Run]:
     """Return every active run of the project, newest first."""
-    return sorted(active_of(project, project.store.index().unfinished_first()), key=age, reverse=True)
+    return sorted(active_of(project, index.list_newest(project.store).unfinished_first()), key=age, reverse=True)
 
 
 def active_of(project: Project, run_ids: Iterable[str]) -> list[Run]:
@@ -153,7 +153,7 @@ def active_of(project: Project, run_ids: Iterable[str]) -> list[Run]:
 
 def labels(project: Project) -> list[str]:
     """Return every label that has runs."""
-    return list(project.store.index().labels())
+    return list(index.list_newest(project.store).labels())
 
 
 def run_ids(project: Project) -> Iterator[str]:

@@ -9,7 +9,7 @@ from bgrun.api import plan_cache
 from bgrun.errors import PortTakenError, StorageError, UsageError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.model import Node, RenderedPlan
-from bgrun.store import record
+from bgrun.store import index, record
 from bgrun.system import git
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def join_key(jobs: Iterable[RenderedJob], state: bytes) -> str:
 
 def find_joinable(store: Store, job: RenderedJob, owner: Engine) -> Run | None:
     """Return the newest active run of an engine with the `join_key` of a job, or None."""
-    for run_id in store.index().newest_first(job.label):
+    for run_id in index.find_label(store, job.label).unfinished:
         with suppress(StorageError):
             known = store.facts(run_id) or {}
             if known.get("join_key") == job.join_key and (known.get("engine") or engine.LOCAL) == owner.name:

@@ -79,29 +79,38 @@ class RunNames(NamedTuple):
         """Yield the runs without an exit code of one label, or of all, the newest first."""
         return _lines(self.unfinished) if label is None else _lines_of(self.unfinished, label)
 
-    def updated(self, seen: Mapping[str, str]) -> RunNames:
+    def updated(self, seen: Mapping[str, str], *, is_cut: bool = False) -> RunNames:
         """Return the names with some runs as they are seen now: `finished`, `unfinished`, or `gone`. Pure.
 
-        `every` may lack the oldest runs if none of these is gone: then the newest run of a label may be one of those.
+        is_cut: the oldest runs may be missing in `every`, and still are; then none of `seen` is gone.
         """
-        every = _edited(self.every, {run_id: state != "gone" for run_id, state in seen.items()})
+        there = {run_id: state != "gone" for run_id, state in seen.items()}
+        every = _edited(self.every, there, is_cut=is_cut)
         unfinished = _edited(self.unfinished, {run_id: state == "unfinished" for run_id, state in seen.items()})
         latest = self.latest
         for label in {_label(run_id) for run_id in seen}:
             before = next(_lines_of(latest, label), "")
-            left = before if seen.get(before) != "gone" else ""
-            now = max(left, next(_lines_of(every, label), ""), key=order)
+            if there.get(before, True):
+                own = [run_id for run_id, is_there in there.items() if is_there and _label(run_id) == label]
+                now = max((*own, *filter(None, (before,))), key=order, default="")
+            else:
+                now = next(_lines_of(every, label), "")
             if before != now:
                 latest = _edited(latest, {one: one == now for one in (before, now) if one})
         return RunNames(latest, unfinished, every)
 
 
-def _edited(block: str, wanted: Mapping[str, bool]) -> str:
-    """Return a block with or without each of these run IDs; it is copied once, however many they are."""
+def _edited(block: str, wanted: Mapping[str, bool], *, is_cut: bool = False) -> str:
+    """Return a block with or without each of these run IDs; it is copied once, however many they are.
+
+    is_cut: more follows the block; what belongs after its last run is left out.
+    """
     parts, at = [], 1
     begun = 0
     for wanted_at, run_id in sorted(((order(run_id), run_id) for run_id in wanted), reverse=True):
         at = _place(block, wanted_at, at)
+        if is_cut and at >= len(block):
+            break
         is_in = block.startswith(f"{run_id}\n", at)
         if is_in != wanted[run_id]:
             parts += [block[begun:at], "" if is_in else f"{run_id}\n"]
@@ -184,6 +193,28 @@ def list_names(store: Store) -> RunNames:
     return _recorded(store) or _list_anew(store)
 
 
+def list_newest(store: Store) -> RunNames:
+    """Return the same, of which `every` may lack the oldest runs: a tenth of the entry is read in a large directory.
+
+    Raises:
+        StorageError: the directory cannot be read.
+    """
+    return recorded_newest(store) or list_names(store)
+
+
+def newest_run_ids(store: Store) -> Iterator[str]:
+    """Yield all runs, the newest first; the names of the oldest ones are read only once they are needed.
+
+    Raises:
+        StorageError: the directory cannot be read.
+    """
+    found, last = recorded_newest(store), ""
+    for last in found.newest_first() if found else ():
+        yield last
+    rest = list_names(store).newest_first()
+    yield from itertools.dropwhile(lambda run_id: order(run_id) >= order(last), rest) if last else rest
+
+
 def _list_anew(store: Store) -> RunNames:
     before = _mark(store)
     found = sort(_listed(store.log_dir))
@@ -262,7 +293,7 @@ def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
     if head and "gone" in seen.values():
         return _recorded(store)  # the run before it may be any
     names = RunNames(*blocks)
-    return names.updated(seen) if seen else names
+    return names.updated(seen, is_cut=head) if seen else names
 
 
 def _followed(store: Store, *, head: bool) -> tuple[list[str], list[str]] | None:

@@ -32,13 +32,14 @@ STATES = st.sampled_from(["finished", "unfinished", "gone"])
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names are followed on Linux only")
 
 
+def listed(runs: dict[str, str]) -> index.RunNames:
+    there = [run_id for run_id, state in runs.items() if state != "gone"]
+    ended = [f"{run_id}.exit" for run_id, state in runs.items() if state == "finished"]
+    return index.sort([*(f"{run_id}.meta" for run_id in there), *ended])
+
+
 @given(st.dictionaries(RUN_IDS, STATES), st.dictionaries(RUN_IDS, STATES))
 def test_names_after_a_change_are_those_of_a_fresh_list(before: dict[str, str], changed: dict[str, str]) -> None:
-    def listed(runs: dict[str, str]) -> index.RunNames:
-        there = [run_id for run_id, state in runs.items() if state != "gone"]
-        ended = [f"{run_id}.exit" for run_id, state in runs.items() if state == "finished"]
-        return index.sort([*(f"{run_id}.meta" for run_id in there), *ended])
-
     assert listed(before).updated(changed) == listed({**before, **changed})
 
 
@@ -49,6 +50,22 @@ def test_the_newest_run_of_a_label_is_right_where_the_oldest_runs_are_not_read(r
     for run_id in (*runs, "a_20260101_000002"):
         changed = {run_id: "finished"}
         assert head.updated(changed).latest == names.updated(changed).latest
+
+
+THERE = st.dictionaries(RUN_IDS, st.sampled_from(["finished", "unfinished"]))
+
+
+@given(THERE, THERE, st.integers(0, 8))
+def test_names_that_are_cut_off_after_a_change_are_the_first_ones(
+    before: dict[str, str], changed: dict[str, str], most: int
+) -> None:
+    """Whatever the number of runs that are known, the newest of each label and the unfinished ones are the right ones."""
+    known, fresh = listed(before), listed({**before, **changed})
+    cut = "\n".join(["", *[*known.newest_first()][:most], ""])
+    found = known._replace(every=cut).updated(changed, is_cut=True)
+    assert found[:2] == fresh[:2]
+    assert fresh.every.startswith(found.every)
+    assert found.every.count("\n") >= cut.count("\n")
 
 
 def fill(logs: Path) -> Store:
@@ -85,6 +102,8 @@ def known(store: Store) -> bool:
         assert index.find_label(store, label) == wanted
         assert index.newest(store, label) == wanted.newest
         assert list(index.list_label(store, label)) == list(fresh.newest_first(label))
+    assert list(index.newest_run_ids(store)) == list(fresh.newest_first())
+    assert index.list_newest(store)[:2] == fresh[:2]
     return recorded is not None
 
 
@@ -337,3 +356,17 @@ def test_looks_between_the_changes_of_several_processes_miss_nothing(store: Stor
     for one in several:
         one.wait()
     assert index.list_names(store) == index.sort(os.listdir(store.log_dir))
+
+
+def test_the_newest_run_of_a_label_is_found_far_below_the_newest_of_all(store: Store) -> None:
+    """The names are read up to a point: what has changed below it is not all there is below it."""
+    logs = TOP / store.log_dir
+    for run_id in ("rare_20250101_000000", "rare_20250102_000000"):
+        (logs / f"{run_id}.meta").touch()
+    for number in range(index._HEAD_BYTES // 25):
+        (logs / f"old_20260102_{number:06d}.meta").touch()
+    remember(store)
+    touch(logs, "rare_20250101_000000", "log")
+    assert known(store)
+    assert index.newest(store, "rare") == "rare_20250102_000000"
+    assert list(index.list_label(store, "rare")) == ["rare_20250102_000000", "rare_20250101_000000"]
