@@ -10,6 +10,7 @@ from __future__ import annotations
 from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners.python.pytest_call import AFTER, ERRORS, FAILURES, SUMMARY, Call
+from bgrun.parsers.test_runners.python.pytest_quiet import QuietSessions
 from bgrun.parsers.test_runners.python.pytest_tests import failed_tests, lists
 
 _OUTCOMES = (
@@ -41,6 +42,7 @@ class Pytest(Parser):
         "FAILED", "ERROR", "pytest: error: ", "py.test: error: ", "__main__.py: error: ",
         f"= {_START} =",
     )  # fmt: skip
+    context = 1
     starts = ("==========", "rootdir: ", "no tests ran", "\\d[0-9]* (?:skipped|xfailed|xpassed|deselected)")
 
     def __init__(self) -> None:
@@ -49,8 +51,14 @@ class Pytest(Parser):
         self._refusal = ""
         self._outer: int | None = None
         self._inner: Call | None = None
+        self._quiet = QuietSessions()
 
     def feed(self, line: str) -> bool:
+        is_wanted = self._read(line)
+        self._quiet.before = line
+        return is_wanted
+
+    def _read(self, line: str) -> bool:
         of = self._of
         if self._inner:
             return self._nested(self._inner, line)
@@ -81,6 +89,8 @@ class Pytest(Parser):
         if self.is_open and self._of.unsure and not self._of.has_heading:
             self._end(self._of.unsure)
         elif self.is_open:
+            if not self._of.has_heading and self._of.sections:
+                self._without_printed()
             self._report_all()
         return super().findings()
 
@@ -93,6 +103,8 @@ class Pytest(Parser):
 
     def _rule(self, title: str, width: int) -> None:
         of = self._of
+        if title == _START:
+            self._quiet.forget()
         if title == _START and of.is_inside and of.part != AFTER and of.is_muted:
             self._inner = Call()
         elif title == _START and (not of.is_inside or of.part == AFTER):
@@ -109,6 +121,7 @@ class Pytest(Parser):
                 self._settle()  # another call: a summary is followed by no such part of its own
                 of = self._of
             if title in (FAILURES, ERRORS, SUMMARY) and not self.is_open:
+                self._quiet.enter()
                 self.begin(owns=True)
             of.enter(title, width)
 
@@ -121,7 +134,7 @@ class Pytest(Parser):
             if lists(inner.listed, self._of.sections[0]):
                 self._of.listed = inner.listed
                 self._of.part = SUMMARY
-                return self.feed(line)
+                return self._read(line)
         elif inner.part == SUMMARY:
             inner.feed(line, self.at)
         return True
@@ -159,9 +172,17 @@ class Pytest(Parser):
         self._report_all()
         if not counts:
             self._report_usage()
+        elif not self._of.has_heading:
+            self._without_printed()
         self.finish(counts, bad if total else None)
         self._of = Call()
         self._of.ran_nothing = not counts
+
+    def _without_printed(self) -> None:
+        """Drop the earlier calls that turn out to be what a test of this one printed."""
+        self._quiet.enter()
+        for place in reversed(self._quiet.end(len(self._calls), has_sections=bool(self._of.sections))):
+            del self._calls[place]
 
     def _report_all(self) -> None:
         of = self._of
