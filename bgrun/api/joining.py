@@ -15,7 +15,7 @@ import os
 
 from bgrun import engine
 from bgrun.api import plan_cache, start
-from bgrun.api.runs import active_of
+from bgrun.api.runs import active_of, members
 from bgrun.light import NamedTuple
 from bgrun.model import Concurrency
 from bgrun.store import index, record
@@ -58,9 +58,15 @@ def start_job(
         BusyError: its concurrency group is full, and it must not be queued.
     """
     request = plan_cache.PlanRequest("start", tuple(words), tuple(extra))
+    return start.on_free_ports(lambda: _start_job(project, request, again=again, on=on))
+
+
+def _start_job(project: Project, request: plan_cache.PlanRequest, *, again: bool, on: str) -> Attached:
     (names, made, _), running = start.with_running(project, request)
     if running and not again:
         return Attached(running, joined=True)
+    if running:  # another instance of it, on a port of its own
+        names, made, _ = plan_cache.load_plan(project, request)
     plan = start.keyed(project, made)
     is_single = len(plan.nodes) == 1 and not plan.nodes[0].uses
     key = _key(project, made) or (plan.nodes[0].job.join_key if is_single else "")
@@ -79,8 +85,11 @@ def start_job(
     found = _attached(project, plan, _Place(label, key, owner), launch, again=again)
     if not found.joined or is_single or len(plan.wanted) > 1:
         return found
-    # Of a job with dependencies the plan is joined; the run that was asked for is one of it.
-    return found._replace(run=project.store.existing(found.run.members[plan.wanted[0]]))
+    # Of a job with dependencies the plan is joined; the run that was asked for is one of it. Which one it is does not
+    # follow from its place here: the other plan may have services that are left out of this one, since they run.
+    wanted = plan.nodes[plan.wanted[0]].job.label
+    own = next((one for one in members(project, found.run) if one.label == wanted), found.run)
+    return found._replace(run=own)
 
 
 def start_group(
@@ -96,7 +105,12 @@ def start_group(
 
     `given` are parameters as KEY=VALUE, for every job of the group that declares them. `again`, `on`: as above.
     """
-    (_, plan, _), _ = start.with_running(project, plan_cache.PlanRequest("group", (name, *only), tuple(given)))
+    request = plan_cache.PlanRequest("group", (name, *only), tuple(given))
+    return start.on_free_ports(lambda: _start_group(project, name, request, again=again, on=on))
+
+
+def _start_group(project: Project, name: str, request: plan_cache.PlanRequest, *, again: bool, on: str) -> Attached:
+    (_, plan, _), _ = start.with_running(project, request)
     key = _key(project, plan)
     plan = plan._replace(join_key=key)
     owner = engine.chosen(plan, on)

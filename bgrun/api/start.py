@@ -89,10 +89,10 @@ def start(
         BusyError: its concurrency group is full, and it must not be queued.
     """
     request = plan_cache.PlanRequest("start", tuple(words), tuple(extra))
-    return _on_free_ports(lambda: _start_requested(project, request, overrides))
+    return on_free_ports(lambda: _start_requested(project, request, overrides))
 
 
-def _on_free_ports(launch: Callable[[], T]) -> T:
+def on_free_ports(launch: Callable[[], T]) -> T:
     """Return what a launch does, which is begun anew if another start got a port of it at the same moment."""
     for _ in range(_MOST_TAKEN):
         with suppress(PortTakenError):
@@ -272,7 +272,7 @@ def start_group(
     `given` are parameters as KEY=VALUE, for every job of the group that declares them.
     """
     request = plan_cache.PlanRequest("group", (name, *only), tuple(given))
-    return _on_free_ports(lambda: _start_group(project, name, request, overrides))
+    return on_free_ports(lambda: _start_group(project, name, request, overrides))
 
 
 def _start_group(project: Project, name: str, request: plan_cache.PlanRequest, overrides: Overrides | None) -> Run:
