@@ -19,7 +19,10 @@ class SlurmEngine:
 
     name = "slurm"
     supports = frozenset(
-        {"concurrency", "depends_on", "fail_fast", "log.max_size", "max_parallel", "secrets", "timeout"}
+        {
+            *("concurrency", "depends_on", "fail_fast", "hooks", "junit", "log.max_size", "max_parallel", "outputs"),
+            *("secrets", "timeout"),
+        }
     )
 
     def refusals(self, plan: RenderedPlan) -> Sequence[Refusal]:

@@ -27,6 +27,7 @@ def close(at: RunPaths, seen: Seen, found: Verdict) -> None:
         files.replace(at.meta, files.unique(at.hidden("meta")), meta.pack({**seen.facts, **_final(seen, found)}))
         files.remove(at.stop)
         files.remove(at.hidden("env"))
+        files.remove(at.hidden("besides"))
 
 
 def _final(seen: Seen, found: Verdict) -> dict[str, str]:

@@ -109,6 +109,11 @@ bgrun_finish() {
   exit "$1"
 }
 
+# What the job declares besides its command (besides.sh): test reports and outputs to keep, hooks. Without them, nothing.
+bgrun_note_files() { :; }
+bgrun_take_files() { :; }
+bgrun_call_hooks() { :; }
+
 # --- may it run? ------------------------------------------------------------------------------
 
 # A shared file system may show the record late; without one nothing runs.
@@ -162,7 +167,7 @@ bgrun_is_newest() { [ ! -e "$bgrun_hidden.claim.$((bgrun_attempt + 1))" ]; }
 bgrun_never_ran() {
   bgrun_iso
   bgrun_write_meta started_at= "engine_job=$bgrun_job" "node=$bgrun_node" "ended_at=$bgrun_time" "state=$1" "reason=$2" "${@:3}"
-  command -p rm -f -- "$bgrun_hidden.stop" "$bgrun_hidden.env"
+  command -p rm -f -- "$bgrun_hidden.stop" "$bgrun_hidden.env" "$bgrun_hidden.besides"
   bgrun_say "$1: $2"
   # A waived run spoils nothing: the launchers of those that depend on it start, and find that out.
   [ "${3-}" != waived=true ] || exit 0
@@ -222,6 +227,9 @@ done
 
 bgrun_fails_fast=
 if [ -n "$bgrun_group" ] && bgrun_read "$bgrun_logs/$bgrun_group.meta"; then bgrun_word fail_fast ''; bgrun_fails_fast=$bgrun_value; fi
+
+# shellcheck source=bgrun/slurm/besides.sh
+if [ -f "$bgrun_hidden.besides" ] && . "$bgrun_hidden.besides"; then bgrun_note_files; fi
 
 # --- start ------------------------------------------------------------------------------------
 
@@ -442,6 +450,7 @@ if [ -z "$bgrun_stopping" ] && { [ -n "$bgrun_termed" ] || { [ "$bgrun_code" -eq
   bgrun_termed=1
   bgrun_note_term
 fi
+bgrun_take_files
 bgrun_publish "$bgrun_code"
 
 bgrun_more=("ended_at=$bgrun_time")
@@ -478,7 +487,7 @@ fi
 if bgrun_write_meta "${bgrun_more[@]}"; then
   [ -z "$bgrun_state" ] || command -p rm -f -- "$bgrun_hidden.stop"
 fi 2>/dev/null
-command -p rm -f -- "$bgrun_hidden.attempt" "$bgrun_hidden.env"
+command -p rm -f -- "$bgrun_hidden.attempt" "$bgrun_hidden.env" "$bgrun_hidden.besides"
 
 # The first run of the group that does not succeed makes the stop request of the group, if that fails fast.
 if [ "$bgrun_fails_fast" = true ] && [ "$bgrun_state" != succeeded ]; then
@@ -486,6 +495,8 @@ if [ "$bgrun_fails_fast" = true ] && [ "$bgrun_state" != succeeded ]; then
     command -p ln -- "$bgrun_hidden.stop.$$" "$bgrun_group_stop"
   command -p rm -f -- "$bgrun_hidden.stop.$$"
 fi 2>/dev/null
+
+bgrun_call_hooks "$bgrun_state"
 
 [ "$bgrun_state" = succeeded ] || [ "$bgrun_code" -ne 0 ] || exit 1
 [ "$bgrun_state" = succeeded ] || exit "$bgrun_code"

@@ -1,4 +1,4 @@
-"""Turn what a job asks for into words for sbatch. Pure."""
+"""Turn what a job asks for into words for sbatch and for its launcher. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bgrun.model import RenderedJob
 
 MARGIN_S = 120.0
-"""How much longer than timeout and grace period Slurm leaves a job: the launcher's deadline comes first."""
+"""How much longer than timeout, grace period and hooks Slurm leaves a job: the launcher's deadline comes first."""
 _MINUTE_S, _MIB = 60, 1 << 20
 
 
@@ -34,8 +34,21 @@ def time_of(job: RenderedJob) -> int | None:
     limits, time_s = job.limits, job.slurm.time_s
     if time_s is None and limits.timeout_s is None:
         return None
-    wanted = time_s if time_s is not None else (limits.timeout_s or 0) + limits.stop_grace_s + MARGIN_S
+    hooks_s = max((hook.timeout_s for hook in job.hooks), default=0.0)
+    wanted = time_s if time_s is not None else (limits.timeout_s or 0) + limits.stop_grace_s + hooks_s + MARGIN_S
     return max(1, math.ceil(wanted / _MINUTE_S))
+
+
+def besides(job: RenderedJob) -> str:
+    """Return what a job declares besides its command, as variables for the functions of `besides.sh`; '' if nothing."""
+    words = [word for hook in job.hooks for word in ("hook", hook.when, f"{hook.timeout_s:.3f}", hook.command)]
+    words += ["junit", job.junit, "", ""] if job.junit else []
+    words += [word for one in job.outputs for word in (one.kind, one.name, one.path, "")]
+    if not words:
+        return ""
+    import shlex  # few jobs need it
+
+    return f"bgrun_dir={shlex.quote(job.working_dir)}\nbgrun_declared=({shlex.join(words)})\n"
 
 
 def pattern(path: str) -> str:

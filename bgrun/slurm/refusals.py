@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.engine import Refusal, Trial
+from bgrun.engine import SLURM, Refusal, Trial, unsupported
 from bgrun.errors import UsageError
 from bgrun.slurm import batch, calls, options, submit
 
@@ -23,6 +23,10 @@ def _of_job(job: RenderedJob) -> Iterator[Refusal]:
         message = f"the secrets of {job.label} would be in a file until its run on Slurm has finished"
         hint = "allow it with `slurm: {secrets: file}` in the job file, or remove `secrets`"
         yield Refusal("secrets", job.label, message, hint)
+    for hook in job.hooks:
+        if hook.notify:
+            refused = unsupported(SLURM, "notify", job.label, f"on_{hook.when}")
+            yield refused._replace(hint="a node has no desktop: use a command")
 
 
 def trial(plan: RenderedPlan) -> Trial:

@@ -13,7 +13,7 @@ import time
 from bgrun.engine import LOCAL, SLURM, Submitted
 from bgrun.errors import BgrunError, LaunchError, UsageError
 from bgrun.light import suppress
-from bgrun.slurm import batch, calls, queue, slots
+from bgrun.slurm import batch, calls, options, queue, slots
 from bgrun.store import meta, record, retention, submission
 from bgrun.system import clock, files, programs
 from bgrun.system.changes import Change
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 MOST_SILENT = 2
 """After how many submissions without an answer the others of a plan are not made: each takes up to 10 s."""
-LAUNCHER = f"{os.path.dirname(os.path.abspath(__file__))}/launcher.sh"
+_HERE = os.path.dirname(os.path.abspath(__file__))
+LAUNCHER, BESIDES = f"{_HERE}/launcher.sh", f"{_HERE}/besides.sh"
 
 
 class RefusedError(Exception):
@@ -167,6 +168,7 @@ def _record(store: Store, one: Batch, token: str) -> None:
             files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
     for place, run in enumerate(one.runs):
         _write_secrets(store, run)
+        _write_besides(store, run)
         known = {
             **run.facts,
             "log_dir": store.log_dir,
@@ -184,6 +186,15 @@ def _write_secrets(store: Store, run: RunPlan) -> None:
         path = store.run(run.run_id).hidden("env")
         with files.storage(path, "write"):
             text = "".join(f"{name}={value}\0" for name, value in run.job.secrets)
+            files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
+
+
+def _write_besides(store: Store, run: RunPlan) -> None:
+    """Write what a launcher does besides the command of a run, if there is anything; it deletes the file."""
+    if declared := options.besides(run.job):
+        path = store.run(run.run_id).hidden("besides")
+        with files.storage(path, "write"), open(BESIDES, encoding="utf-8") as functions:
+            text = declared + functions.read()
             files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
 
 
@@ -205,7 +216,8 @@ def _record_waived(store: Store, run: RunPlan) -> None:
 def _skip(store: Store, one: Batch, why: str) -> None:
     """Record that runs were never submitted."""
     for run in one.runs:
-        files.remove(store.run(run.run_id).hidden("env"))
+        for kind in ("env", "besides"):
+            files.remove(store.run(run.run_id).hidden(kind))
         known = store.facts(run.run_id) or run.facts
         _write(store, run.run_id, {**known, "ended_at": clock.iso(time.time()), "state": "skipped", "reason": why})
 

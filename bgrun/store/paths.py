@@ -22,7 +22,7 @@ MARK_RUN, MARK_DIR = "BGRUN_RUN_ID", "BGRUN_LOG_DIR"
 
 _HIDDEN = (
     *("stop", "exit", "meta", "meta.new", "pid", "attempt", "attempt.new", "ready", "ready.output"),
-    *("job", "members", "env"),  # of runs on a cluster
+    *("job", "members", "env", "besides"),  # of runs on a cluster
 )
 
 

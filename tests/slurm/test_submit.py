@@ -32,7 +32,7 @@ jobs:
   elsewhere: {command: "true", slurm: {config: /nonexistent/slurm.conf}}
   hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
   allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}}
-  noisy: {command: "true", on_finish: "true"}
+  noisy: {command: "true", on_finish: {notify: true}}
   whatever: {command: "true", depends_on: {plain: {condition: service_completed}}}
   slot: {command: "true", concurrency: db}
   pair: {command: "true", concurrency: {group: two, limit: 2}}
@@ -226,7 +226,7 @@ def test_without_a_cluster_a_start_is_refused_at_once(project: Project, monkeypa
 
 
 def test_what_is_not_supported_is_refused_by_name(played: Played, project: Project) -> None:
-    with pytest.raises(UsageError, match="'slurm' does not support `hooks`, which noisy uses"):
+    with pytest.raises(UsageError, match="'slurm' does not support `notify`, which noisy uses"):
         api.start.start(project, ["noisy"])
     with pytest.raises(UsageError, match="'slurm' does not support `condition`, which whatever uses"):
         api.start.start(project, ["whatever"])

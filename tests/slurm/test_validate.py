@@ -35,7 +35,7 @@ MORE = """\
 jobs:
   noisy:
     command: "true"
-    secrets: [TOKEN]
+    on_failure: {notify: true}
 """
 
 
@@ -78,8 +78,8 @@ def test_everything_that_would_be_refused_is_reported_at_its_place(on: Cli, play
         ),
         (
             "more.yaml:4:5",
-            "jobs.noisy.secrets: the secrets of more.noisy would be in a file until its run on Slurm has finished; allow it "
-            "with `slurm: {secrets: file}` in the job file, or remove `secrets`",
+            "jobs.noisy.on_failure: the engine 'slurm' does not support `notify`, which more.noisy uses; a node has no "
+            "desktop: use a command",
         ),
     ]
     assert {words[0] for words in played.calls("sbatch")} == {"--test-only"}
