@@ -164,7 +164,7 @@ def _services_of(project: Project, again: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for run_id in again:
         for one in facts_of(project, run_id).get("needs", "").split():
-            if one not in found and facts_of(project, one).get("service") == "true":
+            if one not in found and (project.store.facts(one) or {}).get("service") == "true":  # or it was deleted
                 found |= dict.fromkeys([*_services_of(project, [one]), one])
     return [one for one in found if one not in again]
 

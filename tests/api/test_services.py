@@ -77,6 +77,15 @@ def test_another_service_of_the_same_name_is_started_apart(served: Cli) -> None:
     wait_until(lambda: live(served) == running, "the end of the other servers")
 
 
+def test_a_rerun_does_without_the_record_of_a_job_that_it_needed(bg: Cli) -> None:
+    bg.jobs("jobs: {first: {command: 'true', retention: {max_runs: 1}}, then: {command: 'true', depends_on: [first]}}")
+    bg("start", "then", "--wait")
+    before = bg.state("first")["run_id"]
+    bg("start", "first", "--wait")
+    wait_until(lambda: not (bg.logs / f"{before}.meta").exists(), "the older run is deleted")
+    bg("rerun", "then", "--wait")
+
+
 def test_what_waits_for_a_service_that_ends_is_skipped(bg: Cli) -> None:
     bg.jobs(
         "services: {web: {command: exec sleep 60, ready: {log: never, timeout: 60s}}}\n"
