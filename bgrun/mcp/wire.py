@@ -9,6 +9,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import select
 import time
 
@@ -79,7 +80,7 @@ class Wire:
     def input(self) -> io.TextIOWrapper:
         """Return the stream of messages for the SDK: those that were kept, then what comes."""
         kept = b"".join([*self.opening.kept, self._rest])
-        return io.TextIOWrapper(io.BufferedReader(_Input(kept, self._in)), encoding="utf-8", errors="replace")
+        return _Lines(io.BufferedReader(_Input(kept, self._in)), encoding="utf-8", errors="replace")
 
     def output(self) -> Output:
         """Return the stream for the messages of the SDK."""
@@ -101,6 +102,28 @@ def _of_errors() -> int:
 def _replace(fd: int, by: int) -> None:
     os.dup2(by, fd)
     os.close(by)
+
+
+class _Lines(io.TextIOWrapper):
+    """Lines of text of which the SDK can parse what clients send: it leaves a message with half a character unanswered.
+
+    JavaScript has such halves in a text that was cut within a character outside the basic plane.
+    """
+
+    def readline(self, size: int = -1, /) -> str:
+        """Read a line; half a character in it becomes U+FFFD."""
+        line = super().readline(size)
+        return _ESCAPE.sub(_whole, line) if "\\ud" in line or "\\uD" in line else line
+
+
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _whole(found: re.Match[str]) -> str:
+    return "\\ufffd" if found["half"] else found[0]
 
 
 class _Input(io.RawIOBase):

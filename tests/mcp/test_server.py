@@ -342,6 +342,16 @@ def test_nonsense_on_the_wire_ends_nothing(project: Cli, bgrun_bin: Path) -> Non
     assert server.process.wait(30) == 0
 
 
+def test_a_call_with_half_a_character_is_answered(project: Cli, bgrun_bin: Path) -> None:
+    server = Raw(project, bgrun_bin)
+    sent = {"a\ud83d": "a\ufffd", "\ude00\ud83d": "\ufffd\ufffd", "\U0001f600": "\U0001f600", r"\ud83d": r"\ud83d"}
+    for number, (job, named) in enumerate(sent.items(), 50):
+        server.ask("tools/call", {"name": "bgrun_start", "arguments": {"job": job}}, number)
+        assert f"named '{named}'" in server.answer(number)["result"]["content"][0]["text"].replace("\\\\", "\\")
+    server.close()
+    assert server.process.wait(30) == 0
+
+
 class Raw:
     """A server spoken to by hand, in the legacy era."""
 
