@@ -99,7 +99,7 @@ class ReadyCheck(NamedTuple):
     `command` a bash text that sets its environment up and runs it, of `delay` the seconds.
     status: the status codes of `http` that count; empty means 2xx.
     interval_s: the pause after the first try; it grows to 1 s.
-    shown: the check in words, without secrets; '' if it has none that are to be hidden.
+    shown: the check in words, of a command without what its environment needs; '' if the value says it all.
     """
 
     kind: ReadyKind
@@ -311,7 +311,7 @@ class Run(NamedTuple):
     only_failed_of: the run whose failed tests alone it ran.
     only_jobs: the labels of its jobs, if it is a group run of only a part of its group; else empty.
     service: it is a service. ready_at: when it was first ready. port, url: where it listens.
-    needed_by: the run IDs of its plan that depend on it.
+    needed_by: the run IDs of its plan that depend on it. abandoned: it is up, and its supervisor was killed.
     engine: the name of the engine that carries it out.
     engine_job, node, attempt: on a cluster the ID of its job, where it runs, and how many times it was begun.
     """
@@ -346,6 +346,7 @@ class Run(NamedTuple):
     port: int | None = None
     url: str | None = None
     needed_by: tuple[str, ...] = ()
+    abandoned: bool = False
     engine: str = "local"
     engine_job: str | None = None
     node: str | None = None
@@ -360,6 +361,11 @@ class Run(NamedTuple):
     def is_ready(self) -> bool:
         """Whether it is a service that is up and was ready."""
         return self.state == "running" and self.service and self.ready_at is not None
+
+    @property
+    def is_never_ready(self) -> bool:
+        """Whether it is a service that is up and will not become ready: the supervisor that checked it was killed."""
+        return self.abandoned and self.ready_at is None
 
     @property
     def is_partial(self) -> bool:

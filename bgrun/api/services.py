@@ -49,7 +49,7 @@ def meant(project: Project, refs: Sequence[str]) -> list[Run]:
 
 
 def wait_ready(project: Project, run_ids: Iterable[str], timeout_s: float | None = None) -> list[Run]:
-    """Return the runs once each is ready or has finished, or as they are at the timeout."""
+    """Return the runs once each is ready or never will be, or as they are at the timeout."""
     until = None if timeout_s is None else time.monotonic() + timeout_s
     ordered = list(run_ids)
     pause_s = SHORTEST_PAUSE_S
@@ -62,14 +62,54 @@ def wait_ready(project: Project, run_ids: Iterable[str], timeout_s: float | None
         pause_s = min(pause_s * GROWTH, LONGEST_PAUSE_S)
 
 
+def needing(project: Project, run: Run) -> list[Run]:
+    """Return the active runs that need a service: those of its plan, and those of other plans that use it."""
+    own = runs.active_of(project, run.needed_by)
+    users = (one for one in runs.live(project) if one.run_id not in run.needed_by and not one.service)
+    return [*own, *(one for one in users if run.run_id in _used(project, one))]
+
+
+def _used(project: Project, run: Run) -> list[str]:
+    return (project.store.facts(run.run_id) or {}).get("uses", "").split()
+
+
+def wait_released(project: Project, run: Run, until: float | None) -> None:
+    """Wait until the services that only a finished run needed have stopped, or `until` a time of `time.monotonic`.
+
+    Else the same start right after this one might find their ports taken. One without a supervisor is not waited for.
+    """
+    pause_s = SHORTEST_PAUSE_S
+    while (until is None or time.monotonic() < until) and is_releasing(project, run):
+        time.sleep(pause_s)
+        pause_s = min(pause_s * GROWTH, LONGEST_PAUSE_S)
+
+
+def is_releasing(project: Project, run: Run) -> bool:
+    """Return whether the plan of a run has services that are still to be stopped because nothing needs them."""
+    group = project.store.read(run.group_run) if run.group_run else None
+    plan = {one.run_id: one for one in runs.members(project, group)} if group else {}
+    return any(
+        one.service and one.live and not one.abandoned and not _is_needed(project, one, plan) for one in plan.values()
+    )
+
+
+def _is_needed(project: Project, service: Run, plan: Mapping[str, Run]) -> bool:
+    """Return whether an active job of the plan needs a service, maybe through another one, or nobody will stop it."""
+    kept = (project.store.facts(service.run_id) or {}).get("kept")
+    if kept == "stop" or (kept == "jobs" and any(one.live and not one.service for one in plan.values())):
+        return True
+    users = [plan[run_id] for run_id in service.needed_by if run_id in plan]
+    return any(one.live and (not one.service or _is_needed(project, one, plan)) for one in users)
+
+
 def served(run: Run) -> bool:
     """Return whether a run is a service with nothing to report: it is up, or was stopped since nothing needed it."""
     return run.service and (run.live or (run.state == "stopped" and (run.reason or "").startswith(NOT_NEEDED)))
 
 
 def arrived(run: Run) -> bool:
-    """Return whether nothing is to be waited for: the run is ready, or has finished."""
-    return run.is_ready or not run.live
+    """Return whether nothing is to be waited for: the run is ready, has finished, or will not become ready."""
+    return run.is_ready or not run.live or run.is_never_ready
 
 
 # --- services that run already --------------------------------------------------------------------
@@ -108,9 +148,12 @@ def with_running(
 
 def _stays(project: Project, run: Run) -> bool:
     """Return whether a run is a service that runs until it is stopped, or one that such a service of its plan needs."""
-    if not run.service or run.state != "running" or record.is_asked_to_end(project.store.run(run.run_id), run):
+    if not run.service or run.state != "running" or run.is_never_ready:
         return False
-    plan = runs.members(project, runs.read(project, run.group_run)) if run.group_run else [run]
+    if record.is_asked_to_end(project.store.run(run.run_id), run):
+        return False
+    group = project.store.read(run.group_run) if run.group_run else None  # it may have been deleted
+    plan = runs.members(project, group) if group else [run]
     return any(
         one.state in ("queued", "running") and (project.store.facts(one.run_id) or {}).get("kept") == "stop"
         for one in plan

@@ -19,6 +19,9 @@ def exit_code(run: Run, *, own: bool = False, waited: bool = True, ready: bool =
     """
     if ready and run.is_ready:
         return EXIT_OK
+    if ready and run.is_never_ready:
+        output.note(f"{run.run_id} will not become ready: {run.reason}")
+        return EXIT_JOB_FAILED
     if run.live:
         why = f", {run.reason}" if ready and run.reason else ""
         output.note(f"{'timed out waiting: ' if waited else ''}{run.run_id} is still {run.state}{why}")

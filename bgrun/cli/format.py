@@ -57,7 +57,9 @@ def result_line(run: Run) -> str:
 
 
 def _ready(run: Run) -> str:
-    """Return the words of a service that is up and was ready, with its address."""
+    """Return the words of a service that is up and was ready, with its address, or that never will be."""
+    if run.is_never_ready:
+        return ", never ready"
     return f", ready{f' at {run.url}' if run.url else ''}" if run.is_ready else ""
 
 

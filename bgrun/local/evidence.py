@@ -8,7 +8,7 @@ from bgrun.light import suppress
 from bgrun.store import record, state
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Evidence
-from bgrun.system import lock, process
+from bgrun.system import files, lock, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
     if runs and is_copy(at, facts) and not process.writes_to(pid, process.open_file(at.log)):
         runs, away = False, f"this is a copy of a run that is in {facts['log_dir']}"
     if runs:
-        return Evidence(facts, alive=True)
+        return Evidence(facts, _has_supervisor(facts), alive=True)
     fresh = record.read_meta(at)
     if fresh is None:
         return None
@@ -44,6 +44,8 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
     code = record.seen_exit(at)
     if code is not None:
         record.publish_exit(at)
+    if facts.get("service") and not away:
+        files.remove(at.hidden("ready"))  # the last answer of its check, which its supervisor would have deleted
     if record.is_foreign(facts):
         from bgrun.store import foreign
 
@@ -73,6 +75,12 @@ def is_locked(at: RunPaths) -> bool:
     Before the launch the file is hidden. That one is checked first: it may be published meanwhile.
     """
     return lock.is_held(at.hidden("pid")) or lock.is_held(at.pid)
+
+
+def _has_supervisor(facts: Mapping[str, str]) -> bool:
+    """Return whether the supervisor of a service lives all the same: the file with its lock may have been deleted."""
+    pid = state.parse_int(facts.get("supervisor_pid", "")) or 0 if facts.get("service") else 0
+    return bool(pid) and process.is_running(pid, facts.get("supervisor_start", ""))
 
 
 def is_copy(at: RunPaths, facts: Mapping[str, str]) -> bool:

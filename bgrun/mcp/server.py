@@ -143,6 +143,7 @@ class Calls:
         )
         mode = "ready" if begun.run.service else "all"
         (run,) = await self._until(waiting, [begun.run.run_id], wait_s, mode)
+        await self._until_released(waiting, run)
         return [*begun.lines, *await self._results(waiting, [run], wait_s, apart=False)]
 
     async def _wait(
@@ -173,6 +174,14 @@ class Calls:
             if enough(arrived(run) for run in found) or waiting.left_s <= 0:
                 return found
             await self._report(waiting, next(run for run in found if run.live))
+            await anyio.sleep(max(0.0, min(next(pauses, _PAUSES_S[-1]), waiting.left_s)))
+
+    async def _until_released(self, waiting: Waiting, run: Run) -> None:
+        """Wait until the services have stopped that came along with a finished run."""
+        pauses = iter(_PAUSES_S)
+        while run.group_run and not run.live and waiting.left_s > 0:
+            if not await self._in_thread(lambda project: api.services.is_releasing(project, run)):
+                return
             await anyio.sleep(max(0.0, min(next(pauses, _PAUSES_S[-1]), waiting.left_s)))
 
     async def _report(self, waiting: Waiting, run: Run) -> None:

@@ -45,6 +45,7 @@ def headline(run: Run) -> str:
     part = f"; only what failed in {run.only_failed_of}" if run.only_failed_of else jobs
     left = f"; left {count(len(run.left_running), 'process')} running: bgrun_stop" if run.left_running else ""
     ready = f", ready{f' at {run.url}' if run.url else ''}" if run.is_ready else ""
+    ready = ", never ready" if run.is_never_ready else ready
     needed = f"; needed by {names(run.needed_by)}" if run.live and run.needed_by else ""
     return f"{run.state} {run.run_id}{code}{signal}{took}{ready}{why}{part}{left}{needed}"
 

@@ -14,6 +14,7 @@ from bgrun.render.variables import Layers
 from bgrun.system import ports
 from bgrun.templating import template
 from bgrun.templating.shell_check import check_syntax
+from bgrun.wording import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,4 +123,4 @@ def ready_check(job: JobSpec, rendered: RenderedSettings, values: Mapping[str, A
     if is_posix:
         check_syntax(text, shell, where)
     line = f"{rendered.env_words}{shlex.join([*shell, '-c', text])}"
-    return check._replace(value=script.check_script(rendered, line))
+    return check._replace(value=script.check_script(rendered, line), shown=f"command {short(text)!r}")

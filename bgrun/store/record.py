@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_META = meta.MOST
 MOST_STOP, MOST_REASON, MOST_ANSWER = 64 << 10, 4 << 10, 1 << 10
+_NEVER = float("inf")
 skipped: dict[str, str] = {}
 """Why runs were skipped that could not be read, by run ID: for one warning."""
 
@@ -165,6 +166,7 @@ def read_run(at: RunPaths) -> Run | None:
     facts: Mapping[str, str] | None = read_meta(at)
     if facts is None:
         return None
+    left: tuple[int, ...] = ()
     if state.closing_words(facts) is None:
         owner = engine.of(facts)
         seen = owner.evidence(at, facts)
@@ -174,11 +176,12 @@ def read_run(at: RunPaths) -> Run | None:
         if verdict.state == "queued" and not seen.judged:
             verdict = verdict._replace(reason=owner.why(facts))
         if not seen.judged and is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
-            verdict = _orphaned_group(at, facts, verdict)
+            verdict, left = _orphaned_group(at, facts, verdict)
             _bring_code_into_view(at, verdict)
     else:
         verdict = state.derive(state.Evidence(facts))
-    return _as_run(at, facts, verdict)
+    run = _as_run(at, facts, verdict)
+    return run._replace(left_running=left) if left else run
 
 
 def readable(runs: Iterable[RunPaths]) -> Iterator[Run]:
@@ -244,17 +247,45 @@ def _bring_code_into_view(at: RunPaths, verdict: state.Verdict) -> None:
             files.commit(at.exit, at.hidden("exit"), f"{verdict.exit_code}\n".encode())
 
 
-def _orphaned_group(at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict) -> state.Verdict:
-    """Return the verdict of a group whose supervisor was killed, from its runs if all results are known."""
+def _orphaned_group(
+    at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict
+) -> tuple[state.Verdict, tuple[int, ...]]:
+    """Return the verdict of a group whose supervisor was killed, and the PIDs of the services that it left running.
+
+    The verdict comes from its runs, if all results are known. The group is over once its jobs are: nobody stops its
+    services any more. What becomes of those later does not change the verdict.
+    """
     named = facts["members"].split()
     metas = {run_id: read_meta(at.other(run_id)) for run_id in named}
     own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
     runs = {run_id: run for run_id in own if (run := read_run(at.other(run_id)))}
-    if any(run.live for run in runs.values()):
-        return state.Verdict("running", reason="the supervisor was killed; started runs continue")
-    if not runs or len(runs) < len(named) or any(run.state == "lost" for run in runs.values()):
-        return unseen
-    return state.group_verdict(run.state for run_id, run in runs.items() if not is_waived(own[run_id]))
+    jobs = [run for run in runs.values() if not run.service]
+    if any(run.live and not (run.abandoned and jobs) for run in runs.values()):
+        return state.Verdict("running", reason="the supervisor was killed; started runs continue"), ()
+    left = tuple(run.pid for run in runs.values() if run.live and run.pid)
+    over_at = _newest_end(jobs) if jobs else _NEVER
+    judged = [run for run_id, run in runs.items() if not is_waived(own[run_id]) and _counts(run, own[run_id], over_at)]
+    if not runs or len(runs) < len(named) or any(run.state == "lost" for run in judged):
+        return unseen, left
+    return state.group_verdict(run.state for run in judged), left
+
+
+def _counts(run: Run, facts: Mapping[str, str], over_at: float) -> bool:
+    """Return whether a run of a group whose supervisor was killed counts for its result.
+
+    Not a service that outlived the jobs: its supervisor would have stopped it. A duration in the meta of a run means
+    that its supervisor saw the end. `over_at`: when the last job finished, in seconds since the epoch.
+    """
+    if not run.service or not run.started_at or "duration_s" in facts or over_at == _NEVER:
+        return True
+    ended = clock.epoch(run.ended_at or "")
+    return ended is not None and ended < over_at
+
+
+def _newest_end(runs: Iterable[Run]) -> float:
+    """Return when the last of some runs finished, in seconds since the epoch; 0 if none did."""
+    ends = [clock.epoch(run.ended_at) for run in runs if run.ended_at]
+    return max((end for end in ends if end is not None), default=0.0)
 
 
 def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
@@ -289,12 +320,12 @@ def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> R
         engine_job=facts.get("engine_job") or None,
         node=facts.get("node") or None,
         attempt=state.parse_int(facts.get("attempt", "")),
-        **(_of_service(facts) if facts.get("service") else {}),
+        **(_of_service(facts, verdict) if facts.get("service") else {}),
     )
     return _without_secrets(run, facts["secrets"]) if facts.get("secrets") else run
 
 
-def _of_service(facts: Mapping[str, str]) -> dict[str, Any]:
+def _of_service(facts: Mapping[str, str], verdict: state.Verdict) -> dict[str, Any]:
     """Return the fields that only a service has."""
     return {
         "service": True,
@@ -302,6 +333,7 @@ def _of_service(facts: Mapping[str, str]) -> dict[str, Any]:
         "port": state.parse_int(facts.get("port", "")),
         "url": facts.get("url") or None,
         "needed_by": tuple(facts.get("needed_by", "").split()),
+        "abandoned": verdict.reason == state.ABANDONED,
     }
 
 
@@ -343,8 +375,8 @@ def _end(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> tupl
     if closed is not None and not os.path.lexists(at.exit):
         # A group that was stopped without its supervisor: of its own exit code there is the reserved room alone.
         return facts["ended_at"], round(max(0.0, closed - started), 3)
-    written = _last_end(at, facts) if is_group(facts) else _written(at)
-    if written == float("inf"):
+    written = (_last_end(at, facts) or _NEVER) if is_group(facts) else _written(at)
+    if written == _NEVER:
         return None, None
     return clock.iso(written), round(max(0.0, written - started), 3)
 
@@ -355,6 +387,6 @@ def _written(at: RunPaths) -> float:
 
 
 def _last_end(at: RunPaths, facts: Mapping[str, str]) -> float:
-    """Return when the last run of a group finished: its own preallocated file is as old as its start."""
-    ends = [clock.epoch(run.ended_at) for run in readable(map(at.other, facts["members"].split())) if run.ended_at]
-    return max((end for end in ends if end is not None), default=float("inf"))
+    """Return when the last job of a group finished: its own preallocated file is as old as its start."""
+    runs = list(readable(map(at.other, facts["members"].split())))
+    return _newest_end([run for run in runs if not run.service] or runs)

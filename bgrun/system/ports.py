@@ -19,7 +19,7 @@ from bgrun.system import directories, files, lock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterable, Iterator
 
 FIRST, COUNT = 20_000, 10_000
 """The lowest port that is assigned, and how many there are."""
@@ -57,13 +57,11 @@ def assign(project: str, name: str) -> int:
     )
 
 
-def reserve(ports: Collection[int], needed: Collection[int]) -> dict[int, int]:
-    """Hold the locks on those of these ports that no other plan has; return their descriptors by port.
-
-    needed: those of them that no other plan may have.
+def reserve(ports: Iterable[int]) -> dict[int, int]:
+    """Hold the locks on ports, and return their descriptors by port.
 
     Raises:
-        PortTakenError: another plan has one of these; nothing is held.
+        PortTakenError: another plan has one of these; none is held.
         StorageError: the assignments cannot be read or written.
         BusyError: another process holds the lock on them.
     """
@@ -73,19 +71,21 @@ def reserve(ports: Collection[int], needed: Collection[int]) -> dict[int, int]:
             for port in ports:
                 path = f"{directory}/{port}"
                 with files.storage(path, "lock"):
-                    fd = os.open(path, _OPEN, files.FILE_MODE)
-                try:
-                    lock.hold(fd)
-                    held[port] = fd
-                except BlockingIOError:
-                    os.close(fd)
-            if taken := next((port for port in needed if port not in held), 0):
-                raise PortTakenError(f"port {taken} was just given to another start", "start it again")
+                    held[port] = os.open(path, _OPEN, files.FILE_MODE)
+                    try:
+                        lock.hold(held[port])
+                    except BlockingIOError:
+                        raise PortTakenError(f"port {port} was just given to another start", "start it again") from None
     except BaseException:
         for fd in held.values():
             os.close(fd)
         raise
     return held
+
+
+def is_assignable(port: int) -> bool:
+    """Return whether a port is one of those that are assigned."""
+    return FIRST <= port < FIRST + COUNT
 
 
 def is_free(port: int) -> bool:

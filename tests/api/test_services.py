@@ -116,6 +116,22 @@ def test_what_waits_for_a_service_starts_once_that_is_ready(bg: Cli) -> None:
     assert bg.json("rerun", "e2e", "--wait", "--timeout", "30s", code=1)["state"] == "skipped"
 
 
+def test_what_is_said_of_a_service_of_another_plan_that_was_stopped(bg: Cli) -> None:
+    bg.jobs(
+        "services: {web: {command: exec sleep 60}}\n"
+        "jobs: {e2e: {command: 'until [ -e go ]; do sleep 0.02; done; exit 1', depends_on: [web]}}"
+    )
+    web = bg.json("start", "web")
+    run = bg.json("start", "e2e")
+    wait_until(lambda: bg.state("e2e")["state"] == "running", "it runs")
+    assert f"web is still needed by {run['run_id']}" in bg("stop", "web").err
+    assert bg.meta(bg.state("e2e"))["uses"] == web["run_id"]
+    (bg.folder / "go").touch()
+    bg.ended("e2e")
+    (line,) = bg.json("report", "e2e")["digest"]["services"]
+    assert line.startswith("web (needed by this) was stopped ")
+
+
 def job(name: str) -> RenderedJob:
     return RenderedJob(name, "", "", "", "/", job=name)
 

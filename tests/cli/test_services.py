@@ -53,8 +53,9 @@ def test_a_service_that_ends_before_it_is_ready_fails_the_wait(declared: Cli) ->
 def test_a_wait_without_reference_leaves_services_alone(declared: Cli) -> None:
     declared("start", "web")
     declared("start", "quick", "--wait")
-    held = declared.json("run", "held", "--", "sleep", "0.2")
-    assert [run["run_id"] for run in declared.json("wait", "--timeout", "30s")["runs"]] == [held["run_id"]]
+    held = declared.json("run", "held", "--", "sleep", "60")
+    assert [run["run_id"] for run in declared.json("wait", "--timeout", "0.1s", code=124)["runs"]] == [held["run_id"]]
+    declared("stop", "held")
     declared("stop", "web")
 
 
@@ -64,3 +65,33 @@ def test_a_job_is_never_ready(declared: Cli) -> None:
     assert "no service is active" in declared("wait", "--until", "ready", code=2).err
     assert "choose ready or finished" in declared("wait", "quick", "--until", "soon", code=2).err
     declared("wait", "quick", "--until", "finished")
+
+
+def test_a_wait_for_a_job_ends_once_its_services_have_stopped(bg: Cli) -> None:
+    bg.jobs("""
+services:
+  db: {command: "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.02; done"}
+  web: {command: exec sleep 60, depends_on: db}
+  needed: {command: exec sleep 60}
+jobs:
+  e2e: {command: echo hi, depends_on: {web: {condition: service_healthy}, slow: {condition: service_started}}}
+  slow: {command: "until [ -e go ]; do sleep 0.02; done", depends_on: needed}
+""")
+    bg("start", "e2e", "--wait", "-t", "60s")
+    assert {name: bg.state(name)["state"] for name in ("db", "web", "needed", "slow")} == {
+        **{"db": "stopped", "web": "stopped", "needed": "running", "slow": "running"}
+    }
+    (bg.folder / "go").touch()
+    assert bg.ended("plan_e2e")["state"] == "succeeded"
+
+
+def test_the_timeout_of_a_wait_counts_for_the_stop_of_services_too(bg: Cli) -> None:
+    bg.jobs("""
+services: {web: {command: "trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; while :; do sleep 0.02; done"}}
+jobs: {e2e: {command: echo hi, depends_on: web}}
+""")
+    done = bg("start", "e2e", "--timeout", "4s")  # the job itself has succeeded
+    assert "succeeded e2e_" in done.out
+    assert bg.state("web")["state"] == "running"
+    (bg.folder / "go").touch()
+    assert bg.ended("plan_e2e")["state"] == "succeeded"

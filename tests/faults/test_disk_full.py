@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Cli, wait_until
+from tests.faults.test_services import members, probers, start, until_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,3 +107,57 @@ def test_words_that_cannot_be_written_do_not_make_a_success_of_a_timeout(bg: Cli
     (bg.folder / "kept").rename(run["meta"])
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("timed_out", 0)
+
+
+def test_a_service_becomes_ready_on_a_full_disk_and_is_recorded_once_there_is_room(small: Cli, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    go, done = small.folder / "go", small.folder / "done"
+    small.jobs(f"""
+log_dir: {disk}/logs
+services:
+  web: {{command: exec sleep 100, ready: {{command: test -e {go}}}}}
+  other: {{command: exec sleep 100, ready: {{command: test -e {go}}}}}
+jobs:
+  build: {{command: "until [ -e {done} ]; do sleep 0.02; done"}}
+  e2e: {{command: touch ran, depends_on: [web, build]}}
+""")
+    group = start(On(small, disk / "logs"), "start", "e2e")
+    other = small.json("start", "other")
+    here = On(small, disk / "logs")
+    for run_id in (group, other["run_id"]):
+        wait_until(lambda run_id=run_id: small.state(run_id)["state"] == "running", "it runs")
+    until_state(here, group, "build", "running")
+    wait_until(lambda: probers(here, group), "web is checked")
+    with contextlib.ExitStack() as held:
+        # The last answer of each check is deleted first, which would leave room: not while it is open.
+        for answer in wait_until(lambda: _both([*here.logs.glob(".*.ready")]), "answers of both checks"):
+            held.enter_context(answer.open())
+        fill(disk)
+        go.touch()
+        wait_until(lambda: not probers(here, group), "web is ready")
+        assert members(here, group)["web"]["ready_at"] is None
+        assert small("wait", "other", "--until", "ready", "-t", "0.3s", code=124)
+    (disk / "filler").unlink(missing_ok=True)
+    assert small.json("wait", "other", "--until", "ready", "-t", "20s")["runs"][0]["ready_at"]
+    wait_until(lambda: members(here, group)["web"]["ready_at"], "it is recorded")
+    done.touch()
+    assert small.ended(group)["state"] == "succeeded"
+    assert (small.folder / "ran").exists()
+    small("stop", "other")
+
+
+def _both(answers: list[Path]) -> list[Path]:
+    """Return the files once there are two, and both have an answer."""
+    return answers if len(answers) == 2 and all(one.read_text() for one in answers) else []
+
+
+class On(Cli):
+    """The same project, for helpers that read its log directory, which is somewhere else."""
+
+    def __init__(self, of: Cli, logs: Path) -> None:
+        super().__init__(of.folder, of.command, of.env)
+        self.elsewhere = logs
+
+    @property
+    def logs(self) -> Path:
+        return self.elsewhere

@@ -16,9 +16,10 @@ import pytest
 
 from bgrun.store import state
 from bgrun.store.store import Store
-from bgrun.system import ports
+from bgrun.system import clock, lock, ports
 from tests.conftest import Cli, wait_until
 from tests.faults import without
+from tests.local.readiness.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,6 +278,53 @@ def test_the_summary_of_a_job_begins_with_the_service_that_failed_before_it(shop
     assert [one["run_id"].rpartition("_2")[0] for one in digest["runs"]] == ["web", "e2e"]  # db only was not needed
 
 
+def test_two_plans_never_launch_a_service_with_the_same_declared_port(shop: Cli) -> None:
+    port = free_port()
+    shop.jobs(
+        f"""
+services:
+  web: {{command: "touch launched; until [ -e listen ]; do sleep 0.02; done; exec {sys.executable} -S server.py", port: {port}, ready: listening}}
+jobs: {{e2e: {{command: 'true', depends_on: web}}}}
+""",
+    )
+    first = start(shop, "start", "e2e")
+    wait_until((shop.folder / "launched").exists, "web is launched, and does not listen yet")
+    second = start(shop, "start", "e2e")
+    assert shop.ended(second)["state"] == "failed"
+    runs = members(shop, second)
+    assert (runs["web"]["state"], runs["web"]["pid"], runs["e2e"]["state"]) == ("skipped", None, "skipped")
+    assert runs["web"]["reason"] == f"cannot start web: port {port} is taken by a service that was just started"
+    (shop.folder / "listen").touch()
+    assert shop.ended(first)["state"] == "succeeded"
+    third = start(shop, "start", "e2e")  # which got it as soon as the first one was over
+    assert shop.ended(third)["state"] == "succeeded"
+
+
+def test_a_check_shows_its_command_and_no_script(shop: Cli) -> None:
+    shop.jobs("""
+        services:
+          web:
+            command: sleep 100
+            env: {SOME: value}
+            ready: {command: 'echo not yet; exit 3', timeout: 2s}
+          killed: {command: sleep 100, ready: {command: 'kill -9 $$', timeout: 2s}}
+          within: {command: sleep 100, ready: {command: "sh -c 'kill -9 $$'; exit $?", timeout: 2s}}
+    """)
+    shown = {
+        "web": "command 'echo not yet; exit 3': exit 3: not yet",
+        "killed": "command 'kill -9 $$': killed by SIGKILL",
+        "within": "command \"sh -c 'kill -9 $$'; exit $?\": exit 137 (SIGKILL)",
+    }
+    for name in shown:
+        shop("start", name)
+    for name, words in shown.items():
+        run = shop.ended(name)
+        assert run["reason"].startswith(f"not ready in 2 s: {words}")
+        assert shop.meta(run)["ready"] == words.partition(": ")[0]
+    again = shop.json("rerun", "web", "--wait", code=1)
+    assert again["reason"].startswith(f"not ready in 2 s: {shown['web']}")
+
+
 # --- rerun ------------------------------------------------------------------------------------
 
 
@@ -345,6 +393,25 @@ jobs:
 """
     )
     assert bg.json("start", "second", "--wait")["state"] == "succeeded"
+
+
+def test_a_service_that_dies_after_the_last_job_and_before_its_stop_has_failed(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "after", "queued")
+    until_state(shop, group, "e2e", "running")
+    supervisor = psutil.Process(shop.state(group)["pid"])
+    supervisor.suspend()  # it learns of both ends at once
+    runs = members(shop, group)
+    go(shop, 1)  # what is queued does not start, so that this was the last job
+    for pid, ends in ((runs["e2e"]["pid"], None), (runs["web"]["pid"], server_of(runs["web"]))):
+        if ends:
+            ends.kill()
+        wait_until(lambda pid=pid: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, "it has ended")
+    supervisor.resume()
+    assert shop.ended(group)["state"] == "failed"
+    runs = members(shop, group)
+    assert (runs["web"]["state"], runs["web"]["exit_code"]) == ("failed", 137)
+    assert (runs["db"]["state"], runs["e2e"]["exit_code"]) == ("stopped", 1)
 
 
 # --- stops ------------------------------------------------------------------------------------
@@ -423,7 +490,8 @@ def test_a_prober_that_is_killed_too_often_fails_the_service(shop: Cli) -> None:
         killed.add(fresh.pid)
         fresh.kill()
     assert shop.ended(group)["state"] == "failed"
-    assert "its check was killed" in members(shop, group)["web"]["reason"]
+    reason = members(shop, group)["web"]["reason"]
+    assert reason == "not ready: its check was killed by SIGKILL (4 times) (1 process stopped)"
 
 
 def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: Cli) -> None:
@@ -444,6 +512,72 @@ def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: 
     shop("stop", runs["web"]["run_id"])
     assert shop.state(runs["web"]["run_id"])["state"] == "stopped"
     assert not (shop.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["suspended", "and the check killed"])
+def test_the_time_to_become_ready_ends_while_the_machine_sleeps(shop: Cli, killed: bool) -> None:
+    shop.jobs(
+        "services: {web: {command: sleep 100, ready: {command: test -e go, timeout: 3s}}}\n"
+        "jobs: {e2e: {command: 'true', depends_on: web}}"
+    )
+    group = start(shop, "start", "e2e")
+    began = clock.steady_clock()  # it was launched before that
+    supervisor, (prober,) = psutil.Process(shop.state(group)["pid"]), wait_until(lambda: probers(shop, group), "it")
+    supervisor.suspend()
+    prober.kill() if killed else prober.suspend()
+    wait_until(lambda: clock.steady_clock() > began + 3, "the time is over")
+    go(shop)
+    supervisor.resume()
+    if not killed:
+        prober.resume()
+    assert shop.ended(group)["state"] == "failed"
+    runs = members(shop, group)
+    why = "its check was killed by SIGKILL" if killed else "command 'test -e go': exit 1"
+    assert runs["web"]["reason"].startswith(f"not ready in 3 s: {why}")
+    assert (runs["web"]["state"], runs["e2e"]["state"]) == ("failed", "skipped")
+
+
+def test_of_services_killed_along_with_their_supervisor_nothing_is_left(shop: Cli) -> None:
+    group = start(shop, "group", "checks")
+    until_state(shop, group, "e2e", "running")
+    runs = members(shop, group)
+    own = {run["pid"] for run in runs.values() if run["pid"]}
+    state_home = Path(shop.env.get("XDG_STATE_HOME") or f"{shop.env['HOME']}/.local/state")
+    locks = [state_home / "bgrun" / "ports" / str(runs[label]["port"]) for label in ("db", "web")]
+    assert all(lock.is_held(str(path)) for path in locks)
+    os.kill(shop.state(group)["pid"], signal.SIGKILL)
+    for pid in own:
+        os.killpg(pid, signal.SIGKILL)
+    for label in ("db", "web", "e2e"):
+        assert until_state(shop, group, label, "lost")["reason"].startswith("exit code unknown")
+    assert shop.state(group)["state"] == "lost"
+    assert not any(lock.is_held(str(path)) for path in locks)
+    assert all(ports.is_free(runs[label]["port"]) for label in ("db", "web"))
+    go(shop)
+    again = start(shop, "group", "checks")
+    assert shop.ended(again)["state"] == "succeeded"
+    assert members(shop, again)["web"]["port"] == runs["web"]["port"]
+
+
+def test_after_a_restart_of_the_machine_services_are_lost_and_used_by_nothing(shop: Cli) -> None:
+    shop("start", "web", "--wait", "-t", "20s")
+    before = {label: shop.state(label) for label in ("db", "web")}
+    os.kill(int(shop.meta(before["web"])["supervisor_pid"]), signal.SIGKILL)
+    for run in before.values():  # as if other processes had these PIDs now
+        meta = Path(run["meta"])
+        meta.write_text(meta.read_text().replace(shop.meta(run)["boot_id"], "another-boot"))
+    for label in before:
+        lost = shop.state(label)
+        assert (lost["state"], lost["exit_code"]) == ("lost", None)
+        assert "restarted" in lost["reason"]
+    go(shop)
+    group = start(shop, "start", "e2e")
+    assert shop.ended(group)["state"] == "succeeded"
+    runs = members(shop, group)
+    assert runs["web"]["run_id"] != before["web"]["run_id"]
+    assert runs["web"]["port"] != before["web"]["port"]  # something still listens there
+    for run in before.values():
+        os.killpg(run["pid"], signal.SIGKILL)
 
 
 # --- another system ---------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -436,3 +438,23 @@ def test_a_service_is_answered_once_it_is_ready(bg: Cli, bgrun_bin: Path) -> Non
         assert (await result_of(client, "bgrun_stop", run="web")).startswith("stopped web_")
 
     Agent(bg, bgrun_bin).run(work)
+
+
+def test_a_service_that_will_not_become_ready_is_answered_at_once(bg: Cli, bgrun_bin: Path) -> None:
+    bg.jobs("services: {web: {command: exec sleep 60, ready: {command: test -e flag}}}")
+    run = bg.json("start", "web")
+    os.kill(int(bg.meta(run)["supervisor_pid"]), signal.SIGKILL)
+    wait_until(lambda: bg.state("web")["abandoned"], "its supervisor is gone")
+    answer = Agent(bg, bgrun_bin).call("bgrun_wait", runs=["web"], mode="ready")
+    assert ", never ready: its supervisor was killed" in answer
+    assert "bgrun_wait again" not in answer
+    bg("stop", "web")
+
+
+def test_a_job_is_answered_once_its_services_have_stopped(bg: Cli, bgrun_bin: Path) -> None:
+    bg.jobs(
+        "services: {web: {command: \"trap 'sleep 0.5; exit 0' TERM; while :; do sleep 0.02; done\"}}\n"
+        "jobs: {e2e: {command: 'true', depends_on: web}}"
+    )
+    assert Agent(bg, bgrun_bin).call("bgrun_start", job="e2e").startswith("succeeded e2e_")
+    assert bg.state("web")["state"] == "stopped"

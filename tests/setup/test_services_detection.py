@@ -22,9 +22,10 @@ def package(lock: str = "", **scripts: str) -> Tree:
 @pytest.mark.parametrize(
     ("script", "lock", "name", "command", "port"),
     [
-        ("vite", "", "vite", 'npm run dev -- --port "$PORT" --strictPort', "auto"),
+        ("vite", "", "vite", 'npm run dev -- --port "$PORT" --strictPort --host 127.0.0.1', "auto"),
         ("vite --host", "pnpm-lock.yaml", "vite", 'pnpm run dev --port "$PORT" --strictPort', "auto"),
-        ("vite --port 3000", "", "vite", "npm run dev", "3000"),
+        ("vite --port 3000", "", "vite", "npm run dev -- --host 127.0.0.1", "3000"),
+        ("vite --port 3000 --host", "", "vite", "npm run dev", "3000"),
         ("next dev", "yarn.lock", "next", 'yarn run dev --port "$PORT"', "auto"),
         ("next dev -p 4000", "", "next", "npm run dev", "4000"),
     ],

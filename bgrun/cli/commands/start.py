@@ -7,7 +7,7 @@ import os
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, OutputError, UsageError
-from bgrun.wording import short
+from bgrun.wording import names, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,19 @@ def _members(project: Project, run: Run) -> list[Run]:
     return [one for one in api.runs.members(project, plan) if one.run_id != run.run_id]
 
 
+def _wait_released(project: Project, finished: Run, until: float | None, *, quiet: bool) -> None:
+    """Wait until the services have stopped that came along with a run."""
+    services = [one.label for one in _members(project, finished) if one.service] if not finished.live else []
+    if not services or finished.members:
+        return
+    until = None if until is None else until - api.stop.SUMMARY_S
+    if quiet:
+        api.services.wait_released(project, finished, until)
+        return
+    with output.note_later(lambda: f"waiting for the end of {names(services)}"):
+        api.services.wait_released(project, finished, until)
+
+
 def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> int:
     from bgrun.cli import digest_text
     from bgrun.cli.commands.wait import wait_for
@@ -131,6 +144,7 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
 
     until = api.stop.summary_due(args.timeout)
     (finished,) = wait_for(project, [started.run_id], args, ready=started.service)
+    _wait_released(project, finished, until, quiet=args.quiet)
     if args.json:
         output.document(api.documents.started(project, finished, joined=joined, ended=True, until=until))
     if not args.json and not args.quiet:

@@ -46,7 +46,7 @@ def stop(project: Project, args: Args) -> int:
 
 def _note_needed(project: Project, run: Run) -> None:
     """Note which active runs still need a service that was stopped."""
-    needing = api.runs.active_of(project, run.needed_by)
+    needing = api.services.needing(project, run) if run.service else []
     if needing:
         output.note(f"{run.label} is still needed by {names(one.run_id for one in needing)}")
 

@@ -41,7 +41,7 @@ def wait(project: Project, args: Args) -> int:
     if args.exit_code:
         return exit_code(runs[0], own=True, ready=ready)
     open_ones = [run for run in runs if not (ready and run.is_ready)]
-    if any(run.live for run in open_ones):
+    if any(run.live and not (ready and run.is_never_ready) for run in open_ones):
         return EXIT_TIMEOUT
     # A service that has finished is not ready, however it ended.
     return EXIT_OK if api.runs.all_succeeded(open_ones) and not (ready and open_ones) else EXIT_JOB_FAILED

@@ -43,7 +43,8 @@ def check(target: Target, left_s: float, output_fd: int, secrets: Sequence[Mark]
     code = os.waitstatus_to_exitcode(status)
     if code == 0:
         return ""
-    name = f"killed by {process.name_of(-code)}" if code < 0 else f"exit {code}"
+    signaled = process.name_of(code - 128) if code > 128 else None  # as a shell says it of its command
+    name = f"killed by {process.name_of(-code)}" if code < 0 else f"exit {code}{f' ({signaled})' if signaled else ''}"
     last = _last_line(output_fd, secrets)
     return f"{name}: {last}" if last else name
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TRY_S = 5.0
 """How many seconds one try may take."""
 LOCAL = ("127.0.0.1", "::1")
+_TAKEN = "port "
+"""The beginning of the answer about a stranger."""
 _LOOPBACK_6 = b"\0" * 15 + b"\1"
 _MAPPED = b"\0" * 10 + b"\xff" * 2
 
@@ -68,23 +70,30 @@ def stranger(one: socket.socket, target: Target) -> str:
         if holder.is_of(pid, target) or listeners.name_of(pid) in holder.PROXIES:
             return ""
         others.append(pid)
-    return f"port {port} is taken by {holder.describe(others[0])}" if others else ""
+    return f"{_TAKEN}{port} is taken by {holder.describe(others[0])}" if others else ""
 
 
 def check_port(target: Target, port: int, left_s: float) -> str:
-    """Return '' if the run's process accepts connections to a port of this machine, else why not."""
-    answers = []
-    for host in LOCAL:
-        found = connect(host, port, min(left_s, TRY_S))
-        if found.socket is None:
-            answers.append(found.why)
-            continue
-        with found.socket:
-            why = stranger(found.socket, target)
-        if not why:
-            return ""
-        answers.append(why)
-    return next((one for one in answers if one.startswith("port ")), answers[0])
+    """Return '' if the run's process accepts connections to a port at 127.0.0.1, else why not.
+
+    That is the address of the service (see `render.services`): listening on ::1 alone does not do.
+    """
+    first = _reach(LOCAL[0], target, port, left_s)
+    if not first or first.startswith(_TAKEN):
+        return first
+    other = _reach(LOCAL[1], target, port, left_s)
+    if not other:
+        return f"it listens on {LOCAL[1]} only, and its address is {LOCAL[0]}"
+    return other if other.startswith(_TAKEN) else first
+
+
+def _reach(host: str, target: Target, port: int, left_s: float) -> str:
+    """Return '' if the run's process accepts connections to a port of an address, else why not."""
+    found = connect(host, port, min(left_s, TRY_S))
+    if found.socket is None:
+        return found.why
+    with found.socket:
+        return stranger(found.socket, target)
 
 
 def _is_local(address: bytes) -> bool:

@@ -4,19 +4,72 @@ from __future__ import annotations
 
 import os
 
+from bgrun.errors import BgrunError, BusyError, PortTakenError
+from bgrun.light import suppress
 from bgrun.local.stopping import processes
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import listeners, ports, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bgrun.local.readiness.target import Target
+    from bgrun.model import RenderedJob
 
 PROXIES = frozenset(
     ("docker-proxy", "rootlessport", "rootlesskit", "conmon", "slirp4netns", "passt", "pasta", "containerd-shim")
 )
 """Programs that hold a port for a container, whose own processes nobody outside of it starts."""
 _MOST_PARENTS = 100
+
+
+def reserve(jobs: Mapping[str, RenderedJob]) -> dict[str, int]:
+    """Hold the locks on the ports that were assigned to services, and return their descriptors, both by run ID.
+
+    A rerun has the ports of its first run, which may belong to another plan by now: those are held if they are free.
+
+    Raises:
+        PortTakenError: another plan has one that was just assigned.
+    """
+    run_ids = {job.port: run_id for run_id, job in jobs.items() if ports.is_assignable(job.port)}
+    fresh = [port for port, run_id in run_ids.items() if jobs[run_id].is_port_assigned]
+    held = ports.reserve(fresh) if fresh else {}
+    for port in run_ids.keys() - held.keys():
+        with suppress(BgrunError):
+            held |= ports.reserve([port])
+    return {run_ids[port]: fd for port, fd in held.items()}
+
+
+def claim(job: RenderedJob) -> int:
+    """Hold the lock on the port of a service and return its descriptor, or -1 where locks cannot be kept.
+
+    Before anybody looks whether it is free: two plans could both find that, before either server listens.
+
+    Raises:
+        BusyError: another plan has launched a service with this port.
+    """
+    try:
+        return ports.reserve([job.port])[job.port]
+    except PortTakenError:
+        raise _refusal(job, taken(job.port) or "a service that was just started") from None
+    except BgrunError:
+        return -1
+
+
+def refuse_taken(job: RenderedJob) -> None:
+    """Refuse to launch a service whose port another process has: its check might find that one instead.
+
+    Raises:
+        BusyError: it is taken.
+    """
+    if who := taken(job.port):
+        raise _refusal(job, who)
+
+
+def _refusal(job: RenderedJob, who: str) -> BusyError:
+    message = f"cannot start {job.label}: port {job.port} is taken by {who}"
+    return BusyError(message, "stop that process, or use `port: auto`")
 
 
 def taken(port: int) -> str:

@@ -82,6 +82,11 @@ def is_ready(status: int) -> bool:
     return os.waitstatus_to_exitcode(status) == READY
 
 
+def is_late(status: int) -> bool:
+    """Return whether a wait status means that the time was up, and not that the check cannot be made."""
+    return os.waitstatus_to_exitcode(status) in (TIMED_OUT, -signal.SIGALRM)
+
+
 def answer(log_dir: str, run_id: str) -> str:
     """Return the last answer while a service is not ready: `GET …: connection refused (41 times)`; '' if none."""
     with suppress(OSError):

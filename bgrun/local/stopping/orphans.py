@@ -55,8 +55,8 @@ class Orphan:
         return done.outcome == "scan again"
 
 
-def stop(runs: Iterable[RunPaths], grace_s: float | None, reason: str) -> None:
-    """Stop active runs and record how they ended.
+def stop(runs: Iterable[RunPaths], grace_s: float | None, reason: str) -> int:
+    """Stop active runs, record how they ended, and return how many processes were stopped.
 
     Raises:
         StopError: a process is left.
@@ -72,6 +72,7 @@ def stop(runs: Iterable[RunPaths], grace_s: float | None, reason: str) -> None:
         if state.closing_words(record.read_meta(one.at) or {}):
             files.remove(one.at.stop)
     _refuse_left(orphans)
+    return sum(len(one.reached) for one in orphans)
 
 
 def stop_left_running(runs: Iterable[RunPaths], grace_s: float | None, refuse: Callable[[Iterable[int]], None]) -> int:

@@ -68,7 +68,7 @@ def stop_run(store: Store, run_id: str, grace_s: float | None = None, reason: st
     if run is None or facts is None:
         return run
     if not run.live:
-        return _stop_left(store, run, grace_s)
+        return _stop_left(store, run, grace_s, reason)
     spare_caller(store, run)
     with files.storage(at.stop, "write"):
         record.ask_to_end(at, reason, now=grace_s == 0.0)
@@ -83,10 +83,10 @@ def stop_run(store: Store, run_id: str, grace_s: float | None = None, reason: st
             ended = wait.wait_run(store, run_id, WAKE_S)
         else:
             ended = _stop_orphans(store, run_id, grace_s, reason)
-    return _settled(store, at, ended, grace_s)
+    return _settled(store, at, ended, grace_s, reason)
 
 
-def _settled(store: Store, at: RunPaths, run: Run | None, grace_s: float | None) -> Run | None:
+def _settled(store: Store, at: RunPaths, run: Run | None, grace_s: float | None, reason: str) -> Run | None:
     if run is None:
         return None
     if run.live:
@@ -96,7 +96,7 @@ def _settled(store: Store, at: RunPaths, run: Run | None, grace_s: float | None)
         files.remove(at.stop)
         return run
     # The script recorded its exit code; the supervisor was killed while other processes were still running.
-    return _stop_left(store, run, grace_s)
+    return _stop_left(store, run, grace_s, reason)
 
 
 def _bound_s(store: Store, run: Run, facts: Mapping[str, str]) -> float:
@@ -171,17 +171,29 @@ def _stop_orphans(store: Store, run_id: str, grace_s: float | None, reason: str)
     return store.read(run_id)
 
 
-def _stop_left(store: Store, run: Run, grace_s: float | None) -> Run:
+def _stop_members(store: Store, run: Run, grace_s: float | None, reason: str) -> int:
+    """Stop the services of a finished group that outlived its supervisor; return how many processes that were."""
+    live = [store.run(one.run_id) for one in store.readable(run.members) if one.live]
+    if not live:
+        return 0
+    spare_caller(store, run)
+    with orphans.alone([one.log for one in live], _bound_s(store, run, store.facts(run.run_id) or {})):
+        return orphans.stop(live, grace_s, reason)
+
+
+def _stop_left(store: Store, run: Run, grace_s: float | None, reason: str) -> Run:
     """Stop what a finished run, or the runs of a finished group, left running."""
+    stopped = _stop_members(store, run, grace_s, reason)
     spared = {os.getpid(), *_ancestors()}
 
     def refuse(found: Iterable[int]) -> None:
         if not spared.isdisjoint(found):
             raise _inside(run)
 
-    count = orphans.stop_left_running([store.run(one) for one in run.members or (run.run_id,)], grace_s, refuse)
+    named = [store.run(one) for one in run.members or (run.run_id,)]
+    count = stopped + orphans.stop_left_running(named, grace_s, refuse)
     if not count:
         return run
     now = record.existing(store.run(run.run_id))
-    stopped = f"stopped {wording.count(count, 'process')} it had left running"
-    return now._replace(reason="; ".join(filter(None, (now.reason, stopped))))
+    words = f"stopped {wording.count(count, 'process')} it had left running"
+    return now._replace(reason="; ".join(filter(None, (now.reason, words))))

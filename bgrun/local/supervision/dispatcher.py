@@ -5,7 +5,7 @@ Only the process that launches runs loads this; a supervisor that took over a ru
 
 from __future__ import annotations
 
-from bgrun.errors import BgrunError, BusyError, ScarceError
+from bgrun.errors import BgrunError, ScarceError
 from bgrun.local.supervision import job, workdir
 from bgrun.local.supervision.descriptors import raise_limit
 from bgrun.local.supervision.run import declared_reports
@@ -163,8 +163,8 @@ class Dispatcher:
             if self.queue and (what := self.queue.admit(run_id)):
                 task.enqueue(what)
                 return
-            if task.plan.job.port:
-                _refuse_taken(task)
+            if self.services and task.plan.job.port:
+                self.services.claim_port(task)
             self._start(task, self.queue.slot_fd(run_id) if self.queue else -1)
         except ScarceError as error:
             if not self._may_wait(task):
@@ -210,22 +210,6 @@ class Dispatcher:
             return False
         self.next_check_at = now + SCARCE_RETRY_S
         return True
-
-
-def _refuse_taken(task: RunTask) -> None:
-    """Refuse to launch a service whose port another process has: its check might find that one instead.
-
-    Raises:
-        BusyError: it is taken.
-    """
-    from bgrun.local.readiness import holder
-
-    port = task.plan.job.port
-    if who := holder.taken(port):
-        raise BusyError(
-            f"cannot start {task.plan.job.label}: port {port} is taken by {who}",
-            "stop that process, or use `port: auto`",
-        )
 
 
 def withdraw(plan: Plan) -> None:

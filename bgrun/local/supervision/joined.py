@@ -31,7 +31,7 @@ class Joined:
         self.noted: set[str] = set()
 
     def held_back(self, now: float) -> set[str]:
-        """Return the queued runs whose services are not ready yet; skip those whose services have finished."""
+        """Return the queued runs whose services are not ready yet; skip those whose services never will be."""
         held: set[str] = set()
         for task in self.tasks:
             if task.state != "queued":
@@ -39,6 +39,8 @@ class Joined:
             states = {run_id: _state(run_id) for run_id in task.plan.uses}
             if gone := next((run_id for run_id, state in states.items() if state == "finished"), ""):
                 task.never_run("skipped", f"dependency {gone} has finished")
+            elif never := next((run_id for run_id, state in states.items() if state == "never"), ""):
+                task.never_run("skipped", f"dependency {never} will not become ready: its supervisor was killed")
             elif pending := next((run_id for run_id, state in states.items() if state == "pending"), ""):
                 held.add(task.plan.run_id)
                 self._note(task, pending)
@@ -54,8 +56,10 @@ class Joined:
 
 
 def _state(run_id: str) -> str:
-    """Return whether a service is `ready`, `pending` or `finished`; one that cannot be read is pending."""
+    """Return whether a service is `ready`, `pending`, `never` ready or `finished`; an unreadable one is pending."""
     with suppress(StorageError):
         run = record.read_run(RunPaths(HERE, run_id))
-        return "finished" if run is None or not run.live else "ready" if run.is_ready else "pending"
+        if run is None or not run.live:
+            return "finished"
+        return "ready" if run.is_ready else "never" if run.is_never_ready else "pending"
     return "pending"

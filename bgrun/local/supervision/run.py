@@ -130,8 +130,8 @@ class RunTask:
 
     def never_run(self, final: State, why: str, *, waived: bool = False) -> None:
         """Finish it without a launch; a waived one does not count as a failure."""
-        self.state = final
-        self.waived = waived
+        self.state, self.waived = final, waived
+        self.host.release_port(self.plan.run_id)
         more = {"waived": "true"} if waived else {}
         if not self._is_anothers():
             journal.close_unstarted(self.at, {**self.facts(), **more}, final, why)

@@ -6,9 +6,10 @@ else that needs it is launched. Only plans with services load this.
 
 from __future__ import annotations
 
+import os
 import time
 
-from bgrun.errors import BgrunError
+from bgrun.errors import BusyError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.readiness import prober
 from bgrun.local.readiness.target import ANSWER, Target, describe
@@ -53,6 +54,7 @@ class Services:
     """The services of a plan.
 
     ready: those that run and are ready. probes: those whose readiness is being checked.
+    unrecorded: those that are ready, which could not be written down. record_at: when to try that again.
     stop_all: why the whole plan is to be stopped, each service once nothing needs it; '' if it is not.
     """
 
@@ -63,6 +65,8 @@ class Services:
         self.ready: dict[str, int] = {}
         self.probes: dict[str, Probe] = {}
         self.ended_probes: dict[int, int] = {}
+        self.unrecorded: set[str] = set()
+        self.record_at = NEVER
         self.stop_all = ""
         for task in self.tasks.values():
             if check := task.plan.job.ready:
@@ -70,22 +74,40 @@ class Services:
 
     @property
     def next_check_at(self) -> float:
-        """When to start a prober again, on the steady clock; NEVER if none is to be."""
-        return min((one.again_at for one in self.probes.values()), default=NEVER)
+        """When to start a prober again or to record that a service is ready, on the steady clock; NEVER if not."""
+        return min((self.record_at, *(one.again_at for one in self.probes.values())))
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to do than to wait for the services to exit."""
+        return bool(self.probes or self.unrecorded)
 
     def reserve_ports(self) -> None:
-        """Hold the locks on the ports of the services, so that no other plan is given these.
+        """Hold the locks on the ports of the services, as far as these were assigned.
 
         Raises:
-            PortTakenError: another plan has a port that was assigned.
+            PortTakenError: another plan has one that was just assigned.
         """
-        from bgrun.system import ports
+        from bgrun.local.readiness import holder
 
-        by_port = {task.plan.job.port: task for task in self.tasks.values() if task.plan.job.port}
-        assigned = [port for port, task in by_port.items() if task.plan.job.is_port_assigned]
-        with suppress(*(() if assigned else (BgrunError,))):  # where it is declared, nothing was kept for it before
-            for port, fd in ports.reserve(by_port, assigned).items() if by_port else ():
-                self.host.port_fds[by_port[port].plan.run_id] = fd
+        self.host.port_fds |= holder.reserve({run_id: task.plan.job for run_id, task in self.tasks.items()})
+
+    def claim_port(self, task: RunTask) -> None:
+        """Hold the lock on the port of a service that is about to be launched, which no process may have.
+
+        Raises:
+            BusyError: the port is taken.
+        """
+        from bgrun.local.readiness import holder
+
+        run_id, fds = task.plan.run_id, self.host.port_fds
+        try:
+            if run_id not in fds and (fd := holder.claim(task.plan.job)) >= 0:
+                fds[run_id] = fd
+            holder.refuse_taken(task.plan.job)
+        except BusyError:
+            self.host.release_port(run_id)
+            raise
 
     def launched(self, task: RunTask) -> None:
         """Begin to check a service that was launched; without a check it is ready."""
@@ -107,6 +129,8 @@ class Services:
             elif not one.pid and self.host.machine.now() >= one.again_at:
                 self._start(self.tasks[run_id], one)
         self.ended_probes.clear()
+        if self.host.machine.now() >= self.record_at:
+            self._record()
 
     def may_launch(self, needs: Collection[str]) -> bool:
         """Return whether the services among these dependencies are still ready: not if one was started again."""
@@ -148,13 +172,12 @@ class Services:
         self._start(task, Probe(attempt.number, until))
 
     def _start(self, task: RunTask, one: Probe) -> None:
-        job, run_id = task.plan.job, task.plan.run_id
-        recorded, leader = self.host.recorded, task.pid
+        job, run_id, leader = task.plan.job, task.plan.run_id, task.pid
         target = Target(
             job.ready or LAUNCHED,
             run_id,
             HERE,
-            recorded,
+            self.host.recorded,
             leader,
             process.start_of(leader),
             job.port,
@@ -174,13 +197,13 @@ class Services:
         """Start a prober again that was killed, unless that happened too often."""
         now = self.host.machine.now()
         if one.starts > MOST_RESTARTS or now >= one.until:
-            self._failed(task, why)
+            self._failed(task, why + (f" ({one.starts} times)" if one.starts > 1 else ""), late=now >= one.until)
         else:
             self.probes[task.plan.run_id] = one._replace(pid=0, again_at=now + (RETRY_S if one.starts > 1 else 0.0))
 
     def _answered(self, task: RunTask, one: Probe, status: int) -> None:
         if not prober.is_final(status):
-            self._again(task, one, "its check was killed")
+            self._again(task, one, f"its check was killed by {process.name_of(os.WTERMSIG(status))}")
             return
         self.probes.pop(task.plan.run_id)
         attempt = record.read_attempt(task.at)
@@ -190,7 +213,8 @@ class Services:
             # If the script starts it again later, it is checked again before what needs it is launched.
             self._is_ready(task, one.attempt)
         else:
-            self._failed(task, prober.answer(HERE, task.plan.run_id))
+            answer = prober.answer(HERE, task.plan.run_id) or ("" if prober.is_late(status) else "its check failed")
+            self._failed(task, answer, late=prober.is_late(status))
 
     def _is_ready(self, task: RunTask, attempt: int) -> None:
         self.ready[task.plan.run_id] = attempt
@@ -200,15 +224,23 @@ class Services:
             return
         task.ready_at = clock.iso(time.time())
         task.child = task.child._replace(known=task.child.known + meta.pack({"ready_at": task.ready_at}))
-        if not journal.is_anothers(task.at, self.host.facts):
-            with suppress(OSError):
-                files.replace_recent(task.at.meta, task.at.hidden("meta.new"), task.child.known)
+        self.unrecorded.add(task.plan.run_id)
+        self._record()
 
-    def _failed(self, task: RunTask, answer: str) -> None:
-        """Stop a service that has not become ready in time."""
+    def _record(self) -> None:
+        """Write down which services are ready; where the disk is full, try again later."""
+        for task in [self.tasks[run_id] for run_id in self.unrecorded]:
+            with suppress(OSError):
+                if task.only_runs and task.child and not journal.is_anothers(task.at, self.host.facts):
+                    files.replace_recent(task.at.meta, task.at.hidden("meta.new"), task.child.known)
+                self.unrecorded.remove(task.plan.run_id)
+        self.record_at = self.host.machine.now() + RETRY_S if self.unrecorded else NEVER
+
+    def _failed(self, task: RunTask, answer: str, *, late: bool) -> None:
+        """Stop a service that has not become ready in time, or whose check cannot be made."""
         self.probes.pop(task.plan.run_id, None)
         check = task.plan.job.ready
-        within = f" in {check.timeout_s:g} s" if check else ""
+        within = f" in {check.timeout_s:g} s" if check and late else ""
         task.stop(f"{state.NOT_READY}{within}{f': {answer}' if answer else ''}")
 
     def _forget(self, run_id: str) -> None:

@@ -102,8 +102,8 @@ class Supervisor:
 
     @property
     def probes(self) -> bool:
-        """Whether the readiness of a service is being checked."""
-        return bool(self.services and self.services.probes)
+        """Whether the readiness of a service is being checked, or is yet to be recorded."""
+        return bool(self.services and self.services.busy)
 
     # --- one turn -----------------------------------------------------------------------------
 

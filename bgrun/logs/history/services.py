@@ -20,7 +20,8 @@ _ENDED_HOW = {"timed_out": "timed out", "stopped": "was stopped", "lost": "was l
 def noted(store: Store, made: Digest) -> Digest:
     """Return a digest with the services that its run needed and that failed before it ended; none of a success."""
     run = made.run
-    needs = () if run.succeeded or not run.started_at else (store.facts(run.run_id) or {}).get("needs", "").split()
+    known = {} if run.succeeded or not run.started_at else store.facts(run.run_id) or {}
+    needs = [*known.get("needs", "").split(), *known.get("uses", "").split()]
     ended = clock.epoch(run.ended_at or "")
     if not needs or ended is None:
         return made

@@ -65,14 +65,14 @@ def _of_package(tree: Tree) -> Iterator[Service]:
         for name, words in _SCRIPT.items():
             if not re.match(words, text) or _SHELL.search(text):
                 continue
-            command = f"{manager} run {script}"
             about = f"The server of the script `{script}` of package.json"
-            if fixed := _PORT.search(text):
-                yield Service(name, command, about, fixed[1])
-            else:
-                # npm alone needs to know where its own options end.
-                option = '--port "$PORT"' + (" --strictPort" if name == "vite" else "")
-                yield Service(name, f"{command}{' --' if manager == 'npm' else ''} {option}", about)
+            fixed = _PORT.search(text)
+            options = [] if fixed else ['--port "$PORT"', *(["--strictPort"] if name == "vite" else [])]
+            if name == "vite" and "--host" not in text:
+                options.append("--host 127.0.0.1")  # else it listens where localhost leads first, which may be ::1
+            # npm alone needs to know where its own options end.
+            command = [f"{manager} run {script}", *(["--"] if options and manager == "npm" else []), *options]
+            yield Service(name, " ".join(command), about, fixed[1] if fixed else "auto")
 
 
 def _of_lines(tree: Tree) -> Iterator[Service]:

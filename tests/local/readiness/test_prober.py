@@ -94,11 +94,20 @@ def own(tmp_path: Path) -> dict[str, str]:
 # --- ports ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0", "::"])  # noqa: S104
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])  # noqa: S104
 def test_a_port_is_ready_once_the_run_listens_on_it(start: Prober, tmp_path: Path, host: str) -> None:
     port = servers.free_port()
     with servers.process(port, host, env=own(tmp_path)):
         assert start("port", port=port).ended() == prober.READY
+
+
+def test_a_port_of_ipv6_alone_is_not_the_address_of_the_service(start: Prober, tmp_path: Path) -> None:
+    port = servers.free_port()
+    with servers.process(port, "::1", env=own(tmp_path)):
+        probe = start("port", port=port, within_s=SOON_S)
+        assert probe.ended() == prober.TIMED_OUT
+        assert probe.answer.startswith(f"port {port}: it listens on ::1 only, and its address is 127.0.0.1")
+        assert start("http", f"http://[::1]:{port}/").ended() == prober.READY
 
 
 def test_a_port_may_be_named(start: Prober, tmp_path: Path) -> None:
