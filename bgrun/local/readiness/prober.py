@@ -33,6 +33,8 @@ READY, TIMED_OUT, FAILED, RESTARTED = range(4)
 """The exit codes of the process. FAILED: the check itself cannot be made; the answer says why. RESTARTED: the command
 has ended, and its job script tries it again."""
 GROWTH = 1.5
+SHORTEST_PAUSE_S = 0.01
+"""The first pause between two tries at least: one of no time would never grow."""
 LONGEST_PAUSE_S, OF_LOG_S = 1.0, 0.25
 """Up to how many seconds the pauses between two tries grow; a look at a log costs less than any other check."""
 OVERTIME_S = 2.0
@@ -136,7 +138,7 @@ class _Prober:
         """Return the exit code of the process."""
         try:
             check = self._check()
-            first_s = pause_s = self.target.check.interval_s
+            first_s = pause_s = max(SHORTEST_PAUSE_S, self.target.check.interval_s)
             longest_s = max(first_s, OF_LOG_S if self.target.check.kind == "log" else LONGEST_PAUSE_S)
             while os.getppid() == self.parent:
                 if (left_s := self.left_s) <= 0:

@@ -132,6 +132,12 @@ def test_a_port_that_never_comes_times_out_with_the_last_answer(start: Prober) -
     assert probe.answer.endswith(" times)")
 
 
+def test_pauses_grow_even_from_an_interval_of_no_time(start: Prober) -> None:
+    probe = start("port", port=servers.free_port(), within_s=SOON_S, interval_s=0.0)
+    assert probe.ended() == prober.TIMED_OUT
+    assert int(probe.answer.rpartition("(")[2].removesuffix(" times)")) < 10
+
+
 @linux
 def test_a_stranger_on_the_port_makes_nothing_ready(start: Prober, tmp_path: Path) -> None:
     port = servers.free_port()
