@@ -110,7 +110,7 @@ class _Lines(io.TextIOWrapper):
     JavaScript has such halves in a text that was cut within a character outside the basic plane.
     """
 
-    def readline(self, size: int = -1, /) -> str:
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]  # as typeshed has it for the class itself
         """Read a line; half a character in it becomes U+FFFD."""
         line = super().readline(size)
         return _ESCAPE.sub(_whole, line) if "\\ud" in line or "\\uD" in line else line
