@@ -65,7 +65,7 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     first = moment(since)
     asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
     found = project.store.index()
-    with project.store.results() as results:
+    with project.store.results(found) as results:
         every = ((name, results.of(found.newest_first(name))) for name in asked or found.labels())
         return [history.summarize(name, filters.since(first, runs)) for name, runs in every]
 

@@ -135,7 +135,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[Expired]:
     found = store.index()
     pruned: list[Expired] = []
     take = retention.may_go if dry_run else retention.remove_run
-    with store.results() as results:
+    with store.results(found) as results:
         for label in found.labels():
             policy = retention.policy_of(store, found.newest_first(label)) or _declared(project, label)
             due = retention.expired(results.of(found.newest_first(label)), policy, time.time())

