@@ -10,7 +10,7 @@ import time
 
 from bgrun.api import plan_cache, references, runs
 from bgrun.errors import StorageError, UsageError
-from bgrun.store import record
+from bgrun.store import record, state
 from bgrun.system import reading
 from bgrun.wording import names
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S, GROWTH = 0.01, 0.2, 1.3
 """How long the pauses between two looks are: a record that says so is written once, whenever a check succeeds."""
-
-
-NOT_NEEDED = "no longer needed"
-"""How the reason of a service begins that its plan stopped."""
 
 
 def meant(project: Project, refs: Sequence[str]) -> list[Run]:
@@ -104,7 +100,7 @@ def _is_needed(project: Project, service: Run, plan: Mapping[str, Run]) -> bool:
 
 def served(run: Run) -> bool:
     """Return whether a run is a service with nothing to report: it is up, or was stopped since nothing needed it."""
-    return run.service and (run.live or (run.state == "stopped" and (run.reason or "").startswith(NOT_NEEDED)))
+    return run.service and (run.live or (run.state == "stopped" and (run.reason or "").startswith(state.NOT_NEEDED)))
 
 
 def arrived(run: Run) -> bool:

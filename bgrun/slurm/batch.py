@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.light import NamedTuple
-from bgrun.slurm import options
+from bgrun.slurm import options, queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from bgrun.model import RunPlan
 
-COMMENT = "bgrun:"
-"""Precedes the token in the comment of a job."""
 WARNING_S = 60
 """How long before the end of its time the launcher gets a signal; Slurm may send it half a minute earlier or later.
 With a shorter time it is half of that."""
@@ -91,7 +89,7 @@ def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[st
         "sbatch",
         "--parsable",
         f"--job-name={batch.lane or name}",
-        f"--comment={COMMENT}{token}",
+        f"--comment={queue.COMMENT}{token}",
         "--chdir=/",
         "--export=ALL",
         "--open-mode=append",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.errors import StorageError
 from bgrun.light import suppress
 from bgrun.slurm import closing, queue, verdict
 from bgrun.slurm.verdict import Seen
@@ -64,7 +63,7 @@ def _judged(at: RunPaths, found: Queue | None, need: str = "") -> Evidence | Non
         answered=bool(found and found.answered),
         job=found.of(facts) if found else None,
         submitted=submitted,
-        job_id=facts.get("engine_job") or _job_id(at),
+        job_id=facts.get("engine_job") or record.read_job(at),
     )
     if found and found.answered and found.asked_at < (submitted or 0.0):
         seen = seen._replace(submitted=seen.now)  # that answer is older than the run
@@ -103,12 +102,6 @@ def _published(at: RunPaths) -> int | None:
     """Return the published exit code: the one that a job script has written may be that of an earlier attempt."""
     data = reading.head(at.exit, 64)
     return None if data is None else state.parse_int(data.decode("ascii", "replace"))
-
-
-def _job_id(at: RunPaths) -> str:
-    with suppress(StorageError):
-        return (reading.head(at.job, 64) or b"").decode("ascii", "replace").strip()
-    return ""
 
 
 def failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:

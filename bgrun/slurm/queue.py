@@ -24,6 +24,7 @@ KEPT_S = 2.0
 WORD_KEPT_S = 30.0
 """How many seconds the word of the accounting about a job is kept."""
 COMMENT = "bgrun:"
+"""Precedes the token in the comment of a job."""
 LIVE = frozenset(
     {
         *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "COMPLETING"),

@@ -18,6 +18,8 @@ STOP_STATES: Mapping[str, State] = {"timeout": "timed_out"}
 REPLACED = "replaced by "
 NOT_READY = "not ready"
 """The beginning of the stop reason of a service that has not become ready in time: it has failed."""
+NOT_NEEDED = "no longer needed"
+"""Why a service is stopped or not started: nothing needs it, which is no failure."""
 ABANDONED = "its supervisor was killed, so that only bgrun stop stops it"
 """Why a service is in its state that nobody supervises any more."""
 ENDED: Mapping[str, str] = {

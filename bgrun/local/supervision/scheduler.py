@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from bgrun.light import NamedTuple
 from bgrun.model import LIVE_STATES
-from bgrun.store.state import ENDED
+from bgrun.store.state import ENDED, NOT_NEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from bgrun.model import Condition, Kept, State
-
-NOT_NEEDED = "no longer needed"
-"""Why a service is stopped or not started: nothing needs it, which is no failure."""
 
 
 class Order(NamedTuple):

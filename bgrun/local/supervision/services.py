@@ -14,7 +14,6 @@ from bgrun.light import NamedTuple, suppress
 from bgrun.local.readiness import prober
 from bgrun.local.readiness.target import ANSWER, Target, describe
 from bgrun.local.recording import journal
-from bgrun.local.supervision.scheduler import NOT_NEEDED
 from bgrun.local.supervision.workdir import HERE
 from bgrun.model import ReadyCheck
 from bgrun.store import meta, record, state
@@ -145,7 +144,7 @@ class Services:
         """Stop a service that nothing needs, which is no failure; does nothing once it has ended."""
         task = self.tasks[run_id]
         task.released = task.released or (task.state == "running" and not task.stopping)
-        task.stop(NOT_NEEDED)
+        task.stop(state.NOT_NEEDED)
 
     def stop_requested(self, at: RunPaths) -> str:
         """Return why a run is to stop now, or ''; if its group is to stop, each service comes after what needs it."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.local.supervision.scheduler import NOT_NEEDED, Order, Step, decide, stop_in_order
+from bgrun.local.supervision.scheduler import Order, Step, decide, stop_in_order
+from bgrun.store.state import NOT_NEEDED
 
 if TYPE_CHECKING:
     from bgrun.model import Condition, Kept, State
