@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import Cli
 
 REFERENCE = TOP / "docs" / "reference"
-SOURCES = [path for path in (TOP / "bgrun").rglob("*") if path.suffix in (".py", ".j2")]
+SOURCES = list((TOP / "bgrun").rglob("*.py"))
 JOBS = """
 jobs:
   bad:

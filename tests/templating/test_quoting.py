@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.templating.template import Words, render_raw, render_shell
+from bgrun.templating.template import render_raw, render_shell
+from bgrun.templating.terms import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
