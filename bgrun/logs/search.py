@@ -10,6 +10,7 @@ from bgrun.light import NamedTuple
 from bgrun.logs import excerpt, masked
 from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.parsers import bounded_regex, problem_matchers, terminal
+from bgrun.parsers.notes.sole_runner import SoleRunner, sole_runner, sole_runners
 from bgrun.parsers.recognize import Recognized, Recognizer
 from bgrun.parsers.shape import LIKELY, WRAPPER, Findings, Found, counted
 from bgrun.parsers.sifting import sieve
@@ -32,15 +33,8 @@ END_BYTES = 8 << 20
 """How many bytes at the end of a log that end is; with the expressions of a job only these are searched."""
 LAST_BYTES = 256 << 10
 """How many bytes at the end of a log are searched however long it takes."""
-_SOLE = re.compile(
-    r"(?:\w+=[\w./:-]* +)*(?:(?:uv|poetry|pdm|pipenv|hatch|rye) +run +)?(?:\S*/)?"
-    r"(?:python[\d.]*(?: +-[A-Zbu]\w*)* +-m +)?(pytest|py\.test|unittest)(?= |$)[^;&|<>`$()\n]*$"
-)
-"""A command that is a test runner of Python alone."""
 _WRAPPED = re.compile(r"(?:\w+=[\w./:-]* +)*(?:\S*/)?(?:npm|pnpm|tox|python[\d.]* +-m +tox)(?= |$)[^;&|<>`$()\n]*$")
 """A command that names those that it runs."""
-_BESIDE = ("python", "shell")
-"""What else such a command may print: how it crashed, or that it does not exist."""
 
 
 class Seen(NamedTuple):
@@ -64,13 +58,14 @@ def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1
     """
     names = [one for one in job.problems if isinstance(one, str)]
     documents = [one for one in job.problems if not isinstance(one, str)]
-    if not job.problems and (sole := _SOLE.match(job.cmd.strip())):
-        seen = _recognized(path, known, (sole[1].replace(".", ""), *_BESIDE), attempts, deadline)
-        return seen if seen.recognized.calls else _recognized(path, known, (), attempts, deadline)
+    if not job.problems and (sole := sole_runner(job.cmd)):
+        seen = _recognized(path, known, (*sole.tools, *sole.beside), attempts, deadline)
+        return seen if _has_run(seen.recognized) else _recognized(path, known, (), attempts, deadline)
     seen = _recognized(path, known, names, attempts, deadline) if names or not documents else Seen()
     if not job.problems and _WRAPPED.match(job.cmd.strip()) and (runners := _runners(seen.recognized)):
-        own = _recognized(path, known, (*runners, *_BESIDE), attempts, deadline)
-        return own if any(call.is_of_tests and call.found for call in own.recognized.calls) else seen
+        own = _recognized(path, known, (*runners.tools, *runners.beside), attempts, deadline)
+        calls = own.recognized.calls
+        return own if _has_run(own.recognized) and any(call.is_of_tests and call.found for call in calls) else seen
     if not documents:
         return seen
     matched = _matched(path, known, documents, deadline)
@@ -78,12 +73,16 @@ def search(path: str, known: Sequence[Mark], job: RenderedJob, attempts: int = 1
     return Seen(Recognized((*named, *matched.recognized.calls)), seen.notes + matched.notes)
 
 
-def _runners(seen: Recognized) -> set[str]:
+def _runners(seen: Recognized) -> SoleRunner | None:
     """Return the test runners, if commands were named, all of them are ones, and other tools were recognized, too."""
-    every = [_SOLE.match(command.strip()) for command in seen.commands]
-    runners = {sole[1].replace(".", "") for sole in every if sole}
-    others = any(call.certainty > WRAPPER and call.tool not in (*runners, *_BESIDE) for call in seen.calls)
-    return runners if all(every) and others else set()
+    sole = sole_runners(seen.commands)
+    own = (*sole.tools, *sole.beside) if sole else ()
+    return sole if any(call.certainty > WRAPPER and call.tool not in own for call in seen.calls) else None
+
+
+def _has_run(seen: Recognized) -> bool:
+    """Return whether a test runner got as far as to run tests: what failed to build is another tool's to report."""
+    return bool(seen.calls) and not any(one.problem.phase == "build" for one in seen.found)
 
 
 def _recognized(path: str, known: Sequence[Mark], names: Sequence[str], attempts: int, deadline: Deadline) -> Seen:

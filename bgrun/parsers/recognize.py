@@ -5,6 +5,7 @@ Every parser reads the log once; then their claims are settled.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from time import thread_time
 from typing import NamedTuple
@@ -120,8 +121,9 @@ class Recognizer:
 
     def result(self) -> Recognized:
         """Return what was recognized, at the end of the log."""
-        end = max((call.end for call in self.claims() if call.certainty > WRAPPER), default=None)
+        claims = self.claims()
         calls = tuple(_decided(self._stream.settled(_outside)))
+        end = max((call.end for call in _not_printed(claims, calls) if call.certainty > WRAPPER), default=None)
         rest = [] if end is None else self._stream.sieve.lines_after(end)
         return Recognized(
             calls, closing.unclaimed([self._stream.stripped(line) for line in rest]), self._attempt, self._commands
@@ -215,6 +217,16 @@ def _outside(calls: Sequence[Findings]) -> Iterator[Findings]:
             yield call
         elif left:
             yield _without(call, left)
+
+
+def _not_printed(claims: Iterable[Findings], calls: Iterable[Findings]) -> Iterator[Findings]:
+    """Yield claims, but for those that begin in the output of another tool, which may seem to go beyond it."""
+    owners = sorted((call for call in calls if call.owns and call.certainty == SURE), key=lambda call: call.start)
+    starts = [owner.start for owner in owners]
+    for call in claims:
+        place = bisect_right(starts, call.start) - 1
+        if place < 0 or call.start > owners[place].end or owners[place].tool == call.tool:
+            yield call
 
 
 def _is_within(call: Findings, owners: Iterable[Findings]) -> bool:

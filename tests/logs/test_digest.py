@@ -351,6 +351,27 @@ def test_what_may_be_of_another_command_of_npm_or_tox_counts(tmp_path: Path, cmd
     assert digest_of(tmp_path, named + PYTEST_LOG, cmd=cmd).counts == {"failed": 1, "errors": 1, "passed": 1}
 
 
+MOCHA_LOG = "\n\n" + FAKE + "  1) fails\n  \u2714 works\n\n\n  1 passing (3ms)\n  1 failing\n\n  1) fails:\n\n      Error: no\n      at Context.<anonymous> (a.js:2:3)\n\n\n\n"  # fmt: skip
+GO_LOG = FAKE + "--- FAIL: TestA (0.00s)\n    a_test.go:3: no\nFAIL\nFAIL\tshop\t0.002s\nFAIL\n"
+
+
+@pytest.mark.parametrize(
+    ("cmd", "log", "counts"),
+    [
+        ("npx mocha", MOCHA_LOG, {"failed": 1, "passed": 1}),
+        ("npm test", NPM.format("mocha --exit") + MOCHA_LOG, {"failed": 1, "passed": 1}),
+        ("mocha; gcc -c src/a.c", MOCHA_LOG, {"failed": 1, "errors": 1, "passed": 1}),
+        ("go test ./...", GO_LOG, {"failed": 1}),
+        ("make test", GO_LOG, {"failed": 1, "errors": 1}),
+        ("go test ./...", f"# shop\n{FAKE}FAIL\tshop [build failed]\nFAIL\n", {"errors": 2}),
+    ],
+)
+def test_what_a_test_of_another_language_prints_is_no_finding(
+    tmp_path: Path, cmd: str, log: str, counts: dict[str, int]
+) -> None:
+    assert digest_of(tmp_path, log, cmd=cmd).counts == counts
+
+
 def test_a_finding_counts_if_no_test_failed(tmp_path: Path) -> None:
     log = NPM.format("pytest -q") + FAKE + "1 passed in 0.01s\n"
     assert digest_of(tmp_path, log, cmd="npm test").counts == {"errors": 1, "passed": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import SURE, Findings, Parser, Problem
 from bgrun.parsers.test_runners import MOST_FAILED
-from bgrun.parsers.test_runners.rust_failures import Failure
+from bgrun.parsers.test_runners.rust_failures import PANIC, Failure
 
 _RUNNING = expression(r"^running (\d+) tests?$")
 _BINARY = expression(r"^ +(?:Running (?:unittests )?(\S+\.rs) \(\S*?([^/\s]+)-[0-9a-f]+\)|Doc-tests (\S+))$")
@@ -13,7 +13,7 @@ _RESULT = expression(r"^(\S.*?)(?: - should panic)? --- FAILED$")
 _STARTED = expression(r"^test (\S.*?)(?: - should panic)? \.\.\. (.*)$")
 _SECTION = expression(r"^---- (\S.*) stdout ----$")
 _LISTED = expression(r"^    (\S.*)$")
-_TOTAL = expression(r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; ")
+_TOTAL = expression(r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (\d+) measured; ")
 _SIGNAL = expression(r"^  process didn't exit successfully: `(\S+).*` \((.*)\)$")
 
 
@@ -42,14 +42,15 @@ class CargoTest(Parser):
         self._failed: dict[str, int] = {}
         self._part = ""
         self._is_running = False
+        self._running = 0
 
     def feed(self, line: str) -> bool:
         if binary := _BINARY.match(line):
             self._binary, self._crate = binary[1] or "", binary[2] or binary[3]
-        elif _RUNNING.match(line):
+        elif (running := _RUNNING.match(line)) and not self._is_shown:
             self._end()
             self.begin(owns=True)
-            self._is_running = True
+            self._is_running, self._running = True, int(running[1][:9])
         elif self._is_running:
             self._inner(line)
         elif (signal := _SIGNAL.match(line)) and "exit status: 101" not in signal[2]:
@@ -63,7 +64,9 @@ class CargoTest(Parser):
     def _inner(self, line: str) -> None:
         """Read a line between the heading and the total of a binary."""
         if total := _TOTAL.match(line):
-            self._end([int(number) for number in total.groups()])
+            counts = [int(number[:9]) for number in total.groups()]
+            if sum(counts) == self._running and not self._is_shown:  # otherwise a test printed it
+                self._end(counts)
         elif signal := _SIGNAL.match(line):
             self._end()
             self.report(Problem(self._binary or None, None, None, signal[2], phase="exit", test=True), SURE)
@@ -79,10 +82,26 @@ class CargoTest(Parser):
             self._failed[result[1]] = self.at
         elif not self._part and (started := _STARTED.match(line)):
             self._started(started[1], started[2])
-        elif self._section:
-            self._section.feed(line)
+        else:
+            self._section = self._of_thread(line) or self._section
+            if self._section:
+                self._section.feed(line)
             if not self._part and line == "FAILED":
                 self._failed[self._name] = self.at
+
+    @property
+    def _is_shown(self) -> bool:
+        """Whether a line is what a test printed: its output is shown once all have run, and the total follows."""
+        return bool(self._part and self._section)
+
+    def _of_thread(self, line: str) -> Failure | None:
+        """Return the failed test that a panic names: a line that its test printed may look like the end of it."""
+        if not (panic := PANIC.match(line)):
+            return None
+        if panic[1] in self._failed and panic[1] in self._sections:
+            return self._sections[panic[1]]
+        is_known = panic[1] in self._printed or not (self._part or len(self._printed) == MOST_FAILED)
+        return self._printed.setdefault(panic[1], Failure()) if is_known else None
 
     def _started(self, name: str, rest: str) -> None:
         """Read the line of a test; with --nocapture, what it prints follows its name."""
@@ -105,7 +124,7 @@ class CargoTest(Parser):
                 problem = problem._replace(id=f"{self._crate} {name}")
             self._seen.add((problem.file, name))
             self.report(problem, SURE, at)
-        passed, failed, ignored = total or (0, 0, 0)
+        passed, failed, ignored, _ = total or (0, 0, 0, 0)
         self.finish(
             {"failed": failed, "passed": passed, "ignored": ignored} if total else {}, failed if total else None
         )

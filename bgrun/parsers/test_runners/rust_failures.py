@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun.parsers.expression import expression
 from bgrun.parsers.shape import Problem, number
 
-_PANIC = expression(r"^thread '(.*)' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S[^:]*):(\d+):\d+:?$")
+PANIC = expression(r"^thread '(.*)' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S[^:]*):(\d+):\d+:?$")
 _OLD_START = expression(r"^thread '(.*)' panicked at '(.*)$")
 _OLD_END = expression(r"^(.*)', (\S[^:]*):(\d+):\d+$")
 _ERROR = expression(r"^Error: (\S.*)$")
@@ -32,7 +32,7 @@ class Failure:
         """Read a line of the section of the test."""
         if self._old:
             self._feed_old(*self._old, line)
-        elif panic := _PANIC.match(line):
+        elif panic := PANIC.match(line):
             self._panics.append((panic[1], panic[3], number(panic[4]), [panic[2]] if panic[2] else []))
             del self._panics[:-_MOST_LINES]
             self._is_message = not panic[2]

@@ -20,6 +20,8 @@ _SYNTAX = expression(r"^    (?:SyntaxError: .*|.* - error TS\d+: .*)$")
 _AT = expression(r"[(:](\d+):\d+\)?(?: - error .*)?$")
 _THRESHOLD = expression(r"^Jest: (\S.* coverage threshold .*)$")
 _INVALID = expression(r"^● (?:\S+ )?Validation Error:$")
+_PRINTED = expression(r"^((?: {2}|\t)+)console\.(?:assert|count|debug|dir|error|info|log|timeLog|timeEnd|trace|warn)$")
+_AFTER_TOTAL = "Snapshots: "
 _CRASHED, _MODULE = "Test suite failed to run", "Jest encountered an unexpected token"
 
 
@@ -43,6 +45,7 @@ class Jest(Parser):
         "● ",
         "Test Suites: ",
         "Tests: ",
+        r"console\.",
         "::group::Errors thrown in ",
         "Jest: ",
         "No tests found, exiting with code ",
@@ -53,10 +56,13 @@ class Jest(Parser):
         self._file = ""
         self._failed: list[_Failed] = []
         self._suites: int | None = None
+        self._total = ""
+        self._frame = ""
         self._is_invalid = False
 
     def feed(self, line: str) -> bool:
-        if not line.strip():
+        self._settle(line)
+        if not line.strip() or self._is_shown(line):
             pass
         elif (file := _FILE.match(line)) or (file := _GROUP.match(line)):
             if not self.is_open:
@@ -68,7 +74,8 @@ class Jest(Parser):
             self._suites, self._file = number(suites[1]) or 0, ""
             return True
         elif self._suites is not None and (total := _TOTAL.match(line)):
-            self._end(total[1])
+            self._total = total[1]
+            return True
         elif self._file and len(self._failed) < MOST_FAILED and (bullet := _BULLET.match(line)):
             self._failed.append(_Failed(self._file, bullet[1], Section(), self.at))
         elif self._file and self._failed and line.startswith("    "):
@@ -78,8 +85,30 @@ class Jest(Parser):
         return bool(self._file or self.is_open or self._is_invalid)
 
     def findings(self) -> tuple[Findings, ...]:
+        if self._total:
+            self._end(self._total)
         self._report_all()
         return super().findings()
+
+    def _settle(self, line: str) -> None:
+        """Take a total that the line of the snapshots follows; another one is what a test printed."""
+        if self._total and line.startswith(_AFTER_TOTAL):
+            self._end(self._total)
+        elif self._total:
+            self._suites = None
+        self._total = ""
+
+    def _is_shown(self, line: str) -> bool:
+        """Return whether a line is in a frame of what a test printed: its heading, or indented below that."""
+        if self._frame and line.startswith(self._frame):
+            return True
+        frame = _PRINTED.match(line)
+        self._frame = f"{frame[1]}  " if frame else ""
+        if frame and not self.is_open:
+            self.begin(owns=True, certainty=WEAK)
+        if frame and self._failed and self._failed[-1].title == "Console":
+            self._failed[-1].section.feed(line)  # by this it is known to be no test
+        return frame is not None
 
     def _other(self, line: str) -> bool:
         """Read a line outside the sections."""

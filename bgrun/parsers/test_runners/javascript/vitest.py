@@ -17,6 +17,7 @@ _END_RULE = expression(r"^⎯+(?:\[\d+/\d+\]⎯+)?$")
 _FAIL = expression(r"^ ?FAIL  (\S.*)$")
 _PROJECT = expression(r"^(?:\|[^|]*\| | ?\S+ {2,})(\S.*)$")
 _COUNTS = expression(r"^ *(Test Files|Tests|Type Errors|Errors)  (.*)$")
+_TIMES = expression(r"^ *(?:Start at|Duration)  ")
 _COUNT = expression(r"(\d+) (\w+)")
 _ERRORS = ("Unhandled", "Uncaught", "Startup")
 _ORIGIN = expression(r'^This error originated in "([^"]+)" test file\.')
@@ -52,11 +53,13 @@ class Vitest(Parser):
         self._total = 0
         self._failed: list[_Failed] = []
         self._counts: dict[str, int] = {}
+        self._errors = 0
+        self._is_timed = False
         self._last = 0
 
     def feed(self, line: str) -> bool:
         if self._counts and not self._is_of_end(line):
-            self._end()
+            self._leave()
         if run := _RUN.match(line):
             self._end()
             self.begin(owns=True, base=run[1])
@@ -66,6 +69,8 @@ class Vitest(Parser):
             self._test(fail[1])
         elif self.is_open and (counts := _COUNTS.match(line)):
             self._count(counts[1], counts[2])
+        elif self._counts and _TIMES.match(line):
+            self._is_timed = True
         elif self._failed and self._part:
             self._failed[-1].section.feed(line)
         self._last = self.at
@@ -101,9 +106,16 @@ class Vitest(Parser):
         if what == "Tests":
             self._counts |= {word: int(many) for many, word in _COUNT.findall(text)}
         elif what == "Test Files":
-            self._counts.setdefault("failed", 0)
+            self._counts = {"failed": 0}
         elif found := _COUNT.match(text):
-            self._total += int(found[1])
+            self._errors += int(found[1])
+
+    def _leave(self) -> None:
+        """End the call after its totals; without the times that follow them a test printed these."""
+        if self._is_timed:
+            self._end()
+        else:
+            self._counts, self._errors = {}, 0
 
     def _is_of_end(self, line: str) -> bool:
         return not line or line.startswith((" ", "::error "))
@@ -118,10 +130,11 @@ class Vitest(Parser):
         now, self.at = self.at, self._last
         if self._counts:
             others = sum(1 for one in self._found if one.problem.phase)
-            lost = self._total - len(self._found)
+            lost = self._total + self._errors - len(self._found)
             self.finish({"failed": 0, "errors": others, **self._counts}, len(self._found) + max(0, lost))
         self.at = now
         self._part, self._total, self._failed, self._counts = "", 0, [], {}
+        self._errors, self._is_timed = 0, False
 
 
 def _problems(one: _Failed) -> list[Problem]:
