@@ -211,7 +211,7 @@ def known(name: str, where: str = "--on") -> Engine:
         UsageError: there is no such engine; the message says `where` it was given.
     """
     if name not in _ROOMS and name not in _engines:
-        raise UsageError(f"invalid {where} {name!r}: no such engine", f"use one of: {', '.join(_ROOMS)}")
+        raise UsageError(f"invalid {where} {name!r}: unknown engine", f"choose {' or '.join(_ROOMS)}")
     return named(name)
 
 

@@ -34,12 +34,12 @@ def meant(project: Project, refs: Sequence[str]) -> list[Run]:
     if not refs:
         found = [run for run in runs.live(project) if run.service]
         if not found:
-            raise UsageError("no service is active", "start one with 'bgrun start SERVICE'")
+            raise UsageError("no active services", "start one with 'bgrun start SERVICE'")
         return found
     found = references.meant(project, refs, without_stopping=True)
     if jobs := [run for run in found if not run.service]:
-        verb = "is no service" if len(jobs) == 1 else "are no services"
-        message = f"{names(run.run_id for run in jobs)} {verb}, and never ready"
+        verb = "is not a service" if len(jobs) == 1 else "are not services"
+        message = f"{names(run.run_id for run in jobs)} {verb}"
         raise UsageError(message, f"bgrun wait {jobs[0].run_id}")
     return found
 

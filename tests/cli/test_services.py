@@ -61,8 +61,8 @@ def test_a_wait_without_reference_leaves_services_alone(declared: Cli) -> None:
 
 def test_a_job_is_never_ready(declared: Cli) -> None:
     declared("start", "quick", "--wait")
-    assert "is no service, and never ready" in declared("wait", "quick", "--until", "ready", code=2).err
-    assert "no service is active" in declared("wait", "--until", "ready", code=2).err
+    assert "is not a service" in declared("wait", "quick", "--until", "ready", code=2).err
+    assert "no active services" in declared("wait", "--until", "ready", code=2).err
     assert "choose ready or finished" in declared("wait", "quick", "--until", "soon", code=2).err
     declared("wait", "quick", "--until", "finished")
 

@@ -121,5 +121,5 @@ def test_without_a_cluster_the_rest_is_checked_and_a_warning_says_so(
 
 def test_an_unknown_engine_is_one_line(on: Cli) -> None:
     found = on("validate", "--on", "pbs", code=2)
-    assert found.err.splitlines() == ["error: invalid --on 'pbs': no such engine", "  hint: use one of: local, slurm"]
+    assert found.err.splitlines() == ["error: invalid --on 'pbs': unknown engine", "  hint: choose local or slurm"]
     assert on("validate", "--on", "local").out.startswith("bgjobs.yaml is valid on local: ")

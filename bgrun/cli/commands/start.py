@@ -68,7 +68,7 @@ def rerun(project: Project, args: Args) -> int:
     _warn(project)
     if args.same:
         if args.failed:
-            raise UsageError("--same and --failed exclude each other", "give one of them")
+            raise UsageError("--same cannot be combined with --failed", "give one of them")
         return _report_start(project, args, api.rerun.submit_again(project, args.ref))
     # Of a label --failed takes the newest run, so that each rerun has what the one before left.
     run = (choice.one_run if args.failed else choice.one_whole)(project, args.ref)

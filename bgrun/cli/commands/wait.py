@@ -54,7 +54,7 @@ def _is_until_ready(args: Args) -> bool:
         UsageError: the state that is to be waited for is unknown.
     """
     if args.until not in (None, "ready", "finished"):
-        raise UsageError(f"cannot wait until {args.until!r}", "choose ready or finished")
+        raise UsageError(f"invalid --until {args.until!r}", "choose ready or finished")
     return bool(args.until == "ready")
 
 

@@ -141,7 +141,7 @@ def _not_one_key(error: Any) -> tuple[str, str]:
     keys = [key for branch in error.validator_value for key in branch["required"]]
     given = [key for key in keys if key in error.instance]
     if len(given) > 1 and len(keys) > 2:
-        return f"{' and '.join(map(repr, given))} exclude each other", "keep one of them"
+        return f"{' and '.join(map(repr, given))} cannot be combined", "keep one of them"
     return f"expected either {_alternatives(list(map(repr, keys)))}", "give one of them"
 
 
