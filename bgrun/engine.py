@@ -154,8 +154,8 @@ class Trial(NamedTuple):
 class Submitted(NamedTuple):
     """What was started.
 
-    runs: the run IDs in the order of the plan. own: the run ID of the group run, or ''. known: the text of the meta,
-    if the engine has already started the only run.
+    runs: the run IDs in the order of the plan. own: the run ID of the group run, or ''. known: the text of the meta of
+    the group run or of the only run, if the engine has already started that.
     """
 
     runs: tuple[str, ...]

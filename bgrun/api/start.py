@@ -131,7 +131,7 @@ def _start(project: Project, names: Sequence[str], plan: RenderedPlan, owner: En
 
 def begun(project: Project, launched: Submitted, run_id: str) -> Run:
     """Return a launched run as its supervisor reported it, or else from its files."""
-    if launched.known:
+    if launched.known and run_id == (launched.own or launched.runs[0]):
         return record.launched(project.store.run(run_id), launched.known)
     return project.store.existing(run_id)
 
@@ -280,7 +280,7 @@ def _start_group(project: Project, name: str, request: plan_cache.PlanRequest, o
     plan = overridden(made, overrides)
     owner = engine.chosen(plan, overrides.engine if overrides else "")
     launched = launch(project, plan, name, f"bgrun group {name}", always=True, owner=owner)
-    return project.store.existing(launched.own)
+    return begun(project, launched, launched.own)
 
 
 def _with_work_key(node: Node, key: str) -> Node:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 KEPT_S = 2.0
 """How many seconds an answer is kept, also that there was none."""
+HERE_S = 0.25
+"""How many seconds a process uses the answer that it has read, before it reads that again."""
 WORD_KEPT_S = 30.0
 """How many seconds the word of the accounting about a job is kept."""
 COMMENT = "bgrun:"
@@ -36,6 +38,7 @@ _ENTRY = "slurm"
 _SQUEUE = ("squeue", "--me", "-r", "-h", "-t", "all", "-o", "%i|%T|%N|%e|%k|%r")
 _words: dict[str, tuple[float, str]] = {}
 _patience_s = [KEPT_S]
+_here: dict[str, tuple[float, str, Queue | None]] = {}
 
 
 class Job(NamedTuple):
@@ -122,8 +125,13 @@ def look(log_dir: str, max_age_s: float | None = None, config: str = "") -> Queu
     cache = Cache(log_dir)
     whose = config or os.environ.get("SLURM_CONF", "")
     accepted_s = _patience_s[0] if max_age_s is None else max_age_s
-    if accepted_s > 0 and (kept := _kept(cache, whose, accepted_s)):
-        return kept
+    if accepted_s > 0:
+        if kept := _kept_here(log_dir, whose):
+            return kept
+        if kept := _kept(cache, whose, accepted_s):
+            _here[log_dir] = (time.monotonic(), whose, kept)
+            return kept
+    _here.pop(log_dir, None)
     # Noted before the call: what is submitted meanwhile may be missing in the answer.
     asked_at = time.time()
     answer = calls.call(_SQUEUE, config=config)
@@ -133,6 +141,12 @@ def look(log_dir: str, max_age_s: float | None = None, config: str = "") -> Queu
     head = f"1 {time.time()!r} {asked_at!r} {int(answered)} {whose}"
     cache.write(_ENTRY, "\n".join([head, *lines]).encode())
     return Queue(answered, parse(lines), asked_at)
+
+
+def _kept_here(log_dir: str, whose: str) -> Queue | None:
+    """Return the answer that this process has just read: the runs of a group are read one after the other."""
+    read_at, named, kept = _here.get(log_dir, (0.0, "", None))
+    return kept if kept and named == whose and 0 <= time.monotonic() - read_at <= HERE_S else None
 
 
 def _kept(cache: Cache, whose: str, max_age_s: float) -> Queue | None:
@@ -201,4 +215,5 @@ def config_of(facts: Mapping[str, str]) -> str:
 
 def forget(log_dir: str) -> None:
     """Drop the answer that was kept: it is known to be outdated."""
+    _here.pop(log_dir, None)
     Cache(log_dir).remove(_ENTRY)

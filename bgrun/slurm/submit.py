@@ -50,9 +50,10 @@ def launch(store: Store, root: str, plan: RenderedPlan, title: Title | None = No
     """
     check_cluster({node.job.slurm.config for node in plan.nodes if not node.skip})
     with slots.admitted(store, plan) as held, submission.claimed(store, root, plan, title, SLURM) as claimed:
-        _launch(store, claimed, held)
+        known = _launch(store, claimed, held)
         slots.replace(store, claimed.runs, held)
-    return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
+    own = claimed.group.run_id if claimed.group else ""
+    return Submitted(tuple(run.run_id for run in claimed.runs), own, known)
 
 
 def check_cluster(configs: Collection[str]) -> None:
@@ -73,7 +74,8 @@ def check_cluster(configs: Collection[str]) -> None:
         raise UsageError(f"the file that {where} names does not exist: {named}", "fix it, or remove it")
 
 
-def _launch(store: Store, claimed: ClaimedPlan, held: Holders) -> None:
+def _launch(store: Store, claimed: ClaimedPlan, held: Holders) -> bytes:
+    """Record and submit a claimed plan; return the text of the meta of its group run, if Slurm has taken any job."""
     group = claimed.group
     # A run that needs one whose condition is false is waived by its launcher, which reads the needs from the meta.
     waived = {run.run_id for run in claimed.runs if run.skip}
@@ -83,15 +85,15 @@ def _launch(store: Store, claimed: ClaimedPlan, held: Holders) -> None:
     lane = f"bgrun-{os.urandom(4).hex()}"
     wanted = batch.batches(startable, group.max_parallel if group else None, lane, slots.lanes(store, startable, held))
     tokens = [os.urandom(8).hex() for _ in wanted]
-    if group:
-        _record_group(store, group, [run.run_id for run in claimed.runs])
+    known = _record_group(store, group, [run.run_id for run in claimed.runs]) if group else b""
     for run in claimed.runs:
         if run.skip:
             _record_waived(store, run)
     for one, token in zip(wanted, tokens, strict=True):
         _record(store, one, token)
-    _submit_all(store, wanted, tokens, group)
+    jobs = _submit_all(store, wanted, tokens, group)
     _apply_retention(store, claimed)
+    return known if jobs else b""
 
 
 def _apply_retention(store: Store, claimed: ClaimedPlan) -> None:
@@ -103,7 +105,10 @@ def _apply_retention(store: Store, claimed: ClaimedPlan) -> None:
         retention.apply(store, policies)
 
 
-def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], group: GroupPlan | None) -> None:
+def _submit_all(
+    store: Store, wanted: Sequence[Batch], tokens: Sequence[str], group: GroupPlan | None
+) -> Mapping[str, str]:
+    """Submit batches in order and return the job of each run that Slurm has taken."""
     jobs: dict[str, str] = {}
     silent = 0
     for one, token in zip(wanted, tokens, strict=True):
@@ -126,6 +131,7 @@ def _submit_all(store: Store, wanted: Sequence[Batch], tokens: Sequence[str], gr
             jobs |= note(store, one, job)
         else:
             silent += 1
+    return jobs
 
 
 def submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: str) -> str:
@@ -198,13 +204,14 @@ def _write_besides(store: Store, run: RunPlan) -> None:
             files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
 
 
-def _record_group(store: Store, group: GroupPlan, members: Sequence[str]) -> None:
-    """Write the meta of a group run, and its log."""
+def _record_group(store: Store, group: GroupPlan, members: Sequence[str]) -> bytes:
+    """Write the meta of a group run, and its log; return the text of the meta."""
     now = clock.iso(time.time())
     known = {**group.facts, "log_dir": store.log_dir, "started_at": now, "members": " ".join(members)}
     _write(store, group.run_id, known)
     with suppress(OSError), files.storage(store.run(group.run_id).log, "write"):
         os.close(files.create(store.run(group.run_id).log))
+    return meta.pack(known)
 
 
 def _record_waived(store: Store, run: RunPlan) -> None:

@@ -172,6 +172,21 @@ jobs:
     cluster.call("scancel", *busy)
 
 
+def test_6_stop_one_member_of_an_array(on: Cli) -> None:
+    on.jobs("jobs:\n  m: {command: 'while [ ! -e end ]; do sleep 0.1; done', matrix: {n: [1, 2, 3]}}\n")
+    first, second, third = (run["run_id"] for run in on.json("start", "m")["runs"])
+    for one in (first, second, third):
+        running(on, one)
+    on("stop", second)
+    assert (on.state(second)["state"], on.state(second)["exit_code"]) == ("stopped", 143)
+    assert [on.state(one)["state"] for one in (first, third)] == ["running", "running"]
+    assert len({on.state(one)["engine_job"].partition("_")[0] for one in (first, second, third)}) == 1
+    (on.folder / "end").touch()
+    group = on.ended("m", timeout="60s")
+    assert group["state"] == "stopped"
+    assert [on.state(one)["state"] for one in (first, second, third)] == ["succeeded", "stopped", "succeeded"]
+
+
 def test_13_of_two_submissions_under_one_token_one_runs(on: Cli, cluster: Cluster) -> None:
     on.jobs("jobs:\n  x: {command: 'echo ran >>ran; sleep 3'}\n")
     run = on.json("start", "x")

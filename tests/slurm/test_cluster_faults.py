@@ -242,28 +242,50 @@ groups:
     assert max(map(int, (on.folder / "most").read_text().split())) <= at_once
 
 
+def test_21_the_rest_of_a_matrix_that_fails_fast_is_skipped(on: Cli) -> None:
+    on.jobs("""\
+jobs:
+  m: {command: "touch ran.{{ matrix.n }}; [ {{ matrix.n }} != 2 ]", matrix: {n: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}}
+groups:
+  g: {jobs: [m], max_parallel: 1, fail_fast: true}
+""")
+    group = on.json("group", "g", "--wait", code=1)
+    states = [run["state"] for run in group["runs"]]
+    assert (group["state"], group["exit_code"], states[2]) == ("failed", 1, "failed")
+    assert states[:2] == ["succeeded"] * 2
+    # One whose launcher has started before the request was there has run: it is not stopped and started again.
+    assert {"skipped"} <= set(states[3:]) <= {"skipped", "stopped", "succeeded"}
+    assert states[4:] == ["skipped"] * 6
+    assert sorted(path.name for path in on.folder.glob("ran.*"))[:3] == ["ran.0", "ran.1", "ran.2"]
+    assert not (on.folder / "ran.9").exists()
+    reasons = {run["reason"] for run in group["runs"] if run["state"] == "skipped"}
+    assert reasons == {f"fail_fast: {group['runs'][2]['run_id']} did not succeed"}
+
+
 @full
 def test_22_a_wait_for_many_runs_seldom_calls_slurm(on: Cli, tmp_path: Path) -> None:
-    calls, real = (
-        tmp_path / "calls",
-        subprocess.run(["which", "squeue"], capture_output=True, text=True, check=True).stdout,
-    )
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("squeue", "sacct"):
-        (tools / name).write_text(f'#!/bin/sh\necho {name} >>{calls}\nexec {Path(real.strip()).parent / name} "$@"\n')
-        (tools / name).chmod(0o755)
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("no strace here: apt-get install strace")
     numbers = ", ".join(map(str, range(200)))
     on.jobs(
         f"jobs:\n  m: {{command: sleep 600, matrix: {{n: [{numbers}]}}}}\ngroups:\n  g: {{jobs: [m], max_parallel: 4}}\n"
     )
     group = on.json("group", "g")
-    time.sleep(3)
-    calls.write_text("")
-    path = f"{tools}:{on.env['PATH']}"
-    on("wait", *(run["run_id"] for run in group["runs"]), "--timeout", "60s", "-q", code=124, PATH=path)
-    assert calls.read_text().split() == ["squeue"] * len(calls.read_text().split())
-    assert len(calls.read_text().split()) <= 4
+    in_state(on, group["runs"][0]["run_id"], "running")
+    traced = Cli(
+        on.folder, [strace, "-f", "-qq", "-e", "trace=execve", "-o", str(tmp_path / "execs"), *on.command], on.env
+    )
+    traced("wait", *(run["run_id"] for run in group["runs"]), "--timeout", "60s", "-q", code=124)
+    # A search along PATH tries to execute each in turn: only what was found counts.
+    done = [
+        line for line in (tmp_path / "execs").read_text().splitlines() if "execve(" in line and line.endswith(" = 0")
+    ]
+    called = [
+        name for name in ("squeue", "sacct", "scontrol", "scancel", "sbatch") for line in done if f'/{name}"' in line
+    ]
+    assert set(called) <= {"squeue"}
+    assert len(called) <= 4
     on("stop", "g")
     assert on.state("g")["state"] == "stopped"
 
@@ -323,3 +345,23 @@ def test_23_the_accounting_tells_why_once_the_queue_has_forgotten(bg: Cli, accou
     )
     seen = in_state(on, "x", "stopped", "failed", "lost", timeout_s=LONG_S)
     assert (seen["state"], seen["exit_code"], seen["reason"]) == ("stopped", 143, "Slurm: CANCELLED")
+
+
+@full
+def test_24_a_secret_is_in_no_accounting(bg: Cli, accounted: Cluster) -> None:
+    on = Cli(bg.folder, bg.command, {**bg.env, **accounted.env, "BGRUN_ENGINE": "slurm"})
+    on.jobs(
+        "jobs:\n  x: {command: 'echo ${#KEY}', secrets: [KEY], slurm: {secrets: file}, on_finish: 'echo ${#KEY} >hooked'}\n"
+    )
+    secret = "a-long-secret-of-this-test"
+    run = on.json("start", "x", "--wait", KEY=secret)
+    assert (run["state"], Path(run["log"]).read_text()) == ("succeeded", f"{len(secret)}\n")
+    assert wait_until(lambda: (on.folder / "hooked").exists() and (on.folder / "hooked").read_text(), "the hook")
+    told = wait_until(lambda: accounted.call("sacct", "-n", "-P", "-j", run["engine_job"], "-o", "SubmitLine"), "sacct")
+    assert "sbatch --parsable" in told
+    assert secret not in told + accounted.call("sacct", "-n", "-P", "-o", "ALL") + accounted.call(
+        "squeue", "-o", "%all"
+    )
+    for place in (accounted.folder, on.logs):
+        found = subprocess.run(["grep", "-rlaF", secret, place], capture_output=True, text=True, check=False)
+        assert found.stdout == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
-JOBS = """\
+JOBS = r"""
 jobs:
-  build: {command: "echo built"}
+  build: {command: "printf 'built\\0\\r\\n\\377 no newline'"}
   lint: {command: "echo 'a.c:3:1: error: no semicolon'; exit 1", problems: [gcc]}
   sweep: {command: "echo seed {{ matrix.seed }}; [ {{ matrix.seed }} != 2 ]", matrix: {seed: [1, 2, 3]}, depends_on: build}
   slow: {command: "echo begins; sleep 60", timeout: 1s, stop_grace_period: 2s}
@@ -23,30 +24,52 @@ jobs:
   nowhere: {command: "echo nowhere", if: "os.name == 'plan9'"}
   behind: {command: "echo behind", depends_on: [build, nowhere]}
   farther: {command: "echo farther", depends_on: behind}
+  tested:
+    command: "mkdir -p r; cp suite.xml r/a.xml; echo '{\"n\": 7}' >n.json; exit 1"
+    reports: {junit: "r/*.xml"}
+    outputs: {n: {json: n.json, pick: n}, none: {glob: "*.none"}, files: {glob: "r/*"}}
 groups:
-  all: {jobs: [build, lint, sweep, slow, flaky, after, two, last, nowhere, behind, farther]}
+  all: {jobs: [build, lint, sweep, slow, flaky, after, two, last, nowhere, behind, farther, tested]}
+"""
+SUITE = """\
+<testsuite tests="2" failures="1" time="0.1"><testcase classname="a" name="good"/>
+<testcase classname="a" name="bad" file="a.py" line="3"><failure message="1 != 2">assert 1 == 2</failure></testcase></testsuite>
 """
 STAMP = re.compile(r"_\d{8}_\d{6}(z+\d+)?")
-SAME = ("label", "job", "group", "state", "exit_code", "signal", "reason", "cmd", "tags")
-DIGEST = ("counts", "problems", "unrecognized", "head", "tail")
+ENGINE = ("engine", "engine_job", "node", "attempt", "pid", "pgid")
+TIMES = ("started_at", "ended_at", "duration_s")
 
 
 def result(on: Cli, *words: str) -> list[dict[str, Any]]:
     """Start the group anew and return what became of each run, without what differs from run to run."""
     (on.folder / "flag").unlink(missing_ok=True)
+    shutil.rmtree(on.folder / "r", ignore_errors=True)
+    (on.folder / "n.json").unlink(missing_ok=True)
     shutil.rmtree(on.logs, ignore_errors=True)  # neither is to be compared with an earlier run
     group = on("group", "all", "-q", "--wait", *words, code=1).out.strip()
-    every = [on.json("report", one, code=None) for one in (group, *members(on, group))]
     found = []
-    for report in every:
-        run, digest = report["run"], report["digest"] or {}
-        log = Path(run["log"])
-        known = {key: STAMP.sub("", str(run[key])) for key in SAME}
-        known |= {key: STAMP.sub("", str(digest.get(key))) for key in DIGEST}
-        # The log of a group run is the schedule of the engine.
-        known["text"] = log.read_text() if log.exists() and run["run_id"] != group else ""
-        found.append(known)
+    for one in (group, *members(on, group)):
+        report = on.json("report", one, code=None)
+        log = Path(report["run"]["log"])
+        told = {name: on(name, one, code=None) for name in ("status", "report")}
+        found.append(
+            {
+                **without_times(report),
+                # The log of a group run is the schedule of the engine.
+                "text": log.read_bytes() if log.exists() and one != group else b"",
+                "code": {name: done.code for name, done in told.items()},
+            }
+        )
     return found
+
+
+def without_times(value: Any) -> Any:
+    """Return a document without engine, times and the stamps of run IDs."""
+    if isinstance(value, dict):
+        return {key: without_times(one) for key, one in value.items() if key not in (*ENGINE, *TIMES)}
+    if isinstance(value, list):
+        return [without_times(one) for one in value]
+    return STAMP.sub("", value) if isinstance(value, str) else value
 
 
 def members(on: Cli, group: str) -> list[str]:
@@ -57,9 +80,13 @@ def members(on: Cli, group: str) -> list[str]:
 
 def test_a_group_ends_as_it_does_on_this_machine(on: Cli) -> None:
     on.jobs(JOBS)
+    (on.folder / "suite.xml").write_text(SUITE)
     here = result(on)
     there = result(on, "--on", "slurm")
-    assert len(here) == 14
-    assert {run["state"] for run in here} == {"succeeded", "failed", "timed_out", "skipped"}
+    assert len(here) == 15
+    assert {one["run"]["state"] for one in here} == {"succeeded", "failed", "timed_out", "skipped"}
+    assert [one["text"] for one in here if one["text"].startswith(b"built")] == [b"built\0\r\n\xff no newline"]
+    tested = here[-1]["digest"]
+    assert (tested["counts"]["failed"], len(tested["problems"]), len(tested["outputs"])) == (1, 1, 3)
     for one, other in zip(there, here, strict=True):
-        assert one == other
+        assert one == other, json.dumps(one["run"])

@@ -94,6 +94,14 @@ def test_what_a_run_needs_is_submitted_before_it(played: Played, project: Projec
     assert "token" not in never
 
 
+def test_a_group_that_was_submitted_is_reported_without_a_look_at_its_runs(played: Played, project: Project) -> None:
+    run = api.start.start_group(project, "all")
+    assert (run.state, len(run.members), played.calls("squeue")) == ("running", 3, [])
+    assert project.store.existing(run.run_id)._replace(duration_s=0) == run._replace(duration_s=0)
+    waived = api.start.start_group(project, "all", None, ["never"])
+    assert not waived.live, "nothing of it was submitted"
+
+
 def test_a_run_that_needs_one_whose_condition_is_false_is_left_to_its_launcher(
     played: Played, project: Project
 ) -> None:
