@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.model import Condition, Kept, RenderedJob, Run
+    from bgrun.model import Kept, RenderedJob, Run
 
 _MOST_SCRIPT = 64 << 20
-_CONDITIONS: Mapping[str, Condition] = {"completed": "completed", "started": "started", "ready": "ready"}
 _KEPT: Mapping[str, Kept] = {"jobs": "jobs", "stop": "stop"}
 
 
@@ -148,11 +147,7 @@ def _again(project: Project, run_id: str) -> Node:
 def _with_needs(project: Project, run_id: str, place: Mapping[str, int]) -> Node:
     """Return a run to be launched again, after those that are, too; its other dependencies succeeded before."""
     known = facts_of(project, run_id)
-    needs = known.get("needs", "").split()
-    conditions: list[Condition] = [_CONDITIONS.get(one, "succeeded") for one in known.get("conditions", "").split()]
-    plain: list[Condition] = ["succeeded"] * len(needs)
-    pairs = zip(needs, conditions or plain, strict=False)
-    kept = [(place[one], condition) for one, condition in pairs if one in place]
+    kept = [(place[one], condition) for one, condition in facts.conditions_of(known).items() if one in place]
     is_plain = all(condition == "succeeded" for _, condition in kept)
     return _again(project, run_id)._replace(
         needs=tuple(one for one, _ in kept), conditions=() if is_plain else tuple(condition for _, condition in kept)

@@ -20,8 +20,8 @@ class SlurmEngine:
     name = "slurm"
     supports = frozenset(
         {
-            *("concurrency", "depends_on", "fail_fast", "hooks", "junit", "log.max_size", "max_parallel", "outputs"),
-            *("secrets", "timeout"),
+            *("concurrency", "condition", "depends_on", "fail_fast", "hooks", "junit", "log.max_size"),
+            *("max_parallel", "outputs", "secrets", "timeout"),
         }
     )
 

@@ -16,7 +16,7 @@ from bgrun.store import facts, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.model import Run
+    from bgrun.model import Condition, Run
     from bgrun.store.store import Store
 
 
@@ -52,11 +52,13 @@ def _again(store: Store, run: Run) -> None:
     token = known.get("token", "")
     if job := queue.find(store.log_dir, token, known.get("slurm_conf", "")):
         raise UsageError(f"{run.run_id} is in the queue as job {job}", f"wait for it with 'bgrun wait {run.run_id}'")
-    needed = {one: _job(store, run, one) for one in known.get("needs", "").split()}
+    conditions = facts.conditions_of(known)
+    needed = {one: _job(store, run, one, conditions[one]) for one in known.get("needs", "").split()}
     jobs = {one: job for one, job in needed.items() if job}
     plan = RunPlan(run.run_id, facts.job_of(known, ""), known, tuple(jobs))
     lanes = slots.lanes(store, (plan,), slots.look(plan.job.slurm.config)) if plan.job.concurrency else {}
     one = Batch((plan,), tuple(jobs), lane=lanes.get(plan.run_id, ""), place=known.get("array_index", ""))
+    one = one._replace(conditions=tuple(conditions[need] for need in jobs))
     try:
         job = submit.submit(store, one, token, jobs, plan.job.label)
     except submit.RefusedError as refused:
@@ -67,8 +69,8 @@ def _again(store: Store, run: Run) -> None:
     queue.forget(store.log_dir)
 
 
-def _job(store: Store, run: Run, need: str) -> str:
-    """Return the job of a dependency that has not finished, or '' if it succeeded.
+def _job(store: Store, run: Run, need: str, condition: Condition) -> str:
+    """Return the job of a dependency that has not finished, or '' if it meets its condition.
 
     Slurm has forgotten a job that finished a while ago, and would take it for one that succeeded.
 
@@ -76,10 +78,16 @@ def _job(store: Store, run: Run, need: str) -> str:
         UsageError: it did not succeed, or its job is unknown.
     """
     before = store.read(need)
-    if before and before.succeeded:
+    if before and _is_met(before, condition):
         return ""
     job = record.read_job(store.run(need)) if before and before.live and before.state != "unknown" else ""
     if not job:
         state = before.state if before else "deleted"
         raise UsageError(f"cannot submit {run.run_id}: its dependency {need} is {state}", f"rerun {need} first")
     return job
+
+
+def _is_met(before: Run, condition: Condition) -> bool:
+    if condition == "completed":
+        return not before.live
+    return before.succeeded or (condition == "started" and bool(before.started_at))

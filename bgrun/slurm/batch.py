@@ -9,17 +9,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bgrun.model import RunPlan
+    from bgrun.model import Condition, RunPlan
 
 WARNING_S = 60
 """How long before the end of its time the launcher gets a signal; Slurm may send it half a minute earlier or later.
 With a shorter time it is half of that."""
 
 
+_TYPES: Mapping[Condition, str] = {"succeeded": "afterok", "completed": "afterany", "started": "after"}
+"""Slurm's types of dependencies, by the condition; `ready` is of services, which are refused."""
+
+
 class Batch(NamedTuple):
     """Runs that one call of sbatch submits: a single job, or an array with a task for each.
 
-    needs: the run IDs that have to succeed before any of them.
+    needs: the run IDs that have to succeed before any of them, or to meet the one of `conditions` in the same place.
     at_once: how many tasks of an array may run at the same time; None is no limit.
     lane: the name of a job of which Slurm runs one at a time, or ''.
     after: the run IDs that have to end before any of them, in whatever way.
@@ -32,6 +36,7 @@ class Batch(NamedTuple):
     lane: str = ""
     place: str = ""
     after: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def is_array(self) -> bool:
@@ -53,19 +58,21 @@ def batches(
     slots = slots or {}
     for run in runs:
         own = run.run_id if run.run_id in slots else ""
-        alike.setdefault((own, run.needs, *options.words(run.job)), []).append(run)
+        alike.setdefault((own, run.needs, run.conditions, *options.words(run.job)), []).append(run)
     if len(alike) == 1 or max_parallel is None or max_parallel >= len(runs):
         # Each run comes after those that it needs, and so does the first of each array after all that the array needs.
-        return [
-            Batch(tuple(same), same[0].needs, max_parallel, slots.get(same[0].run_id, "")) for same in alike.values()
-        ]
+        return [_batch(same, slots.get(same[0].run_id, ""))._replace(at_once=max_parallel) for same in alike.values()]
     if not slots:
-        return [Batch((run,), run.needs, lane=f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
+        return [_batch([run], f"{lane}-{place % max_parallel}") for place, run in enumerate(runs)]
     before = ["" if place < max_parallel else runs[place - max_parallel].run_id for place in range(len(runs))]
     return [
-        Batch((run,), run.needs, lane=slots.get(run.run_id, ""), after=(previous,) if previous else ())
+        _batch([run], slots.get(run.run_id, ""))._replace(after=(previous,) if previous else ())
         for run, previous in zip(runs, before, strict=True)
     ]
+
+
+def _batch(same: Sequence[RunPlan], lane: str) -> Batch:
+    return Batch(tuple(same), same[0].needs, lane=lane, conditions=same[0].conditions)
 
 
 def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[str, str], name: str) -> list[str]:
@@ -111,8 +118,13 @@ def members_file(log_dir: str, first: str) -> str:
 
 def dependency(batch: Batch, jobs: Mapping[str, str]) -> list[str]:
     """Return the options for what a batch depends on. Slurm never starts it if one of these fails."""
-    terms = [f"afterok:{':'.join(_short(batch.needs, jobs))}"] if batch.needs else []
-    terms += [f"afterany:{':'.join(_short(batch.after, jobs))}"] if batch.after else []
+    waits: dict[str, list[str]] = {}
+    plain: list[Condition] = ["succeeded"] * len(batch.needs)
+    for need, condition in zip(batch.needs, batch.conditions or plain, strict=True):
+        waits.setdefault(_TYPES[condition], []).append(need)
+    if batch.after:
+        waits.setdefault("afterany", []).extend(batch.after)
+    terms = [f"{kind}:{':'.join(_short(needs, jobs))}" for kind, needs in waits.items()]
     terms += ["singleton"] if batch.lane else []
     return [f"--dependency={','.join(terms)}", "--kill-on-invalid-dep=yes"] if terms else []
 

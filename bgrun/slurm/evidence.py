@@ -114,10 +114,13 @@ def failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
 
 def _failed_need(at: RunPaths, facts: Mapping[str, str], known: dict[str, str]) -> str:
     """Do that with the states of runs that are `known` to have finished; a diamond of dependencies is read once."""
-    for need in facts.get("needs", "").split():
+    needs = facts.get("needs", "").split()
+    for need, condition in zip(needs, facts.get("conditions", "").split() or ["succeeded"] * len(needs), strict=False):
+        if condition == "completed":
+            continue
         if need not in known:
             known[need] = _finished_as(at.other(need), known)
-        if known[need] not in ("", "succeeded", "waived"):
+        if known[need] == "skipped" or (condition != "started" and known[need] not in ("", "succeeded", "waived")):
             return f"dependency {need} {state.ENDED.get(known[need], known[need])}"
     return ""
 

@@ -134,6 +134,7 @@ done
 bgrun_word success_exit_codes 0; bgrun_codes=$bgrun_value
 bgrun_word requeue false; bgrun_requeue=$bgrun_value
 bgrun_word needs ''; bgrun_needs=$bgrun_value
+bgrun_word conditions ''; bgrun_conditions=$bgrun_value
 bgrun_word group_run ''; bgrun_group=$bgrun_value
 bgrun_word stop_signal SIGTERM; bgrun_signal=$bgrun_value
 bgrun_word max_log_bytes 0; bgrun_most=$bgrun_value
@@ -193,7 +194,10 @@ fi
 
 # Dependencies, by what is recorded of them: Slurm's `afterok` of a job that it has forgotten always holds.
 bgrun_why='' bgrun_waived=''
+read -r -a bgrun_conditions <<<"$bgrun_conditions"
+bgrun_place=-1
 for bgrun_need in $bgrun_needs; do
+  bgrun_place=$((bgrun_place + 1)) bgrun_condition=${bgrun_conditions[bgrun_place]-}
   for ((bgrun_try = 0; bgrun_try < 30; bgrun_try++)); do
     bgrun_read "$bgrun_logs/$bgrun_need.meta"
     bgrun_word state ''; bgrun_state=$bgrun_value
@@ -204,11 +208,14 @@ for bgrun_need in $bgrun_needs; do
       [[ " $bgrun_value " != *" ${bgrun_code:-none} "* ]] || bgrun_state=succeeded
       [ ! -e "$bgrun_logs/.$bgrun_need.stop" ] || bgrun_state=stopped
     fi
+    if [ "$bgrun_condition" = started ] && [ "$bgrun_state" != skipped ] && [ -n "${bgrun_of[started_at]-}$bgrun_state" ]; then
+      bgrun_state=succeeded
+    fi
     [ -z "$bgrun_state" ] || break
     command -p ls -f -- "$bgrun_logs" >/dev/null 2>&1
     command -p sleep 1
   done
-  [ "$bgrun_state" != succeeded ] || continue
+  [ "$bgrun_state" != succeeded ] && [ "$bgrun_condition" != completed ] || continue
   if [ "${bgrun_of[waived]-}" = true ]; then
     bgrun_waived="dependency $bgrun_need was skipped"
     continue

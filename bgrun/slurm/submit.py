@@ -79,9 +79,7 @@ def _launch(store: Store, claimed: ClaimedPlan, held: Holders) -> bytes:
     group = claimed.group
     # A run that needs one whose condition is false is waived by its launcher, which reads the needs from the meta.
     waived = {run.run_id for run in claimed.runs if run.skip}
-    startable = [
-        run._replace(needs=tuple(one for one in run.needs if one not in waived)) for run in claimed.runs if not run.skip
-    ]
+    startable = [_without(run, waived) for run in claimed.runs if not run.skip]
     lane = f"bgrun-{os.urandom(4).hex()}"
     wanted = batch.batches(startable, group.max_parallel if group else None, lane, slots.lanes(store, startable, held))
     tokens = [os.urandom(8).hex() for _ in wanted]
@@ -94,6 +92,13 @@ def _launch(store: Store, claimed: ClaimedPlan, held: Holders) -> bytes:
     jobs = _submit_all(store, wanted, tokens, group)
     _apply_retention(store, claimed)
     return known if jobs else b""
+
+
+def _without(run: RunPlan, waived: Collection[str]) -> RunPlan:
+    """Return a run with those of its dependencies that are jobs."""
+    kept = [place for place, one in enumerate(run.needs) if one not in waived]
+    conditions = tuple(run.conditions[place] for place in kept) if run.conditions else ()
+    return run._replace(needs=tuple(run.needs[place] for place in kept), conditions=conditions)
 
 
 def _apply_retention(store: Store, claimed: ClaimedPlan) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from bgrun.model import RenderedPlan, RunId
+    from bgrun.model import Condition, RenderedPlan, RunId
     from bgrun.system.git import GitFacts
 
 
@@ -31,6 +31,7 @@ MOST_CMD = 32_000
 """The longest command in a meta, in characters: a hook variable holds as many of 4 bytes (execve(2), 128 KiB)."""
 ROOM_FOR_THE_END = 1 << 20
 """Bytes of a meta that are reserved for facts that are known later: its process, its result."""
+_CONDITIONS: Mapping[str, Condition] = {"completed": "completed", "started": "started", "ready": "ready"}
 # The characters of a shell word that needs no quotes.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")
 
@@ -180,6 +181,13 @@ def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:
         resources=_resources(facts.get("resources", "")),
         slurm=_slurm(facts.get("slurm", "")),
     )
+
+
+def conditions_of(facts: Mapping[str, str]) -> dict[str, Condition]:
+    """Return what a run waits for, by the run IDs that it depends on."""
+    needs = facts.get("needs", "").split()
+    words = facts.get("conditions", "").split() or [""] * len(needs)
+    return {need: _CONDITIONS.get(word, "succeeded") for need, word in zip(needs, words, strict=False)}
 
 
 def outputs_of(facts: Mapping[str, str]) -> tuple[Output, ...]:

@@ -357,8 +357,10 @@ def test_24_a_secret_is_in_no_accounting(bg: Cli, accounted: Cluster) -> None:
     run = on.json("start", "x", "--wait", KEY=secret)
     assert (run["state"], Path(run["log"]).read_text()) == ("succeeded", f"{len(secret)}\n")
     assert wait_until(lambda: (on.folder / "hooked").exists() and (on.folder / "hooked").read_text(), "the hook")
-    told = wait_until(lambda: accounted.call("sacct", "-n", "-P", "-j", run["engine_job"], "-o", "SubmitLine"), "sacct")
-    assert "sbatch --parsable" in told
+    line = ("sacct", "-n", "-P", "-j", run["engine_job"], "-o", "SubmitLine")
+    told = wait_until(
+        lambda: "sbatch --parsable" in (said := accounted.call(*line)) and said, "it is in the accounting"
+    )
     assert secret not in told + accounted.call("sacct", "-n", "-P", "-o", "ALL") + accounted.call(
         "squeue", "-o", "%all"
     )

@@ -472,6 +472,26 @@ def test_what_needs_a_waived_run_is_waived(place: Place) -> None:
     assert shown(place.read(second)) == ("skipped", None, None, f"dependency {first} was skipped")
 
 
+@pytest.mark.parametrize(
+    ("condition", "need", "state"),
+    [
+        ("completed", {"state": "failed"}, "succeeded"),
+        ("completed", {"state": "skipped"}, "succeeded"),
+        ("completed", {"state": "skipped", "waived": "true"}, "succeeded"),
+        ("started", {"started_at": "2026-01-01T00:00:00+00:00"}, "succeeded"),
+        ("started", {"started_at": "2026-01-01T00:00:00+00:00", "state": "failed"}, "succeeded"),
+        ("started", {"state": "skipped"}, "skipped"),
+        ("succeeded", {"state": "failed"}, "skipped"),
+    ],
+)
+def test_a_dependency_has_a_condition(place: Place, condition: str, need: dict[str, str], state: str) -> None:
+    good = place.submit("true", label="good", state="succeeded", started_at="2026-01-01T00:00:00+00:00")
+    first = place.submit("true", label="a", **need)
+    second = place.submit("true", label="b", needs=f"{good} {first}", conditions=f"succeeded {condition}")
+    place.carry_out(second)
+    assert place.read(second).state == state
+
+
 def test_fail_fast_stops_what_runs_and_skips_what_is_queued(place: Place) -> None:
     group = place.submit("", label="g", fail_fast="true")
     runs = [

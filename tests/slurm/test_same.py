@@ -24,12 +24,15 @@ jobs:
   nowhere: {command: "echo nowhere", if: "os.name == 'plan9'"}
   behind: {command: "echo behind", depends_on: [build, nowhere]}
   farther: {command: "echo farther", depends_on: behind}
+  any: {command: "echo any", depends_on: {lint: {condition: service_completed}, nowhere: {condition: service_completed}}}
+  begun: {command: "echo begun", depends_on: {slow: {condition: service_started}}}
+  never: {command: "echo never", depends_on: {after: {condition: service_started}}}
   tested:
     command: "mkdir -p r; cp suite.xml r/a.xml; echo '{\"n\": 7}' >n.json; exit 1"
     reports: {junit: "r/*.xml"}
     outputs: {n: {json: n.json, pick: n}, none: {glob: "*.none"}, files: {glob: "r/*"}}
 groups:
-  all: {jobs: [build, lint, sweep, slow, flaky, after, two, last, nowhere, behind, farther, tested]}
+  all: {jobs: [build, lint, sweep, slow, flaky, after, two, last, nowhere, behind, farther, any, begun, never, tested]}
 """
 SUITE = """\
 <testsuite tests="2" failures="1" time="0.1"><testcase classname="a" name="good"/>
@@ -83,7 +86,7 @@ def test_a_group_ends_as_it_does_on_this_machine(on: Cli) -> None:
     (on.folder / "suite.xml").write_text(SUITE)
     here = result(on)
     there = result(on, "--on", "slurm")
-    assert len(here) == 15
+    assert len(here) == 18
     assert {one["run"]["state"] for one in here} == {"succeeded", "failed", "timed_out", "skipped"}
     assert [one["text"] for one in here if one["text"].startswith(b"built")] == [b"built\0\r\n\xff no newline"]
     tested = here[-1]["digest"]

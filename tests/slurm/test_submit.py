@@ -33,7 +33,7 @@ jobs:
   hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
   allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}}
   noisy: {command: "true", on_finish: {notify: true}}
-  whatever: {command: "true", depends_on: {plain: {condition: service_completed}}}
+  whatever: {command: "true", depends_on: {plain: {condition: service_completed}, large: {condition: service_started}}}
   slot: {command: "true", concurrency: db}
   pair: {command: "true", concurrency: {group: two, limit: 2}}
   joined: {command: "true", concurrency: {group: joined, when_busy: join}}
@@ -92,6 +92,14 @@ def test_what_a_run_needs_is_submitted_before_it(played: Played, project: Projec
     never = facts(project, run.members[-1])
     assert (never["state"], never["waived"]) == ("skipped", "true")
     assert "token" not in never
+
+
+def test_conditions_are_dependencies_of_their_own_kind(played: Played, project: Project) -> None:
+    run = api.start.start(project, ["whatever"]).run
+    plain, large, words = played.calls("sbatch")
+    assert [option(one, "dependency") for one in (plain, large)] == ["", ""]
+    assert option(words, "dependency") == "afterany:101,after:102"
+    assert facts(project, run.run_id)["conditions"] == "completed started"
 
 
 def test_a_group_that_was_submitted_is_reported_without_a_look_at_its_runs(played: Played, project: Project) -> None:
@@ -236,8 +244,6 @@ def test_without_a_cluster_a_start_is_refused_at_once(project: Project, monkeypa
 def test_what_is_not_supported_is_refused_by_name(played: Played, project: Project) -> None:
     with pytest.raises(UsageError, match="'slurm' does not support `notify`, which noisy uses"):
         api.start.start(project, ["noisy"])
-    with pytest.raises(UsageError, match="'slurm' does not support `condition`, which whatever uses"):
-        api.start.start(project, ["whatever"])
     with pytest.raises(UsageError, match="'slurm' does not support `services`, which server uses"):
         api.start.start(project, ["server"])
     with pytest.raises(UsageError, match="the secrets of hidden would be in a file"):
