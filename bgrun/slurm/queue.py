@@ -36,7 +36,9 @@ LIVE = frozenset(
 """The states of a job that has not ended (squeue(1), Job state codes)."""
 _ENTRY = "slurm"
 _SQUEUE = ("squeue", "--me", "-r", "-h", "-t", "all", "-o", "%i|%T|%N|%e|%k|%r")
-_words: dict[str, tuple[float, str]] = {}
+_words: dict[tuple[str, str], tuple[float, str]] = {}
+"""What the accounting printed about a job of a cluster, and until when that is kept. That there was no answer is kept
+for the cluster, with '' as the job: each further call would take as long again."""
 _patience_s = [KEPT_S]
 _here: dict[str, tuple[float, str, Queue | None]] = {}
 
@@ -178,14 +180,16 @@ def accounted(job_id: str, submitted: float | None, config: str = "") -> str:
     """
     if not job_id:
         return ""
-    until, word = _words.get(job_id, (0.0, ""))
-    if time.monotonic() < until:
-        return word
+    whose = config or os.environ.get("SLURM_CONF", "")
+    for key in ((whose, job_id), (whose, "")):
+        until, text = _words.get(key, (0.0, ""))
+        if time.monotonic() < until:
+            return accounted_word(text, submitted)
     words = ("sacct", "-X", "-n", "-P", "-j", job_id, "-o", "State,Submit,End")
     answer = calls.call(words, config=config)
-    word = accounted_word(answer.out, submitted) if answer.code == 0 else ""
-    _words[job_id] = (time.monotonic() + WORD_KEPT_S, word)
-    return word
+    text = answer.out if answer.code == 0 else ""
+    _words[whose, job_id if answer.given else ""] = (time.monotonic() + WORD_KEPT_S, text)
+    return accounted_word(text, submitted)
 
 
 def accounted_word(text: str, submitted: float | None, slack_s: float = 30.0) -> str:

@@ -59,6 +59,36 @@ def test_the_word_of_the_accounting_is_that_of_this_submission(text: str, word: 
 
 
 @pytest.fixture
+def sacct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sacct that counts its calls, and knows of one job."""
+    program = tmp_path / "sacct"
+    program.write_text(f"#!/bin/sh\necho >>{tmp_path}/calls\necho 'TIMEOUT|2026-11-26T10:00:02|x'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(queue, "_words", {})
+    return tmp_path
+
+
+def test_what_the_accounting_says_of_a_job_is_kept_for_no_other_one(sacct: Path) -> None:
+    assert queue.accounted("5", 1795687200.0) == "TIMEOUT"
+    assert queue.accounted("5", 1795680000.0) == "", "an earlier job with the same ID"
+    assert queue.accounted("5", 1795687200.0) == "TIMEOUT"
+    assert (sacct / "calls").read_text() == "\n", "it is asked once"
+    queue.accounted("5", 1795687200.0, "/another")
+    assert (sacct / "calls").read_text() == "\n\n"
+
+
+def test_accounting_that_does_not_answer_is_asked_for_one_job_alone(
+    sacct: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(calls, "call", lambda argv, **_: asked.append(argv[5]) or calls.Answer(None))
+    assert [queue.accounted(job, 1795687200.0) for job in "567"] == ["", "", ""]
+    assert asked == ["5"]
+    assert not (sacct / "calls").exists()
+
+
+@pytest.fixture
 def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the time at one that three digits would round up, so that no slow machine lets an answer grow old."""
     monkeypatch.setattr(time, "time", lambda: 1795687200.0009)
