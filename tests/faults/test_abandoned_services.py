@@ -220,6 +220,23 @@ def test_a_service_whose_group_was_deleted_is_in_nobodys_way(shop: Cli) -> None:
     shop("stop", "web", "db")
 
 
+@pytest.mark.parametrize("killed", [0, 1], ids=["the earlier one", "the later one"])
+def test_of_two_plans_at_once_the_death_of_one_leaves_the_other_alone(shop: Cli, killed: int) -> None:
+    ready(shop)
+    groups = [start(shop, "group", "checks") for _ in range(2)]
+    for group in groups:
+        until_state(shop, group, "e2e", "running")
+    dead, lives = groups[killed], groups[1 - killed]
+    abandon(shop, shop.state(dead))
+    go(shop)
+    assert shop.ended(lives)["state"] == "succeeded"
+    runs = members(shop, lives)
+    assert {runs[name]["reason"].partition(" (")[0] for name in ("db", "web")} == {"no longer needed"}
+    assert shop.ended(dead)["state"] == "succeeded"
+    assert {members(shop, dead)[name]["state"] for name in ("db", "web")} == {"running"}
+    shop("stop", dead)
+
+
 # --- what it leaves ---------------------------------------------------------------------------
 
 
