@@ -116,6 +116,24 @@ def test_what_waits_for_a_service_starts_once_that_is_ready(bg: Cli) -> None:
     assert bg.json("rerun", "e2e", "--wait", "--timeout", "30s", code=1)["state"] == "skipped"
 
 
+def test_what_uses_a_service_that_starts_again_waits_for_that(bg: Cli) -> None:
+    bg.jobs(
+        """
+services:
+  web:
+    command: if [ -e die ]; then touch up; exec sleep 60; fi; until [ -e die ]; do sleep 0.02; done; exit 1
+    retry: {max: 1, backoff: 3s}
+jobs: {e2e: {command: test -e up, depends_on: web}}
+"""
+    )
+    web = bg.json("start", "web")
+    (bg.folder / "die").touch()
+    wait_until((bg.logs / f".{web['run_id']}.attempt").exists, "it died")
+    assert bg.json("start", "e2e", "--wait", "--timeout", "30s")["state"] == "succeeded"
+    assert bg.meta(bg.state("e2e"))["uses"] == web["run_id"]
+    bg("stop", "web")
+
+
 def test_what_is_said_of_a_service_of_another_plan_that_was_stopped(bg: Cli) -> None:
     bg.jobs(
         "services: {web: {command: exec sleep 60}}\n"

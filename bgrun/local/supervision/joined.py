@@ -57,9 +57,13 @@ class Joined:
 
 def _state(run_id: str) -> str:
     """Return whether a service is `ready`, `pending`, `never` ready or `finished`; an unreadable one is pending."""
+    at = RunPaths(HERE, run_id)
     with suppress(StorageError):
-        run = record.read_run(RunPaths(HERE, run_id))
+        run = record.read_run(at)
         if run is None or not run.live:
             return "finished"
-        return "ready" if run.is_ready else "never" if run.is_never_ready else "pending"
+        if run.is_never_ready:
+            return "never"
+        # Once it has begun, nobody finds out anew whether an attempt is ready: its supervisor needs nothing of it.
+        return "ready" if run.is_ready and not record.read_attempt(at).pause_s else "pending"
     return "pending"
