@@ -35,7 +35,7 @@ LIVE = frozenset(
 )
 """The states of a job that has not ended (squeue(1), Job state codes)."""
 _ENTRY = "slurm"
-_SQUEUE = ("squeue", "--me", "-r", "-h", "-t", "all", "-o", "%i|%T|%N|%e|%k|%r")
+_SQUEUE = ("squeue", "-r", "-h", "-t", "all", "-o", "%i|%T|%N|%e|%k|%r")
 _words: dict[tuple[str, str], tuple[float, str]] = {}
 """What the accounting printed about a job of a cluster, and until when that is kept. That there was no answer is kept
 for the cluster, with '' as the job: each further call would take as long again."""
@@ -136,7 +136,7 @@ def look(log_dir: str, max_age_s: float | None = None, config: str = "") -> Queu
     _here.pop(log_dir, None)
     # Noted before the call: what is submitted meanwhile may be missing in the answer.
     asked_at = time.time()
-    answer = calls.call(_SQUEUE, config=config)
+    answer = calls.call((*_SQUEUE, f"--user={_owner(log_dir)}"), config=config)
     answered = answer.code == 0
     lines = [line for line in answer.out.splitlines() if f"|{COMMENT}" in line] if answered else []
     # Unrounded: a time that is rounded up lies in the future for the next look, which would ask again.
@@ -164,6 +164,14 @@ def _kept(cache: Cache, whose: str, max_age_s: float) -> Queue | None:
     except ValueError:
         return None
     return kept if form == "1" and named == whose and 0 <= age_s <= max_age_s else None
+
+
+def _owner(log_dir: str) -> int:
+    """Return the user whose jobs the runs are: root looks at those of another one, too."""
+    try:
+        return os.stat(log_dir).st_uid
+    except OSError:
+        return os.geteuid()
 
 
 @lru_cache(maxsize=1)

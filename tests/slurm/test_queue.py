@@ -108,6 +108,16 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root looks at the runs of others")
+def test_the_jobs_are_those_of_the_owner_of_the_runs(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(calls, "call", lambda argv, **_: asked.append(argv[-1]) or calls.Answer(0, TEXT))
+    for owner in (0, 12345):
+        os.chown(slurm / ".logs", owner, owner)
+        queue.look(str(slurm / ".logs"), 0.0)
+    assert asked == ["--user=0", "--user=12345"]
+
+
 @pytest.mark.usefixtures("standing_clock")
 def test_an_answer_is_kept_for_all_callers(slurm: Path) -> None:
     logs = str(slurm / ".logs")
