@@ -66,15 +66,28 @@ class Installed(Cli):
         return (self.folder / "broken").exists()
 
 
-@pytest.fixture(params=sorted(WAYS))
-def installed(request: pytest.FixtureRequest, tmp_path: Path, clean_env: dict[str, str]) -> Installed:
-    venv = tmp_path / "venv"
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A venv with bgrun in it, compiled as an installer leaves it: each test breaks a copy."""
+    venv = tmp_path_factory.mktemp("master") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    site = venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    site = site_of(venv)
     shutil.copytree(TOP / "bgrun", site / "bgrun", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(TOP / "schemas", site / "bgrun" / "schemas", dirs_exist_ok=True)
     subprocess.run([sys.executable, "-m", "compileall", "-q", site / "bgrun"], check=True)
     (site / "others.pth").write_text(str(Path(psutil.__file__).parent.parent))
+    return venv
+
+
+def site_of(venv: Path) -> Path:
+    return venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+
+
+@pytest.fixture(params=sorted(WAYS))
+def installed(request: pytest.FixtureRequest, master: Path, tmp_path: Path, clean_env: dict[str, str]) -> Installed:
+    venv = tmp_path / "venv"
+    shutil.copytree(master, venv, symlinks=True)
+    site = site_of(venv)
     project = tmp_path / "project"
     project.mkdir(exist_ok=True)
     breaks = WAYS[request.param].format(V=venv, S=site, python=os.path.realpath(sys.executable))
