@@ -218,7 +218,7 @@ def _no_process_left(tmp_path: Path) -> Iterator[None]:
         return  # it started nothing
     end = time.monotonic() + DEADLINE_S
     while (left := _marked(tmp_path)) and time.monotonic() < end:
-        time.sleep(0.05)
+        time.sleep(0.01)
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGKILL)
@@ -242,12 +242,23 @@ def _has_children() -> bool:
 
 def _marked(folder: Path) -> list[psutil.Process]:
     found = []
-    for process in psutil.process_iter():
+    for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):
+            if not _may_be_of(pid, folder):
+                continue
+            process = psutil.Process(pid)
             ours = process.environ().get("BGRUN_LOG_DIR", "").startswith(f"{folder}/")
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _may_be_of(pid: int, folder: Path) -> bool:
+    """Return whether a process may have the mark of a folder: every test looks at every process of the machine."""
+    if not os.path.isdir("/proc/self"):
+        return True
+    with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+        return os.fsencode(f"BGRUN_LOG_DIR={folder}/") in file.read()
 
 
 @pytest.fixture(autouse=True)
