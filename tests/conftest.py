@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TOP = Path(__file__).resolve().parent.parent
+COMMAND = str(TOP / "tests" / "fixtures" / "command.py")
 DEADLINE_S = 20.0
 
 surroundings.settle()
@@ -154,7 +155,7 @@ def bg(tmp_path: Path, clean_env: dict[str, str]) -> Cli:
     """Bgrun from this checkout, in an empty project folder."""
     folder = tmp_path / "project"
     folder.mkdir(exist_ok=True)
-    return Cli(folder, [sys.executable, "-m", "bgrun"], clean_env)
+    return Cli(folder, [sys.executable, COMMAND], clean_env)
 
 
 @pytest.fixture
