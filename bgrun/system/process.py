@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, signal
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ def name_of(number: int) -> str | None:
 
 
 LINUX = sys.platform.startswith("linux")
+_BOOT_ID, _STAT = "/proc/sys/kernel/random/boot_id", "/proc/stat"
 CLOCK_STEP_S = 300
 """By how many seconds a recorded boot time may differ: it moves when the clock is set."""
 
@@ -59,11 +61,18 @@ class Process(NamedTuple):
 def boot_id() -> str:
     """Return an ID of this boot of the machine.
 
-    On macOS it is the UUID of the boot session. Without one it is the boot time, which moves when the clock is set.
+    On macOS it is the UUID of the boot session. Without one it is the boot time, which moves when the clock is set:
+    some sandboxes on Linux tell nothing else.
+
+    Raises:
+        StorageError: proc(5) is missing.
     """
     if LINUX:
-        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
-            return file.read(64).decode().strip()
+        try:
+            with open(_BOOT_ID, "rb", buffering=0) as file:
+                return file.read(64).decode().strip()
+        except OSError:
+            return str(_boot_time())
     return _sysctl("kern.bootsessionuuid") or str(_boot_time())
 
 
@@ -84,17 +93,37 @@ def is_this_boot(recorded: str) -> bool:
 
     Off Linux older versions recorded the boot time; it matches within `CLOCK_STEP_S`.
     """
-    if recorded == boot_id():
+    now = boot_id()
+    if recorded == now:
         return True
-    is_time = not LINUX and recorded.isascii() and recorded.isdigit() and len(recorded) < 19
+    is_time = _is_time(recorded) and (not LINUX or _is_time(now))
     return is_time and abs(int(recorded) - _boot_time()) <= CLOCK_STEP_S
 
 
+def _is_time(recorded: str) -> bool:
+    return recorded.isascii() and recorded.isdigit() and len(recorded) < 19
+
+
 def _boot_time() -> int:
-    """Return when the machine was booted, in seconds since the epoch by its clock (sysctl(3), kern.boottime)."""
+    """Return when the machine was booted, in seconds since the epoch by its clock (sysctl(3), kern.boottime).
+
+    Raises:
+        StorageError: proc(5) is missing.
+    """
+    if LINUX:
+        return _boot_time_of(_STAT)
     import psutil
 
     return int(psutil.boot_time())
+
+
+def _boot_time_of(path: str) -> int:
+    """Return the time in the line `btime` of proc_stat(5)."""
+    try:
+        with open(path, "rb") as file:
+            return int(next(line for line in file if line.startswith(b"btime ")).split()[1])
+    except (OSError, StopIteration, ValueError):
+        raise StorageError(f"cannot read {path}", "mount proc(5): mount -t proc proc /proc") from None
 
 
 def _sysctl(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from bgrun.errors import StorageError
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.system import process
@@ -101,3 +102,24 @@ def test_a_run_that_lives_is_judged_by_it(tmp_path: Path, moved_s: int, state: s
     assert found
     assert found.state == state
     assert found.reason == (None if state == "running" else "the machine was restarted while it ran")
+
+
+@pytest.mark.skipif(not process.LINUX, reason="needs proc(5)")
+def test_a_sandbox_that_hides_the_id_has_the_time_of_the_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    by_id = process.boot_id()
+    monkeypatch.setattr(process, "_BOOT_ID", str(tmp_path / "boot_id"))
+    recorded = process.boot_id()
+    assert abs(int(recorded) - psutil.boot_time()) <= 1
+    assert process.is_this_boot(str(int(recorded) + 1))
+    assert not process.is_this_boot(str(int(recorded) - 86_400))
+    assert not process.is_this_boot(by_id)
+    monkeypatch.undo()
+    assert not process.is_this_boot(recorded)
+
+
+@pytest.mark.skipif(not process.LINUX, reason="needs proc(5)")
+def test_without_proc_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(process, "_BOOT_ID", str(tmp_path / "boot_id"))
+    monkeypatch.setattr(process, "_STAT", str(tmp_path / "stat"))
+    with pytest.raises(StorageError, match=r"^cannot read .*/stat$"):
+        process.boot_id()
