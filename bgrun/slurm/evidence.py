@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from bgrun.store.paths import RunPaths
 
 MOST_LAST_WORDS = 200
-ASKS = 128 + 9
-"""An exit code with which Slurm is asked why: SIGKILL may come from it, for too much memory."""
 
 
 def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
@@ -35,7 +33,7 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
 
         return Evidence(recorded, judged=group.derive(at, recorded))
     code = _published(at)
-    if code not in (None, ASKS) and not _is_terminated(recorded):
+    if code not in (None, verdict.ASKS) and not _is_terminated(recorded):
         return _judged(at, None)
     need = "" if state.has_started(recorded) else failed_need(at, recorded)
     if need and code is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bgrun.light import NamedTuple
 from bgrun.store import state
 from bgrun.store.state import Verdict
+from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ LAG_S = 30.0
 late, and Slurm may not know a job yet."""
 COMPLETING_S = 120.0
 """How long after its end a job may be COMPLETING and still leave an exit code."""
+ASKS = 128 + 9
+"""An exit code with which Slurm is asked why: SIGKILL may come from it, for too much memory."""
 _NEVER_RAN = ("FAILED", "BOOT_FAIL", "NODE_FAIL", "LAUNCH_FAILED")
 _WHY_IT_FAILED = ("OUT_OF_MEMORY", "PREEMPTED")
 _BY_WORD: Mapping[str, State] = {
@@ -81,7 +84,7 @@ class Judged(NamedTuple):
 
 def judge(seen: Seen) -> Judged:
     """Return the verdict that the witnesses prove."""
-    if seen.exit_code is not None and not seen.terminated:
+    if seen.exit_code is not None and not seen.terminated and not _awaits_word(seen):
         return _by_exit_code(seen)
     if not seen.started and seen.need:
         return Judged(Verdict("skipped", reason=seen.need), is_final=True)
@@ -97,6 +100,16 @@ def judge(seen: Seen) -> Judged:
 def needs_word(seen: Seen) -> bool:
     """Return whether only the accounting can tell why a run ended: Slurm answered, and has forgotten its job."""
     return seen.answered and seen.job is None and not seen.is_new and (seen.started or seen.claimed)
+
+
+def _awaits_word(seen: Seen) -> bool:
+    """Return whether Slurm is about to tell why it killed the command: its job ends in a moment, with that word."""
+    if seen.exit_code != ASKS or not seen.started or seen.carried_out:
+        return False
+    if not seen.answered or seen.job is None or not seen.job.live:
+        return False
+    ended = clock.epoch(seen.facts.get("ended_at", ""))
+    return (ended is None or seen.now - ended < LAG_S) and ASKS not in state.success_codes(seen.facts)
 
 
 def _by_exit_code(seen: Seen) -> Judged:

@@ -46,13 +46,13 @@ def wait_run(store: Store, run_id: str, timeout_s: float | None = None) -> Run |
 def has_finished(at: RunPaths) -> bool:
     """Return whether the files of a run, or of each run of a group, have a result, or nothing is left of them.
 
-    A run that Slurm terminated has an exit code and no result: only Slurm knows why it ended.
+    A run that Slurm terminated has an exit code, or at least an end, and no result: only Slurm knows why it ended.
     """
     facts = record.read_meta(at)
     if facts is None or state.closing_words(facts) is not None:
         return True
     if record.is_group(facts):
         return all(has_finished(at.other(member)) for member in facts["members"].split())
-    if os.path.exists(at.exit) or facts.get("terminated") == "true":
+    if os.path.exists(at.exit) or facts.get("ended_at"):
         return True
     return not state.has_started(facts) and bool(evidence.failed_need(at, facts))

@@ -1,20 +1,23 @@
 """A real cluster on loopback, for the tests of this folder: munged, slurmctld and three slurmd, without systemd.
 
-BGRUN_SLURM=1 runs the part of the acceptance list that fits into a daily check, BGRUN_SLURM=full all of it. Without it,
-or where Slurm is not installed, these tests are skipped and say why; what is pure is tested all the same.
+BGRUN_SLURM=1 runs the part of the acceptance list that fits into a daily check, BGRUN_SLURM=full all of it, and as root
+each test a second time on a cluster of a plain user. Without it, or where Slurm is not installed, these tests are skipped
+and say why; what is pure is tested all the same.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -30,6 +33,9 @@ NODES = 3
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 SBIN = "/usr/sbin:/sbin"
 WANTED = surroundings.setting("BGRUN_SLURM")
+OWN, PLAIN = "own", "plain"
+WHO = (OWN, PLAIN) if WANTED == "full" and os.geteuid() == 0 else (OWN,)
+"""Whose cluster: that of whoever runs the tests, and one of a plain user, who only root can become."""
 full = pytest.mark.skipif(WANTED != "full", reason="takes long: BGRUN_SLURM=full, as .ci/full does")
 
 
@@ -42,14 +48,55 @@ def missing() -> str:
     return f"no {', '.join(absent)} here: bash tests/slurm/cluster/start-slurm.sh " if absent else ""
 
 
+class User(NamedTuple):
+    """Who runs the daemons and bgrun. become: the words before a command of theirs; python: what they can run."""
+
+    become: tuple[str, ...] = ()
+    python: str = sys.executable
+    env: tuple[tuple[str, str], ...] = ()
+    uid: int = -1
+    gid: int = -1
+
+    def own(self, folder: Path) -> Path:
+        """Make a folder of theirs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, self.uid, self.gid)
+        return folder
+
+
+def user(who: str) -> User:
+    """Return whoever runs the tests, or a plain user, an account that the system has."""
+    if who == OWN:
+        return User()
+    one = next(one for name in ("slurm", "nobody") for one in pwd.getpwall() if one.pw_name == name)
+    become = ("setpriv", f"--reuid={one.pw_uid}", f"--regid={one.pw_gid}", "--clear-groups", "--")
+    # A Python below somebody's home, or a venv of one, may be out of reach; the packages that it has may not be.
+    env = {"PYTHONPATH": os.pathsep.join([str(TOP), *filter(os.path.isdir, sys.path)]), "HOME": "/nonexistent"}
+    for python in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
+        words = [*become, python, "-c", "import bgrun.render.script, bgrun.jobfile.loader"]
+        with suppress(OSError):
+            if (
+                subprocess.run(words, env={**os.environ, **env}, cwd="/", capture_output=True, check=False).returncode
+                == 0
+            ):
+                return User(become, python, tuple(env.items()), one.pw_uid, one.pw_gid)
+    pytest.skip(f"{one.pw_name} cannot run this checkout: it, or what it needs, is in a folder of one user alone")
+
+
 class Cluster:
     """A cluster in a folder of its own; its daemons are ended by the PIDs that they wrote there."""
 
-    def __init__(self, folder: Path, port: int, **settings: str) -> None:
+    def __init__(self, folder: Path, port: int, owner: User, **settings: str) -> None:
         self.folder = folder
+        self.owner = owner
         given = {"BGRUN_SLURM_DIR": str(folder), "BGRUN_SLURM_NODES": str(NODES), "BGRUN_SLURM_PORT": str(port)}
         path = f"{os.environ['PATH']}:{SBIN}"
-        self._env = {**os.environ, **given, **{f"BGRUN_SLURM_{key}": value for key, value in settings.items()}}
+        self._env = {
+            **os.environ,
+            **dict(owner.env),
+            **given,
+            **{f"BGRUN_SLURM_{key}": value for key, value in settings.items()},
+        }
         self.env = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
         self._accounts = settings.get("DBD") == "yes"
 
@@ -63,9 +110,9 @@ class Cluster:
         self._script("stop-slurm.sh")
 
     def _script(self, name: str, *args: str) -> None:
-        words = ["bash", str(SCRIPTS / name), *args]
+        words = [*self.owner.become, "bash", str(SCRIPTS / name), *args]
         done = subprocess.run(
-            words, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            words, env=self._env, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
 
@@ -82,12 +129,30 @@ class Cluster:
                 lambda: not os.path.exists(f"/proc/{pid}/exe") or not os.path.realpath(f"/proc/{pid}/exe"), daemon
             )
 
+    def saved(self, since: float) -> None:
+        """Wait until the controller has saved its jobs, a change since then; it forgets what it has not saved if it is killed."""
+        state = self.folder / "ctld" / "job_state"
+        wait_until(lambda: state.exists() and state.stat().st_mtime > since, "the controller has saved its jobs")
+
     def call(self, *words: str) -> str:
         """Run a command of Slurm, and return what it printed."""
-        env = {**os.environ, **self.env}
-        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        done = self.attempt(*words)
         assert done.returncode == 0, done
         return done.stdout
+
+    def attempt(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Slurm that may fail."""
+        env = {**os.environ, **dict(self.owner.env), **self.env}
+        every = [*self.owner.become, *words]
+        return subprocess.run(every, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+
+    def restart(self, *daemons: str) -> None:
+        """End daemons as an administrator does, and start them again."""
+        for daemon in daemons:
+            pid = self.pid(daemon)
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"), f"{daemon} has ended")
+        self.start()
 
     def jobs(self) -> list[str]:
         """Return the IDs of all jobs that have not ended."""
@@ -109,14 +174,15 @@ def free_ports(count: int) -> int:
     pytest.fail("no free ports")
 
 
-def made(**settings: str) -> Iterator[Cluster]:
+def made(who: str = OWN, **settings: str) -> Iterator[Cluster]:
     """Start a cluster, and end it with everything in it."""
     if reason := missing():
         pytest.skip(reason)
+    owner = user(who)
     # The path of a socket has to be short.
-    folder = Path(tempfile.mkdtemp(prefix="bgrun-slurm-", dir="/tmp"))
+    folder = owner.own(Path(tempfile.mkdtemp(prefix="bgrun-slurm-", dir="/tmp")))
     folder.chmod(0o755)
-    one = Cluster(folder, free_ports(NODES + 3) + 2, **settings)
+    one = Cluster(folder, free_ports(NODES + 3) + 2, owner, **settings)
     try:
         one.start()
     except AssertionError as error:
@@ -133,28 +199,46 @@ def made(**settings: str) -> Iterator[Cluster]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
-def shared() -> Iterator[Cluster]:
+@pytest.fixture(scope="session", params=WHO)
+def shared(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A cluster without accounting that all tests of a process share."""
-    yield from made(KILL_WAIT="10")
+    yield from made(request.param, KILL_WAIT="10")
 
 
 @pytest.fixture
 def cluster(shared: Cluster) -> Iterator[Cluster]:
     """The shared cluster, with every daemon up and no job in it."""
-    shared.start()
-    yield shared
-    shared.start()
-    if left := shared.jobs():
-        subprocess.run(["scancel", "-f", "-s", "KILL", *left], env={**os.environ, **shared.env}, check=False)
-        subprocess.run(["scancel", *left], env={**os.environ, **shared.env}, check=False)
-        wait_until(lambda: not shared.jobs(), "every job has ended")
+    yield from settled(shared)
+
+
+def settled(one: Cluster) -> Iterator[Cluster]:
+    """Start what a test has ended, before and after; let no job outlive it."""
+    one.start()
+    yield one
+    one.start()
+    if left := one.jobs():
+        one.attempt("scancel", "-f", "-s", "KILL", *left)
+        one.attempt("scancel", *left)
+        wait_until(lambda: not one.jobs(), "every job has ended")
 
 
 @pytest.fixture
 def on(bg: Cli, cluster: Cluster) -> Cli:
     """Bgrun in a project whose jobs run on the cluster."""
-    return Cli(bg.folder, bg.command, {**bg.env, **cluster.env, "BGRUN_ENGINE": "slurm"})
+    return project(bg, cluster)
+
+
+def project(bg: Cli, cluster: Cluster) -> Cli:
+    """Return bgrun as the owner of a cluster calls it, in a project of theirs, whose jobs run there."""
+    env = {**bg.env, **cluster.env, "BGRUN_ENGINE": "slurm"}
+    owner = cluster.owner
+    if not owner.become:
+        return Cli(bg.folder, bg.command, env)
+    # They cannot enter tmp_path. The parent of the project is theirs, too.
+    home = owner.own(Path(tempfile.mkdtemp(prefix="project-", dir=cluster.folder)))
+    command = [*owner.become, owner.python, "-m", "bgrun"]
+    env.update({**dict(owner.env), "HOME": str(home), "TMPDIR": str(home)})
+    return Cli(owner.own(home / "project"), command, env)
 
 
 @pytest.fixture

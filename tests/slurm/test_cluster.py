@@ -10,11 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from tests.conftest import wait_until
 from tests.slurm.conftest import full
+from tests.slurm.looking import marked
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -134,19 +134,6 @@ def test_5_a_timeout_ends_every_process(on: Cli, *, obeys: bool) -> None:
     assert (run["state"], run["exit_code"]) == ("timed_out", 143 if obeys else 137)
     assert run["duration_s"] < 2 + 1 + 2
     assert marked(run) == []
-
-
-def marked(run: dict[str, Any]) -> list[psutil.Process]:
-    """Return the processes that are marked as those of a run."""
-    mark = f"BGRUN_RUN_ID={run['run_id']}"
-    return [process for process in psutil.process_iter() if mark in environment(process)]
-
-
-def environment(process: psutil.Process) -> list[str]:
-    try:
-        return [f"{key}={value}" for key, value in process.environ().items()]
-    except psutil.Error:
-        return []
 
 
 def test_6_stop_a_pending_a_running_and_an_ended_run(on: Cli, cluster: Cluster) -> None:
@@ -273,20 +260,18 @@ def test_26_what_slurm_refuses_leaves_no_record(on: Cli) -> None:
         assert not list(on.logs.glob(f"jobs/{job}_*"))
 
 
-def test_26_a_path_with_a_percent_sign_and_a_blank(on: Cli, tmp_path: Path) -> None:
-    folder = tmp_path / "a %j b"
-    folder.mkdir()
+def test_26_a_path_with_a_percent_sign_and_a_blank(on: Cli, cluster: Cluster) -> None:
+    folder = cluster.owner.own(on.folder.parent / "a %j b")
     (folder / "bgjobs.yaml").write_text("jobs:\n  x: {command: pwd}\n")
     run = on("start", "x", "--wait", "--json", cwd=folder).json
     assert Path(run["log"]).read_text() == f"{folder}\n"
     assert (folder / ".logs" / "jobs" / f"{run['run_id']}.slurm.log").exists()
 
 
-def test_27_no_cluster_here(on: Cli, tmp_path: Path) -> None:
+def test_27_no_cluster_here(on: Cli, cluster: Cluster) -> None:
     on.jobs("jobs:\n  x: {command: 'true'}\n")
-    bare = tmp_path / "bin"
-    bare.mkdir()
-    for name in ("bash", "git"):
+    bare = cluster.owner.own(on.folder.parent / "bin")
+    for name in ("bash", "git", *cluster.owner.become[:1]):
         if found := subprocess.run(["which", name], capture_output=True, text=True, check=False).stdout.strip():
             os.symlink(found, bare / name)
     assert "sbatch" in on("start", "x", code=2, PATH=str(bare)).err

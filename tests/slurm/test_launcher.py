@@ -17,6 +17,7 @@ from bgrun.jobfile.specs import Settings
 from bgrun.model import Limits, Node, RenderedJob, RenderedPlan, Run
 from bgrun.render.script import job_script
 from bgrun.render.settings import RenderedSettings
+from bgrun.slurm import wait
 from bgrun.store import meta, record, submission
 from bgrun.store.store import Store
 from tests.conftest import DEADLINE_S, TOP, wait_until
@@ -246,6 +247,19 @@ def test_a_run_that_slurm_ends_has_an_exit_code_and_no_state(place: Place) -> No
     facts = place.facts(run)
     assert ("state" in facts, facts["terminated"]) == (False, "true")
     assert record.seen_exit(place.store.run(run)) == 143
+
+
+def test_a_run_that_ignores_the_sigterm_of_slurm_runs_on_and_can_be_stopped(place: Place) -> None:
+    run = place.submit(f"trap '' TERM; {UNTIL_END}")
+    launched = place.launch(run)
+    _begun(place, run)
+    launched.send_signal(signal.SIGTERM)
+    wait_until(lambda: place.facts(run).get("terminated"), "that is noted before the end")
+    assert not wait.has_finished(place.store.run(run))
+    record.ask_to_end(place.store.run(run), "stop", now=True)
+    launched.send_signal(signal.SIGUSR1)
+    assert launched.wait(DEADLINE_S) == 137
+    assert shown(place.read(run))[:2] == ("stopped", 137)
 
 
 def test_signals_at_the_end_do_not_change_the_exit_code(place: Place) -> None:

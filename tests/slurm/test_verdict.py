@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000.0
 STARTED = {"started_at": "2027-01-15T08:00:00.000+00:00", "node": "n1", "engine_job": "7"}
+ENDED = {**STARTED, "ended_at": "2027-01-15T07:59:59.000+00:00"}
+ENDED_LONG_AGO = {**STARTED, "ended_at": "2027-01-15T07:59:00.000+00:00"}
 TERMINATED = {**STARTED, "terminated": "true"}
 LONG_AGO = NOW - 3600
 
@@ -45,6 +47,15 @@ def shown(judged: Judged) -> tuple[Any, ...]:
         (seen(exit_code=3, stop_reason="stop"), ("failed", 3, None)),
         (seen(exit_code=137, job=job("OUT_OF_MEMORY")), ("failed", 137, "Slurm: OUT_OF_MEMORY")),
         (seen(exit_code=137, job=job("FAILED")), ("failed", 137, None)),
+        # Slurm may be about to tell why it killed the command.
+        (seen(exit_code=137, job=job("RUNNING", ended=None)), ("running", None, None)),
+        (seen(ENDED, exit_code=137, job=job("COMPLETING", ended=NOW - 1)), ("running", None, "Slurm: COMPLETING")),
+        (seen(ENDED, exit_code=137, answered=False), ("failed", 137, None)),
+        (seen(ENDED_LONG_AGO, exit_code=137, job=job("RUNNING", ended=None)), ("failed", 137, None)),
+        (
+            seen(exit_code=137, job=job("RUNNING", ended=None), stop_reason="stop", carried_out=True),
+            ("stopped", 137, "on request"),
+        ),
         # A dependency, without Slurm.
         (seen({}, need="dependency a failed", answered=False), ("skipped", None, "dependency a failed")),
         # No answer.
@@ -144,4 +155,9 @@ def test_an_exit_code_outranks_slurm(one: Seen) -> None:
     if one.exit_code is None or one.terminated:
         return
     other = one._replace(job=Job("7", "NODE_FAIL", "", "n1", LONG_AGO), word="TIMEOUT", answered=True)
-    assert judge(one).verdict[:2] == judge(other).verdict[:2]
+    found = judge(one)
+    if found.verdict.state == "running":
+        # Its job is about to end, with the word why it was killed.
+        assert (one.exit_code, one.job and one.job.live, found.is_final) == (137, True, False)
+    else:
+        assert found.verdict[:2] == judge(other).verdict[:2]
