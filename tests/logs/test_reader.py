@@ -85,3 +85,12 @@ def test_dropped_bytes_are_never_read_wherever_they_and_the_reading_begin(start:
     notice = f"\n[bgrun: {tail_at - head} bytes of the log were dropped here, see log.max_size]\n".encode()
     assert b"".join(piece.data for piece in pieces) == b"h" * (head - start) + notice + b"the end\n"
     assert [piece.end for piece in pieces] == [head, tail_at, tail_at + len(b"the end\n")]
+
+
+def test_a_log_without_zeros_is_not_searched_for_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a tmpfs a search goes through all that is left of the file."""
+    log = tmp_path / "x.log"
+    log.write_bytes(b"text " * reader.BLOCK)
+    monkeypatch.setattr(os, "lseek", None)
+    assert b"".join(piece.data for piece in reader.read_from(str(log))) == b"text " * reader.BLOCK
+    assert [piece.end for piece in reader.read_from(str(log), 7, 10)] == [10]
