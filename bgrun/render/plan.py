@@ -149,6 +149,10 @@ def _plan(
         ]
         places[name] = tuple(range(len(nodes), len(nodes) + len(found)))
         nodes += found
+    if any(node.job.service for node in nodes):
+        from bgrun.render import services
+
+        services.check_slots(nodes)
     return RenderedPlan(tuple(nodes), tuple(place for name in requested for place in places[name]))
 
 

@@ -7,6 +7,7 @@ import shlex
 from _collections_abc import Mapping
 from typing import Any, NamedTuple
 
+from bgrun.errors import UsageError
 from bgrun.jobfile.specs import AUTO_PORT
 from bgrun.model import ReadyCheck
 from bgrun.render import script, shell_text
@@ -14,13 +15,14 @@ from bgrun.render.variables import Layers
 from bgrun.system import ports
 from bgrun.templating import template
 from bgrun.templating.shell_check import check_syntax
-from bgrun.wording import short
+from bgrun.wording import names, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec
+    from bgrun.model import Concurrency, Node
     from bgrun.render.settings import RenderedSettings
     from bgrun.templating.inputs import RenderInputs
 
@@ -124,3 +126,30 @@ def ready_check(job: JobSpec, rendered: RenderedSettings, values: Mapping[str, A
         check_syntax(text, shell, where)
     line = f"{rendered.env_words}{shlex.join([*shell, '-c', text])}"
     return check._replace(value=script.check_script(rendered, line), shown=f"command {short(text)!r}")
+
+
+def check_slots(nodes: Sequence[Node]) -> None:
+    """Refuse a plan in which a run waits for a slot that the services which it needs hold until it has finished.
+
+    Raises:
+        UsageError: one does.
+    """
+    needed: list[dict[int, None]] = []
+    for node in nodes:
+        conditions = node.conditions or ("succeeded",) * len(node.needs)
+        own = [one for one, how in zip(node.needs, conditions, strict=True) if how in ("ready", "started")]
+        needed.append({place: None for one in own if nodes[one].job.service for place in (*needed[one], one)})
+    for node, places in zip(nodes, needed, strict=True):
+        wanted = node.job.concurrency
+        services = [nodes[place].job for place in places]
+        same = [one.label for one in services if wanted and one.concurrency and _is_same_group(wanted, one.concurrency)]
+        if wanted and len(same) >= wanted.limit and not node.skip:
+            where = f"concurrency group '{wanted.group}' (limit {wanted.limit})"
+            raise UsageError(
+                f"{node.job.label} would wait forever in {where}: it needs {names(same)}, in the same group",
+                "give the service another group under `concurrency:`, or the group a higher limit",
+            )
+
+
+def _is_same_group(one: Concurrency, other: Concurrency) -> bool:
+    return (one.group, one.scope) == (other.group, other.scope)

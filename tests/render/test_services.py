@@ -136,6 +136,43 @@ services:
     assert "probe 2" in db.job.ready.value
 
 
+@pytest.mark.parametrize(
+    ("limits", "who"),
+    [
+        ({"db": 1, "e2e": 1}, "e2e would wait forever: db, needed by it, is in its"),
+        ({"web": 1, "e2e": 1}, "e2e would wait forever: web, needed by it, is in its"),
+        ({"db": 1, "web": 1}, "web would wait forever: db, needed by it, is in its"),
+        ({"db": 2, "web": 2, "e2e": 2}, "e2e would wait forever: db and web, needed by it, are in its"),
+        ({"db": 3, "web": 3, "e2e": 3}, ""),
+        ({"build": 1, "e2e": 1}, ""),
+        ({"build": 1, "db": 1}, ""),
+    ],
+)
+def test_a_run_that_would_wait_for_a_slot_of_its_own_services_is_refused(
+    tmp_path: Path, limits: dict[str, int], who: str
+) -> None:
+    def of(name: str) -> str:
+        return f"concurrency: {{group: one, limit: {limits[name]}}}, " if name in limits else ""
+
+    text = f"""
+services:
+  db: {{{of("db")}command: serve}}
+  web: {{{of("web")}command: serve, depends_on: [db, build]}}
+jobs:
+  build: {{{of("build")}command: make}}
+  e2e: {{{of("e2e")}command: test, depends_on: [web]}}
+"""
+    declared = loader.parse(str(tmp_path / "bgjobs.yaml"), text.encode())
+    if not who:
+        assert len(expanded(declared, "e2e").nodes) == 4
+        return
+    with pytest.raises(UsageError) as refused:
+        expanded(declared, "e2e")
+    assert (
+        refused.value.message == f"{who} concurrency group 'one' (limit {limits['e2e' if 'e2e' in limits else 'web']})"
+    )
+
+
 def test_no_exit_code_of_a_service_is_a_success_so_that_each_is_tried_again(job_file: JobFile) -> None:
     job = by_label(expanded(job_file, "web"))["web"].job
     assert job.limits.success_exit_codes == ()
