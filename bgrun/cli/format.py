@@ -139,13 +139,19 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def wrapped_table(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
-    """Return rows of two cells as lines; the second cell wraps at so many columns, if there is room for it."""
+    """Return rows of two cells as lines; the second cell wraps at so many columns.
+
+    In a narrow terminal it stands below the first one.
+    """
     import textwrap
 
     indent = max((len(first) for first, _ in rows), default=0) + 2
+    lines: list[str] = []
     if columns - indent < _LEAST_ROOM:
-        return table(rows)
-    lines = []
+        room = max(_LEAST_ROOM, columns - len(_BELOW))
+        for first, second in rows:
+            lines += [first, *(_BELOW + line for line in textwrap.wrap(second, room))]
+        return lines
     for first, second in rows:
         head, *more = textwrap.wrap(second, columns - indent) or [""]
         lines += [f"{first.ljust(indent)}{head}".rstrip(), *(" " * indent + line for line in more)]
@@ -153,6 +159,7 @@ def wrapped_table(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
 
 
 _LEAST_ROOM = 20
+_BELOW = "    "
 
 
 def fitted_table(

@@ -21,6 +21,7 @@ from bgrun.model import (
     Scalar,
     SlurmOptions,
 )
+from bgrun.wording import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,6 +200,13 @@ class JobFile(NamedTuple):
     groups: Mapping[str, GroupSpec]
     defaults: Settings
     digest: bytes = b""
+
+    @property
+    def tally(self) -> str:
+        """How much it declares: `6 jobs, 1 service, 2 groups`."""
+        services = sum(bool(job.service) for job in self.jobs.values())
+        served = f", {count(services, 'service')}" if services else ""
+        return f"{count(len(self.jobs) - services, 'job')}{served}, {count(len(self.groups), 'group')}"
 
 
 def of_document(path: Path, data: Mapping[str, Any]) -> JobFile:

@@ -98,7 +98,7 @@ def _job_file(project: Project, bgrun: str) -> Check:
         return Check("bgrun", "job file", "missing", detail, f"{bgrun} validate")
     except BgrunError as error:
         return Check("bgrun", "job file", "missing", error.message)
-    return Check("bgrun", "job file", "ok", f"{project.job_file}, {count(len(found.jobs), 'job')}")
+    return Check("bgrun", "job file", "ok", f"{project.job_file}, {found.tally}")
 
 
 def _log_dir(project: Project) -> Check:

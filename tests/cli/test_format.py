@@ -21,8 +21,14 @@ def test_descriptions_wrap_below_each_other() -> None:
     ]
 
 
-def test_without_room_to_wrap_lines_are_long() -> None:
-    assert format.wrapped_table(ROWS, 30) == format.table(ROWS)
+def test_without_room_beside_the_names_descriptions_stand_below_them() -> None:
+    assert format.wrapped_table(ROWS, 30) == [
+        "start tests [path=tests]",
+        "    The whole test suite, with",
+        "    coverage of every module",
+        "start lint",
+    ]
+    assert max(map(len, format.wrapped_table(ROWS, 1))) == len("start tests [path=tests]")
 
 
 @pytest.mark.parametrize(

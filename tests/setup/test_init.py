@@ -93,6 +93,16 @@ def test_what_cannot_be_read_is_reported_and_the_rest_found(bg: Cli) -> None:
     assert "cannot be read" not in bg("init", "-q").err
 
 
+@pytest.mark.parametrize(
+    ("text", "place"), [('{"a": 1,\n}', "1:8"), ('{"a": [1 ,]}', "1:10"), ('{"a" 1}', "1:6"), ("", "1:1")]
+)
+def test_a_broken_json_is_named_where_it_is_broken(bg: Cli, text: str, place: str) -> None:
+    (bg.folder / "package.json").write_text(text)
+    shown = bg("init").err
+    assert f"warning: package.json:{place}: invalid JSON: " in shown
+    assert (" trailing comma; " in shown) == ("," in text)
+
+
 def test_an_empty_directory_gets_an_example(bg: Cli) -> None:
     bg("init", "-q")
     assert bg("jobs", "-q").out == "example\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError
-from bgrun.wording import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ def validate(project: Project, args: Args) -> int:
     for warning in warnings:
         output.note(f"warning: {warning}")
     if not args.quiet:
-        services = sum(bool(job.service) for job in job_file.jobs.values())
-        served = f", {count(services, 'service')}" if services else ""
-        counted = f"{count(len(job_file.jobs) - services, 'job')}{served}, {count(len(job_file.groups), 'group')}"
-        output.out(f"{format.path(str(job_file.path))} is valid{f' on {args.on}' if args.on else ''}: {counted}")
+        output.out(f"{format.path(str(job_file.path))} is valid{f' on {args.on}' if args.on else ''}: {job_file.tally}")
     return EXIT_OK
 
 

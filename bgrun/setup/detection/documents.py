@@ -60,6 +60,11 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
+        before = error.doc[: error.pos].rstrip()
+        if before.endswith(",") and error.doc[error.pos : error.pos + 1] in ("}", "]"):
+            # Python says so itself from version 3.13 on, at the comma.
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n") - 1
+            raise _BrokenError(f"{line}:{column}", "invalid JSON: trailing comma") from error
         raise _BrokenError(f"{error.lineno}:{error.colno}", f"invalid JSON: {lower(error.msg)}") from error
     except ValueError as error:  # a number of too many digits
         raise _BrokenError("", f"invalid JSON: {lower(str(error))}") from error
