@@ -173,7 +173,9 @@ def _unsuccessful(project: Project, run: Run) -> list[str]:
     if run.live:
         raise UsageError(f"{run.run_id} is still {run.state}", f"wait for it with 'bgrun wait {run.run_id}'")
     states = {member.run_id: member.state for member in members(project, run)}
-    again = [one for one in run.members if states.get(one) != "succeeded" and not _is_waived(project, one)]
+    # Of a group that is over only services still run, whose supervisor was killed: jobs that need one bring it along.
+    over = [one for one in run.members if states.get(one) not in ("succeeded", "running")]
+    again = [one for one in over if not _is_waived(project, one)]
     if not again:
         part = f", which ran only {names(run.only_jobs)}" if run.only_jobs else ""
         hint = f"rerun them all with '{whole_again(project, run)}'"

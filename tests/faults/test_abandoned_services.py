@@ -136,12 +136,18 @@ def test_a_wait_for_the_group_ends_with_its_jobs(shop: Cli, code: int, state: st
     assert re.search(rf"^{state} {group} .*{left}$", out, re.MULTILINE)
     assert {runs[name]["state"] for name in ("db", "web")} == {"running"}
 
+    if code == 0:
+        assert f"every job of {group} succeeded" in shop("rerun", group, "--failed", code=2).err
     stopped = shop("stop", group)
     assert re.search(r"stopped \d+ processes it had left running$", stopped.out)
     runs = members(shop, group)
     assert {runs[name]["state"] for name in ("db", "web")} == {"stopped"}
     found = shop.state(group)
     assert (found["state"], found["exit_code"], found["left_running"]) == (state, 0 if code == 0 else 1, [])
+    # What nothing needed any more is no finding, and no failure.
+    assert [one["run_id"] for one in shop.json("report", group)["digest"]["runs"]] == (
+        [] if code == 0 else [runs["e2e"]["run_id"]]
+    )
 
 
 def test_a_group_whose_jobs_never_started_has_failed(shop: Cli) -> None:

@@ -130,7 +130,10 @@ def close(at: RunPaths, reason: str, count: int = 0) -> None:
         return  # it finished by itself before any signal was sent
     why = state.stop_words(reason) + (f" ({wording.count(count, 'process')} stopped)" if count else "")
     verdict = state.Verdict("stopped", ended.exit_code, ended.signal, why)
-    journal.close_orphan(at, facts | ({"stopped_processes": str(count)} if count else {}), verdict)
+    more = {"stopped_processes": str(count)} if count else {}
+    if ended.service and not any(run.live for run in record.readable(map(at.other, ended.needed_by))):
+        more["waived"] = "true"  # nothing needed it any more
+    journal.close_orphan(at, {**facts, **more}, verdict)
 
 
 def _begin(facts: Mapping[str, str], grace_s: float | None, reason: str) -> policy.Stopping:
