@@ -39,7 +39,8 @@ LONGEST_PAUSE_S, OF_LOG_S = 1.0, 0.25
 """Up to how many seconds the pauses between two tries grow; a look at a log costs less than any other check."""
 OVERTIME_S = 2.0
 """How many seconds after the deadline the kernel kills a process that is held in a system call."""
-_MOST_ANSWER = 1024
+_MOST_ANSWER, _MOST_WORDS = 1024, 400
+"""The size of the answer in bytes, and how many characters of it say what is tried at most: the rest says what came."""
 
 
 def deadline(check: ReadyCheck, launched_at: float) -> float:
@@ -124,6 +125,8 @@ class _Prober:
         self.parent = parent
         self.at = RunPaths(target.log_dir, target.run_id)
         self.words = describe(target.check, target.port)
+        if len(self.words) > _MOST_WORDS:
+            self.words = f"{self.words[: _MOST_WORDS - 1]}…"
         self.tries = 0
         self.attempt = record.read_attempt(self.at).number
         self.fd = _open(self.at.hidden(ANSWER))
