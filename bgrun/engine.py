@@ -224,16 +224,6 @@ def of(facts: Mapping[str, str]) -> Engine:
     return named(facts.get("engine") or LOCAL)
 
 
-def refuse_unsupported(one: Engine, plan: RenderedPlan) -> None:
-    """Check that an engine carries out all of a plan.
-
-    Raises:
-        UsageError: it does not.
-    """
-    for found in refusals(one, plan):
-        raise UsageError(found.message, found.hint)
-
-
 def refusals(one: Engine, plan: RenderedPlan) -> list[Refusal]:
     """Return all that an engine does not carry out of a plan."""
     if one.supports >= OPTIONS:

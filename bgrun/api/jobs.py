@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 
 from bgrun import engine
-from bgrun.errors import JobFileError, UnknownNameError
+from bgrun.errors import BgrunError, JobFileError, UnknownNameError
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
+from bgrun.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bgrun.engine import Refusal
     from bgrun.jobfile.include import Source
     from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import GroupSpec as GroupSpec
@@ -79,6 +81,18 @@ def validate(project: Project, on: str = "") -> tuple[JobFile, list[Fault]]:
             raise JobFileError(source.file, checked.faults)
         warnings = [*warnings, *checked.warnings]
     return found, warnings
+
+
+def place_of(project: Project, name: str, refusal: Refusal) -> str:
+    """Return `file:line:column: ` of what an engine refuses of a declared job, or '' if that is not in a job file."""
+    from bgrun.jobfile.checks import engine_fit
+
+    if not name or not project.job_file:
+        return ""
+    with suppress(BgrunError):
+        found = engine_fit.fault_of(_read(project), name, refusal)
+        return f"{found.file}:{found.line}:{found.column}: " if found else ""
+    return ""
 
 
 def _read(project: Project, raw: bytes | None = None, recorded: RenderInputs | None = None) -> Source:

@@ -72,7 +72,7 @@ def _start_job(project: Project, request: plan_cache.PlanRequest, *, again: bool
     key = _key(project, made) or (plan.nodes[0].job.join_key if is_single else "")
     plan = plan._replace(join_key=key)
     owner = engine.chosen(plan, on)
-    engine.refuse_unsupported(owner, plan)
+    start.refuse_unsupported(project, owner, plan)
     if is_single:
         plan = plan._replace(nodes=tuple(node._replace(job=node.job._replace(join_key=key)) for node in plan.nodes))
     label = plan.nodes[0].job.label if is_single else start.title_of(names, plan)
@@ -114,7 +114,7 @@ def _start_group(project: Project, name: str, request: plan_cache.PlanRequest, *
     key = _key(project, plan)
     plan = plan._replace(join_key=key)
     owner = engine.chosen(plan, on)
-    engine.refuse_unsupported(owner, plan)
+    start.refuse_unsupported(project, owner, plan)
 
     def launch() -> Run:
         launched = start.launch(project, plan, name, f"bgrun group {name}", always=True, owner=owner)

@@ -106,9 +106,22 @@ def _start_requested(project: Project, request: plan_cache.PlanRequest, override
         return Started(running, joined=True)
     plan = keyed(project, overridden(made, overrides))
     owner = engine.chosen(plan, overrides.engine if overrides else "")
-    engine.refuse_unsupported(owner, plan)
+    refuse_unsupported(project, owner, plan)
     with _single_flight(project, plan, owner) as live:
         return Started(live, joined=True) if live else Started(_start(project, names, plan, owner))
+
+
+def refuse_unsupported(project: Project, owner: Engine, plan: RenderedPlan) -> None:
+    """Check that an engine carries out all of a plan.
+
+    Raises:
+        UsageError: it does not; the message says where the job file asks for it.
+    """
+    for found in engine.refusals(owner, plan):
+        from bgrun.api import jobs
+
+        name = next((node.job.job for node in plan.nodes if node.job.label == found.label), "")
+        raise UsageError(f"{jobs.place_of(project, name, found)}{found.message}", found.hint)
 
 
 def with_running(project: Project, request: plan_cache.PlanRequest) -> tuple[plan_cache.Made, Run | None]:
@@ -327,7 +340,7 @@ def launch(
 def _submit(project: Project, plan: RenderedPlan, owner: Engine | None, title: engine.Title | None = None) -> Submitted:
     """Hand a plan to an engine, if that supports all of it."""
     chosen = owner or engine.chosen(plan)
-    engine.refuse_unsupported(chosen, plan)
+    refuse_unsupported(project, chosen, plan)
     return chosen.submit(project.store, project.root, plan, title)
 
 

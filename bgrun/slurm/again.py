@@ -16,6 +16,8 @@ from bgrun.store import facts, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bgrun.model import Condition, Run
     from bgrun.store.store import Store
 
@@ -56,6 +58,7 @@ def _again(store: Store, run: Run) -> None:
     needed = {one: _job(store, run, one, conditions[one]) for one in known.get("needs", "").split()}
     jobs = {one: job for one, job in needed.items() if job}
     plan = RunPlan(run.run_id, facts.job_of(known, ""), known, tuple(jobs))
+    _restore(store, plan, known)
     lanes = slots.lanes(store, (plan,), slots.look(plan.job.slurm.config)) if plan.job.concurrency else {}
     one = Batch((plan,), tuple(jobs), lane=lanes.get(plan.run_id, ""), place=known.get("array_index", ""))
     one = one._replace(conditions=tuple(conditions[need] for need in jobs))
@@ -67,6 +70,18 @@ def _again(store: Store, run: Run) -> None:
         raise LaunchError(f"Slurm gave no answer about {run.run_id}", f"see 'bgrun status {run.run_id}'")
     submit.note(store, one, job)
     queue.forget(store.log_dir)
+
+
+def _restore(store: Store, plan: RunPlan, known: Mapping[str, str]) -> None:
+    """Write what the launcher reads once more: it may have been deleted with other leftovers.
+
+    Raises:
+        UsageError: the secrets of the run were, which are nowhere else.
+    """
+    if known.get("secrets") and not os.path.exists(store.run(plan.run_id).hidden("env")):
+        hint = f"rerun it as a new run with 'bgrun rerun {plan.run_id}'"
+        raise UsageError(f"the secrets of {plan.run_id} were deleted", hint)
+    submit.write_besides(store, plan)
 
 
 def _job(store: Store, run: Run, need: str, condition: Condition) -> str:

@@ -147,13 +147,22 @@ def submit(store: Store, one: Batch, token: str, jobs: Mapping[str, str], name: 
     """
     config = one.runs[0].job.slurm.config
     words = batch.argv(one, token, store.log_dir, LAUNCHER, jobs, name)
-    secrets = [name for run in one.runs for name, _ in run.job.secrets]
-    answer = calls.submit(words, config, secrets)
+    answer = calls.submit(words, config, _secret_names(one))
     if answer.code == 0 and (job := batch.job_of(answer.out)):
         return job
     if answer.given and answer.code != 0 and not batch.is_unanswered(answer.words):
         raise RefusedError(answer.words)
     return queue.find(store.log_dir, token, config)
+
+
+def _secret_names(one: Batch) -> list[str]:
+    """Return the variables that are secrets of runs, by their metas: a run that is submitted again has no values."""
+    marks = {run.facts.get("secrets", "") for run in one.runs} - {""}
+    if not marks:
+        return []
+    from bgrun.store import masking
+
+    return sorted({name for mark in marks for name in masking.names(mark)})
 
 
 def note(store: Store, one: Batch, job: str) -> dict[str, str]:
@@ -179,7 +188,7 @@ def _record(store: Store, one: Batch, token: str) -> None:
             files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
     for place, run in enumerate(one.runs):
         _write_secrets(store, run)
-        _write_besides(store, run)
+        write_besides(store, run)
         known = {
             **run.facts,
             "log_dir": store.log_dir,
@@ -200,7 +209,7 @@ def _write_secrets(store: Store, run: RunPlan) -> None:
             files.replace(path, files.unique(path), text.encode("utf-8", "surrogateescape"))
 
 
-def _write_besides(store: Store, run: RunPlan) -> None:
+def write_besides(store: Store, run: RunPlan) -> None:
     """Write what a launcher does besides the command of a run, if there is anything; it deletes the file."""
     if declared := options.besides(run.job):
         path = store.run(run.run_id).hidden("besides")

@@ -40,7 +40,7 @@ def submitted(place: Place, job: RenderedJob, **more: str) -> str:
     """Record a queued run as the login node does, and return its run ID."""
     with submission.claimed(place.store, "/", RenderedPlan((Node(job),), (0,)), engine="slurm") as claimed:
         (run,) = claimed.runs
-        submit._write_besides(place.store, run)
+        submit.write_besides(place.store, run)
         Path(place.store.run(run.run_id).meta).write_bytes(meta.pack({**run.facts, "token": "0" * 16, **more}))
     return run.run_id
 

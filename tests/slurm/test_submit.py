@@ -31,7 +31,7 @@ jobs:
   behind: {command: "true", depends_on: [never]}
   elsewhere: {command: "true", slurm: {config: /nonexistent/slurm.conf}}
   hidden: {command: "true", secrets: [TOKEN_OF_TEST], env: {TOKEN_OF_TEST: verysecret}}
-  allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}}
+  allowed: {command: "true", secrets: [TOKEN_OF_TEST], slurm: {secrets: file}, on_finish: "true"}
   noisy: {command: "true", on_finish: {notify: true}}
   whatever: {command: "true", depends_on: {plain: {condition: service_completed}, large: {condition: service_started}}}
   slot: {command: "true", concurrency: db}
@@ -252,6 +252,17 @@ def test_what_is_not_supported_is_refused_by_name(played: Played, project: Proje
     assert played.calls("sbatch") == []
 
 
+def test_a_refusal_says_where_the_job_file_asks_for_it(played: Played, project: Project) -> None:
+    where = next(place for place, line in enumerate(JOBS.splitlines(), 1) if "noisy" in line)
+    with pytest.raises(UsageError) as refused:
+        api.start.start(project, ["noisy"])
+    file, line, column, message = refused.value.message.split(":", 3)
+    assert (file.endswith("bgjobs.yaml"), line, column) == (True, str(where), "28")
+    assert message == " the engine 'slurm' does not support `notify`, which noisy uses"
+    assert refused.value.hint == "a node has no desktop: use a command"
+    assert played.calls("sbatch") == []
+
+
 def test_a_start_joins_the_active_run_of_an_identical_one(played: Played, project: Project) -> None:
     first = api.start.start(project, ["joined"])
     second = api.start.start(project, ["joined"])
@@ -285,6 +296,26 @@ def finishes(project: Project, run_id: str) -> None:
     closed = "started_at=2026-01-01T00:00:00+00:00\nended_at=2026-01-01T00:00:01+00:00\nstate=succeeded\nexit_code=0\n"
     with open(at.meta, "a") as meta:
         meta.write(closed)
+
+
+def test_a_run_that_is_submitted_again_has_its_secrets_and_hooks_or_is_refused(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_TEST", "verysecret")
+    run = api.start.start(project, ["allowed"]).run
+    at = project.store.run(run.run_id)
+    os.unlink(at.job)
+    before = open(at.hidden("besides")).read()  # noqa: SIM115
+    os.unlink(at.hidden("besides"))
+    api.rerun.submit_again(project, run.run_id)
+    assert len(played.calls("sbatch")) == 2
+    assert "TOKEN_OF_TEST" not in played.environment("sbatch")
+    assert open(at.hidden("besides")).read() == before  # noqa: SIM115
+    os.unlink(at.job)
+    os.unlink(at.hidden("env"))
+    with pytest.raises(UsageError, match=r"the secrets of allowed_\w+ were deleted"):
+        api.rerun.submit_again(project, run.run_id)
+    assert len(played.calls("sbatch")) == 2
 
 
 @pytest.mark.usefixtures("played")

@@ -68,6 +68,12 @@ def check(source: Source, found: JobFile, owner: Engine) -> Checked:
     return Checked(tuple(_in_order(source, faults)), warnings)
 
 
+def fault_of(source: Source, name: str, refusal: Refusal) -> Fault | None:
+    """Return what an engine refuses of a job with its place, or None if the job file has no such job."""
+    place = dict(_places(source)).get(name)
+    return place.fault(refusal) if place else None
+
+
 def _places(source: Source, prefix: str = "") -> Iterator[tuple[str, _Declared]]:
     for part in ("jobs", "services"):
         for name in source.document.names_in(part):
