@@ -18,7 +18,7 @@ from bgrun.system import clock, files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.slurm.queue import Queue
     from bgrun.store.paths import RunPaths
@@ -107,30 +107,49 @@ def failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
 
     A waived dependency is left to the launcher.
     """
-    return _failed_need(at, facts, {})
+    found = _ended_as(at, _needs(facts))
+    need = _first_failed(_needs(facts), found)
+    return f"dependency {need} {state.ENDED.get(found[need], found[need])}" if need else ""
 
 
-def _failed_need(at: RunPaths, facts: Mapping[str, str], known: dict[str, str]) -> str:
-    """Do that with the states of runs that are `known` to have finished; a diamond of dependencies is read once."""
+def _needs(facts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the dependencies of a run that may keep it from starting, each with its condition."""
     needs = facts.get("needs", "").split()
-    for need, condition in zip(needs, facts.get("conditions", "").split() or ["succeeded"] * len(needs), strict=False):
-        if condition == "completed":
-            continue
-        if need not in known:
-            known[need] = _finished_as(at.other(need), known)
-        if known[need] == "skipped" or (condition != "started" and known[need] not in ("", "succeeded", "waived")):
-            return f"dependency {need} {state.ENDED.get(known[need], known[need])}"
+    conditions = facts.get("conditions", "").split() or ["succeeded"] * len(needs)
+    return [(one, condition) for one, condition in zip(needs, conditions, strict=False) if condition != "completed"]
+
+
+def _ended_as(at: RunPaths, needs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return how runs and what they depend on have finished or will: a state, `waived`, or '' if no file says.
+
+    Each is read once, and judged after its own dependencies: of these there may be a long chain.
+    """
+    found: dict[str, str] = {}
+    before: dict[str, list[tuple[str, str]]] = {}
+    left = [need for need, _ in needs]
+    while left:
+        need = left[-1]
+        if need not in found and need not in before:
+            facts = record.read_meta(at.other(need))
+            closed = state.closing_words(facts) if facts else None
+            if facts and not closed and not state.has_started(facts):
+                before[need] = _needs(facts)
+                left += [one for one, _ in before[need]]
+                continue
+            found[need] = "" if not facts or not closed else "waived" if record.is_waived(facts) else closed.state
+        left.pop()
+        if need not in found:
+            found[need] = "skipped" if _first_failed(before[need], found) else ""
+    return found
+
+
+def _first_failed(needs: Iterable[tuple[str, str]], found: Mapping[str, str]) -> str:
+    """Return the first dependency that keeps a run from starting, or ''."""
+    for need, condition in needs:
+        ended = found.get(need, "")
+        if ended == "skipped" or (condition != "started" and ended not in ("", "succeeded", "waived")):
+            return need
     return ""
-
-
-def _finished_as(at: RunPaths, known: dict[str, str]) -> str:
-    """Return the state in which a dependency has finished or will, `waived`, or '' if its files do not tell."""
-    facts = record.read_meta(at)
-    if facts is None:
-        return ""
-    if closed := state.closing_words(facts):
-        return "waived" if record.is_waived(facts) else closed.state
-    return "" if state.has_started(facts) or not _failed_need(at, facts, known) else "skipped"
 
 
 def _last_words(at: RunPaths) -> str:
