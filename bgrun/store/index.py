@@ -280,18 +280,20 @@ def _is_quiet(store: Store) -> bool:
     return rest_s > QUIET_S or (is_fine and changes.can_follow(store.log_dir))
 
 
-def _recorded(store: Store, *, head: bool = False) -> RunNames | None:
+def _recorded(store: Store, *, head: bool = False, label: str = "") -> RunNames | None:
     """Return the names by the cache, or None if they are to be listed.
 
     head: only the newest run of each label and the unfinished ones are needed; `every` may lack the oldest runs.
+    label: only the runs of this label are needed; what else has changed is not looked up.
     """
     found = _followed(store, head=head)
     if found is None:
         return None
     (_, *blocks), changed = found
-    seen = {run_id: _seen(store, run_id) for run_id in changed}
+    begin = label and f"{label}_"
+    seen = {run_id: _seen(store, run_id) for run_id in changed if run_id.startswith(begin)}
     if head and "gone" in seen.values():
-        return _recorded(store)  # the run before it may be any
+        return _recorded(store, label=label)  # the run before it may be any
     names = RunNames(*blocks)
     return names.updated(seen, is_cut=head) if seen else names
 
@@ -356,7 +358,7 @@ def newest(store: Store, label: str) -> str | None:
     Raises:
         StorageError: the directory cannot be read.
     """
-    if found := recorded_newest(store):
+    if store.exists() and (found := _recorded(store, head=True, label=label)):
         return found.newest_of(label)
     return next(list_label(store, label), None)
 
@@ -381,7 +383,7 @@ def find_label(store: Store, label: str) -> LabelRuns:
     """
     if not store.exists():
         return LabelRuns()
-    found = _recorded(store, head=True) or (_list_anew(store) if _is_quiet(store) else None)
+    found = _recorded(store, head=True, label=label) or (_list_anew(store) if _is_quiet(store) else None)
     if found:
         return LabelRuns(found.newest_of(label), tuple(found.unfinished_first(label)))
     own = [name for name in _listed(store.log_dir) if name.startswith(f"{label}_")]
@@ -398,7 +400,7 @@ def list_label(store: Store, label: str) -> Iterator[str]:
     """
     if not store.exists():
         return
-    found = _recorded(store) or (_list_anew(store) if _is_quiet(store) else None)
+    found = _recorded(store, label=label) or (_list_anew(store) if _is_quiet(store) else None)
     yield from found.newest_first(label) if found else map(str, newest_first(label, _listed(store.log_dir), ".meta"))
 
 
