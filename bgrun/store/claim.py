@@ -12,7 +12,7 @@ from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from bgrun.model import RunId
     from bgrun.store.index import RunNames
@@ -27,9 +27,10 @@ class _Newest:
     A script that was created meanwhile need not be known: whoever finds its run ID taken tries the next one.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, labels: set[str]) -> None:
         self._jobs = f"{store.log_dir}/jobs"
-        self._recorded: RunNames | None = index.recorded_newest(store)
+        only = next(iter(labels)) if len(labels) == 1 else ""
+        self._recorded: RunNames | None = index.recorded_newest(store, only)
         self._names: list[str] = []
         self._of_each: dict[str, RunId] | None = None
 
@@ -46,13 +47,13 @@ class _Newest:
         return next(newest_first(label, self._names, ".sh"), None)
 
 
-def claim_all(store: Store, wanted: Iterable[tuple[str, bytes]]) -> Iterator[RunId]:
+def claim_all(store: Store, wanted: Collection[tuple[str, bytes]]) -> Iterator[RunId]:
     """Write each job script under a new run ID of its label, and yield these IDs.
 
     Raises:
         StorageError: a script cannot be written; no part of it is left.
     """
-    newest = _Newest(store)
+    newest = _Newest(store, {label for label, _ in wanted})
     claimed: dict[str, RunId] = {}
     for label, script in wanted:
         claimed[label] = _claim(store, label, script, claimed.get(label) or newest.of(label))

@@ -358,14 +358,14 @@ def newest(store: Store, label: str) -> str | None:
     Raises:
         StorageError: the directory cannot be read.
     """
-    if store.exists() and (found := _recorded(store, head=True, label=label)):
+    if found := recorded_newest(store, label):
         return found.newest_of(label)
     return next(list_label(store, label), None)
 
 
-def recorded_newest(store: Store) -> RunNames | None:
-    """Return names with the newest run of each label, or None if the directory would have to be listed."""
-    return _recorded(store, head=True) if store.exists() else None
+def recorded_newest(store: Store, label: str = "") -> RunNames | None:
+    """Return names with the newest run of each label, or of one, or None if the directory would have to be listed."""
+    return _recorded(store, head=True, label=label) if store.exists() else None
 
 
 class LabelRuns(NamedTuple):
