@@ -15,6 +15,7 @@ import itertools
 import os
 import time
 
+from bgrun import codec
 from bgrun.light import NamedTuple, suppress
 from bgrun.store.paths import STAMP_LENGTH, newest_first, parse_run_id, split_run_id, stamp
 from bgrun.system import changes, clock, files, reading
@@ -36,11 +37,12 @@ RENEW_S, MOST_CHANGED = 60.0, 200
 """After how many seconds the names are listed anew, if anything has changed since, and after how many changed runs."""
 ZONES_S = 27 * 3600
 """How far apart the local times of two time zones can be, plus an hour; in seconds."""
-_NAMES, _VERSION = "names", "names-4"
+_NAMES, _VERSION = "names", "names-5"
 _MOST_SHOWN, _MOST_WRITTEN = 50, 100
 """How many of the newest runs may be shown for `written_since` to know of the others, and how many times are kept."""
 _HEAD_BYTES = 1 << 16
 """How much of the entry is read first: in most projects the newest run of each label, and the unfinished ones."""
+_CHECKSUM = len(codec.mark(b""))
 
 
 class RunNames(NamedTuple):
@@ -223,9 +225,9 @@ def _list_anew(store: Store) -> RunNames:
             store.cache.write(changes.ENTRY, b"")
         written = _written(store, found)
         if _mark(store) == before:  # neither while it was listed, nor by the first entry of the cache
-            head = f"{_VERSION} {before[1]} {before[0]} {time.time():.0f}"
-            blocks = (head, written, *found)
-            store.cache.write(_NAMES, "\0".join(blocks).encode("utf-8", "surrogateescape"))
+            mark = f"{_VERSION} {before[1]} {before[0]} {time.time():.0f}"
+            blocks = "\0".join((written, *found)).encode("utf-8", "surrogateescape")
+            store.cache.write(_NAMES, _sealed(mark, blocks))
     return found
 
 
@@ -330,7 +332,25 @@ def _cached(store: Store, *, head: bool) -> list[str]:
     data = store.cache.read(_NAMES, _HEAD_BYTES if head else None) or b""
     if head and data.count(b"\0") < 4:
         data = store.cache.read(_NAMES) or b""
-    return data[: data.rfind(b"\n") + 1].decode("utf-8", "surrogateescape").split("\0")
+    line, _, blocks = data.partition(b"\0")
+    mark, checksums = line[: -2 * _CHECKSUM], line[-2 * _CHECKSUM :]
+    own = checksums[:_CHECKSUM] if len(data) == _HEAD_BYTES else checksums[_CHECKSUM:]
+    if codec.mark(blocks).encode() != own:
+        return [""]
+    return [
+        mark.decode().rstrip(" "),
+        *blocks[: blocks.rfind(b"\n") + 1].decode("utf-8", "surrogateescape").split("\0"),
+    ]
+
+
+def _sealed(mark: str, blocks: bytes) -> bytes:
+    """Return an entry whose mark has two checksums: of what is read first of a large one, and of all.
+
+    Without them runs would be missed of which the names were lost.
+    """
+    begin = len(mark) + 1 + 2 * _CHECKSUM + 1
+    checksums = codec.mark(blocks[: _HEAD_BYTES - begin]), codec.mark(blocks)
+    return f"{mark} {checksums[0]}{checksums[1]}".encode() + b"\0" + blocks
 
 
 def resolve(store: Store, ref: str) -> str | None:

@@ -167,9 +167,15 @@ def test_what_others_change_is_seen_at_once(store: Store, others: Callable[[Path
         lambda whole: whole.replace(b"\0", b" ", 1),
         lambda whole: bytes(len(whole)),
         lambda whole: whole[:10],
+        lambda whole: whole[: whole.rindex(b"\n", 0, -9) + 1],
+        lambda whole: whole.replace(b"old_20260101_000000-300\n", b""),
+        lambda whole: whole.replace(b"-300\n", b"-3000\n"),
         lambda _: b"",
     ],
-    ids=["of an older version", "no head", "a word less", "no number", "a block less", "zeros", "cut off", "empty"],
+    ids=[
+        *("of an older version", "no head", "a word less", "no number", "a block less", "zeros", "cut off"),
+        *("a run less at the end", "a run less", "another run", "empty"),
+    ],
 )
 def test_an_entry_that_cannot_be_read_is_made_again(store: Store, spoil: Callable[[bytes], bytes]) -> None:
     whole = store.cache.read("names")
@@ -178,6 +184,17 @@ def test_an_entry_that_cannot_be_read_is_made_again(store: Store, spoil: Callabl
     assert not known(store)
     remember(store)
     assert known(store)
+
+
+def test_of_a_large_entry_what_is_read_is_checked(store: Store) -> None:
+    names = "\n" + "".join(f"old_20260101_{number:06d}\n" for number in range(9999))
+    whole = index._sealed("mark of four words", "\0".join(("times\n", "\n", "\n", names)).encode())
+    assert len(whole) > 2 * index._HEAD_BYTES
+    for place, head, is_known in ((index._HEAD_BYTES - 9, True, False), (-9, True, True), (-9, False, False)):
+        spoiled = bytearray(whole)
+        spoiled[place] ^= 1
+        store.cache.write("names", bytes(spoiled))
+        assert (index._cached(store, head=head)[0] == "mark of four words") == is_known
 
 
 def without_cache(logs: Path) -> None:
