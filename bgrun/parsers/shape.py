@@ -187,6 +187,10 @@ class Parser:
         """Read a line; return whether the next one is wanted whatever is in it."""
         raise NotImplementedError
 
+    def needs_context(self, line: str) -> bool:  # noqa: ARG002 - for those that need it before few lines
+        """Return whether it gets the lines before this one, if it has `context`."""
+        return True
+
     def leap(self, data: bytes, at: int) -> tuple[int, int]:
         """Read whole lines at once that begin at an offset.
 

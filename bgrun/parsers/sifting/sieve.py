@@ -218,7 +218,7 @@ class Sieve:
         if readers:
             text = self._show(raw)
             for number in readers:
-                if number in self._has_context:
+                if number in self._has_context and self.parsers[number].needs_context(text):
                     self._context(number, data, start)
                 self._give(number, text, self._at + start, end + 1 - start)
         return end + 1

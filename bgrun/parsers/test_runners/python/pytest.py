@@ -19,6 +19,8 @@ _OUTCOMES = (
 _TOTAL = expression(
     rf"^(=+ )?(no tests ran|\d+ (?:{_OUTCOMES})(?:, \d+ (?:{_OUTCOMES}))*) in \d[\d.]*s(?: \([\d:, day]+\))?(?: =+)?$"
 )
+_OF_TOTAL = frozenset("=n0123456789")
+"""What a total begins with."""
 _COUNT = expression(r"(\d+) ([a-z ]+)")
 _KEYS = {"error": "errors", "warning": "warnings"}
 _START = "test session starts"
@@ -53,6 +55,9 @@ class Pytest(Parser):
         self._inner: Call | None = None
         self._quiet = QuietSessions()
 
+    def needs_context(self, line: str) -> bool:
+        return line.startswith("=") or line[:1].isdecimal()
+
     def feed(self, line: str) -> bool:
         is_wanted = self._read(line)
         self._quiet.before = line
@@ -66,14 +71,14 @@ class Pytest(Parser):
             self._rule(rule[1], len(line))
         elif self.is_open and (glued := _GLUED.search(line)):
             self._rule(_START, len(glued[0]))
-        elif total := _TOTAL.match(line):
+        elif line[:1] in _OF_TOTAL and (total := _TOTAL.match(line)):
             if of.is_total(line, is_ruled=bool(total[1])):
                 self._total(total[2], is_ruled=bool(total[1]))
             else:
                 of.unsure = total[2]
-        elif not of.is_inside and (root := _ROOT.match(line)):
+        elif line.startswith("rootdir: ") and not of.is_inside and (root := _ROOT.match(line)):
             self.based(root[1])
-        elif not of.is_inside and (usage := _USAGE.match(line)):
+        elif ": error: " in line and not of.is_inside and (usage := _USAGE.match(line)):
             self._refused(usage[1])
         elif line.startswith(_INTERNAL):
             of.errors.clear()

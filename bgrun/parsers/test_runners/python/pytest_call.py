@@ -104,7 +104,7 @@ class Call:
         elif not self.has_heading and _LISTED.match(line):
             # The beginning of the output may have been cut off: pytest | tail
             self.loose += _listed(line, at)
-        elif found := _ERROR.match(line):
+        elif line.startswith("ERROR: ") and (found := _ERROR.match(line)):
             self.errors.append((found[1], at))
         elif found := _RESULT.match(line):
             kind, text = (found[1], found[2]) if found[1] else (found[4], found[3])
