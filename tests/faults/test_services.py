@@ -414,6 +414,53 @@ def test_a_service_that_dies_after_the_last_job_and_before_its_stop_has_failed(s
     assert (runs["db"]["state"], runs["e2e"]["exit_code"]) == ("stopped", 1)
 
 
+AGAIN = """
+services:
+  web:
+    command: |
+      if [ ! -e dead ]; then touch up; until [ -e die ]; do sleep 0.02; done; rm up; touch dead; exit 3; fi
+      until [ -e revive ]; do sleep 0.02; done
+      touch up; exec sleep 100
+    ready: {command: test -e up, timeout: TIMEOUT}
+    retry: {max: 3, backoff: 50ms}
+jobs: {e2e: {command: test -e up, depends_on: web}}
+"""
+
+
+@pytest.mark.parametrize("abandoned", [False, True], ids=["supervised", "abandoned"])
+def test_a_used_service_that_was_started_again_has_to_be_ready_again(shop: Cli, abandoned: bool) -> None:
+    shop.jobs(AGAIN.replace("TIMEOUT", "30s"))
+    web = shop.json("start", "web", "--wait", "-t", "20s")
+    if abandoned:
+        os.kill(int(shop.meta(web)["supervisor_pid"]), signal.SIGKILL)
+        wait_until(lambda: shop.state("web")["abandoned"], "its supervisor is gone")
+    (shop.folder / "die").touch()
+    wait_until(lambda: (shop.logs / f".{web['run_id']}.attempt").exists(), "it is started again")
+    group = start(shop, "start", "e2e")
+    run = until_state(shop, group, "e2e", "queued")
+    assert shop.meta(run)["uses"] == web["run_id"]
+    first = wait_until(lambda: probers(shop, group), "a prober")[0]
+    first.kill()
+    wait_until(lambda: [one for one in probers(shop, group) if one.pid != first.pid], "another one")
+    (shop.folder / "revive").touch()
+    assert shop.ended(group)["state"] == "succeeded"
+    assert not (shop.logs / f".{web['run_id']}.ready").exists()
+    assert shop.state("web")["state"] == "running"
+    shop("stop", "web")
+
+
+def test_what_uses_a_service_that_does_not_become_ready_again_is_skipped(shop: Cli) -> None:
+    shop.jobs(AGAIN.replace("TIMEOUT", "1s"))
+    web = shop.json("start", "web", "--wait", "-t", "20s")
+    (shop.folder / "die").touch()
+    wait_until(lambda: (shop.logs / f".{web['run_id']}.attempt").exists(), "it is started again")
+    group = start(shop, "start", "e2e")
+    assert shop.ended(group)["state"] == "failed"
+    reason = members(shop, group)["e2e"]["reason"]
+    assert reason.startswith(f"dependency {web['run_id']} is not ready: command 'test -e up': exit 1")
+    shop("stop", "web")
+
+
 # --- stops ------------------------------------------------------------------------------------
 
 

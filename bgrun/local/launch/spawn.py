@@ -257,5 +257,5 @@ def _refusal(answer: str) -> BgrunError:
 
 def module_path(runs: Iterable[RunPlan]) -> tuple[str, ...]:
     """Return where a supervisor may import psutil from, and a check of a log `regex`; on Linux only the latter."""
-    has_pattern = any(run.job.ready and run.job.ready.kind == "log" for run in runs)
+    has_pattern = any(run.uses or (run.job.ready and run.job.ready.kind == "log") for run in runs)
     return tuple(sys.path) if has_pattern or not process.LINUX else ()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bgrun.light import NamedTuple
+from bgrun.model import ReadyCheck
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from bgrun.model import ReadyCheck
-
+LAUNCHED = ReadyCheck("delay", "0")
+"""The check of a service without one: ready once its command was launched."""
 ANSWER = "ready"
 """The kind of the hidden file that has the last answer while a service is not ready yet."""
 

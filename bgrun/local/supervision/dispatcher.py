@@ -58,7 +58,7 @@ class Dispatcher:
         self.active = active
         self.queue = queue
         self.services = services
-        self.joined = _joined(tasks)
+        self.joined = _joined(plan, host, tasks)
         self.order = _order(plan) if len(plan.runs) > 1 or self.joined else None
         self.more_to_launch = False
         self.next_check_at = NEVER
@@ -230,13 +230,13 @@ def _note_reports(task: RunTask) -> Before | None:
     return reports.begin(task.at, declared_reports(task))
 
 
-def _joined(tasks: Mapping[str, RunTask]) -> Joined | None:
+def _joined(plan: Plan, host: Host, tasks: Mapping[str, RunTask]) -> Joined | None:
     """Return the runs that use services of other plans, if there are any."""
     if not any(task.plan.uses for task in tasks.values()):
         return None
     from bgrun.local.supervision.joined import Joined
 
-    return Joined(tasks.values())
+    return Joined(tasks.values(), host, plan.module_path)
 
 
 def _order(plan: Plan) -> scheduler.Order:

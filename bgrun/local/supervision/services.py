@@ -12,10 +12,9 @@ import time
 from bgrun.errors import BusyError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.readiness import prober
-from bgrun.local.readiness.target import ANSWER, Target, describe
+from bgrun.local.readiness.target import ANSWER, LAUNCHED, Target, describe
 from bgrun.local.recording import journal
 from bgrun.local.supervision.workdir import HERE
-from bgrun.model import ReadyCheck
 from bgrun.store import meta, record, state
 from bgrun.system import clock, files, process
 
@@ -32,8 +31,6 @@ MOST_RESTARTS = 3
 """How often a prober that was killed, or could not be started, is started again."""
 RETRY_S = 0.5
 NEVER = float("inf")
-LAUNCHED = ReadyCheck("delay", "0")
-"""The check of a service without one, while it waits to be launched again."""
 
 
 class Probe(NamedTuple):

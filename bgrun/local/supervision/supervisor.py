@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bgrun.local.recording.group_journal import GroupJournal
     from bgrun.local.supervision.dispatcher import Dispatcher
     from bgrun.local.supervision.hooks import Hooks
+    from bgrun.local.supervision.joined import Joined
     from bgrun.local.supervision.machine import Machine
     from bgrun.local.supervision.services import Services
 
@@ -45,7 +46,7 @@ class Supervisor:
 
     tasks: all runs of the plan by their run IDs. active: those that run or are being stopped.
     dispatcher: launches runs; None if they were launched by the process that this one took over from.
-    services: finds out when services are ready; None as for `dispatcher`, or if there are no services.
+    services: finds out when services are ready; joined: when those of other plans are. None as for `dispatcher`.
     asked_to_stop: a stop may have been requested since requests were last read. ask_at: when to read them in any case.
     freshen_at: when to update the times of files next. Both on the steady clock.
     """
@@ -61,6 +62,7 @@ class Supervisor:
         self.queue = _queue(plan, self.host.helpers)
         self.services: Services | None = None
         self.dispatcher: Dispatcher | None = None
+        self.joined: Joined | None = None
         self.hooks = _hooks(plan, self.host.helpers)
         self.asked_to_stop = False
         self.ask_at = NEVER
@@ -86,6 +88,7 @@ class Supervisor:
 
         self.services = _services(self.plan, self.host, self.tasks)
         self.dispatcher = Dispatcher(self.plan, self.host, self.tasks, self.active, self.queue, self.services)
+        self.joined = self.dispatcher.joined
         self.dispatcher.open()
 
     @property
@@ -154,9 +157,8 @@ class Supervisor:
         now = self.machine.now()
         deadlines = [task.deadline for task in self.active.values() if task.deadline < NEVER]
         times = [self.ask_at, self.freshen_at, *deadlines, *(task.check_at for task in self.active.values())]
-        joined = self.dispatcher.joined if self.dispatcher else None
-        times += [one.next_check_at for one in (self.dispatcher, self.hooks, self.queue, self.services, joined) if one]
-        times += [now + CLOCK_CHECK_S] if deadlines else []
+        others = (self.dispatcher, self.hooks, self.queue, self.services, self.joined)
+        times += [one.next_check_at for one in others if one] + ([now + CLOCK_CHECK_S] if deadlines else [])
         soonest = min(times)
         return None if soonest == NEVER else max(0.0, soonest - now)
 
@@ -185,10 +187,9 @@ class Supervisor:
             self.host.helpers.discard(pid)
             if self.hooks:
                 self.hooks.ended(pid)
-            if self.queue:
-                self.queue.ended(pid, status)
-            if self.services:
-                self.services.ended(pid, status)
+            for one in (self.queue, self.services, self.joined):
+                if one:
+                    one.ended(pid, status)
             if task := by_pid.get(pid):
                 task.leader_ended(journal.Exit.of(status, usage, self.machine.now() - task.began))
 
@@ -234,8 +235,9 @@ class Supervisor:
 
     def close(self) -> None:
         """Write the result of the group, and delete runs that exceed their retention."""
-        if self.services:
-            self.services.close()
+        for one in (self.services, self.joined):
+            if one:
+                one.close()
         if self.group:
             self.group.close(task.state for task in self.tasks.values() if not task.waived)
         _delete_old(self.plan)
