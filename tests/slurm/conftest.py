@@ -73,7 +73,11 @@ def user(who: str) -> User:
     # A Python below somebody's home, or a venv of one, may be out of reach; the packages that it has may not be.
     env = {"PYTHONPATH": os.pathsep.join([str(TOP), *filter(os.path.isdir, sys.path)]), "HOME": "/nonexistent"}
     for python in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
-        words = [*become, python, "-c", "import bgrun.render.script, bgrun.jobfile.loader"]
+        # It starts itself again, as a supervisor does: setpriv still has the rights of root as it executes it.
+        again = (
+            "import os, sys, bgrun.render.script, bgrun.jobfile.loader; os.execv(sys.executable, ['python', '-c', ''])"
+        )
+        words = [*become, python, "-c", again]
         with suppress(OSError):
             if (
                 subprocess.run(words, env={**os.environ, **env}, cwd="/", capture_output=True, check=False).returncode
