@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bgrun.jobfile.checks.template_texts import default_texts, line_offset, template_texts
 from bgrun.templating import template
+from bgrun.wording import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from bgrun.jobfile.specs import JobFile, JobSpec
@@ -58,7 +59,7 @@ def _wrong(text: str, job: JobSpec) -> Iterator[tuple[int, str, str]]:
             if used.is_optional:
                 continue
             if name == "os" and used.key not in _OS:
-                yield used.line, f"`os` has no {used.key!r}", "use os.name or os.arch"
+                yield used.line, *_unknown("os", used.key, _OS)
             elif used.field and not _has(str, used.field) and not hasattr(dict, used.key):
                 yield used.line, *_message(f"{name}.{used.key}", str, used.field)
 
@@ -76,9 +77,15 @@ def _wrong_axis(text: str, job: JobSpec) -> Iterator[tuple[int, str, str]]:
         if used.is_optional or hasattr(dict, used.key):
             continue
         if kind is None:
-            yield used.line, f"the matrix has no {used.key!r}", f"available: {', '.join(axes)}"
+            yield used.line, *_unknown("matrix", used.key, [*axes])
         elif used.field and not _has(kind, used.field):
             yield used.line, *_message(f"matrix.{used.key}", kind, used.field)
+
+
+def _unknown(name: str, key: str, known: Sequence[str]) -> tuple[str, str]:
+    """Return the message and the fix for a key that is none, in the words of a start that finds it."""
+    ways = [f"{name}.{one}" for one in known]
+    return f"`{name}.{key}`: no {key!r} here, only {', '.join(map(repr, known))}", f"use {names(ways)}"
 
 
 def _has(kind: type, field: str) -> bool:
