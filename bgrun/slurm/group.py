@@ -25,7 +25,7 @@ def derive(at: RunPaths, facts: Mapping[str, str]) -> Verdict:
     One with a lost member is never recorded: the exit code of that may still come.
     """
     named = facts["members"].split()
-    runs = [run for run_id in named if (run := record.read_run(at.other(run_id)))]
+    runs = [run for run_id in named if (run := _member(at.other(run_id)))]
     live = [run for run in runs if run.live]
     if live:
         seen = any(run.state != "unknown" for run in live)
@@ -34,6 +34,12 @@ def derive(at: RunPaths, facts: Mapping[str, str]) -> Verdict:
     if found.state != "lost":
         _close(at, facts, runs, found)
     return found
+
+
+def _member(at: RunPaths) -> Run | None:
+    """Return a run of a group; None if its record was deleted, or is now that of a group."""
+    facts = record.read_meta(at)
+    return record.read_run(at) if facts and not record.is_group(facts) else None
 
 
 def _ended(at: RunPaths, runs: Sequence[Run], members: int) -> Verdict:

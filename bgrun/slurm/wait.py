@@ -52,7 +52,8 @@ def has_finished(at: RunPaths) -> bool:
     if facts is None or state.closing_words(facts) is not None:
         return True
     if record.is_group(facts):
-        return all(has_finished(at.other(member)) for member in facts["members"].split())
+        members = map(at.other, facts["members"].split())
+        return all(has_finished(one) for one in members if not record.is_group(record.read_meta(one) or {}))
     if os.path.exists(at.exit) or facts.get("ended_at"):
         return True
     return not state.has_started(facts) and bool(evidence.failed_need(at, facts))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bgrun.slurm import evidence
-from bgrun.store import meta
+from bgrun.slurm import evidence, wait
+from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 
 
@@ -52,3 +52,12 @@ def test_dependencies_that_were_deleted_or_lead_back_to_themselves_say_nothing(t
     recorded(tmp_path, "a", needs="b gone")
     recorded(tmp_path, "b", needs="a")
     assert failed_need(tmp_path, needs="a") == ""
+
+
+def test_a_group_whose_record_names_itself_is_lost(tmp_path: Path) -> None:
+    recorded(tmp_path, "all", engine="slurm", members="all", started_at="2026-11-26T10:00:00.000+00:00")
+    at = RunPaths(str(tmp_path), "all")
+    run = record.read_run(at)
+    assert run
+    assert run.state == "lost"
+    assert wait.has_finished(at)
