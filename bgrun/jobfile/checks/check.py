@@ -157,7 +157,8 @@ def _params(file: str, document: Document, job: JobSpec) -> Iterator[Fault]:
         if param.name in _reserved(job):
             yield document.fault(file, path, f"templates already define {param.name!r}", "rename the parameter")
         try:
-            bounded_regex.compiled(param.pattern)
+            if param.pattern:
+                bounded_regex.compiled(param.pattern)
             if param.default is not None:
                 params.convert(param, param.default)
         except UsageError as error:
