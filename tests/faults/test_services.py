@@ -262,6 +262,25 @@ def test_a_port_that_is_taken_is_refused_with_who_has_it(shop: Cli) -> None:
         assert members(shop, group)["e2e"]["state"] == "skipped"
 
 
+def test_a_start_waits_for_the_port_of_a_service_that_is_being_stopped(bg: Cli) -> None:
+    (bg.folder / "server.py").write_text(SERVER, encoding="utf-8")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    bg.jobs(
+        f"""
+services:
+  db: {{command: "exec {sys.executable} -S server.py stubborn", port: {port}, ready: listening, stop_grace_period: 1s}}
+jobs:
+  e2e: {{command: "true", depends_on: db}}
+"""
+    )
+    group = start(bg, "start", "e2e")
+    bg("wait", members(bg, group)["e2e"]["run_id"])
+    wait_until((bg.logs / f".{members(bg, group)['db']['run_id']}.stop").exists, "the stop of its service")
+    assert bg.json("start", "e2e", "--wait", "--timeout", "30s")["state"] == "succeeded"
+
+
 def test_the_summary_of_a_job_begins_with_the_service_that_failed_before_it(shop: Cli) -> None:
     group = start(shop, "group", "checks")
     until_state(shop, group, "e2e", "running")

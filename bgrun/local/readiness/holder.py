@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import BgrunError, BusyError, PortTakenError
+from bgrun.errors import BgrunError, BusyError, PortTakenError, StorageError
 from bgrun.light import suppress
 from bgrun.local.stopping import processes
+from bgrun.store import record
 from bgrun.store.paths import MARK_DIR, MARK_RUN
+from bgrun.store.store import Store
 from bgrun.system import listeners, ports, process
 
 TYPE_CHECKING = False
@@ -65,6 +67,16 @@ def refuse_taken(job: RenderedJob) -> None:
     """
     if who := taken(job.port):
         raise _refusal(job, who)
+
+
+def is_leaving(log_dir: str, port: int) -> bool:
+    """Return whether a run of this log directory that has the port is being stopped: one start soon follows another."""
+    store = Store(log_dir)
+    for at in map(store.run, store.index().without_exit()):
+        with suppress(StorageError):
+            if os.path.lexists(at.stop) and (record.read_meta(at) or {}).get("port") == str(port):
+                return True
+    return False
 
 
 def _refusal(job: RenderedJob, who: str) -> BusyError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.errors import BusyError
+from bgrun.errors import BusyError, ScarceError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.readiness import prober
 from bgrun.local.readiness.target import ANSWER, LAUNCHED, Target, describe
@@ -92,6 +92,7 @@ class Services:
         """Hold the lock on the port of a service that is about to be launched, which no process may have.
 
         Raises:
+            ScarceError: a run has it that is being stopped.
             BusyError: the port is taken.
         """
         from bgrun.local.readiness import holder
@@ -101,8 +102,10 @@ class Services:
             if run_id not in fds and (fd := holder.claim(task.plan.job)) >= 0:
                 fds[run_id] = fd
             holder.refuse_taken(task.plan.job)
-        except BusyError:
+        except BusyError as error:
             self.host.release_port(run_id)
+            if self.host.group and holder.is_leaving(HERE, task.plan.job.port):
+                raise ScarceError(error.message, error.hint) from error
             raise
 
     def launched(self, task: RunTask) -> None:
