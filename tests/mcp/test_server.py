@@ -434,7 +434,7 @@ def test_a_service_is_answered_once_it_is_ready(bg: Cli, bgrun_bin: Path) -> Non
         assert ", ready at http://127.0.0.1:21998" in again
         assert "ready at http://127.0.0.1:21998" in await result_of(client, "bgrun_list", what="live")
         await result_of(client, "bgrun_start", job="ok")
-        assert "never ready" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], mode="ready")
+        assert "is not a service" in await result_of(client, "bgrun_wait", error=True, runs=["ok"], mode="ready")
         assert (await result_of(client, "bgrun_stop", run="web")).startswith("stopped web_")
 
     Agent(bg, bgrun_bin).run(work)
