@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -137,6 +138,15 @@ class Cluster:
         """Wait until the controller has saved its jobs, a change since then; it forgets what it has not saved if it is killed."""
         state = self.folder / "ctld" / "job_state"
         wait_until(lambda: state.exists() and state.stat().st_mtime > since, "the controller has saved its jobs")
+
+    def settle(self) -> None:
+        """Wait until the controller saves the next change at once, and what follows only 5 s later."""
+        files = [self.folder / "run" / "slurmctld.pid", self.folder / "ctld" / "job_state"]
+        wait_until(
+            lambda: time.time() - max(file.stat().st_mtime for file in files if file.exists()) > 6,
+            "the controller has saved nothing for a while",
+            timeout_s=60,
+        )
 
     def call(self, *words: str) -> str:
         """Run a command of Slurm, and return what it printed."""
