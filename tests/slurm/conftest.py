@@ -40,6 +40,13 @@ WHO = (OWN, PLAIN) if WANTED == "full" and os.geteuid() == 0 else (OWN,)
 full = pytest.mark.skipif(WANTED != "full", reason="takes long: BGRUN_SLURM=full, as .ci/full does")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests of a real cluster more time: a timeout that interrupts its end would leave daemons behind."""
+    for item in items:
+        if not {"shared", "confined", "forgetful"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(400))
+
+
 def missing() -> str:
     """Return why there can be no cluster here, or ''."""
     if not WANTED:
