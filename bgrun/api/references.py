@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from bgrun.jobfile.project import Project
     from bgrun.model import Run
 
+_MOST_PASSED_OVER = 50
+"""How many of the newest runs may be services before a wait without a reference gives up."""
+
 
 def meant(project: Project, refs: Iterable[str], *, without_stopping: bool = False) -> list[Run]:
     """Return the runs that references mean, each once: all active runs of a label or job, or else its newest.
@@ -60,11 +63,26 @@ def current(project: Project, *, without_stopping: bool = False) -> list[Run]:
     active = top_level(live(project))
     if without_stopping:
         active = [run for run in active if not _is_asked_to_end(project, run)] or active
-        # A service ends only when it is stopped: nobody waits for that without naming it.
         active = [run for run in active if not run.service] or active
     found = active or list_runs(project, limit=1)
     if not found:
         raise UsageError("no runs yet", "start a command with 'bgrun run LABEL -- COMMAND'")
+    return found
+
+
+def ending(project: Project) -> list[Run]:
+    """Return what a wait without a reference means: as `current`, but never a service.
+
+    A service ends only when it is stopped: nobody waits for that without naming it.
+
+    Raises:
+        UsageError: there is no run yet, or none but services among the newest.
+    """
+    found = [run for run in current(project, without_stopping=True) if not run.service]
+    if not found:
+        found = [run for run in list_runs(project, limit=_MOST_PASSED_OVER) if not run.service][:1]
+    if not found:
+        raise UsageError("no runs but services", "wait until they are ready: bgrun wait --until ready")
     return found
 
 

@@ -248,7 +248,8 @@ COMMANDS = (
         "Wait for runs to finish",
         "Wait for runs to finish, then print the result and, for a run that did not succeed, what failed. Exit "
         "0 if all runs succeeded, 1 if any did not, 124 on timeout. A timeout does not stop the run. "
-        "With --until ready, wait for services to be ready. " + WITHOUT_REFS.format("wait for"),
+        "Without REF, wait for all active runs that are not services, or else the newest one. "
+        "With --until ready, wait for services to be ready; without REF, for all that are active.",
         ("bgrun wait --timeout 50s", "bgrun wait lint tests", "bgrun wait web --until ready -t 50s"),
         "bgrun.cli.commands.wait:wait",
         (AWAITED,),

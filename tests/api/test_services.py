@@ -121,12 +121,13 @@ def test_what_uses_a_service_that_starts_again_waits_for_that(bg: Cli) -> None:
         """
 services:
   web:
-    command: if [ -e die ]; then touch up; exec sleep 60; fi; until [ -e die ]; do sleep 0.02; done; exit 1
+    command: if [ -e die ]; then touch up; exec sleep 60; fi; touch began; until [ -e die ]; do sleep 0.02; done; exit 1
     retry: {max: 1, backoff: 3s}
 jobs: {e2e: {command: test -e up, depends_on: web}}
 """
     )
     web = bg.json("start", "web")
+    wait_until((bg.folder / "began").exists, "it began")
     (bg.folder / "die").touch()
     wait_until((bg.logs / f".{web['run_id']}.attempt").exists, "it died")
     assert bg.json("start", "e2e", "--wait", "--timeout", "30s")["state"] == "succeeded"

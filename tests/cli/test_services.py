@@ -52,7 +52,10 @@ def test_a_service_that_ends_before_it_is_ready_fails_the_wait(declared: Cli) ->
 
 def test_a_wait_without_reference_leaves_services_alone(declared: Cli) -> None:
     declared("start", "web")
-    declared("start", "quick", "--wait")
+    assert "no runs but services" in declared("wait", code=2).err
+    quick = declared.json("start", "quick", "--wait")
+    declared("start", "ends", "--wait", "--timeout", "30s", code=1)
+    assert [run["run_id"] for run in declared.json("wait")["runs"]] == [quick["run_id"]]
     held = declared.json("run", "held", "--", "sleep", "60")
     assert [run["run_id"] for run in declared.json("wait", "--timeout", "0.1s", code=124)["runs"]] == [held["run_id"]]
     declared("stop", "held")

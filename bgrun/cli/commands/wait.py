@@ -26,7 +26,7 @@ FOLLOWED_LINES = 100
 def wait(project: Project, args: Args) -> int:
     """Handle `bgrun wait`."""
     ready = _is_until_ready(args)
-    wanted = api.services.meant(project, args.refs) if ready else several(project, args.refs, without_stopping=True)
+    wanted = api.services.meant(project, args.refs) if ready else _ending(project, args.refs)
     if args.exit_code:
         require_one(wanted)
     until = api.stop.summary_due(args.timeout)
@@ -45,6 +45,10 @@ def wait(project: Project, args: Args) -> int:
         return EXIT_TIMEOUT
     # A service that has finished is not ready, however it ended.
     return EXIT_OK if api.runs.all_succeeded(open_ones) and not (ready and open_ones) else EXIT_JOB_FAILED
+
+
+def _ending(project: Project, refs: Sequence[str]) -> list[Run]:
+    return several(project, refs, without_stopping=True) if refs else api.references.ending(project)
 
 
 def _is_until_ready(args: Args) -> bool:
