@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SCHEMA = "bgjobs.schema.json"
 _ROOMS = ("jobfile", "templating", "render", "parsers")
-_INNER = ("jobfile/checks",)
+_INNER = ("jobfile/checks", "render/templates")
 
 
 def schema_dir() -> str:
@@ -57,4 +57,4 @@ def _code() -> Iterator[str]:
         return
     for part in (*_ROOMS, *_INNER):
         names = sorted(os.listdir(f"{_PACKAGE}/{part}"))
-        yield from (f"{_PACKAGE}/{part}/{name}" for name in names if name.endswith((".py", ".json")))
+        yield from (f"{_PACKAGE}/{part}/{name}" for name in names if name.endswith((".py", ".j2", ".json")))

@@ -18,7 +18,7 @@ from bgrun.render import script
 from bgrun.render.job_command import FAILED, FAILED_FILES, render_command
 from bgrun.render.settings import Given, render_settings
 from bgrun.render.variables import Layers, hiding_secrets
-from bgrun.templating import template, terms
+from bgrun.templating import template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _rendered(
     label = job_label.label_of(job, combination, values)
     rendered = render_settings(layers)
     if one.failed is not None:
-        ids, files = map(terms.Words, one.failed)
+        ids, files = map(template.Words, one.failed)
         job, values = job._replace(command=job.rerun), {**values, FAILED: ids, FAILED_FILES: files}
     command, shown = render_command(job, values, one.extra, rendered)
     text = script.job_script(rendered, check_label(label), command, script.comments(job, shown))

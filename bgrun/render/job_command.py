@@ -8,7 +8,7 @@ import shlex
 from bgrun.errors import UsageError
 from bgrun.render import command as ad_hoc
 from bgrun.render import script, shell_text
-from bgrun.templating import template, terms
+from bgrun.templating import template
 from bgrun.templating.shell_check import check_syntax
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ def render_command(
     """
     texts = (job.command,) if isinstance(job.command, str) else job.command
     if EXTRA not in values and any(template.uses(text, EXTRA) for text in texts):
-        values, extra = {**values, EXTRA: terms.Arguments(extra)}, ()
+        values, extra = {**values, EXTRA: template.Arguments(extra)}, ()
     try:
         if isinstance(job.command, str):
             return _shell_command(job, job.command, values, extra, rendered.env_words)
@@ -63,7 +63,7 @@ def _words(text: str, values: Mapping[str, Any], where: str) -> Sequence[str]:
     """Return the words for an item of an argv command: several where it is a variable that holds several."""
     named = re.fullmatch(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*", text)
     found = values.get(named[1]) if named else None
-    return found if isinstance(found, terms.Words) else [template.render(text, values, where)]
+    return found if isinstance(found, template.Words) else [template.render(text, values, where)]
 
 
 def _shell_command(

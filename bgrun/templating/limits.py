@@ -20,7 +20,6 @@ from jinja2.utils import generate_lorem_ipsum
 from jinja2.visitor import NodeTransformer
 
 from bgrun.light import contextmanager
-from bgrun.templating.terms import MOST_CHARACTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0
 """The processor time of one template. Real templates take a thousandth of it."""
-MOST_SIZE = MOST_CHARACTERS
+MOST_SIZE = 1 << 20
 """The maximum size of a value: characters of a string, or items of a list and their characters."""
 MOST_MADE = 64 * MOST_SIZE
 """The maximum size of all values together that one template produces."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 
+from jinja2.lexer import Token
+
 from bgrun.templating.placeholders import CLOSE, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from jinja2.lexer import Token
 
 COMMENT_BEGIN, COMMENT_END = f"{OPEN}#", f"#{CLOSE}"
 """What comments would begin and end with: characters that are refused in templates."""
@@ -59,4 +59,4 @@ class ShellSyntax:
         """Yield the tokens of a template as they were written."""
         for token in stream:
             hidden = isinstance(token.value, str) and _NO_STATEMENT in token.value
-            yield token._replace(value=token.value.replace(_NO_STATEMENT, "{%")) if hidden else token
+            yield Token(token.lineno, token.type, token.value.replace(_NO_STATEMENT, "{%")) if hidden else token

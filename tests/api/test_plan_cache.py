@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shutil
@@ -211,14 +210,14 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> Non
 
 
 def test_code_of_the_same_size_and_time_is_other_code(tmp_path: Path) -> None:
-    """The schema, the job script or another module of a checkout: what was made or checked by it is worth nothing then."""
+    """The schema, a template or a module of a checkout: what was made or checked by it is worth nothing then."""
     shutil.copytree(TOP / "bgrun", tmp_path / "bgrun")
     shutil.copytree(TOP / "schemas", tmp_path / "schemas")
     look = (
         "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.jobfile import installation as i; print(i.code_mark())"
     )
     marks = set()
-    changes = ("schemas/bgjobs.schema.json", "bgrun/render/script.py", "bgrun/jobfile/checks/check.py")
+    changes = ("schemas/bgjobs.schema.json", "bgrun/render/templates/job.sh.j2", "bgrun/jobfile/checks/check.py")
     for name in ("", *changes):
         if name:
             (tmp_path / "other").write_bytes((tmp_path / name).read_bytes()[::-1])
@@ -352,21 +351,3 @@ def test_a_damaged_plan_is_made_again(project: Cli, damage: Callable[[bytes, int
         entry.write_bytes(damaged)
         assert said(project) == wanted
         assert entry.read_bytes() != damaged
-
-
-@pytest.mark.parametrize(("command", "needs_jinja"), [("echo 'a {b} ${#c}'", False), ("echo {{ 1 }}", True)])
-def test_a_job_file_without_errors_is_planned_without_what_words_them(
-    bg: Cli, command: str, *, needs_jinja: bool
-) -> None:
-    """Both libraries take longer to import than the rest of a first start takes."""
-    bg.jobs(f"jobs: {{a: {{command: {json.dumps(command)}, timeout: 1m}}}}")
-    program = """import os, sys
-end = os._exit
-os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), end(code))
-from bgrun.cli import main
-main()"""
-    watched = Cli(bg.folder, [sys.executable, "-c", program], bg.env)
-    loaded = set(watched("start", "a", "--wait").err.split())
-    assert "yaml" in loaded
-    assert "jsonschema" not in loaded
-    assert ("jinja2" in loaded) is needs_jinja

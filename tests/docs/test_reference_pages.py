@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import Cli
 
 REFERENCE = TOP / "docs" / "reference"
-SOURCES = list((TOP / "bgrun").rglob("*.py"))
+SOURCES = [path for path in (TOP / "bgrun").rglob("*") if path.suffix in (".py", ".j2")]
 JOBS = """
 jobs:
   bad:

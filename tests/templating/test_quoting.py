@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.templating.template import render_raw, render_shell
-from bgrun.templating.terms import Words
+from bgrun.templating.template import Words, render_raw, render_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

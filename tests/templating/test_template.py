@@ -7,7 +7,7 @@ import pytest
 from bgrun.errors import UsageError
 from bgrun.templating import template
 from bgrun.templating.inputs import RenderInputs
-from bgrun.templating.terms import TemplateFault
+from bgrun.templating.template import TemplateFault
 
 
 @pytest.mark.parametrize(

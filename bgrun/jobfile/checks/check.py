@@ -17,7 +17,7 @@ from bgrun.jobfile.include import specs_of
 from bgrun.jobfile.schema import schema
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
-from bgrun.templating import quoting, shell_syntax, template, terms
+from bgrun.templating import quoting, shell_syntax, template
 from bgrun.templating.inputs import RenderInputs
 
 TYPE_CHECKING = False
@@ -188,7 +188,7 @@ def _default_templates(file: str, document: Document, own: JobFile, defaults: Ma
             yield fault._replace(line=fault.line + line_offset(text, found.line))
 
 
-def _template_hint(found: terms.TemplateFault) -> str:
+def _template_hint(found: template.TemplateFault) -> str:
     """Return the fix of an error in a template."""
     if found.undefined == "port":
         return "declare it under `params:`, or give a service its `port:`"

@@ -7,7 +7,7 @@ from bgrun.jobfile import specs
 from bgrun.jobfile.checks import fields
 from bgrun.jobfile.checks.template_texts import line_offset, template_texts
 from bgrun.parsers import bounded_regex
-from bgrun.templating import template, terms
+from bgrun.templating import template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def faults(file: str, document: Document, own: JobFile, around: Around) -> Itera
                         yield fault._replace(line=fault.line + line_offset(text, used.line))
 
 
-def _wrong_use(used: terms.KeyUsed, known: Mapping[str, JobSpec], unsure: frozenset[str]) -> tuple[str, str] | None:
+def _wrong_use(used: template.KeyUsed, known: Mapping[str, JobSpec], unsure: frozenset[str]) -> tuple[str, str] | None:
     """Return what is wrong with `services.NAME.FIELD` in a template, and the fix."""
     spec = known[used.key].service if used.key in known else None
     if not spec:

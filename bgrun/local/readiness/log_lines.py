@@ -19,7 +19,7 @@ each such line half of it, down to the least: the pattern backtracks on other li
 LOOK_S = 1.0
 """After how many seconds a look at a log ends: a service may write faster than lines are searched."""
 _ATTEMPT = b"--- bgrun: attempt "
-"""What a job script writes before it runs its command again (see `render/script.py`)."""
+"""What a job script writes before it runs its command again (see job.sh.j2)."""
 _BLOCK = 64 << 10
 _MOST_LINE = 64 << 10
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 GATE_FD, SLOT_FD = 8, 9
-"""Where a job script finds its gate, and the lock of its slot: descriptors that bash leaves alone."""
+"""Where a job script finds its gate, and the lock of its slot: descriptors that bash leaves alone (see job.sh.j2)."""
 GATE = "BGRUN_GATE"
 SPARE = 24
 """How many descriptors a supervisor of several runs keeps free, to write down how they end; of a low limit a third."""

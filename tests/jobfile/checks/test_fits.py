@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,3 +129,12 @@ def test_each_keyword_is_that_of_the_library(part: dict[str, Any]) -> None:
 )
 def test_what_is_not_known_is_left_to_the_library(value: object, part: dict[str, Any]) -> None:
     assert fits(value, part) is False
+
+
+def test_a_good_file_needs_no_library(tmp_path: Path) -> None:
+    (tmp_path / "bgjobs.yaml").write_text(yaml.safe_dump({"jobs": {"a": {"command": "true"}}}))
+    program = (
+        "import sys; from bgrun.jobfile import loader; loader.load('bgjobs.yaml'); print('jsonschema' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
