@@ -41,7 +41,7 @@ def check(source: Source) -> list[Fault]:
     Raises:
         JobFileError: it has errors; the exception lists all of them.
     """
-    from bgrun.jobfile.checks import check as checks  # takes longer to import than the rest
+    from bgrun.jobfile.checks import check as checks  # imports jsonschema, which takes longer than the rest of a start
 
     faults = checks.all_faults(source)
     if faults:

@@ -10,11 +10,10 @@ from typing import Any
 from bgrun.errors import UsageError
 from bgrun.jobfile import env_names, matrix, params, problem_matchers, specs
 from bgrun.jobfile.checks import advice, fields, references, services, slurm_options
-from bgrun.jobfile.checks.fits import fits
 from bgrun.jobfile.checks.references import Around
+from bgrun.jobfile.checks.schema_errors import schema_faults
 from bgrun.jobfile.checks.template_texts import default_texts, line_offset, template_texts
 from bgrun.jobfile.include import specs_of
-from bgrun.jobfile.schema import schema
 from bgrun.jobfile.yaml_source import Document, Fault, in_order
 from bgrun.parsers import bounded_regex, progress
 from bgrun.templating import quoting, shell_syntax, template
@@ -61,10 +60,7 @@ def faults(file: str, document: Document, around: Around = _NOTHING) -> list[Fau
     """Return all errors of a document, in the order of the file."""
     found = list(document.faults)
     if isinstance(document.data, dict):
-        if not fits(document.data, schema("bgjobs")):
-            from bgrun.jobfile.checks.schema_errors import schema_faults  # imports jsonschema
-
-            found += islice(schema_faults(file, document), MOST_FAULTS)
+        found += islice(schema_faults(file, document), MOST_FAULTS)
         if len(found) < MOST_FAULTS:
             found += islice(_beyond_schema(file, document, _valid_part(document.data, found), around), MOST_FAULTS)
     return in_order(found)
