@@ -171,26 +171,14 @@ class Services:
         self._start(task, Probe(attempt.number, until))
 
     def _start(self, task: RunTask, one: Probe) -> None:
-        job, run_id, leader = task.plan.job, task.plan.run_id, task.pid
-        target = Target(
-            job.ready or LAUNCHED,
-            run_id,
-            HERE,
-            self.host.recorded,
-            leader,
-            process.start_of(leader),
-            job.port,
-            tuple(job.secrets),
-            self.plan.module_path,
-        )
         one = one._replace(starts=one.starts + 1, again_at=NEVER)
         try:
-            pid = prober.start(target, one.until)
+            pid = prober.start(_target(task, self.host.recorded, self.plan.module_path), one.until)
         except OSError as error:
             self._again(task, one._replace(pid=0), f"cannot check: {error.strerror}")
             return
         self.host.helpers.add(pid)
-        self.probes[run_id] = one._replace(pid=pid)
+        self.probes[task.plan.run_id] = one._replace(pid=pid)
 
     def _again(self, task: RunTask, one: Probe, why: str) -> None:
         """Start a prober again that was killed, unless that happened too often."""
@@ -249,3 +237,19 @@ class Services:
             if one.pid in self.host.helpers:
                 prober.end(one.pid)
             files.remove(self.tasks[run_id].at.hidden(ANSWER))
+
+
+def _target(task: RunTask, recorded: str, module_path: tuple[str, ...]) -> Target:
+    """Return what a prober has to know of a service that runs."""
+    job, leader = task.plan.job, task.pid
+    return Target(
+        job.ready or LAUNCHED,
+        task.plan.run_id,
+        HERE,
+        recorded,
+        leader,
+        process.start_of(leader),
+        job.port,
+        tuple(job.secrets),
+        module_path,
+    )
