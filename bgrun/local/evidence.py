@@ -8,7 +8,7 @@ from bgrun.light import suppress
 from bgrun.store import record, state
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Evidence
-from bgrun.system import files, lock, process
+from bgrun.system import lock, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
     if code is not None:
         record.publish_exit(at)
     if facts.get("service") and not away:
-        files.remove(at.hidden("ready"))  # the last answer of its check, which its supervisor would have deleted
+        record.remove(at, at.hidden("ready"))  # the last answer of its check, which its supervisor would have deleted
     if record.is_foreign(facts):
         from bgrun.store import foreign
 

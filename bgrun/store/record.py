@@ -142,6 +142,13 @@ def _create_stop(at: RunPaths, words: bytes) -> bool:
         return False  # the file system may have no links
 
 
+def remove(at: RunPaths, path: str) -> None:
+    """Delete a file of a run, unless another process has done so; the names of all others stay known."""
+    if os.path.lexists(path):
+        with Change(at.log_dir, at.run_id):
+            files.remove(path)
+
+
 def write_stop(at: RunPaths, reason: str, *, signalled: bool, now: bool = False) -> None:
     """Write the stop request of a run; `signalled` if the first signal is about to be sent."""
     with Change(at.log_dir, at.run_id):

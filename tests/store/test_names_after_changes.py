@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.store import index
+from bgrun.store import index, record
 from bgrun.store.store import Store
 from bgrun.system import changes
 from tests.conftest import TOP, wait_until
@@ -279,6 +279,9 @@ jobs:
   later: {command: 'true', depends_on: [new]}
   never: {command: 'true', if: "false"}
   slow: {command: sleep 60, concurrency: one}
+  uses: {command: 'true', depends_on: web}
+services:
+  web: {command: exec sleep 60, ready: {command: 'true'}}
 groups:
   all: {jobs: [new, bad, later, never], max_parallel: 2}
 """
@@ -300,6 +303,7 @@ DONE = {
     "a group": [["group", "all", "--wait", "-q"]],
     "a plan": [["start", "later", "--wait", "-q"]],
     "runs of which one is queued": [["start", "slow", "-q"], ["start", "slow", "-q"], ["stop", "slow", "--now", "-q"]],
+    "a job with its service": [["start", "uses", "--wait", "-q"]],
     "a rerun": [["start", "bad", "--wait", "-q"], ["rerun", "bad", "--wait", "-q"]],
     "a stop": [["start", "slow", "-q"], ["stop", "slow", "-q"]],
 }
@@ -317,6 +321,15 @@ def test_names_are_known_after_what_bgrun_does(bg: Cli, many: Store) -> None:
         # A supervisor deletes old runs once the result is known.
         wait_until(lambda: not any(map(is_supervisor, psutil.process_iter())), "the supervisors have exited")
         assert known(many), what
+
+
+def test_a_request_that_the_stopping_command_deletes_is_no_gap(store: Store) -> None:
+    """Whether that or the supervisor does it is a race."""
+    at = store.run(NEW)
+    record.ask_to_end(at, "stopped")
+    record.remove(at, at.stop)
+    record.remove(at, at.stop)
+    assert known(store)
 
 
 CHANGER = """

@@ -16,6 +16,7 @@ from bgrun.local.supervision import descriptors, event_loop
 from bgrun.store import record
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, process
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class _Prober:
             self.words = f"{self.words[: _MOST_WORDS - 1]}…"
         self.tries = 0
         self.attempt = record.read_attempt(self.at).number
-        self.fd = _open(self.at.hidden(ANSWER))
+        with Change(self.at.log_dir, self.at.run_id):
+            self.fd = _open(self.at.hidden(ANSWER))
         self.secrets = _marks(target) if target.environment else ()
 
     @property
@@ -201,7 +203,8 @@ class _Prober:
         if kind == "command":
             from bgrun.local.readiness import command
 
-            output_fd = _open_output(self.at.hidden(f"{ANSWER}.output"))
+            with Change(self.at.log_dir, self.at.run_id):
+                output_fd = _open_output(self.at.hidden(f"{ANSWER}.output"))
             return lambda left_s: command.check(target, left_s, output_fd, self.secrets)
         return lambda left_s: _delay(min(float(value), left_s - OVERTIME_S))
 

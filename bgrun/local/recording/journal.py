@@ -216,7 +216,7 @@ def freshen(at: RunPaths, known: bytes, old: float) -> None:
     from what is `known` of it.
     """
     if known and not os.path.lexists(at.meta):
-        with suppress(OSError):
+        with suppress(OSError), _change(at):
             files.replace(at.meta, at.hidden("meta.new"), known)
     for path in (at.meta, at.pid, at.script, *(path for path in at.all_hidden if path != at.stop)):
         with suppress(OSError):

@@ -12,7 +12,7 @@ from bgrun.local import evidence
 from bgrun.local.recording import journal
 from bgrun.local.stopping import policy, processes, signals, stopper
 from bgrun.store import record, state
-from bgrun.system import clock, files, lock, process, reading
+from bgrun.system import clock, lock, process, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def stop(runs: Iterable[RunPaths], grace_s: float | None, reason: str) -> int:
     for one in orphans:
         close(one.at, reason, len(one.reached))
         if state.closing_words(record.read_meta(one.at) or {}):
-            files.remove(one.at.stop)
+            record.remove(one.at, one.at.stop)
     _refuse_left(orphans)
     return sum(len(one.reached) for one in orphans)
 

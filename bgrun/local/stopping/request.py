@@ -93,7 +93,7 @@ def _settled(store: Store, at: RunPaths, run: Run | None, grace_s: float | None,
         hint = f"inspect its process: ps -fp {run.pid}" if run.pid else "try again"
         raise StopError(f"could not stop {run.run_id}: still {run.state}", hint)
     if state.closing_words(record.read_meta(at) or {}):
-        files.remove(at.stop)
+        record.remove(at, at.stop)
         return run
     # The script recorded its exit code; the supervisor was killed while other processes were still running.
     return _stop_left(store, run, grace_s, reason)

@@ -11,7 +11,6 @@ from bgrun.light import NamedTuple, suppress
 from bgrun.local.supervision.workdir import HERE
 from bgrun.store import record, state
 from bgrun.store.paths import RunPaths
-from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +84,8 @@ class Joined:
             self.probes[run_id] = one._replace(pid=0)  # it was killed, and is started again
         elif not prober.is_restarted(status):
             self.gone[run_id] = f"is not ready: {prober.answer(HERE, run_id) or 'its check was killed'}"
-        files.remove(RunPaths(HERE, run_id).hidden(ANSWER))
+        at = RunPaths(HERE, run_id)
+        record.remove(at, at.hidden(ANSWER))
 
     def close(self) -> None:
         """End the processes of checks."""

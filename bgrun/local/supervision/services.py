@@ -17,6 +17,7 @@ from bgrun.local.recording import journal
 from bgrun.local.supervision.workdir import HERE
 from bgrun.store import meta, record, state
 from bgrun.system import clock, files, process
+from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ class Services:
 
     def _is_ready(self, task: RunTask, attempt: int) -> None:
         self.ready[task.plan.run_id] = attempt
-        files.remove(task.at.hidden(ANSWER))
+        record.remove(task.at, task.at.hidden(ANSWER))
         self.host.report(f"ready {task.plan.run_id}")
         if task.ready_at or not task.child:
             return
@@ -219,7 +220,8 @@ class Services:
         for task in [self.tasks[run_id] for run_id in self.unrecorded]:
             with suppress(OSError):
                 if task.only_runs and task.child and not journal.is_anothers(task.at, self.host.facts):
-                    files.replace_recent(task.at.meta, task.at.hidden("meta.new"), task.child.known)
+                    with Change(task.at.log_dir, task.plan.run_id):
+                        files.replace_recent(task.at.meta, task.at.hidden("meta.new"), task.child.known)
                 self.unrecorded.remove(task.plan.run_id)
         self.record_at = self.host.machine.now() + RETRY_S if self.unrecorded else NEVER
 
@@ -236,7 +238,8 @@ class Services:
         if one := self.probes.pop(run_id, None):
             if one.pid in self.host.helpers:
                 prober.end(one.pid)
-            files.remove(self.tasks[run_id].at.hidden(ANSWER))
+            at = self.tasks[run_id].at
+            record.remove(at, at.hidden(ANSWER))
 
 
 def _target(task: RunTask, recorded: str, module_path: tuple[str, ...]) -> Target:
