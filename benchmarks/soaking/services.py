@@ -68,8 +68,8 @@ def _stop_abandoned(trial: Trial, whole: Run) -> None:
     """Stop the services that a killed supervisor left; that does not change the result of its group."""
     trial.bgrun("stop", whole.run_id)
     after = trial.look(whole.run_id)
-    told = after and (after.state, after.exit_code, after.ended_at)
-    trial.expect("wrong verdicts", told == (whole.state, whole.exit_code, whole.ended_at), f"{whole} became {after}")
+    now = after and (after.state, after.exit_code, after.ended_at)
+    trial.expect("wrong verdicts", now == (whole.state, whole.exit_code, whole.ended_at), f"{whole} became {after}")
 
 
 def _served(run: Run) -> bool:

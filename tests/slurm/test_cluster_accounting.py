@@ -122,8 +122,12 @@ def test_24_a_secret_is_in_no_accounting(on: Cli, cluster: Cluster) -> None:
     assert (run["state"], Path(run["log"]).read_text()) == ("succeeded", f"{len(secret)}\n")
     assert wait_until(lambda: (on.folder / "hooked").exists() and (on.folder / "hooked").read_text(), "the hook")
     line = ("sacct", "-n", "-P", "-j", run["engine_job"], "-o", "SubmitLine")
-    told = wait_until(lambda: "sbatch --parsable" in (said := cluster.call(*line)) and said, "it is in the accounting")
-    assert secret not in told + cluster.call("sacct", "-n", "-P", "-o", "ALL") + cluster.call("squeue", "-o", "%all")
+    submitted = wait_until(
+        lambda: "sbatch --parsable" in (said := cluster.call(*line)) and said, "it is in the accounting"
+    )
+    assert secret not in submitted + cluster.call("sacct", "-n", "-P", "-o", "ALL") + cluster.call(
+        "squeue", "-o", "%all"
+    )
     for place in (cluster.folder, on.logs):
         found = subprocess.run(["grep", "-rlaF", secret, place], capture_output=True, text=True, check=False)
         assert found.stdout == ""

@@ -54,13 +54,13 @@ def result(on: Cli, *words: str) -> list[dict[str, Any]]:
     for one in (group, *members(on, group)):
         report = on.json("report", one, code=None)
         log = Path(report["run"]["log"])
-        told = {name: on(name, one, code=None) for name in ("status", "report")}
+        answers = {name: on(name, one, code=None) for name in ("status", "report")}
         found.append(
             {
                 **without_times(report),
                 # The log of a group run is the schedule of the engine.
                 "text": log.read_bytes() if log.exists() and one != group else b"",
-                "code": {name: done.code for name, done in told.items()},
+                "code": {name: done.code for name, done in answers.items()},
             }
         )
     return found

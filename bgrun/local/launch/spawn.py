@@ -177,8 +177,8 @@ def _late(plan: Plan, pid: int, fd: int) -> bytes:
         return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else plans.LAUNCHED
     _signal(pid, signal.SIGKILL)
     if not _halted(pid, 0):
-        told = f"the supervisor (pid {pid}) neither launches nor ends: the system holds it"
-        raise LaunchPendingError(told, "`bgrun status` shows the run should it start after all")
+        message = f"the supervisor (pid {pid}) neither launches nor ends: the system holds it"
+        raise LaunchPendingError(message, "`bgrun status` shows the run should it start after all")
     return plans.LAUNCHED if _has_record(plan) else f"nothing was launched within {READY_S:g} s".encode()
 
 
@@ -249,8 +249,8 @@ def _has_exited(pid: int) -> bool:
 
 
 def _refusal(answer: str) -> BgrunError:
-    kind, _, told = answer.partition("\n")
-    message, _, hint = told.partition("\n")
+    kind, _, text = answer.partition("\n")
+    message, _, hint = text.partition("\n")
     error = next((one for one in (BusyError, PortTakenError, StorageError) if one.__name__ == kind), LaunchError)
     return error(message or kind or "the supervisor ended before it launched anything", hint)
 

@@ -97,12 +97,12 @@ def _launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jo
         _withdraw(at, opened)
         raise
     except OSError as error:
-        told = f"cannot launch {at.run_id} in {start.log_dir}: {error.strerror}"
+        message = f"cannot launch {at.run_id} in {start.log_dir}: {error.strerror}"
         if error.errno in SCARCE:
             _withdraw(at, opened, waits=held.lock_fd)
-            raise ScarceError(told, "see `ulimit -n` and `ulimit -u`") from error
+            raise ScarceError(message, "see `ulimit -n` and `ulimit -u`") from error
         _withdraw(at, opened)
-        raise LaunchError(told) from error
+        raise LaunchError(message) from error
     return child
 
 
