@@ -137,9 +137,7 @@ class Cluster:
         pid = self.pid(daemon)
         os.kill(pid, number)
         if number == signal.SIGKILL:
-            wait_until(
-                lambda: not os.path.exists(f"/proc/{pid}/exe") or not os.path.realpath(f"/proc/{pid}/exe"), daemon
-            )
+            wait_until(lambda: not os.path.exists(f"/proc/{pid}/exe"), daemon)
 
     def saved(self, since: float) -> None:
         """Wait until the controller has saved its jobs, a change since then; it forgets what it has not saved if it is killed."""

@@ -144,7 +144,9 @@ jobs:
   ended: {command: "true"}
 """)
     on("start", "ended", "--wait")
-    busy = [cluster.call("sbatch", "--parsable", "-c", "4", "--wrap", "sleep 77").strip() for _ in range(2)]
+    # Where the tests run, the owner of the cluster may not write.
+    sbatch = ("sbatch", "--parsable", "-c", "4", "-D", "/", "-o", "/dev/null", "--wrap", "sleep 77")
+    busy = [cluster.call(*sbatch).strip() for _ in range(2)]
     on("start", "running")
     running(on, "running")
     on("start", "pending")
@@ -225,7 +227,7 @@ def test_24_a_secret_is_in_no_file_of_slurm(on: Cli, cluster: Cluster) -> None:
     assert env.stat().st_mode & 0o777 == 0o600
     running(on, "x")
     found = subprocess.run(["grep", "-rlaF", secret, cluster.folder], capture_output=True, text=True, check=False)
-    assert found.stdout == ""
+    assert set(found.stdout.splitlines()) <= {str(env)}, "the project may lie in the folder of the cluster"
     assert secret not in cluster.call("squeue", "-o", "%all")
     assert on.ended("x")["state"] == "succeeded"
     assert Path(run["log"]).read_text() == f"{len(secret)}\n"
