@@ -143,6 +143,8 @@ class _Prober:
         """Return the exit code of the process."""
         try:
             check = self._check()
+            if self.target.check.kind != "delay":
+                self._write("no answer yet")  # in case the first try takes all the time, as that of a resolver may
             first_s = pause_s = max(SHORTEST_PAUSE_S, self.target.check.interval_s)
             longest_s = max(first_s, OF_LOG_S if self.target.check.kind == "log" else LONGEST_PAUSE_S)
             while os.getppid() == self.parent:
@@ -173,7 +175,9 @@ class _Prober:
 
     def _note(self, why: str) -> None:
         self.tries += 1
-        times = f" ({self.tries} times)" if self.tries > 1 else ""
+        self._write(why, f" ({self.tries} times)" if self.tries > 1 else "")
+
+    def _write(self, why: str, times: str = "") -> None:
         if self.secrets:
             from bgrun.store import masking
 

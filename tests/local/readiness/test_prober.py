@@ -53,8 +53,8 @@ class Probe:
         return prober.answer(self.at.log_dir, self.at.run_id)
 
     def tried(self) -> str:
-        """Return its first answer, once there is one."""
-        return str(wait_until(lambda: self.answer, "an answer"))
+        """Return the answer of its first try, once there is one."""
+        return str(wait_until(lambda: not self.answer.endswith("no answer yet") and self.answer, "an answer"))
 
 
 @pytest.fixture
@@ -272,6 +272,12 @@ def test_a_url_that_leads_nowhere_never_makes_it_ready(start: Prober, url: str) 
     assert probe.answer
 
 
+def test_a_try_that_there_was_no_time_for_is_named(start: Prober) -> None:
+    probe = start("http", "http://127.0.0.1:1/", within_s=-1.0)
+    assert probe.ended() == prober.TIMED_OUT
+    assert probe.answer == "GET http://127.0.0.1:1/: no answer yet"
+
+
 # --- logs -----------------------------------------------------------------------------------------
 
 
@@ -436,7 +442,9 @@ def test_no_part_of_a_secret_is_in_the_answer(start: Prober, prints: str) -> Non
 
 
 def test_what_a_command_prints_takes_no_room(tmp_path: Path) -> None:
-    text = "head -c 20000000 /dev/zero | tr '\\0' x; sleep 0.3; echo last; exit 1"
+    until_freed = "import os, time\nwhile os.fstat(1).st_blocks * 512 > 4 << 20: time.sleep(0.01)"
+    fill = "head -c 20000000 /dev/zero | tr '\\0' x"
+    text = f"{fill}; {sys.executable} -S -c {shlex.quote(until_freed)}; echo; echo last; exit 1"
     target = Target(ReadyCheck("command", text), WEB, str(tmp_path), str(tmp_path), 1, "")
     with tempfile.TemporaryFile() as output:
         assert command.check(target, 20.0, output.fileno()) == "exit 1: last"
