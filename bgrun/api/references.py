@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from bgrun.api.runs import MOST_MEANT, active_of, age, list_runs, live, names, read, top_level
+from bgrun.api.runs import MOST_MEANT, active_of, age, list_runs, live, members, names, read, top_level
 from bgrun.errors import (
     JobFileError,
     NoJobFileError,
@@ -78,9 +78,10 @@ def ending(project: Project) -> list[Run]:
     Raises:
         UsageError: there is no run yet, or none but services among the newest.
     """
-    found = [run for run in current(project, without_stopping=True) if not run.service]
+    found = [run for run in current(project, without_stopping=True) if not _only_serves(project, run)]
     if not found:
-        found = [run for run in list_runs(project, limit=_MOST_PASSED_OVER) if not run.service][:1]
+        newest = list_runs(project, limit=_MOST_PASSED_OVER)
+        found = list(itertools.islice((run for run in newest if not _only_serves(project, run)), 1))
     if not found:
         raise UsageError("no runs but services", "wait until they are ready: bgrun wait --until ready")
     return found
@@ -88,6 +89,12 @@ def ending(project: Project) -> list[Run]:
 
 def _is_asked_to_end(project: Project, run: Run) -> bool:
     return record.is_asked_to_end(project.store.run(run.run_id), run)
+
+
+def _only_serves(project: Project, run: Run) -> bool:
+    """Return whether a run is a service, or a group of nothing else: one that was started with what it depends on."""
+    parts = members(project, run)
+    return run.service or (bool(parts) and all(one.service for one in parts))
 
 
 class Newest(NamedTuple):

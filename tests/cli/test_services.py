@@ -62,6 +62,16 @@ def test_a_wait_without_reference_leaves_services_alone(declared: Cli) -> None:
     declared("stop", "web")
 
 
+def test_a_bare_wait_passes_a_service_by_that_came_with_another_one(bg: Cli) -> None:
+    bg.jobs(
+        "services: {db: {command: exec sleep 60}, web: {command: exec sleep 60, depends_on: db}}\njobs: {a: {command: 'true'}}"
+    )
+    quick = bg.json("start", "a", "--wait")
+    web = bg.json("start", "web")
+    assert [run["run_id"] for run in bg.json("wait", "--timeout", "10s")["runs"]] == [quick["run_id"]]
+    bg("stop", web["group_run"])
+
+
 def test_a_job_is_never_ready(declared: Cli) -> None:
     declared("start", "quick", "--wait")
     assert "is not a service" in declared("wait", "quick", "--until", "ready", code=2).err
