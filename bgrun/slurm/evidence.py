@@ -9,21 +9,25 @@ from __future__ import annotations
 import os
 import time
 
+from bgrun.errors import StorageError
 from bgrun.light import suppress
 from bgrun.slurm import closing, queue, verdict
 from bgrun.slurm.verdict import Seen
-from bgrun.store import record, state
+from bgrun.store import index, record, state
 from bgrun.store.state import Evidence
+from bgrun.store.store import Store
 from bgrun.system import clock, files, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bgrun.slurm.queue import Queue
     from bgrun.store.paths import RunPaths
 
 MOST_LAST_WORDS = 200
+_ends: dict[str, tuple[float, dict[str, str]]] = {}
+"""How the runs of a log directory have ended, and since when this process has read that: see `_ends_here`."""
 
 
 def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
@@ -67,23 +71,38 @@ def _judged(at: RunPaths, found: Queue | None, need: str = "") -> Evidence | Non
         seen = seen._replace(submitted=seen.now)  # that answer is older than the run
     if seen.job and not os.path.lexists(at.job):
         _confirm(at, seen.job.job_id)
-    if verdict.needs_word(seen):
-        seen = _after_its_job(at, seen)
+    if found and verdict.needs_word(seen):
+        seen = _after_its_job(at, seen, found)
     elif seen.job and not seen.job.live:
-        seen = seen._replace(last_words=_last_words(at))
+        # What made Slurm cancel it may have ended after the files were read.
+        seen = seen._replace(last_words=_last_words(at), need=need or failed_need(at, facts, {}))
     judged = verdict.judge(seen)
     if judged.is_final:
         closing.close(at, seen, judged.verdict)
     return Evidence(facts, judged=judged.verdict)
 
 
-def _after_its_job(at: RunPaths, seen: Seen) -> Seen:
+def _after_its_job(at: RunPaths, seen: Seen, found: Queue) -> Seen:
     """Complete what is seen of a run whose job Slurm has forgotten: the fallback of its job script counts, too."""
-    word = queue.accounted(seen.job_id, seen.submitted, queue.config_of(seen.facts))
+    config = queue.config_of(seen.facts)
+    word = queue.accounted(seen.job_id, seen.submitted, config, lambda: _forgotten(at.log_dir, found, config))
     code = record.seen_exit(at)
     if code is not None:
         record.publish_exit(at)
     return seen._replace(word=word, exit_code=code, last_words=_last_words(at))
+
+
+def _forgotten(log_dir: str, found: Queue, config: str) -> Iterator[str]:
+    """Yield the jobs of all runs without a result that Slurm did not know when it answered: a look may be at many."""
+    store = Store(log_dir)
+    for run_id in index.list_newest(store).newest_first():
+        if job := record.read_job(store.run(run_id)):
+            with suppress(StorageError):
+                facts = store.facts(run_id) or {}
+                is_open = state.closing_words(facts) is None and queue.config_of(facts) == config
+                since = clock.epoch(facts.get("submitted_at", ""))
+                if is_open and since and since < found.asked_at - verdict.LAG_S and not found.of(facts):
+                    yield job
 
 
 def why(facts: Mapping[str, str]) -> str | None:
@@ -102,12 +121,12 @@ def _published(at: RunPaths) -> int | None:
     return None if data is None else state.parse_int(data.decode("ascii", "replace"))
 
 
-def failed_need(at: RunPaths, facts: Mapping[str, str]) -> str:
+def failed_need(at: RunPaths, facts: Mapping[str, str], known: dict[str, str] | None = None) -> str:
     """Return why a dependency keeps a run from starting, or '', by files alone.
 
-    A waived dependency is left to the launcher.
+    A waived dependency is left to the launcher. `known`: how runs have ended; None is what was read a moment ago.
     """
-    found = _ended_as(at, _needs(facts))
+    found = _ended_as(at, _needs(facts), _ends_here(at.log_dir) if known is None else known)
     need = _first_failed(_needs(facts), found)
     return f"dependency {need} {state.ENDED.get(found[need], found[need])}" if need else ""
 
@@ -119,12 +138,23 @@ def _needs(facts: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(one, condition) for one, condition in zip(needs, conditions, strict=False) if condition != "completed"]
 
 
-def _ended_as(at: RunPaths, needs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _ends_here(log_dir: str) -> dict[str, str]:
+    """Return how runs have ended by what this process has just read, for it to add to.
+
+    The runs of a chain are read one after the other, and each of them leads to all before it.
+    """
+    began, found = _ends.get(log_dir, (float("-inf"), {}))
+    if not 0 <= time.monotonic() - began <= queue.HERE_S:
+        found = {}
+        _ends[log_dir] = (time.monotonic(), found)
+    return found
+
+
+def _ended_as(at: RunPaths, needs: Sequence[tuple[str, str]], found: dict[str, str]) -> dict[str, str]:
     """Return how runs and what they depend on have finished or will: a state, `waived`, or '' if no file says.
 
-    Each is read once, and judged after its own dependencies: of these there may be a long chain.
+    Each that is not in `found` is read once, and judged after its own dependencies: of these there may be a long chain.
     """
-    found: dict[str, str] = {}
     before: dict[str, list[tuple[str, str]]] = {}
     left = [need for need, _ in needs]
     while left:

@@ -17,7 +17,7 @@ from bgrun.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 KEPT_S = 2.0
 """How many seconds an answer is kept, also that there was none."""
@@ -25,6 +25,8 @@ HERE_S = 0.25
 """How many seconds a process uses the answer that it has read, before it reads that again."""
 WORD_KEPT_S = 30.0
 """How many seconds the word of the accounting about a job is kept."""
+MOST_ACCOUNTED = 1000
+"""How many jobs one call of sacct is for: it has to answer in time."""
 COMMENT = "bgrun:"
 """Precedes the token in the comment of a job."""
 LIVE = frozenset(
@@ -181,10 +183,13 @@ def _parsed(data: bytes) -> tuple[str, Mapping[tuple[str, int | None], Job]]:
     return head, parse(lines)
 
 
-def accounted(job_id: str, submitted: float | None, config: str = "") -> str:
+def accounted(
+    job_id: str, submitted: float | None, config: str = "", others: Callable[[], Iterable[str]] = tuple
+) -> str:
     """Return the state in which a job ended that squeue has forgotten, or '' if nobody knows.
 
-    There may be no accounting. A job that was submitted at another time only has the same ID.
+    There may be no accounting. A job that was submitted at another time only has the same ID. `others` returns the jobs
+    that may be asked about next: one call of sacct is for all of them.
     """
     if not job_id:
         return ""
@@ -193,11 +198,22 @@ def accounted(job_id: str, submitted: float | None, config: str = "") -> str:
         until, text = _words.get(key, (0.0, ""))
         if time.monotonic() < until:
             return accounted_word(text, submitted)
-    words = ("sacct", "-X", "-n", "-P", "-j", job_id, "-o", "State,Submit,End")
+    asked = list(dict.fromkeys((job_id, *others())))[:MOST_ACCOUNTED]
+    words = ("sacct", "-X", "-n", "-P", "-j", ",".join(asked), "-o", "JobID,State,Submit,End")
     answer = calls.call(words, config=config)
-    text = answer.out if answer.code == 0 else ""
-    _words[whose, job_id if answer.given else ""] = (time.monotonic() + WORD_KEPT_S, text)
-    return accounted_word(text, submitted)
+    said = accounted_jobs(answer.out) if answer.code == 0 else {}
+    until = time.monotonic() + WORD_KEPT_S
+    _words.update({(whose, job): (until, said.get(job, "")) for job in (asked if answer.given else [""])})
+    return accounted_word(said.get(job_id, ""), submitted)
+
+
+def accounted_jobs(text: str) -> dict[str, str]:
+    """Return what sacct printed about each job, without its ID. Pure."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        job, _, rest = line.partition("|")
+        found[job] = f"{found.get(job, '')}{rest}\n"
+    return found
 
 
 def accounted_word(text: str, submitted: float | None, slack_s: float = 30.0) -> str:

@@ -62,7 +62,7 @@ def test_the_word_of_the_accounting_is_that_of_this_submission(text: str, word: 
 def sacct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sacct that counts its calls, and knows of one job."""
     program = tmp_path / "sacct"
-    program.write_text(f"#!/bin/sh\necho >>{tmp_path}/calls\necho 'TIMEOUT|2026-11-26T10:00:02|x'\n")
+    program.write_text(f"#!/bin/sh\necho >>{tmp_path}/calls\necho '5|TIMEOUT|2026-11-26T10:00:02|x'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(queue, "_words", {})
@@ -76,6 +76,18 @@ def test_what_the_accounting_says_of_a_job_is_kept_for_no_other_one(sacct: Path)
     assert (sacct / "calls").read_text() == "\n", "it is asked once"
     queue.accounted("5", 1795687200.0, "/another")
     assert (sacct / "calls").read_text() == "\n\n"
+
+
+def test_one_call_of_sacct_is_for_all_jobs_of_a_look(sacct: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    text = "5|TIMEOUT|2026-11-26T10:00:02|x\n6_1|CANCELLED by 7|2026-11-26T10:00:02|x\n"
+    monkeypatch.setattr(calls, "call", lambda argv, **_: asked.append(argv[5]) or calls.Answer(0, text))
+    words = [queue.accounted(job, 1795687200.0, others=lambda: ["5", "6_1", "7"]) for job in ("6_1", "5", "7", "5")]
+    assert words == ["CANCELLED", "TIMEOUT", "", "TIMEOUT"]
+    assert asked == ["6_1,5,7"]
+    assert queue.accounted("8", 1795687200.0, others=lambda: map(str, range(5000))) == ""
+    assert (asked[1][:4], asked[1].count(",") + 1) == ("8,0,", queue.MOST_ACCOUNTED)
+    assert not (sacct / "calls").exists()
 
 
 def test_accounting_that_does_not_answer_is_asked_for_one_job_alone(
