@@ -35,7 +35,8 @@ def submit_again(store: Store, run_id: str) -> None:
         return
     left = [one for one in store.readable(run.members) if _is_left(store, one)]
     if not left:
-        raise UsageError(f"every job of {run_id} has begun", f"rerun it with 'bgrun rerun {run_id}'")
+        hint = f"see 'bgrun status {run_id}'; a new run is started with 'bgrun rerun {run_id}'"
+        raise UsageError(f"no job of {run_id} was forgotten before it began", hint)
     for one in left:
         _again(store, one)
 
@@ -52,18 +53,23 @@ def _again(store: Store, run: Run) -> None:
         raise UsageError(f"{run.run_id} is {run.state}: only a run that never began is submitted again", hint)
     known = store.facts(run.run_id) or {}
     token = known.get("token", "")
-    if job := queue.find(store.log_dir, token, known.get("slurm_conf", "")):
-        raise UsageError(f"{run.run_id} is in the queue as job {job}", f"wait for it with 'bgrun wait {run.run_id}'")
+    # All tasks of an array have its token; another one of them may have been submitted again already.
+    if listed := queue.look(store.log_dir, 0.0, queue.config_of(known)).of(known):
+        hint = f"wait for it with 'bgrun wait {run.run_id}'"
+        raise UsageError(f"{run.run_id} is in the queue as job {listed.job_id}", hint)
     conditions = facts.conditions_of(known)
     needed = {one: _job(store, run, one, conditions[one]) for one in known.get("needs", "").split()}
     jobs = {one: job for one, job in needed.items() if job}
     plan = RunPlan(run.run_id, facts.job_of(known, ""), known, tuple(jobs))
+    before = {one: job for one in known.get("after", "").split() if (job := _job_before(store, run, one))}
     _restore(store, plan, known)
-    lanes = slots.lanes(store, (plan,), slots.look(plan.job.slurm.config)) if plan.job.concurrency else {}
-    one = Batch((plan,), tuple(jobs), lane=lanes.get(plan.run_id, ""), place=known.get("array_index", ""))
+    lane = known.get("lane", "")
+    if plan.job.concurrency:
+        lane = slots.lanes(store, (plan,), slots.look(plan.job.slurm.config))[plan.run_id]
+    one = Batch((plan,), tuple(jobs), lane=lane, place=known.get("array_index", ""), after=tuple(before))
     one = one._replace(conditions=tuple(conditions[need] for need in jobs))
     try:
-        job = submit.submit(store, one, token, jobs, plan.job.label)
+        job = submit.submit(store, one, token, jobs | before, plan.job.label)
     except submit.RefusedError as refused:
         raise LaunchError(f"Slurm refused {run.run_id}: {refused}") from refused
     if not job:
@@ -100,6 +106,15 @@ def _job(store: Store, run: Run, need: str, condition: Condition) -> str:
         state = before.state if before else "deleted"
         raise UsageError(f"cannot submit {run.run_id}: its dependency {need} is {state}", f"rerun {need} first")
     return job
+
+
+def _job_before(store: Store, run: Run, before: str) -> str:
+    """Return the job of the run that has to end before another one, or '' if it has, or was deleted.
+
+    Raises:
+        UsageError: its job is unknown.
+    """
+    return _job(store, run, before, "completed") if store.facts(before) else ""
 
 
 def _is_met(before: Run, condition: Condition) -> bool:

@@ -43,6 +43,11 @@ class Batch(NamedTuple):
         """Whether it is an array."""
         return len(self.runs) > 1
 
+    @property
+    def limit(self) -> int | None:
+        """How many tasks may run at the same time, if that is fewer than there are."""
+        return self.at_once if self.at_once and self.at_once < len(self.runs) else None
+
 
 def batches(
     runs: Sequence[RunPlan], max_parallel: int | None = None, lane: str = "", slots: Mapping[str, str] | None = None
@@ -90,8 +95,7 @@ def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[st
     log = options.pattern(f"{log_dir}/jobs/{first.run_id}.slurm.log")
     array = [f"--array={batch.place}"] if batch.place else []
     if batch.is_array:
-        limit = f"%{batch.at_once}" if batch.at_once and batch.at_once < len(batch.runs) else ""
-        array = [f"--array=0-{len(batch.runs) - 1}{limit}"]
+        array = [f"--array=0-{len(batch.runs) - 1}{f'%{batch.limit}' if batch.limit else ''}"]
     return [
         "sbatch",
         "--parsable",
@@ -109,6 +113,14 @@ def argv(batch: Batch, token: str, log_dir: str, launcher: str, jobs: Mapping[st
         log_dir,
         f"@{members_file(log_dir, first.run_id)}" if batch.is_array else first.run_id,
     ]
+
+
+def lane_of(batch: Batch, place: int, token: str) -> str:
+    """Return the lane of the run at a place in a batch should it be submitted once more, alone; '' if it has none.
+
+    The tasks of an array with a limit then have as many lanes.
+    """
+    return f"bgrun-{token}-{place % batch.limit}" if batch.limit else batch.lane
 
 
 def members_file(log_dir: str, first: str) -> str:

@@ -195,6 +195,8 @@ def _record(store: Store, one: Batch, token: str) -> None:
             "submitted_at": now,
             "token": token,
             **({"array_index": str(place)} if one.is_array else {}),
+            **({"lane": lane} if (lane := batch.lane_of(one, place, token)) else {}),
+            **({"after": " ".join(one.after)} if one.after else {}),
             **({"requeue": "true"} if run.job.slurm.requeue else {}),
         }
         _write(store, run.run_id, known)

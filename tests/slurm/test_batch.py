@@ -70,6 +70,16 @@ def test_unequal_runs_with_a_limit_run_in_lanes() -> None:
     assert "--job-name=bgrun-x-1" in words(found[1])
 
 
+def test_a_run_that_is_submitted_once_more_keeps_the_limit_of_its_plan() -> None:
+    (array,) = batch.batches([run(f"a_{n}") for n in range(5)], 2, "bgrun-x")
+    assert [batch.lane_of(array, place, TOKEN)[-2:] for place in range(5)] == ["-0", "-1", "-0", "-1", "-0"]
+    assert batch.lane_of(array, 0, TOKEN) != batch.lane_of(array, 0, "another")
+    alone = batch.batches([run("a"), run("b", timeout_s=60.0), run("c")], 2, "bgrun-x")
+    assert [batch.lane_of(one, 0, TOKEN) for one in alone] == ["bgrun-x-0", "bgrun-x-1", "bgrun-x-0"]
+    (wide,) = batch.batches([run(f"a_{n}") for n in range(5)], 5)
+    assert batch.lane_of(wide, 0, TOKEN) == ""
+
+
 @given(graphs(), st.one_of(st.none(), st.integers(1, 5)))
 def test_each_run_is_submitted_once_after_those_that_it_needs(graph: Graph, most: int | None) -> None:
     found = batch.batches([run(name, *needs) for name, needs in graph.needs.items()], most, "lane")

@@ -98,8 +98,10 @@ def test_11_what_a_controller_forgot_is_run_once_more_by_hand(on: Cli, cluster: 
         f"  x{n}: {{command: echo {n} >>ran, resources: {{memory: {n + 10}MiB}}, slurm: {{options: [--begin=now+5]}}}}\n"
         for n in range(count)
     )
+    jobs += "  s: {command: 'date +%s.%N; sleep 0.{{ matrix.n }}; date +%s.%N', matrix: {n: [5, 6, 7, 8, 9]}}\n"
     on.jobs(f"jobs:\n{jobs}groups:\n  g: {{jobs: [{', '.join(f'x{n}' for n in range(count))}]}}\n")
     runs = [run["run_id"] for run in on.json("group", "g")["runs"]]
+    array = on.json("start", "s", "--max-parallel", "2")
     cluster.kill("slurmctld")
     cluster.start()
     lost = []
@@ -111,9 +113,14 @@ def test_11_what_a_controller_forgot_is_run_once_more_by_hand(on: Cli, cluster: 
     assert lost, "the controller was killed soon enough"
     for run in lost:
         on("rerun", "--same", run)
-    for run in runs:
+    if in_state(on, "s", "succeeded", "lost", timeout_s=2 * LONG_S)["state"] == "lost":
+        on("rerun", "--same", "s")
+    for run in (*runs, array["run_id"]):
         assert on.ended(run, timeout="90s")["state"] == "succeeded"
     assert sorted(map(int, ran(on.folder))) == list(range(count))
+    logs = [Path(on.state(run["run_id"])["log"]).read_text().split() for run in array["runs"]]
+    assert [len(log) for log in logs] == [2] * 5, "each ran once"
+    assert max(sum(begin <= at < end for begin, end in logs) for at, _ in logs) <= 2, "its limit holds"
 
 
 @full

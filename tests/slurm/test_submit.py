@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from bgrun.jobfile.project import Project
 from bgrun.slurm import calls, queue, wait
 from bgrun.store import index, meta
 from bgrun.store.store import Store
+from bgrun.system import clock
 from bgrun.system.changes import Change
 from tests.slurm.played import ACCEPTS, option
 from tests.store.test_names_after_changes import fill
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.slurm.played import Played
 
 JOBS = """
@@ -43,6 +47,7 @@ groups:
   all: {jobs: [plain, last, never]}
   several: {jobs: [plain, large, slot, pair]}
   unlike: {jobs: [plain, large, last], max_parallel: 2}
+  mixed: {jobs: [plain, large, slot], max_parallel: 2}
 """
 
 
@@ -350,6 +355,80 @@ def test_a_run_that_slurm_forgot_is_submitted_again_under_its_token(played: Play
     os.unlink(project.store.run(run.members[2]).job)
     with pytest.raises(UsageError, match="only a run that never began"):
         api.rerun.submit_again(project, run.members[2])
+
+
+def forgets(project: Project, run_ids: Sequence[str]) -> None:
+    """Let it look as if Slurm had confirmed none of these submissions, and then forgotten them."""
+    for run_id in run_ids:
+        os.unlink(project.store.run(run_id).job)
+
+
+def test_runs_that_are_submitted_again_keep_the_limit_of_their_group(played: Played, project: Project) -> None:
+    run = api.start.start_group(project, "unlike")
+    first = played.calls("sbatch")
+    forgets(project, run.members)
+    api.rerun.submit_again(project, run.run_id)
+    again = played.calls("sbatch")[3:]
+    assert [option(words, "job-name") for words in again] == [option(words, "job-name") for words in first]
+    assert [option(words, "dependency") for words in again] == ["singleton", "singleton", "afterok:104,singleton"]
+
+
+def test_tasks_of_an_array_that_are_submitted_again_keep_its_limit(played: Played, project: Project) -> None:
+    run = api.start.start(project, ["sweep"], (), api.start.Overrides(max_parallel=2)).run
+    forgets(project, run.members)
+    # As soon as one is submitted, the queue has it.
+    token = facts(project, run.members[0])["token"]
+    played.does("squeue", f'[ "$(cat "$SLURM_PLAYED/next")" = 102 ] || echo "102_0|PENDING||N/A|bgrun:{token}|None"')
+    api.rerun.submit_again(project, run.run_id)
+    again = played.calls("sbatch")[1:]
+    names = [option(words, "job-name") for words in again]
+    assert (names[0], len(set(names))) == (names[2], 2)
+    assert [option(words, "array") for words in again] == ["0", "1", "2"]
+    forgets(project, run.members[:1])
+    queue.forget(project.store.log_dir)
+    listed = f"echo '102_0|PENDING||N/A|bgrun:{token}|None'"
+    played.does("squeue", f"[ ! -e $SLURM_PLAYED/once ] || {listed}; touch $SLURM_PLAYED/once")
+    with pytest.raises(UsageError, match=rf"{run.members[0]} is in the queue as job 102_0"):
+        api.rerun.submit_again(project, run.members[0])
+    assert [option(words, "dependency") for words in again] == ["singleton"] * 3
+
+
+def test_runs_that_are_submitted_again_come_after_those_that_they_came_after(played: Played, project: Project) -> None:
+    run = api.start.start_group(project, "mixed")
+    assert option(played.calls("sbatch")[2], "dependency") == "afterany:101,singleton"
+    forgets(project, run.members)
+    api.rerun.submit_again(project, run.members[0])
+    api.rerun.submit_again(project, run.members[2])
+    first, last = played.calls("sbatch")[3:]
+    assert (option(first, "dependency"), option(last, "dependency")) == ("", "afterany:104,singleton")
+    forgets(project, [run.members[0], run.members[2]])
+    finishes(project, run.members[0])
+    api.rerun.submit_again(project, run.members[2])
+    assert option(played.calls("sbatch")[-1], "dependency") == "singleton", "the run before it has ended"
+
+
+def test_a_list_of_runs_that_slurm_has_forgotten_is_one_call_of_sacct(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are new, or live, or have a result are not asked about."""
+    run = api.start.start_group(project, "all")
+    sweep = api.start.start(project, ["sweep"]).run
+    fresh = api.start.start(project, ["plain"]).run
+    known, done = (api.start.start(project, ["plain"]).run.run_id for _ in range(2))
+    finishes(project, done)
+    long_ago = clock.iso(time.time() - 300)
+    for run_id in (run.members[0], *sweep.members, known, done):
+        with open(project.store.run(run_id).meta, "a") as file:
+            file.write(f"submitted_at={long_ago}\nstarted_at={long_ago}\n")
+    played.does("sacct", f"echo '103_1|TIMEOUT|{long_ago[:19]}|x'")
+    played.does("squeue", f"echo '105|RUNNING|n1|N/A|bgrun:{facts(project, known)['token']}|None'")
+    monkeypatch.setattr(queue, "_words", {})
+    queue.forget(project.store.log_dir)
+    found = {one.run_id: one.state for one in api.runs.list_runs(project)}
+    assert [found[one] for one in (run.members[0], *sweep.members)] == ["lost", "lost", "timed_out", "lost"]
+    assert [found[one] for one in (fresh.run_id, known, done)] == ["queued", "running", "succeeded"]
+    (words,) = played.calls("sacct")
+    assert set(words[words.index("-j") + 1].split(",")) == {"101", "103_0", "103_1", "103_2"}
 
 
 @pytest.mark.parametrize("timeout_s", [None, 0.0])
