@@ -25,7 +25,9 @@ WAIT_S = 300.0
 def bgrun(root: Path, *words: str) -> str:
     """Run a command of bgrun in a project and return its output."""
     argv = [sys.executable, "-m", "bgrun", "-C", str(root), *words]
-    return subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=WAIT_S + 60).stdout
+    # As in `Workbench`: with PYTHONDONTWRITEBYTECODE each start would compile every module anew.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(argv, env=env, check=False, stdout=subprocess.PIPE, text=True, timeout=WAIT_S + 60).stdout
 
 
 def most_at_once(spans: list[tuple[float, float]]) -> int:

@@ -101,7 +101,8 @@ def _job(store: Store, run: Run, need: str, condition: Condition) -> str:
     before = store.read(need)
     if before and _is_met(before, condition):
         return ""
-    job = record.read_job(store.run(need)) if before and before.live and before.state != "unknown" else ""
+    is_known = before and before.live and before.state != "unknown"
+    job = record.read_job(store.run(need), store.facts(need) or {}) if is_known else ""
     if not job:
         state = before.state if before else "deleted"
         raise UsageError(f"cannot submit {run.run_id}: its dependency {need} is {state}", f"rerun {need} first")

@@ -65,7 +65,7 @@ def _judged(at: RunPaths, found: Queue | None, need: str = "") -> Evidence | Non
         answered=bool(found and found.answered),
         job=found.of(facts) if found else None,
         submitted=submitted,
-        job_id=facts.get("engine_job") or record.read_job(at),
+        job_id=facts.get("engine_job") or record.read_job(at, facts),
     )
     if found and found.answered and found.asked_at < (submitted or 0.0):
         seen = seen._replace(submitted=seen.now)  # that answer is older than the run
@@ -96,13 +96,15 @@ def _forgotten(log_dir: str, found: Queue, config: str) -> Iterator[str]:
     """Yield the jobs of all runs without a result that Slurm did not know when it answered: a look may be at many."""
     store = Store(log_dir)
     for run_id in index.list_newest(store).newest_first():
-        if job := record.read_job(store.run(run_id)):
-            with suppress(StorageError):
-                facts = store.facts(run_id) or {}
-                is_open = state.closing_words(facts) is None and queue.config_of(facts) == config
-                since = clock.epoch(facts.get("submitted_at", ""))
-                if is_open and since and since < found.asked_at - verdict.LAG_S and not found.of(facts):
-                    yield job
+        at = store.run(run_id)
+        if not os.path.lexists(at.job):
+            continue
+        with suppress(StorageError):
+            facts = store.facts(run_id) or {}
+            is_open = state.closing_words(facts) is None and queue.config_of(facts) == config
+            since = clock.epoch(facts.get("submitted_at", ""))
+            if is_open and since and since < found.asked_at - verdict.LAG_S and not found.of(facts):
+                yield record.read_job(at, facts)
 
 
 def why(facts: Mapping[str, str]) -> str | None:

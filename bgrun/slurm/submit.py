@@ -166,14 +166,26 @@ def _secret_names(one: Batch) -> list[str]:
 
 
 def note(store: Store, one: Batch, job: str) -> dict[str, str]:
-    """Record the job ID of each run of a batch, and return them."""
-    tasks = [one.place] if one.place else [str(place) for place in range(len(one.runs))] if one.is_array else []
-    named = {run.run_id: f"{job}_{tasks[at]}" if tasks else job for at, run in enumerate(one.runs)}
-    for run_id, job_id in named.items():
-        at = store.run(run_id)
-        with suppress(OSError):  # the token leads to the job as well
-            files.replace(at.job, files.unique(at.job), f"{job_id}\n".encode())
-    return named
+    """Record the job ID of each run of a batch, and return them.
+
+    The tasks of an array share one file, by links: making many files takes longer than all else, on any file system.
+    """
+    is_task = one.is_array or one.place
+    first, *others = (store.run(run.run_id).job for run in one.runs)
+    with suppress(OSError):  # the token leads to the job as well
+        text = f"{job}{'_' if is_task else ''}\n".encode()
+        files.replace(first, files.unique(first), text)
+        for path in others:
+            _link(first, path, text)
+    return {run.run_id: f"{job}_{one.place or place}" if is_task else job for place, run in enumerate(one.runs)}
+
+
+def _link(known: str, path: str, text: bytes) -> None:
+    """Make a link to a file with this text, or a file of its own on a file system without links."""
+    try:
+        os.link(known, path, follow_symlinks=False)
+    except OSError:
+        files.replace(path, files.unique(path), text)
 
 
 def _record(store: Store, one: Batch, token: str) -> None:

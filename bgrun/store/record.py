@@ -91,10 +91,14 @@ def read_attempts(at: RunPaths) -> int | None:
     return read_attempt(at).number or None
 
 
-def read_job(at: RunPaths) -> str:
-    """Return the job ID of a run on a cluster, or '' if its submission was not confirmed."""
+def read_job(at: RunPaths, facts: Mapping[str, str]) -> str:
+    """Return the job ID of a run on a cluster, or '' if its submission was not confirmed.
+
+    The tasks of an array have one file, `ID_`, which the place in the meta completes.
+    """
     with suppress(StorageError):
-        return (reading.head(at.job, 64) or b"").decode("ascii", "replace").strip()
+        text = (reading.head(at.job, 64) or b"").decode("ascii", "replace").strip()
+        return f"{text}{facts.get('array_index', '')}" if text.endswith("_") else text
     return ""
 
 

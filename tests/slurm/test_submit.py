@@ -13,7 +13,7 @@ from bgrun import api
 from bgrun.errors import LaunchError, UsageError
 from bgrun.jobfile.project import Project
 from bgrun.slurm import calls, queue, wait
-from bgrun.store import index, meta
+from bgrun.store import index, meta, record
 from bgrun.store.store import Store
 from bgrun.system import clock
 from bgrun.system.changes import Change
@@ -63,6 +63,11 @@ def facts(project: Project, run_id: str) -> dict[str, str]:
     return project.store.facts(run_id) or {}
 
 
+def jobs(project: Project, *run_ids: str) -> list[str]:
+    """Return the recorded job IDs of runs."""
+    return [record.read_job(project.store.run(one), facts(project, one)) for one in run_ids]
+
+
 def test_a_run_is_recorded_before_it_is_submitted(played: Played, project: Project) -> None:
     played.does(
         "sbatch", f'ls "{project.store.log_dir}"; cat "{project.store.log_dir}"/*.meta >"$SLURM_PLAYED/seen"; {ACCEPTS}'
@@ -87,7 +92,21 @@ def test_a_matrix_is_one_array(played: Played, project: Project) -> None:
     assert [one["array_index"] for one in members] == ["0", "1", "2"]
     assert len({one["token"] for one in members}) == 1
     assert open(words[-1].removeprefix("@")).read().split() == list(run.members)  # noqa: SIM115
-    assert [open(project.store.run(one).job).read() for one in run.members] == ["101_0\n", "101_1\n", "101_2\n"]  # noqa: SIM115
+    assert jobs(project, *run.members) == ["101_0", "101_1", "101_2"]
+    assert len({os.stat(project.store.run(one).job).st_ino for one in run.members}) == 1
+
+
+def no_links(*_: object, **__: object) -> None:
+    raise PermissionError
+
+
+@pytest.mark.usefixtures("played")
+def test_a_file_system_without_links_has_a_file_for_each_task(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bgrun.slurm.submit.os.link", no_links)
+    run = api.start.start(project, ["sweep"]).run
+    assert jobs(project, *run.members) == ["101_0", "101_1", "101_2"]
 
 
 def test_what_a_run_needs_is_submitted_before_it(played: Played, project: Project) -> None:
@@ -348,7 +367,7 @@ def test_a_run_that_slurm_forgot_is_submitted_again_under_its_token(played: Play
     assert again.run_id == run.members[1]
     assert option(first, "comment") == option(second, "comment")
     assert (option(second, "array"), second[-1]) == ("1", run.members[1])
-    assert open(project.store.run(again.run_id).job).read() == "102_1\n"  # noqa: SIM115
+    assert jobs(project, *run.members) == ["101_0", "102_1", "101_2"]
     with pytest.raises(UsageError, match="only a run that never began"):
         api.rerun.submit_again(project, run.members[1])
     os.mkdir(project.store.run(run.members[2]).claim(1))
