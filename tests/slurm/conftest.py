@@ -102,6 +102,7 @@ class Cluster:
         self.folder = folder
         self.owner = owner
         given = {"BGRUN_SLURM_DIR": str(folder), "BGRUN_SLURM_NODES": str(NODES), "BGRUN_SLURM_PORT": str(port)}
+        given["TMPDIR"] = str(folder)  # whoever runs the tests may have one of their own, which the owner cannot use
         path = f"{os.environ['PATH']}:{SBIN}"
         self._env = {
             **os.environ,

@@ -92,6 +92,7 @@ groups:
     assert (seen["exit_code"], seen["reason"]) == (143, "Slurm: CANCELLED")
     launcher_of(killed).kill()
     forgotten(cluster, killed["engine_job"])
+    in_state(on, "killed", "lost", timeout_s=LONG_S)  # for 30 s after its submission Slurm need not know it
     began = time.monotonic()
     lost = on.state("killed")
     assert time.monotonic() - began < DEADLINE_S, "a call of sacct has a limit, too"

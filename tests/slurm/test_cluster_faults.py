@@ -126,19 +126,26 @@ def test_11_what_a_controller_forgot_is_run_once_more_by_hand(on: Cli, cluster: 
 @full
 def test_12_a_second_instance_of_a_job_runs_nothing(on: Cli, cluster: Cluster) -> None:
     on.jobs("jobs:\n  x: {command: 'echo ran >>ran; echo begun; sleep 6'}\n")
+    # On a busy machine the controller may save that it has started the job before it is killed, and start no second one.
+    assert any(_ran_once(on, cluster) for _ in range(4)), "the controller was killed soon enough"
+
+
+def _ran_once(on: Cli, cluster: Cluster) -> bool:
+    """Kill the controller as soon as a command runs; return whether Slurm began the job twice."""
+    (on.folder / "ran").unlink(missing_ok=True)
     cluster.settle()
     run = on.json("start", "x")
     wait_until((on.folder / "ran").exists, "it runs")
     cluster.kill("slurmctld")
     cluster.start()
-    ended = in_state(on, "x", "succeeded", "lost", "failed", "stopped", timeout_s=LONG_S)
+    ended = in_state(on, run["run_id"], "succeeded", "lost", "failed", "stopped", timeout_s=LONG_S)
     assert ended["exit_code"] in (0, 143, 137, None)
     assert (ended["state"] == "succeeded") == (ended["exit_code"] == 0)
+    wait_until(lambda: not cluster.jobs(), "each instance has ended", LONG_S)
     assert Path(run["log"]).read_text().count("begun") == 1  # a shell may add that its command was killed
-    said = on.logs / "jobs" / f"{run['run_id']}.slurm.log"
-    refused = f"another instance has claimed {run['run_id']}"
-    wait_until(lambda: refused in said.read_text(), "the second one has begun, too", LONG_S)
     assert ran(on.folder) == ["ran"]
+    said = (on.logs / "jobs" / f"{run['run_id']}.slurm.log").read_text()
+    return f"another instance has claimed {run['run_id']}" in said
 
 
 def test_21_a_matrix_is_one_array_with_so_many_at_once(on: Cli) -> None:

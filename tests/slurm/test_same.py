@@ -38,6 +38,13 @@ SUITE = """\
 <testsuite tests="2" failures="1" time="0.1"><testcase classname="a" name="good"/>
 <testcase classname="a" name="bad" file="a.py" line="3"><failure message="1 != 2">assert 1 == 2</failure></testcase></testsuite>
 """
+VERDICTS = {
+    **{"build": ("succeeded", 0), "lint": ("failed", 1), "slow": ("timed_out", 143), "flaky": ("succeeded", 0)},
+    **{"sweep_1": ("succeeded", 0), "sweep_2": ("failed", 1), "sweep_3": ("succeeded", 0), "after": ("skipped", None)},
+    **{"two": ("succeeded", 2), "last": ("succeeded", 0), "nowhere": ("skipped", None), "behind": ("skipped", None)},
+    **{"farther": ("skipped", None), "any": ("succeeded", 0), "begun": ("succeeded", 0), "never": ("skipped", None)},
+    **{"tested": ("failed", 1), "all": ("failed", 1)},
+}
 STAMP = re.compile(r"_\d{8}_\d{6}(z+\d+)?")
 ENGINE = ("engine", "engine_job", "node", "attempt", "pid", "pgid")
 TIMES = ("started_at", "ended_at", "duration_s")
@@ -86,8 +93,9 @@ def test_a_group_ends_as_it_does_on_this_machine(on: Cli) -> None:
     (on.folder / "suite.xml").write_text(SUITE)
     here = result(on)
     there = result(on, "--on", "slurm")
-    assert len(here) == 18
-    assert {one["run"]["state"] for one in here} == {"succeeded", "failed", "timed_out", "skipped"}
+    assert {one["run"]["label"]: (one["run"]["state"], one["run"]["exit_code"]) for one in here} == VERDICTS
+    texts = {one["run"]["label"]: one["text"] for one in here}
+    assert (texts["flaky"].count(b"first"), texts["flaky"].count(b"second")) == (1, 1), "the retry"
     assert [one["text"] for one in here if one["text"].startswith(b"built")] == [b"built\0\r\n\xff no newline"]
     tested = here[-1]["digest"]
     assert (tested["counts"]["failed"], len(tested["problems"]), len(tested["outputs"])) == (1, 1, 3)
