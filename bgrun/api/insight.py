@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bgrun.store import masking
     from bgrun.store.history import Stats as Stats
     from bgrun.store.paths import RunPaths
-    from bgrun.system.git import Commit as Commit
+    from bgrun.system.work_tree import Commit as Commit
 
 
 MOST_PROBLEMS = 10
@@ -254,7 +254,7 @@ def since_success(project: Project, run: Run) -> SinceSuccess:
     """Return the commits since the last successful run with the same script and parameters as a run."""
     from bgrun.logs.history import earlier
     from bgrun.parsers import terminal
-    from bgrun.system import git
+    from bgrun.system import work_tree
 
     known = facts_of(project, run.run_id)
     every = earlier.comparable(project.store, run, known, MOST_SEARCHED)
@@ -265,7 +265,7 @@ def since_success(project: Project, run: Run) -> SinceSuccess:
         return SinceSuccess(good, note="the commit of a run is not known")
     if good.git_sha == run.git_sha:
         return SinceSuccess(good, note="no commit since: both ran at the same one")
-    found = git.commits(project.root, good.git_sha, run.git_sha, MOST_COMMITS + 1)
+    found = work_tree.commits(project.root, good.git_sha, run.git_sha, MOST_COMMITS + 1)
     if found is None:
         return SinceSuccess(good, note="git does not know both commits")
     note = "" if found else f"{run.git_sha[:10]} has no commit that {good.git_sha[:10]} has not"

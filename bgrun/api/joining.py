@@ -19,7 +19,7 @@ from bgrun.api.runs import active_of, members
 from bgrun.light import NamedTuple
 from bgrun.model import Concurrency
 from bgrun.store import index, record
-from bgrun.system import clock, git
+from bgrun.system import clock, git, work_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _start_group(project: Project, name: str, request: plan_cache.PlanRequest, *
 
 def _key(project: Project, plan: RenderedPlan) -> str:
     """Return what identical starts share, or '' outside a repository."""
-    state = git.state_of(project.root)
+    state = work_tree.state_of(project.root)
     return start.join_key((node.job for node in plan.nodes), state) if state else ""
 
 
@@ -166,7 +166,7 @@ def _does_the_same(project: Project, run: Run, plan: RenderedPlan, place: _Place
     commit, moment = known.get("git_sha", ""), _claimed(project, run)
     if not commit or moment is None or git.facts(project.root).sha != commit:
         return False
-    return git.is_unchanged_since(project.root, moment, names_too=not is_recorded)
+    return work_tree.is_unchanged_since(project.root, moment, names_too=not is_recorded)
 
 
 def _declares_join(plan: RenderedPlan) -> Concurrency | None:
@@ -175,7 +175,7 @@ def _declares_join(plan: RenderedPlan) -> Concurrency | None:
     return wanted if wanted and wanted.when_busy == "join" else None
 
 
-def _claimed(project: Project, run: Run) -> git.Moment | None:
+def _claimed(project: Project, run: Run) -> work_tree.Moment | None:
     """Return when a run was claimed, after which its command began to read files; None if that is unknown."""
     try:
         script = os.lstat(project.store.run(run.run_id).script)
@@ -183,7 +183,7 @@ def _claimed(project: Project, run: Run) -> git.Moment | None:
         return None
     begun = clock.epoch(run.started_at) if run.started_at else None
     written = script.st_mtime_ns if begun is None else min(script.st_mtime_ns, int(begun * 1e9))
-    return git.Moment(script.st_dev, written)
+    return work_tree.Moment(script.st_dev, written)
 
 
 def _active(project: Project, label: str) -> list[Run]:

@@ -10,7 +10,6 @@ from bgrun.errors import PortTakenError, StorageError, UsageError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.model import Node, RenderedPlan
 from bgrun.store import index, record
-from bgrun.system import git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,8 +156,9 @@ def keyed(project: Project, plan: RenderedPlan) -> RenderedPlan:
 def _with_key(project: Project, job: RenderedJob) -> RenderedJob:
     if not job.concurrency or job.concurrency.when_busy != "join":
         return job
+    from bgrun.system import work_tree
 
-    return job._replace(join_key=join_key([job], git.state_of(project.root)))
+    return job._replace(join_key=join_key([job], work_tree.state_of(project.root)))
 
 
 @contextmanager

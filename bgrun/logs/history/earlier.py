@@ -17,7 +17,7 @@ from bgrun.logs import digest as digests
 from bgrun.logs import digest_store
 from bgrun.logs.history import comparison
 from bgrun.store import facts, record
-from bgrun.system import clock, git, reading
+from bgrun.system import clock, reading, work_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bgrun.logs.digest import Digest
     from bgrun.model import Run
     from bgrun.store.store import Store
-    from bgrun.system.git import Tree
+    from bgrun.system.work_tree import Tree
 
 MOST_LOOKED_AT = 50
 """How many runs of the label are looked at for comparable ones."""
@@ -61,7 +61,7 @@ def compared(store: Store, made: Digest, known: Mapping[str, str]) -> Digest:
         return made
     made = made._replace(made_by=code_mark())
     with suppress(BgrunError):  # an earlier run that cannot be read is not worth this digest
-        tree = git.clean_tree(known.get("working_dir", "")) if _has_tests(made) and run.git_sha else None
+        tree = work_tree.clean_tree(known.get("working_dir", "")) if _has_tests(made) and run.git_sha else None
         made = made._replace(clean=_was_clean(run, tree))
         every = list(itertools.islice(comparable(store, run, known, MOST_LOOKED_AT), MOST_COMPARED))
         made = made._replace(comparison=_comparison(store, made, every))
