@@ -6,7 +6,7 @@ import os
 import time
 
 from bgrun.light import suppress
-from bgrun.local.supervision import event_loop
+from bgrun.local import time_limit
 from bgrun.system import lock
 
 TYPE_CHECKING = False
@@ -33,10 +33,10 @@ def _sleep_on(store: Store, run: Run, timeout_s: float | None) -> None:
     """Sleep until the run may have changed."""
     at = store.run(run.run_id)
     path = next(filter(lock.is_held, (at.hidden("pid"), at.pid)), "")
-    if not event_loop.is_main_thread():
+    if not time_limit.is_main_thread():
         time.sleep(POLL_S if timeout_s is None else min(POLL_S, timeout_s))
     elif path:
-        with suppress(event_loop.TimeUpError), event_loop.time_limit(timeout_s):
+        with suppress(time_limit.TimeUpError), time_limit.time_limit(timeout_s):
             lock.wait_free(path)
     elif run.state == "running" and run.pid and not run.members:
         _wait_process(store, run, timeout_s)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 
-from bgrun.light import contextmanager, signal
+from bgrun.light import signal
 from bgrun.system import libc, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import resource
-    from collections.abc import Iterator
 
 
 HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGIO)
@@ -117,35 +115,6 @@ def reap_child() -> tuple[int, int, resource.struct_rusage | None]:
     except ImportError:
         return (*os.waitpid(-1, os.WNOHANG), None)
     return os.wait4(-1, os.WNOHANG)
-
-
-class TimeUpError(Exception):
-    """A time limit expired during a sleep."""
-
-
-@contextmanager
-def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise TimeUpError in the block when the time is up. For the main thread only, which alone gets signals."""
-    if seconds is None:
-        yield
-        return
-
-    def time_up(*_: object) -> None:
-        raise TimeUpError
-
-    before = signal.signal(signal.SIGALRM, time_up)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))  # in here: the time may be up before the block begins
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def is_main_thread() -> bool:
-    """Return whether this is the thread that gets signals, without importing threading."""
-    threading = sys.modules.get("threading")
-    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 def become_subreaper() -> bool:

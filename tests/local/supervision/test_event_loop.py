@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,24 +137,6 @@ print(pid, flush=True)
 """
     pid = int(python(code))
     wait_until(lambda: is_gone(pid), "it is gone")
-
-
-def test_a_time_limit_interrupts_a_sleep_and_is_gone_afterwards() -> None:
-    before = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(event_loop.TimeUpError), event_loop.time_limit(0.01):
-        time.sleep(60)
-    assert signal.getsignal(signal.SIGALRM) == before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    with event_loop.time_limit(None):
-        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-
-
-def test_which_thread_gets_signals() -> None:
-    found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(event_loop.is_main_thread()))
-    thread.start()
-    thread.join()
-    assert (event_loop.is_main_thread(), found) == (True, [False])
 
 
 def test_own_children() -> None:
