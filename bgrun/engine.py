@@ -49,6 +49,9 @@ if TYPE_CHECKING:
                 LaunchError: nothing was started, and no record of it is left.
             """
 
+        def expect_submission(self) -> None:
+            """Prepare for a plan that this process will probably submit, beside what it does until then."""
+
         def submit_again(self, store: Store, run_id: str) -> None:
             """Submit a run that never began once more, as the same run.
 

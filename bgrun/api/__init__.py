@@ -32,6 +32,7 @@ __all__ = [
     "declared_commands",
     "documents",
     "duration",
+    "expect_start",
     "insight",
     "jobs",
     "joining",
@@ -59,6 +60,13 @@ def use_bundle() -> None:
     from bgrun.bytecode import bundle
 
     bundle.use_cache()
+
+
+def expect_start() -> None:
+    """Prepare for a start that most likely follows, beside what this process has to do before it."""
+    from bgrun import engine
+
+    engine.default().expect_submission()
 
 
 def unreadable_runs() -> list[str]:

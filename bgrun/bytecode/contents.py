@@ -32,7 +32,7 @@ _ALWAYS = (
     *_in("bgrun.store", "meta", "paths", "state"),
 )
 _OTHERS = (
-    *_in("bgrun.local", "wait"),
+    *_in("bgrun.local", "time_limit", "wait"),
     *_in("bgrun.local.recording", "group_journal"),
     *_in("bgrun.local", "readiness"),
     *_in("bgrun.local.readiness", "command", "connecting", "holder", "http", "log_lines", "prober", "target"),
@@ -51,7 +51,7 @@ _FACE = (
     *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
     *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "label", "project"),
-    *_in("bgrun.local.launch", "spawn", "submit"),
+    *_in("bgrun.local.launch", "spawn", "standby", "submit"),
     *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
     *_in("bgrun.render", "command"),
     *_in("bgrun.store", "submission"),
@@ -71,8 +71,8 @@ TOGETHER = {
         *_in("bgrun.jobfile", "installation"),
         *_in("bgrun.system", "preflight"),
         *_in("bgrun.local.launch", "submit"),
-        *_in("bgrun.local.supervision", "dispatcher", "job", "machine", "main"),
     ),
+    "bgrun.local.supervision.main": _in("bgrun.local.supervision", "dispatcher", "job"),
     "bgrun.cli.commands.status": _in("bgrun.api", "references", "runs"),
 }
 """What is loaded along with a module, in one step: these modules, and all that they and the module itself import.

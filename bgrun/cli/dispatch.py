@@ -41,6 +41,8 @@ def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str
     Raises:
         BgrunError: whatever the handler raises.
     """
+    if command.starts_runs:
+        api.expect_start()
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
     if not command.in_project:

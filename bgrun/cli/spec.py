@@ -62,6 +62,7 @@ class Command(NamedTuple):
     aliases: other names, which people type who know them from other tools.
     in_project: whether its handler is called with the project of the current directory, or with None.
     makes_job_file: whether the job file that is named on the command line need not exist yet.
+    starts_runs: whether it most likely starts runs.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Command(NamedTuple):
     aliases: tuple[str, ...] = ()
     in_project: bool = True
     makes_job_file: bool = False
+    starts_runs: bool = False
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -160,6 +162,7 @@ COMMANDS = (
         (Argument("job", what="job"), Argument("words", "any", "param or job", "ARGS")),
         (*STARTING, *TOGETHER, ON),
         tail="[-- EXTRA...]",
+        starts_runs=True,
     ),
     Command(
         "run",
@@ -187,6 +190,7 @@ COMMANDS = (
             ON,
         ),
         tail="-- COMMAND...",
+        starts_runs=True,
     ),
     Command(
         "group",
@@ -212,6 +216,7 @@ COMMANDS = (
             ),
         ),
         tail="[-- only JOB...]",
+        starts_runs=True,
     ),
     Command(
         "rerun",
@@ -228,6 +233,7 @@ COMMANDS = (
             Option("failed", ("--failed",), "Rerun only what failed: jobs of a group, tests of a job."),
             Option("same", ("--same",), "Submit a run that a cluster forgot once more, as the same run."),
         ),
+        starts_runs=True,
     ),
     Command(
         "status",

@@ -42,6 +42,12 @@ class LocalEngine:
 
         return submit.launch(store, root, plan, title)
 
+    def expect_submission(self) -> None:
+        """Fork a supervisor that waits for the plan."""
+        from bgrun.local.launch import standby
+
+        standby.begin()
+
     def submit_again(self, store: Store, run_id: str) -> None:  # noqa: ARG002 - as the protocol says
         """Refuse it: a run of this machine has begun, or there is no record of it."""
         from bgrun.errors import UsageError

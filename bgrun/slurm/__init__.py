@@ -43,6 +43,9 @@ class SlurmEngine:
 
         return submit.launch(store, root, plan, title)
 
+    def expect_submission(self) -> None:
+        """Do nothing: sbatch needs the plan."""
+
     def submit_again(self, store: Store, run_id: str) -> None:
         """Submit it under its token: whichever job claims the run carries it out."""
         from bgrun.slurm import again

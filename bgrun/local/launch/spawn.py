@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 import time
 
 from bgrun.errors import BgrunError, BusyError, LaunchError, LaunchPendingError, PortTakenError, StorageError
 from bgrun.light import contextmanager, signal, suppress
+from bgrun.local import time_limit
 from bgrun.local.launch import manifest as plans
-from bgrun.local.supervision import event_loop
-from bgrun.store.paths import MARK_RUN, RunPaths
-from bgrun.system import libc, process
+from bgrun.local.launch import standby
+from bgrun.local.launch.standby import Standby
+from bgrun.store.paths import RunPaths
+from bgrun.system import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def hand_over(plan: Plan) -> bytes:
     """
     _reap()
     with _undisturbed():
-        answer = _answer(plan, *(_fork(plan) if _may_fork(plan) else _spawn(plan)))
+        pid, feed_fd, answer_fd = _supervisor(plan)
+        _feed(feed_fd, plan)
+        answer = _answer(plan, pid, answer_fd)
     if not answer and _has_record(plan):
         return b""  # killed before it could say so: what it launched goes on
     if not answer.startswith(plans.LAUNCHED):
@@ -75,79 +78,47 @@ def _reap() -> None:
                 _started.add(pid)
 
 
-def _may_fork(plan: Plan) -> bool:
-    """Return whether the supervisor can be a fork of this process, which saves the start of an interpreter.
+def _supervisor(plan: Plan) -> Standby:
+    """Return a supervisor that waits for its plan: the one on standby, a fork of this process, or an interpreter.
 
-    Not if other threads run, which a fork leaves in the middle of something; nor inside another run, whose mark
-    the environment has; nor off Linux, where system libraries do not support a fork; nor for a group once Jinja
-    is loaded: its supervisor never re-executes and would keep that memory.
+    A group gets no fork once Jinja is loaded: its supervisor never re-executes and would keep that memory.
     """
-    if not process.LINUX or MARK_RUN in os.environ or _thread._count():
-        return False
-    return plan.group is None or "jinja2" not in sys.modules
-
-
-def _fork(plan: Plan) -> tuple[int, int]:
-    """Fork the supervisor of a plan and return its PID and the descriptor on which it answers."""
-    from bgrun.local.supervision.machine import Machine
-
-    machine = Machine()
-    machine.find_code()  # first: what follows is imported from this one file
-    from bgrun.local.supervision import dispatcher, job, main  # noqa: F401 - the supervisor launches at once
-
-    # Before the fork: after it, where each page is copied as it is touched, this takes three times as long.
-    libc.find("prctl")
-    job.look_around()
-    supervisor = main.prepare(plan, machine)
-    answer_fd, ready_fd = _pipe()
     try:
-        pid = os.fork()
+        if waiting := standby.take():
+            return waiting
+        if standby.may_fork() and (plan.group is None or "jinja2" not in sys.modules):
+            return standby.fork()
+        return _spawn(plan)
     except OSError as error:
-        os.close(answer_fd)
-        os.close(ready_fd)
-        raise _no_supervisor(error) from error
-    if pid == 0:
-        main.begin(supervisor, ready_fd)
-    os.close(ready_fd)
-    return pid, answer_fd
+        raise LaunchError(f"cannot start a supervisor: {error.strerror}", "see `ulimit -n` and `ulimit -u`") from error
 
 
-def _spawn(plan: Plan) -> tuple[int, int]:
-    """Start an interpreter of its own as the supervisor; return its PID and the descriptor on which it answers."""
+def _spawn(plan: Plan) -> Standby:
+    """Start an interpreter of its own as the supervisor.
+
+    Raises:
+        OSError: the system cannot start a process.
+    """
     from bgrun.local.launch import interpreter
 
-    plan_fd, feed_fd = _pipe()
-    answer_fd, ready_fd = _pipe()
-    os.set_inheritable(ready_fd, True)
-    try:
-        pid = interpreter.spawn(plan, plan_fd, ready_fd)
-    except OSError as error:
-        os.close(feed_fd)
-        os.close(answer_fd)
-        raise _no_supervisor(error) from error
-    finally:
-        os.close(plan_fd)
-        os.close(ready_fd)
-    _feed(feed_fd, plan)
-    return pid, answer_fd
-
-
-def _pipe() -> tuple[int, int]:
-    try:
-        return os.pipe()
-    except OSError as error:
-        raise _no_supervisor(error) from error
-
-
-def _no_supervisor(error: OSError) -> LaunchError:
-    return LaunchError(f"cannot start a supervisor: {error.strerror}", "see `ulimit -n` and `ulimit -u`")
+    with standby.pipes() as (plan_fd, feed_fd, answer_fd, ready_fd):
+        os.set_inheritable(ready_fd, True)
+        return Standby(interpreter.spawn(plan, plan_fd, ready_fd), feed_fd, answer_fd)
 
 
 def _feed(fd: int, plan: Plan) -> None:
+    """Write a plan to its supervisor, which may take as long for it as for its answer; then it is given up."""
     data = memoryview(plans.pack(plan))
+    os.set_blocking(fd, False)
+    until = time.monotonic() + READY_S
     try:
-        while data:
-            data = data[os.write(fd, data) :]
+        while data and time.monotonic() < until:
+            with suppress(BlockingIOError):
+                data = data[os.write(fd, data) :]
+                continue
+            import select  # a pipe takes most plans at once
+
+            select.select([], [fd], [], SOON_S)
     except BrokenPipeError:
         return  # it died; what it said, if anything, comes with the answer
     finally:
@@ -157,7 +128,7 @@ def _feed(fd: int, plan: Plan) -> None:
 def _answer(plan: Plan, pid: int, fd: int) -> bytes:
     try:
         return _read(pid, fd)
-    except event_loop.TimeUpError:
+    except time_limit.TimeUpError:
         return _late(plan, pid, fd)
     finally:
         os.close(fd)
@@ -218,7 +189,7 @@ def _read(pid: int, fd: int) -> bytes:
     Raises:
         TimeUpError: it takes longer than READY_S.
     """
-    if event_loop.is_main_thread() and (answer := _read_soon(fd)) is not None:
+    if time_limit.is_main_thread() and (answer := _read_soon(fd)) is not None:
         return answer
     import select  # not before, since that takes time
 
@@ -228,16 +199,16 @@ def _read(pid: int, fd: int) -> bytes:
             return os.read(fd, plans.MOST_ANSWERED)
         if _has_exited(pid):
             return os.read(fd, plans.MOST_ANSWERED) if _has_come(fd) else b""
-    raise event_loop.TimeUpError
+    raise time_limit.TimeUpError
 
 
 def _read_soon(fd: int) -> bytes | None:
     """Return the answer, or None if none comes within SOON_S."""
     answer = bytearray(plans.MOST_ANSWERED)
     try:
-        with event_loop.time_limit(SOON_S):
+        with time_limit.time_limit(SOON_S):
             return bytes(answer[: os.readv(fd, [answer])])
-    except event_loop.TimeUpError:
+    except time_limit.TimeUpError:
         # The signal may come just after the answer, which is in its place then; no text of ours holds a NUL.
         return bytes(answer.rstrip(b"\0")) or None
 

@@ -16,12 +16,13 @@ from bgrun.local.supervision.event_loop import Alarm, become_subreaper
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.supervisor import Supervisor
 from bgrun.local.supervision.workdir import HERE
+from bgrun.system import libc
 from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, NoReturn
+    from typing import Any
 
     from bgrun.local.supervision.run import RunTask
 
@@ -35,16 +36,27 @@ def prepare(plan: Plan, machine: Machine | None = None) -> Supervisor:
     return Supervisor(plan, machine or Machine())
 
 
-def begin(supervisor: Supervisor, ready_fd: int) -> NoReturn:
-    """Be this supervisor, in a fork of the command line that never returns there."""
-    code = 1
+def stand_by(plan_fd: int, ready_fd: int) -> None:
+    """Be the supervisor of a plan that comes on `plan_fd`, in a fork of the command line; of none if none comes.
+
+    Whatever does not depend on the plan is done before it comes.
+    """
+    machine = Machine()
     try:
-        with _faults_noted():
-            if _leave_caller(ready_fd, supervisor.machine.code.fd if supervisor.machine.code else -1):
-                _supervise(supervisor, ready_fd, is_fork=True)
-                code = 0
-    finally:
-        os._exit(code)
+        _leave_caller()  # first: whoever reads what the caller writes waits for nothing else
+        machine.find_code()
+        close_all((plan_fd, ready_fd, machine.code.fd if machine.code else -1))
+    except (OSError, LaunchError) as error:
+        _refuse(ready_fd, _launch_error(error))
+        return
+    from bgrun.local.supervision import dispatcher, job  # noqa: F401 - the supervisor launches at once
+
+    job.look_around()
+    libc.find("prctl")
+    with open(plan_fd, "rb") as file:
+        data = file.read()
+    if data:
+        _supervise(prepare(unpack(data), machine), ready_fd, is_fork=True)
 
 
 def main() -> None:
@@ -53,10 +65,14 @@ def main() -> None:
     os.set_inheritable(fd, False)
     with open(0, "rb", closefd=False) as stdin:
         plan = unpack(stdin.read())
-    if _leave_caller(fd):
-        sys.path.extend(plan.module_path)
-        with _faults_noted():
-            _supervise(prepare(plan), fd, is_fork=False)
+    try:
+        _leave_caller()
+        close_all((fd,))
+    except OSError as error:
+        _refuse(fd, _launch_error(error))
+        return
+    sys.path.extend(plan.module_path)
+    _supervise(prepare(plan), fd, is_fork=False)
 
 
 def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
@@ -101,21 +117,21 @@ def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, r
         task.reports_before = fresh.Before(*reports_before)
 
 
-def _leave_caller(ready_fd: int, *kept_fds: int) -> bool:
-    """Keep nothing of the caller's: session, streams, descriptors, directory. Report if that fails; return whether not.
+def _leave_caller() -> None:
+    """Keep neither session nor streams nor directory of the caller.
 
-    It fails where no descriptor is free: streams and the list of descriptors take one each.
+    Raises:
+        OSError: no descriptor is free.
     """
     os.setsid()
-    try:
-        leave_streams()
-        close_all((ready_fd, *kept_fds))
-        os.chdir("/")
-    except OSError as error:
-        hint = "see `ulimit -n` and `ulimit -u`"
-        _refuse(ready_fd, LaunchError(f"cannot start a supervisor: {error.strerror}", hint))
-        return False
-    return True
+    leave_streams()
+    os.chdir("/")
+
+
+def _launch_error(error: OSError | LaunchError) -> LaunchError:
+    if isinstance(error, LaunchError):
+        return error
+    return LaunchError(f"cannot start a supervisor: {error.strerror}", "see `ulimit -n` and `ulimit -u`")
 
 
 @contextmanager
@@ -136,6 +152,11 @@ def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
     except OSError as error:
         _refuse(ready_fd, LaunchError(f"cannot go into {supervisor.plan.log_dir}: {error.strerror}"))
         return
+    with _faults_noted():  # there
+        _carry_out(supervisor, alarm, ready_fd, is_fork=is_fork)
+
+
+def _carry_out(supervisor: Supervisor, alarm: Alarm, ready_fd: int, *, is_fork: bool) -> None:
     try:
         if supervisor.queue:
             supervisor.machine.keep_code()  # a process that waits for a slot closes every descriptor

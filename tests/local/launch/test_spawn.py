@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.light import contextmanager
+from bgrun.local import time_limit
 from bgrun.local.launch import spawn
-from bgrun.local.supervision import event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,9 +58,9 @@ def test_an_answer_that_comes_with_the_alarm_is_not_lost(
     @contextmanager
     def too_late(_: float | None) -> Iterator[None]:
         yield
-        raise event_loop.TimeUpError
+        raise time_limit.TimeUpError
 
-    monkeypatch.setattr(event_loop, "time_limit", too_late)
+    monkeypatch.setattr(time_limit, "time_limit", too_late)
     os.write(pipe[1], b"LaunchError\nno\n")
     assert spawn._read(os.getpid(), pipe[0]) == b"LaunchError\nno\n"
 
@@ -75,7 +75,7 @@ def test_one_that_neither_answers_nor_exits_is_given_up(pipe: tuple[int, int], m
         os.read(own, 1)  # until the test is over
         os._exit(0)
     try:
-        with pytest.raises(event_loop.TimeUpError):
+        with pytest.raises(time_limit.TimeUpError):
             spawn._read(pid, pipe[0])
     finally:
         os.close(theirs)

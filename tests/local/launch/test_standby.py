@@ -1,0 +1,169 @@
+"""A supervisor that was forked before its plan was read: it gets the whole plan, or leaves no trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bgrun.errors import LaunchError
+from bgrun.light import suppress
+from bgrun.local.launch import manifest, spawn, standby
+from bgrun.local.launch.manifest import Plan
+from bgrun.model import RenderedJob, RunPlan
+from bgrun.system import directories
+from tests.conftest import Cli, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN_ID = "x_20260101_000000"
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[standby.Standby]:
+    """A supervisor on standby, which the next launch of this process takes."""
+    one = standby.fork()
+    monkeypatch.setattr(standby, "_waiting", [one])
+    yield one
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(one.pid, signal.SIGKILL)
+        os.waitpid(one.pid, 0)
+    for fd in (one.feed_fd, one.answer_fd):
+        with suppress(OSError):
+            os.close(fd)
+
+
+def plan_in(folder: Path, cmd: str = "") -> Plan:
+    """Return the plan of one run, whose script notes that it ran."""
+    log_dir = folder / ".logs"
+    directories.ensure_log_dir(str(log_dir))
+    (log_dir / "jobs" / f"{RUN_ID}.sh").write_text(f"read -r _ <&8; touch {folder}/ran")
+    job = RenderedJob("x", "", cmd, "", str(folder), inhibit_sleep=False)
+    return Plan(str(log_dir), (RunPlan(RUN_ID, job, {"label": "x"}),))
+
+
+def has_left_nothing(folder: Path) -> bool:
+    return not (folder / "ran").exists() and os.listdir(folder / ".logs" / "jobs") == [f"{RUN_ID}.sh"]
+
+
+def ended(pid: int) -> int:
+    """Return the exit code of a child, which ends by itself."""
+    found: list[int] = []
+
+    def has_ended() -> bool:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        found.append(os.waitstatus_to_exitcode(status))
+        return done == pid
+
+    wait_until(has_ended, "the supervisor has ended")
+    return found[-1]
+
+
+def test_it_carries_out_the_plan_that_comes(tmp_path: Path, waiting: standby.Standby) -> None:
+    known = spawn.hand_over(plan_in(tmp_path))
+    assert f"supervisor_pid={waiting.pid}".encode() in known
+    wait_until((tmp_path / "ran").exists, "the job ran")
+    wait_until((tmp_path / ".logs" / f"{RUN_ID}.exit").exists, "its end is on record")
+    assert standby.take() is None
+
+
+def test_without_a_plan_it_ends(tmp_path: Path, waiting: standby.Standby) -> None:
+    plan_in(tmp_path)
+    os.close(waiting.feed_fd)
+    assert ended(waiting.pid) == 0
+    assert os.read(waiting.answer_fd, 100) == b""
+    assert has_left_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_half_a_plan_launches_nothing(tmp_path: Path, waiting: standby.Standby, share: float) -> None:
+    data = manifest.pack(plan_in(tmp_path))
+    os.write(waiting.feed_fd, data[: int(len(data) * share)])
+    os.close(waiting.feed_fd)
+    assert ended(waiting.pid) != 0
+    assert os.read(waiting.answer_fd, 100) == b""
+    assert has_left_nothing(tmp_path)
+
+
+def test_it_was_killed_before_the_plan_came(tmp_path: Path, waiting: standby.Standby) -> None:
+    plan = plan_in(tmp_path)
+    os.kill(waiting.pid, signal.SIGKILL)
+    with pytest.raises(LaunchError, match="ended before it launched anything"):
+        spawn.hand_over(plan)
+    assert has_left_nothing(tmp_path)
+
+
+def test_one_that_takes_no_plan_is_given_up(
+    tmp_path: Path, waiting: standby.Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe holds 64 KiB at most; whoever writes more waits for the reader."""
+    monkeypatch.setattr(spawn, "READY_S", 0.3)
+    monkeypatch.setattr(spawn, "SOON_S", 0.1)
+    plan = plan_in(tmp_path, cmd="x" * (1 << 20))
+    os.kill(waiting.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(LaunchError, match=r"nothing was launched within 0\.3 s"):
+        spawn.hand_over(plan)
+    assert time.monotonic() - began < 20
+    assert has_left_nothing(tmp_path)
+
+
+def test_ctrl_c_does_not_reach_it(tmp_path: Path, waiting: standby.Standby) -> None:
+    os.kill(waiting.pid, signal.SIGINT)
+    assert spawn.hand_over(plan_in(tmp_path))
+    wait_until((tmp_path / "ran").exists, "the job ran")
+
+
+NOTED = """
+import os, sys
+fork = os.fork
+def noted():
+    pid = fork()
+    if pid:
+        open("forked", "a").write(f"{pid}\\n")
+    return pid
+os.fork = noted
+from bgrun.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="supervisors are forked on Linux only")
+@pytest.mark.parametrize(
+    ("words", "code", "forks"),
+    [
+        (("start", "one"), 0, 1),
+        (("group", "all"), 0, 1),
+        (("run", "x", "--", "true"), 0, 1),
+        (("start", "nope"), 2, 1),
+        (("group", "nope"), 2, 1),
+        (("start", "one", "--on", "nope"), 2, 1),
+        (("rerun", "nope"), 2, 1),
+        (("status", "nope"), 2, 0),
+        (("list",), 0, 0),
+    ],
+)
+def test_each_start_forks_one_that_does_not_stay_in_vain(
+    bg: Cli, words: tuple[str, ...], code: int, forks: int
+) -> None:
+    bg.jobs('jobs: {one: {command: "true"}}\ngroups: {all: {jobs: [one]}}')
+    Cli(bg.folder, [bg.command[0], "-c", NOTED], bg.env)(*words, code=code)
+    noted = bg.folder / "forked"
+    pids = [int(one) for one in noted.read_text().split()] if noted.exists() else []
+    assert len(pids) == forks
+    for pid in pids:
+        wait_until(lambda pid=pid: not _exists(pid), "the supervisor has ended")  # type: ignore[misc]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
