@@ -119,7 +119,7 @@ def loaded(statement: str) -> set[str]:
 
 
 def test_the_supervisor_loads_nothing_heavy() -> None:
-    assert not loaded("import bgrun.local.supervision.main") & HEAVY
+    assert not loaded("import bgrun.local.launch.begin") & HEAVY
 
 
 def test_finding_the_project_costs_nothing_heavy() -> None:

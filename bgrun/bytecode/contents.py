@@ -38,7 +38,7 @@ _OTHERS = (
     *_in("bgrun.local.readiness", "command", "connecting", "holder", "http", "log_lines", "prober", "target"),
     *_in("bgrun.local.supervision", "dispatcher", "hooks", "inhibitor", "job", "joined", "scheduler", "services"),
     *_in("bgrun.bytecode", "builder", "bundle", "contents"),
-    *_in("bgrun.local.launch", "interpreter"),
+    *_in("bgrun.local.launch", "begin", "interpreter"),
     *_in("bgrun.parsers", "bounded_regex"),
     *_in("bgrun.system", "listeners", "ports", "programs"),
     *_in("bgrun.local.concurrency", "queue", "slots"),
@@ -72,7 +72,7 @@ TOGETHER = {
         *_in("bgrun.system", "preflight"),
         *_in("bgrun.local.launch", "submit"),
     ),
-    "bgrun.local.supervision.main": _in("bgrun.local.supervision", "dispatcher", "job"),
+    "bgrun.local.launch.begin": _in("bgrun.local.supervision", "dispatcher", "job"),
     "bgrun.cli.commands.status": _in("bgrun.api", "references", "runs"),
 }
 """What is loaded along with a module, in one step: these modules, and all that they and the module itself import.

@@ -46,7 +46,7 @@ class LocalEngine:
         """Fork a supervisor that waits for the plan."""
         from bgrun.local.launch import standby
 
-        standby.begin()
+        standby.prepare()
 
     def submit_again(self, store: Store, run_id: str) -> None:  # noqa: ARG002 - as the protocol says
         """Refuse it: a run of this machine has begun, or there is no record of it."""

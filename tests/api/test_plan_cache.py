@@ -298,9 +298,7 @@ def test_a_quick_command_loads_nothing_heavy(project: Cli, words: tuple[str, ...
 
 def test_a_re_executed_supervisor_loads_nothing_that_its_plan_does_not_need(bg: Cli) -> None:
     allowed = {"fcntl", "errno", "marshal", "time", "posix", "os", "os.path", "stat", "posixpath", "genericpath"}
-    look = (
-        "import sys; before = set(sys.modules); import bgrun.local.supervision.main; print(*set(sys.modules) - before)"
-    )
+    look = "import sys; before = set(sys.modules); import bgrun.local.launch.begin; print(*set(sys.modules) - before)"
     words = [bg.command[0], "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(TOP)!r}); {look}"]
     new = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     foreign = {name for name in new if not name.startswith("bgrun") and not name.startswith("_")}

@@ -196,7 +196,7 @@ def test_the_code_and_what_it_used(
 def test_a_copy_is_kept_of_all_that_a_supervisor_may_import() -> None:
     """Wherever in a module it is imported; what is missing here belongs into the lists of `bundle`."""
     needed: set[str] = set()
-    waiting = ["bgrun.local.supervision.main"]
+    waiting = ["bgrun.local.launch.begin"]
     while waiting:
         name = waiting.pop()
         path = TOP / f"{name.replace('.', '/')}.py"

@@ -166,7 +166,7 @@ def as_user(uid: int) -> list[str]:
 
 def python_of_all() -> str:
     """Return an interpreter that plain users can run with this checkout, or ''."""
-    look = "import sys; sys.path.insert(0, sys.argv[1]); import bgrun.cli, bgrun.local.supervision.main"
+    look = "import sys; sys.path.insert(0, sys.argv[1]); import bgrun.cli, bgrun.local.launch.begin"
     for python in (sys.executable, *filter(None, map(shutil.which, ("python3", "/usr/bin/python3")))):
         with contextlib.suppress(OSError):
             words = [*as_user(ANN), python, "-B", "-c", look, str(TOP)]

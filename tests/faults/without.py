@@ -77,7 +77,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, resource.getrlimit(resource
 def program(parts: dict[str, str]) -> str:
     """Return a bgrun, as a Python program, that has these parts taken away, and its supervisors too."""
     away = HEAD + "".join(parts.values())
-    boot = away + "from bgrun.local.supervision.main import main; main()"
+    boot = away + "from bgrun.local.launch.begin import main; main()"
     return f"{away}\nfrom bgrun.local.launch import interpreter\ninterpreter._BOOT = {boot!r}\nfrom bgrun.cli import main\nmain()\n"
 
 

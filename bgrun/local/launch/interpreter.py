@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bgrun.local.launch.manifest import Plan
 
 # What a supervisor begins with that is to carry out a plan from its beginning.
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.supervision.main import main; main()"
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from bgrun.local.launch.begin import main; main()"
 # Neither the job's PYTHON* variables nor site-packages concern the supervisor.
 _BARE = ("-I", "-S", "-c")
 _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(codec.__file__)))

@@ -37,7 +37,7 @@ def may_fork() -> bool:
     return os.uname().sysname == "Linux" and MARK_RUN not in os.environ and not _thread._count()
 
 
-def begin() -> None:
+def prepare() -> None:
     """Fork a supervisor for the plan that this process will probably hand over; do nothing where none can be forked."""
     if may_fork() and not _waiting:
         with suppress(OSError):
@@ -91,11 +91,11 @@ def _stand_by(plan_fd: int, ready_fd: int) -> NoReturn:
     code = 1
     try:
         try:
-            from bgrun.local.supervision import main
+            from bgrun.local.launch import begin
         except (ImportError, OSError) as error:  # no descriptor is free, say
             os.write(ready_fd, f"LaunchError\ncannot start a supervisor: {error}\nsee `ulimit -n`".encode())
         else:
-            main.stand_by(plan_fd, ready_fd)
+            begin.stand_by(plan_fd, ready_fd)
             code = 0
     finally:
         os._exit(code)

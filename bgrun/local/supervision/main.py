@@ -1,23 +1,20 @@
-"""Be the supervisor of a plan: the entry points of its process, a fork of the command line or an interpreter."""
+"""Supervise a plan to its end, from its launch on or as the process that the supervisor re-executed itself as.
+
+This is what a supervisor keeps in memory as long as its job runs; how one begins is in `launch.begin`.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
 
 from bgrun import codec
-from bgrun.errors import BgrunError, LaunchError
-from bgrun.light import contextmanager, suppress
-from bgrun.local.launch.manifest import Plan, launched, unpack
+from bgrun.light import contextmanager
+from bgrun.local.launch.manifest import Plan
 from bgrun.local.recording import journal
-from bgrun.local.supervision import workdir
-from bgrun.local.supervision.descriptors import close_all, leave_streams
-from bgrun.local.supervision.event_loop import Alarm, become_subreaper
+from bgrun.local.supervision.event_loop import Alarm
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.supervisor import Supervisor
 from bgrun.local.supervision.workdir import HERE
-from bgrun.system import libc
-from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,59 +24,11 @@ if TYPE_CHECKING:
     from bgrun.local.supervision.run import RunTask
 
 
-REEXEC_AFTER_S = 0.5
-"""Seconds after which a forked supervisor re-executes itself: a job that is over by then needs no smaller one."""
-
-
-def prepare(plan: Plan, machine: Machine | None = None) -> Supervisor:
-    """Return the supervisor of a plan, before the process that is to be it."""
-    return Supervisor(plan, machine or Machine())
-
-
-def stand_by(plan_fd: int, ready_fd: int) -> None:
-    """Be the supervisor of a plan that comes on `plan_fd`, in a fork of the command line; of none if none comes.
-
-    Whatever does not depend on the plan is done before it comes.
-    """
-    machine = Machine()
-    try:
-        _leave_caller()  # first: whoever reads what the caller writes waits for nothing else
-        machine.find_code()
-        close_all((plan_fd, ready_fd, machine.code.fd if machine.code else -1))
-    except (OSError, LaunchError) as error:
-        _refuse(ready_fd, _launch_error(error))
-        return
-    from bgrun.local.supervision import dispatcher, job  # noqa: F401 - the supervisor launches at once
-
-    job.look_around()
-    libc.find("prctl")
-    with open(plan_fd, "rb") as file:
-        data = file.read()
-    if data:
-        _supervise(prepare(unpack(data), machine), ready_fd, is_fork=True)
-
-
-def main() -> None:
-    """Be the supervisor of the plan on standard input, in an interpreter of its own."""
-    fd = int(sys.argv[2])
-    os.set_inheritable(fd, False)
-    with open(0, "rb", closefd=False) as stdin:
-        plan = unpack(stdin.read())
-    try:
-        _leave_caller()
-        close_all((fd,))
-    except OSError as error:
-        _refuse(fd, _launch_error(error))
-        return
-    sys.path.extend(plan.module_path)
-    _supervise(prepare(plan), fd, is_fork=False)
-
-
 def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
     """Be the supervisor that re-executed itself, in the log directory; `trim` drops the code that is loaded by then."""
     raw_plan, (subreaper, states, port_fds) = codec.unpack(handed_on)
-    with _faults_noted():
-        supervisor = prepare(codec.restore(Plan, raw_plan))
+    with faults_noted():
+        supervisor = Supervisor(codec.restore(Plan, raw_plan), Machine())
         supervisor.be(os.getpid(), subreaper=subreaper)
         supervisor.host.port_fds = dict(port_fds)
         for fd in supervisor.host.port_fds.values():
@@ -90,13 +39,7 @@ def take_over(handed_on: bytes, trim: Callable[[], None]) -> None:
         del handed_on, raw_plan, states
         trim()
         alarm = Alarm()
-        _to_the_end(supervisor, alarm, done=_hear(supervisor))
-
-
-def _state_of(task: RunTask) -> Any:
-    """Return the state of a run that the re-executed supervisor needs."""
-    log = (task.log.check_at, task.log.size) if task.log else None
-    return task.child, task.began, task.inhibitor, log, task.reports_before
+        to_the_end(supervisor, alarm, done=hear(supervisor))
 
 
 def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, reports_before: Any = None) -> None:
@@ -117,25 +60,9 @@ def restore(task: RunTask, child: Any, began: float, inhibitor: int, log: Any, r
         task.reports_before = fresh.Before(*reports_before)
 
 
-def _leave_caller() -> None:
-    """Keep neither session nor streams nor directory of the caller.
-
-    Raises:
-        OSError: no descriptor is free.
-    """
-    os.setsid()
-    leave_streams()
-    os.chdir("/")
-
-
-def _launch_error(error: OSError | LaunchError) -> LaunchError:
-    if isinstance(error, LaunchError):
-        return error
-    return LaunchError(f"cannot start a supervisor: {error.strerror}", "see `ulimit -n` and `ulimit -u`")
-
-
 @contextmanager
-def _faults_noted() -> Iterator[None]:
+def faults_noted() -> Iterator[None]:
+    """Note an error of bgrun itself in the log directory, which this process is in: it has no terminal."""
     try:
         yield
     except Exception as error:
@@ -143,48 +70,7 @@ def _faults_noted() -> Iterator[None]:
         raise
 
 
-def _supervise(supervisor: Supervisor, ready_fd: int, *, is_fork: bool) -> None:
-    """Carry out its plan; report on `ready_fd` that its record exists and its first runs run, or what went wrong."""
-    alarm = Alarm()
-    supervisor.be(os.getpid(), subreaper=become_subreaper())
-    try:
-        workdir.enter(supervisor.plan.log_dir)
-    except OSError as error:
-        _refuse(ready_fd, LaunchError(f"cannot go into {supervisor.plan.log_dir}: {error.strerror}"))
-        return
-    with _faults_noted():  # there
-        _carry_out(supervisor, alarm, ready_fd, is_fork=is_fork)
-
-
-def _carry_out(supervisor: Supervisor, alarm: Alarm, ready_fd: int, *, is_fork: bool) -> None:
-    try:
-        if supervisor.queue:
-            supervisor.machine.keep_code()  # a process that waits for a slot closes every descriptor
-        supervisor.open()
-        supervisor.advance()
-        supervisor.machine.find_code()
-    except BgrunError as error:
-        from bgrun.local.supervision.dispatcher import withdraw
-        from bgrun.system.directories import quoted
-
-        withdraw(supervisor.plan)
-        error.message = workdir.spelled(error.message, supervisor.plan.log_dir)
-        error.hint = workdir.spelled(error.hint, quoted(supervisor.plan.log_dir))
-        _refuse(ready_fd, error)
-        return
-    _answer(ready_fd, launched(supervisor.known))
-    # Not before: to read it takes a thirtieth of a start. Until now the open file outlasts its removal.
-    try:
-        supervisor.machine.keep_code()
-    except LaunchError as error:
-        journal.note_fault(HERE, error)
-    done = _hear(supervisor)
-    if is_fork and not done and (supervisor.only_waits or (supervisor.probes and not supervisor.group)):
-        done = _until_reexec(supervisor, alarm)
-    _to_the_end(supervisor, alarm, done=done)
-
-
-def _hear(supervisor: Supervisor) -> bool:
+def hear(supervisor: Supervisor) -> bool:
     """Have stop requests reported from now on, and return whether the plan is over.
 
     Not before the caller is answered: the kernel goes through all files of the directory that it knows, which takes
@@ -194,46 +80,8 @@ def _hear(supervisor: Supervisor) -> bool:
     return supervisor.advance()
 
 
-def _refuse(ready_fd: int, error: BgrunError) -> None:
-    _answer(ready_fd, f"{type(error).__name__}\n{error.message}\n{error.hint}".encode("utf-8", "replace"))
-
-
-def _answer(ready_fd: int, answer: bytes) -> None:
-    """Report to the caller how the launch went; one that was killed meanwhile (EPIPE) does not affect the plan."""
-    with suppress(OSError):
-        os.write(ready_fd, answer)
-    with suppress(OSError):
-        os.close(ready_fd)
-
-
-def _until_reexec(supervisor: Supervisor, alarm: Alarm) -> bool:
-    """Supervise a job that may be over in a moment, or a service until it is ready; then re-execute.
-
-    Returns whether the plan is over.
-    """
-    until = steady_clock() + REEXEC_AFTER_S
-    done = False
-    while not done and ((left := until - steady_clock()) > 0 or supervisor.probes):
-        times = [one for one in (supervisor.next_turn_s(), left if left > 0 else None) if one is not None]
-        done = supervisor.turn(alarm.sleep(min(times, default=None)))
-    if not done and supervisor.only_waits:
-        _reexecute(supervisor)
-    return done
-
-
-def _reexecute(supervisor: Supervisor) -> None:
-    """Become a smaller supervisor of the same runs; returns only if that cannot be."""
-    from bgrun.local.launch import interpreter
-
-    if code := supervisor.machine.code:
-        tasks = supervisor.tasks.values()
-        port_fds = supervisor.host.port_fds
-        state = supervisor.plan, (supervisor.host.subreaper, [_state_of(task) for task in tasks], [*port_fds.items()])
-        locks = (*(task.child.lock_fd for task in tasks if task.child), *port_fds.values())
-        interpreter.become(supervisor.plan, state, locks, code)
-
-
-def _to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
+def to_the_end(supervisor: Supervisor, alarm: Alarm, *, done: bool) -> None:
+    """Supervise until the plan is over and its hooks have been called."""
     while not done:
         done = supervisor.turn(alarm.sleep(supervisor.next_turn_s()))
     supervisor.close()
