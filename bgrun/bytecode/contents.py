@@ -19,7 +19,7 @@ SELDOM = (
     *_in("bgrun.local.recording", "fresh", "globs", "outputs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
     *_in("bgrun.parsers", "terminal"),
-    *_in("bgrun.system", "changes", "directories"),
+    *_in("bgrun.system", "boot", "changes", "directories"),
 )
 _ALWAYS = (
     *_in("bgrun", "codec", "errors", "light", "model"),

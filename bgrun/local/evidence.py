@@ -8,7 +8,7 @@ from bgrun.light import suppress
 from bgrun.store import record, state
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Evidence
-from bgrun.system import lock, process
+from bgrun.system import boot, lock, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def is_elsewhere(facts: Mapping[str, str]) -> bool:
     recorded = facts.get("boot_id", "")
     if not recorded:
         return False
-    if process.is_this_boot(recorded):
+    if boot.is_this_boot(recorded):
         return facts.get("pid_ns", "") not in ("", process.pid_namespace())
     return facts.get("host", "") != os.uname().nodename
 
@@ -123,7 +123,7 @@ def _away(facts: Mapping[str, str]) -> str:
     if not recorded:
         return ""
     elsewhere = is_elsewhere(facts)
-    if process.is_this_boot(recorded):
+    if boot.is_this_boot(recorded):
         why = "it was started in another PID namespace (a container?), and its supervisor is gone"
         return why if elsewhere else ""
     if elsewhere:

@@ -14,7 +14,7 @@ from bgrun.light import NamedTuple, contextmanager
 from bgrun.model import GroupPlan, RenderedJob, Retention, RunPlan
 from bgrun.store import claim, facts
 from bgrun.store.facts import Membership, Origin
-from bgrun.system import files, git, process
+from bgrun.system import boot, files, git
 from bgrun.system.changes import Change
 
 TYPE_CHECKING = False
@@ -128,7 +128,7 @@ def _clear(store: Store, run_ids: Sequence[str]) -> None:
 
 
 def _origin(root: str, engine: str) -> Origin:
-    return Origin(root, git.facts(root), os.uname().nodename, _user(), process.boot_id(), engine)
+    return Origin(root, git.facts(root), os.uname().nodename, _user(), boot.boot_id(), engine)
 
 
 def _user() -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bgrun.store import meta
-from bgrun.system import clock, process
+from bgrun.system import boot, clock, process
 from tests.conftest import TOP, Cli, wait_until
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Recorded:
 
     def _filled(self, text: str) -> str:
         text = text.replace("@PROJECT@", str(self.bg.folder))
-        return text.replace("@HOST@", os.uname().nodename).replace("@BOOT@", process.boot_id())
+        return text.replace("@HOST@", os.uname().nodename).replace("@BOOT@", boot.boot_id())
 
     def newest(self, label: str) -> str | None:
         """Return the newest run of a label; None if this version knew no such run."""

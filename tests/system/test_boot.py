@@ -12,7 +12,7 @@ import pytest
 from bgrun.errors import StorageError
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
-from bgrun.system import process
+from bgrun.system import boot, process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +46,12 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Libc:
 
 
 def test_the_clock_does_not_change_the_boot(mac: Libc, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = process.boot_id()
+    recorded = boot.boot_id()
     assert recorded == UUID.decode()
     monkeypatch.setattr(psutil, "boot_time", lambda: float(BOOTED + 86_400))
-    assert process.is_this_boot(recorded)
+    assert boot.is_this_boot(recorded)
     mac.uuid = b"11111111-6F1B-4C0A-9B0B-1D2E3F405162"
-    assert not process.is_this_boot(recorded)
+    assert not boot.is_this_boot(recorded)
 
 
 @pytest.mark.parametrize("uuid", [UUID, b""])
@@ -70,18 +70,18 @@ def test_the_clock_does_not_change_the_boot(mac: Libc, monkeypatch: pytest.Monke
 )
 def test_a_time_of_boot_from_an_older_version_may_have_moved(mac: Libc, uuid: bytes, recorded: str, same: bool) -> None:
     mac.uuid = uuid
-    assert process.is_this_boot(recorded) == same
+    assert boot.is_this_boot(recorded) == same
 
 
 def test_where_the_kernel_has_no_such_uuid_the_time_of_boot_decides(mac: Libc) -> None:
     mac.uuid = b""
-    assert process.boot_id() == str(BOOTED)
+    assert boot.boot_id() == str(BOOTED)
 
 
 def test_a_c_library_without_sysctl_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LINUX", False)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
-    assert process.boot_id() == str(int(psutil.boot_time()))
+    assert boot.boot_id() == str(int(psutil.boot_time()))
 
 
 @pytest.mark.parametrize(("moved_s", "state"), [(100, "running"), (100_000, "lost")])
@@ -106,20 +106,20 @@ def test_a_run_that_lives_is_judged_by_it(tmp_path: Path, moved_s: int, state: s
 
 @pytest.mark.skipif(not process.LINUX, reason="needs proc(5)")
 def test_a_sandbox_that_hides_the_id_has_the_time_of_the_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    by_id = process.boot_id()
-    monkeypatch.setattr(process, "_BOOT_ID", str(tmp_path / "boot_id"))
-    recorded = process.boot_id()
+    by_id = boot.boot_id()
+    monkeypatch.setattr(boot, "_BOOT_ID", str(tmp_path / "boot_id"))
+    recorded = boot.boot_id()
     assert abs(int(recorded) - psutil.boot_time()) <= 1
-    assert process.is_this_boot(str(int(recorded) + 1))
-    assert not process.is_this_boot(str(int(recorded) - 86_400))
-    assert not process.is_this_boot(by_id)
+    assert boot.is_this_boot(str(int(recorded) + 1))
+    assert not boot.is_this_boot(str(int(recorded) - 86_400))
+    assert not boot.is_this_boot(by_id)
     monkeypatch.undo()
-    assert not process.is_this_boot(recorded)
+    assert not boot.is_this_boot(recorded)
 
 
 @pytest.mark.skipif(not process.LINUX, reason="needs proc(5)")
 def test_without_proc_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(process, "_BOOT_ID", str(tmp_path / "boot_id"))
-    monkeypatch.setattr(process, "_STAT", str(tmp_path / "stat"))
+    monkeypatch.setattr(boot, "_BOOT_ID", str(tmp_path / "boot_id"))
+    monkeypatch.setattr(boot, "_STAT", str(tmp_path / "stat"))
     with pytest.raises(StorageError, match=r"^cannot read .*/stat$"):
-        process.boot_id()
+        boot.boot_id()
