@@ -116,7 +116,7 @@ OPTIONS = frozenset(
     }
 )
 """What a plan can ask for and not every engine need honor."""
-_ROOMS = {LOCAL: "bgrun.local", SLURM: "bgrun.slurm"}
+_ROOMS = {LOCAL: "bgrun.local.engine", SLURM: "bgrun.slurm"}
 _engines: dict[str, Engine] = {}
 
 

@@ -15,7 +15,7 @@ _PACKAGES = (
 SELDOM = (
     *_in("bgrun", "engine", "wording"),
     *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
-    *_in("bgrun.local", "evidence", "foreign"),
+    *_in("bgrun.local", "engine", "evidence", "foreign"),
     *_in("bgrun.local.recording", "fresh", "globs", "outputs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),
     *_in("bgrun.parsers", "terminal"),

@@ -14,7 +14,7 @@ import pytest
 from bgrun import api, engine
 from bgrun.errors import LaunchError, StorageError, UsageError
 from bgrun.jobfile.project import Project
-from bgrun.local import ENGINE
+from bgrun.local.engine import ENGINE
 from bgrun.model import Run
 from bgrun.store import meta, retention, submission
 from bgrun.store.state import Evidence

@@ -10,7 +10,6 @@ import os
 
 from bgrun.local.recording import journal
 from bgrun.local.supervision import workdir
-from bgrun.store import state
 from bgrun.store.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from bgrun.local.stopping.policy import Stopping
     from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.log_limit import LogLimiter
-    from bgrun.model import RunPlan, State
+    from bgrun.model import RenderedJob, RunPlan, State
+    from bgrun.store.state import Verdict
     from bgrun.system.process import Process
 
 NEVER = float("inf")
@@ -154,7 +154,7 @@ class RunTask:
             journal.write_exit(self.at, seen.code)
         if self.stopping:
             return
-        if not state.signal_name(seen.code):
+        if not _was_killed(seen):
             self._conclude(is_ours, self.host.machine.left_running(self))
             return
         self._conclude(is_ours)
@@ -165,12 +165,9 @@ class RunTask:
         """Write down how it ended, if the files of its name are its own."""
         assert self.child and self.exit  # noqa: S101 - only a launched run can end
         reason = self.stopping.reason if self.stopping and self.reached.ended_it(self.exit) else ""
-        verdict = state.verdict_of(self.exit.code, self.plan.job.limits.success_exit_codes, reason)
+        verdict = _verdict_of(self.plan.job, self.exit, reason, len(self.reached.processes), len(left))
         if reason:
-            verdict = verdict._replace(reason=_stop_reason(verdict.reason, len(self.reached.processes), len(left)))
             self.waived = self.released
-        elif self.plan.job.service and not self.exit.code:
-            verdict = verdict._replace(reason="the service exited by itself")
         if is_ours:
             more = {"stopped_processes": str(len(self.reached.processes))} if reason else {}
             more |= {"waived": "true"} if self.waived else {}
@@ -263,9 +260,7 @@ def declared_reports(task: RunTask) -> ReportRequest:
     return reports.ReportRequest(directory, facts.get("junit", ""), task.plan.job.outputs)
 
 
-def _close(
-    task: RunTask, child: journal.Child, seen: journal.Exit, verdict: state.Verdict, more: dict[str, str]
-) -> None:
+def _close(task: RunTask, child: journal.Child, seen: journal.Exit, verdict: Verdict, more: dict[str, str]) -> None:
     """Write down how a run ended, and release its lock."""
     from bgrun.local.supervision import log_limit
 
@@ -277,6 +272,22 @@ def _close(
 
         reports.end(task.at, declared_reports(task), task.reports_before)
     journal.close(task.at, child, seen, verdict, {**attempts, **more})
+
+
+def _was_killed(seen: journal.Exit) -> bool:
+    from bgrun.store import state
+
+    return bool(state.signal_name(seen.code))
+
+
+def _verdict_of(job: RenderedJob, seen: journal.Exit, reason: str, ended: int, left: int) -> Verdict:
+    """Return how a run ended; `reason`: why it was stopped, if that ended it; the numbers are those of its processes."""
+    from bgrun.store import state
+
+    verdict = state.verdict_of(seen.code, job.limits.success_exit_codes, reason)
+    if reason:
+        return verdict._replace(reason=_stop_reason(verdict.reason, ended, left))
+    return verdict._replace(reason="the service exited by itself") if job.service and not seen.code else verdict
 
 
 def _stop_reason(reason: str | None, ended: int, left: int) -> str:
