@@ -281,7 +281,7 @@ def _was_killed(seen: journal.Exit) -> bool:
 
 
 def _verdict_of(job: RenderedJob, seen: journal.Exit, reason: str, ended: int, left: int) -> Verdict:
-    """Return how a run ended; `reason`: why it was stopped, if that ended it; the numbers are those of its processes."""
+    """Return how a run ended; `reason`: of the stop that ended it; the numbers count its processes."""
     from bgrun.store import state
 
     verdict = state.verdict_of(seen.code, job.limits.success_exit_codes, reason)
