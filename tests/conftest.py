@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import surroundings
 
@@ -34,9 +34,17 @@ DEADLINE_S = 20.0
 surroundings.settle()
 
 # The same examples each time: a change is judged by itself, not by luck. `--hypothesis-profile=random` looks for new ones.
-settings.register_profile("repeatable", derandomize=True, database=None)
-settings.register_profile("random", database=None, print_blob=True)
+# How long an example takes says who else uses the machine; Hypothesis judges by it, except where it sees CI.
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", _UNTIMED, derandomize=True, database=None)
+settings.register_profile("random", _UNTIMED, database=None, print_blob=True)
 settings.load_profile("repeatable")
+
+
+def in_folder(max_examples: int) -> settings:
+    """Return the settings of a test whose examples share a folder: each has to bear what the one before left."""
+    unchecked = [*settings().suppress_health_check, HealthCheck.function_scoped_fixture]
+    return settings(max_examples=max_examples, suppress_health_check=unchecked)
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = DEADLINE_S) -> Any:

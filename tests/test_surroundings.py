@@ -8,8 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from hypothesis import HealthCheck, settings
+
 from tests import surroundings
-from tests.conftest import TOP
+from tests.conftest import TOP, in_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,12 @@ def test_directories_that_cannot_be_searched_are_no_part_of_the_path(tmp_path: P
     path = f"{tmp_path}/closed:{tmp_path}/open:/nowhere"
     kept = surroundings.reachable(path)
     assert kept == (path if os.getuid() == 0 else f"{tmp_path}/open:/nowhere")
+
+
+def test_no_example_is_judged_by_how_long_it_takes() -> None:
+    found = settings()
+    assert (found.deadline, HealthCheck.too_slow in found.suppress_health_check) == (None, True)
+    assert HealthCheck.too_slow in in_folder(1).suppress_health_check
 
 
 def test_umask_signals_and_time_zone_are_set_too() -> None:

@@ -60,7 +60,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     return [command.name, *draw(st.lists(word, max_size=6))]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(command_lines())
 def test_both_readers_agree(words: list[str]) -> None:
     plain = parser.read(words, None)

@@ -41,6 +41,13 @@ def command_of(run: dict[str, Any], name: str = "sleep") -> int:
     return pid
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Return the command line of a process; none if it has ended, or is becoming another program."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
+
+
 def is_gone(pid: int) -> bool:
     """Whether no process with this pid runs any more (a zombie does not)."""
     try:

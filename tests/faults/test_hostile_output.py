@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.conftest import in_folder
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -37,7 +39,7 @@ def test_arguments_that_are_not_utf8(bg: Cli) -> None:
     assert bg.json("status", "x")["runs"][0]["state"] == "succeeded"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@in_folder(15)
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=8))
 def test_any_arguments(bg: Cli, arguments: list[str]) -> None:
     assert shown(bg, arguments) == [argument.encode() for argument in arguments]

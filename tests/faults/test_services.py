@@ -19,6 +19,7 @@ from bgrun.store.store import Store
 from bgrun.system import clock, lock, ports
 from tests.conftest import Cli, wait_until
 from tests.faults import without
+from tests.faults.conftest import words_of
 from tests.local.readiness.servers import free_port
 
 if TYPE_CHECKING:
@@ -124,9 +125,9 @@ def server_of(run: dict[str, Any]) -> psutil.Process:
 
 def probers(bg: Cli, group_run: str) -> list[psutil.Process]:
     """Return the processes that check readiness: forks of the supervisor."""
-    leader = bg.state(group_run)["pid"]
-    own = [one for one in psutil.Process(leader).children() if one.cmdline() == psutil.Process(leader).cmdline()]
-    return [one for one in own if one.status() != psutil.STATUS_ZOMBIE]
+    leader = psutil.Process(bg.state(group_run)["pid"])
+    words = words_of(leader)
+    return [one for one in leader.children() if words and words_of(one) == words]
 
 
 # --- all is well ------------------------------------------------------------------------------

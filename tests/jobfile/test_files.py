@@ -49,7 +49,7 @@ def faults_of(raw: bytes) -> list[str]:
     return [str(fault) for fault in check.faults("f.yaml", yaml_source.read("f.yaml", raw))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass")))
 def test_no_text_ends_in_a_traceback(raw: bytes) -> None:
     faults_of(raw)
@@ -82,7 +82,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.fixed_dictionaries(
         {"jobs": st.dictionaries(st.just("a"), VALUES) | VALUES},
@@ -104,7 +104,7 @@ def _paths(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from _paths(value, (*path, key))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([one for one in _paths(WHOLE) if one]), _ODD)
 def test_no_odd_part_of_a_whole_document_ends_in_a_traceback(path: tuple[Any, ...], odd: object) -> None:
     data = copy.deepcopy(WHOLE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
@@ -18,11 +18,12 @@ from bgrun.jobfile.specs import EnvFile, Param
 from bgrun.render.environment import read_env_files
 from bgrun.store.paths import RunPaths, next_run_id
 from bgrun.templating.inputs import RenderInputs
+from tests.conftest import in_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-IN_FOLDER = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+IN_FOLDER = in_folder(100)
 
 
 @given(st.text(max_size=120) | st.from_regex(r"[A-Za-z0-9._/-]{0,110}", fullmatch=True))

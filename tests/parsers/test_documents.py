@@ -49,7 +49,7 @@ def ruff_item(number: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ENDS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_of_a_document_that_is_cut_off_the_items_before_the_cut_count(name: str, data: st.DataObject) -> None:
     lines = IN_LINES[name]

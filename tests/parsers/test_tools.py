@@ -152,7 +152,7 @@ def a_line_of_another_command_at_the_end_is_not_part_of_it(case: Case) -> None:
 LINES = sorted({line for case in CASES for line in case.log.split(b"\n") if line.strip()})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.sampled_from(LINES or [b""]), st.binary(max_size=60)), max_size=40))
 def test_any_order_of_lines_is_read_without_an_error(lines: list[bytes]) -> None:
     seen = read(b"\n".join(lines)).result()

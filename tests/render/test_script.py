@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UnknownNameError, UsageError
@@ -24,7 +24,7 @@ from bgrun.render.job import Request, render_command_template, render_job
 from bgrun.render.settings import Given
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.templating.inputs import RenderInputs
-from tests.conftest import wait_until
+from tests.conftest import in_folder, wait_until
 
 if TYPE_CHECKING:
     from bgrun.jobfile.specs import JobFile
@@ -147,7 +147,7 @@ def test_a_program_in_the_path_whatever_its_name(tmp_path: Path) -> None:
 ASCII = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@in_folder(25)
 @given(ASCII.filter(lambda name: "/" not in name and name not in ("", ".", "..")), st.lists(ASCII, max_size=4))
 def test_any_argv_is_run_as_it_is(name: str, words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as made:

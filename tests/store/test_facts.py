@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
@@ -49,7 +49,6 @@ JOBS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(JOBS)
 def test_a_job_comes_back_from_its_meta(job: RenderedJob) -> None:
     written = facts.of_run(RunId("x", "20260101_000000"), job, ORIGIN, facts.Membership("g", "g_20260101_000000"))

@@ -52,7 +52,7 @@ def run_id_of(halves: int) -> str:
 TIMES = st.dictionaries(st.integers(0, 9), st.integers(1, 5), min_size=1, max_size=7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TIMES, st.dictionaries(st.integers(0, 9), st.integers(1, 5), max_size=3), st.integers(1, 6), st.integers(1, 4))
 def test_what_is_found_is_what_all_times_would_tell(
     before: dict[int, int], after: dict[int, int], moment: int, shown: int

@@ -86,7 +86,7 @@ def at_most(text: str) -> str:
     return "\n".join(f"{line}|" for line in text.split("\n"))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(texts, st.integers(1, 40))
 @example("\x90t\x00ok-4711-secret\n", 1)  # a control string without an end: some terminals show its text
 @example("\x1b]0;t\x00ok-4711-secret\x07", 1)
@@ -126,7 +126,7 @@ def printed(lines: streams.Lines, chunks: list[bytes]) -> str:
     return out
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["a", "é", "ab", "aaaa", "tok-4711-secret", "漢"]), max_size=40), st.integers(1, 9))
 def test_in_pieces_it_is_the_same_as_in_one(parts: list[str], size: int) -> None:
     text = "".join(parts)

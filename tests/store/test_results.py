@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun import codec
@@ -18,7 +18,7 @@ from bgrun.store.results import Result
 from bgrun.store.state import FINAL_STATES
 from bgrun.store.store import MANY, Store
 from bgrun.system import lock
-from tests.conftest import TOP
+from tests.conftest import TOP, in_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ FACTS = {
 }
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@in_folder(60)
 @given(st.fixed_dictionaries({}, optional=FACTS))
 def test_a_result_is_that_of_the_run(tmp_path: Path, facts: dict[str, str]) -> None:
     (tmp_path / "jobs").mkdir(exist_ok=True)

@@ -8,11 +8,12 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
 from bgrun.templating.template import Words, render_raw, render_shell
+from tests.conftest import in_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def test_hostile_values_arrive_exactly(place: str, shell: str, tmp_path: Path) -
         )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@in_folder(60)
 @given(
     st.text(st.characters(exclude_characters="\0\ue0f0\ue0f1", codec="utf-8"), max_size=20), st.sampled_from(PLACES[:4])
 )
@@ -188,7 +189,7 @@ def test_a_template_that_reaches_for_more_is_refused(template: str) -> None:
         render_shell(template, {"v": "x", "env": {}}, "test")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@in_folder(25)
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)))
 def test_words_arrive_as_so_many_arguments(tmp_path: Path, words: list[str]) -> None:
     text = render_shell("printf '%s\\0' x {{ w }} y", {"w": Words(words)}, "test")

@@ -93,7 +93,7 @@ def test_only_commands_of_plain_words_are_plain() -> None:
     assert [text for text in OTHERS if is_plain(text)] == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.from_regex(shell_check._PLAIN, fullmatch=True))
 @example("a\t'\\' =b* || then1 ;\"'\"$_")
 def test_a_shell_parses_whatever_is_plain(text: str) -> None:

@@ -26,7 +26,7 @@ def test_a_segment_matches_as_fnmatch_has_it(pattern: str, name: str) -> None:
     assert globs.fits(name, pattern) == fnmatch.fnmatchcase(name, pattern)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), max_size=8),
     st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=3),
