@@ -1,6 +1,8 @@
 """Compare a matrix of short jobs on Slurm with a bare array script: what submitting takes, and what the launcher adds.
 
-    SLURM_CONF=… .venv/bin/python benchmarks/slurm.py --pairs 3
+    eval "$(BGRUN_SLURM_NODES=3 bash tests/slurm/cluster/start-slurm.sh --install)"
+    .venv/bin/python benchmarks/slurm.py --pairs 3
+    bash tests/slurm/cluster/stop-slurm.sh --rm
 
 Prints for each pair how long both took from the submission to the end of the last task, and how many tasks ran at once
 at most; then the medians. The targets: submitting within 0.3 s, and a median ratio of at most 1.25.
