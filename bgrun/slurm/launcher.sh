@@ -93,6 +93,15 @@ bgrun_rename() {
   [ ! -e "$1" ] || command -p mv -f -- "$1" "$2"
 }
 
+# Delete those of these files that exist: of most runs none does, and to call rm takes longer than to look.
+bgrun_remove() {
+  bgrun_present=()
+  for bgrun_at in "$@"; do
+    [ ! -e "$bgrun_at" ] && [ ! -L "$bgrun_at" ] || bgrun_present+=("$bgrun_at")
+  done
+  [ ${#bgrun_present[@]} -eq 0 ] || command -p rm -f -- "${bgrun_present[@]}"
+}
+
 # Replace the meta by its first lines and these; return 1 if it cannot be written.
 bgrun_write_meta() {
   printf '%s\n' "${bgrun_known[@]}" "$@" >"$bgrun_hidden.meta.new" && bgrun_rename "$bgrun_hidden.meta.new" "$bgrun_meta" && return
@@ -245,7 +254,7 @@ if [ -n "$bgrun_termed" ]; then bgrun_say "job $bgrun_job: Slurm sent SIGTERM: n
 bgrun_iso
 bgrun_known+=("started_at=$bgrun_time" "engine_job=$bgrun_job" "node=$bgrun_node" "attempt=$bgrun_attempt")
 # Room for the exit code, for a disk that is full when the command ends; the job script may also write it here.
-command -p rm -f -- "$bgrun_hidden.exit" "$bgrun_hidden.attempt"
+bgrun_remove "$bgrun_hidden.exit" "$bgrun_hidden.attempt"
 { printf '\n\n\n\n' >"$bgrun_hidden.exit" && : >>"$bgrun_log" && bgrun_write_meta; } 2>/dev/null ||
   { bgrun_say "cannot write the record of $bgrun_run in $bgrun_logs: nothing was run"; exit 125; }
 if [ "$bgrun_attempt" -gt 1 ]; then
@@ -373,7 +382,7 @@ bgrun_check() {
       bgrun_stop "$bgrun_asked"
     elif [ -n "$bgrun_limit" ] || { bgrun_clock; [ "$bgrun_timeout" -gt 0 ] && [ $((bgrun_now - bgrun_began)) -ge "$bgrun_timeout" ]; }; then
       bgrun_stop timeout
-    elif [ "$bgrun_most" -gt 0 ] && command -p stat -c %s -- "$bgrun_log" | read -r bgrun_size && [ "$bgrun_size" -gt "$bgrun_most" ]; then
+    elif [ "$bgrun_most" -gt 0 ] && [ $((bgrun_now - bgrun_began)) -ge 100 ] && command -p stat -c %s -- "$bgrun_log" | read -r bgrun_size && [ "$bgrun_size" -gt "$bgrun_most" ]; then
       bgrun_stop "its log grew beyond $bgrun_most bytes"
     else
       return
@@ -492,9 +501,9 @@ if [ -f "$bgrun_hidden.attempt" ] && read -r bgrun_line <"$bgrun_hidden.attempt"
   bgrun_more+=("attempts=$bgrun_line")
 fi
 if bgrun_write_meta "${bgrun_more[@]}"; then
-  [ -z "$bgrun_state" ] || command -p rm -f -- "$bgrun_hidden.stop"
+  [ -z "$bgrun_state" ] || bgrun_remove "$bgrun_hidden.stop"
 fi 2>/dev/null
-command -p rm -f -- "$bgrun_hidden.attempt" "$bgrun_hidden.env" "$bgrun_hidden.besides"
+bgrun_remove "$bgrun_hidden.attempt" "$bgrun_hidden.env" "$bgrun_hidden.besides"
 
 # The first run of the group that does not succeed makes the stop request of the group, if that fails fast.
 if [ "$bgrun_fails_fast" = true ] && [ "$bgrun_state" != succeeded ]; then
