@@ -72,6 +72,7 @@ TOGETHER = {
         *_in("bgrun.system", "preflight"),
         *_in("bgrun.local.launch", "submit"),
     ),
+    "bgrun.local.engine": _in("bgrun.local.launch", "standby"),
     "bgrun.local.launch.begin": _in("bgrun.local.supervision", "dispatcher", "job"),
     "bgrun.cli.commands.status": _in("bgrun.api", "references", "runs"),
 }
