@@ -10,6 +10,7 @@ import os
 
 from bgrun.light import NamedTuple, contextmanager, signal, suppress
 from bgrun.store.paths import MARK_RUN
+from bgrun.system import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def may_fork() -> bool:
     Not if other threads run, which a fork leaves in the middle of something; nor inside another run, whose mark
     the environment has; nor off Linux, where system libraries do not support a fork.
     """
-    return os.uname().sysname == "Linux" and MARK_RUN not in os.environ and not _thread._count()
+    return process.LINUX and MARK_RUN not in os.environ and not _thread._count()
 
 
 def prepare() -> None:
