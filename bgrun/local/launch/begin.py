@@ -8,9 +8,10 @@ import sys
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.light import suppress
 from bgrun.local.launch.manifest import launched, unpack
+from bgrun.local.launch.standby import leave_caller
 from bgrun.local.recording import journal
 from bgrun.local.supervision import workdir
-from bgrun.local.supervision.descriptors import close_all, leave_streams
+from bgrun.local.supervision.descriptors import close_all
 from bgrun.local.supervision.event_loop import Alarm, become_subreaper
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.main import faults_noted, hear, to_the_end
@@ -36,7 +37,6 @@ def stand_by(plan_fd: int, ready_fd: int) -> None:
     """
     machine = Machine()
     try:
-        _leave_caller()  # first: whoever reads what the caller writes waits for nothing else
         machine.find_code()
         close_all((plan_fd, ready_fd, machine.code.fd if machine.code else -1))
     except (OSError, LaunchError) as error:
@@ -59,24 +59,13 @@ def main() -> None:
     with open(0, "rb", closefd=False) as stdin:
         plan = unpack(stdin.read())
     try:
-        _leave_caller()
+        leave_caller()
         close_all((fd,))
     except OSError as error:
         _refuse(fd, _launch_error(error))
         return
     sys.path.extend(plan.module_path)
     _supervise(Supervisor(plan, Machine()), fd, is_fork=False)
-
-
-def _leave_caller() -> None:
-    """Keep neither session nor streams nor directory of the caller.
-
-    Raises:
-        OSError: no descriptor is free.
-    """
-    os.setsid()
-    leave_streams()
-    os.chdir("/")
 
 
 def _launch_error(error: OSError | LaunchError) -> LaunchError:

@@ -68,12 +68,3 @@ def close_all(but: Container[int]) -> None:
         if fd > 2 and fd not in but:
             with suppress(OSError):
                 os.close(fd)
-
-
-def leave_streams() -> None:
-    """Replace the caller's standard streams by /dev/null."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    if null > 2:
-        os.close(null)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from bgrun.local.launch import manifest, spawn, standby
 from bgrun.local.launch.manifest import Plan
 from bgrun.model import RenderedJob, RunPlan
 from bgrun.system import directories
-from tests.conftest import Cli, wait_until
+from tests.conftest import TOP, Cli, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +119,21 @@ def test_ctrl_c_does_not_reach_it(tmp_path: Path, waiting: standby.Standby) -> N
     os.kill(waiting.pid, signal.SIGINT)
     assert spawn.hand_over(plan_in(tmp_path))
     wait_until((tmp_path / "ran").exists, "the job ran")
+
+
+def test_nothing_of_the_caller_is_kept() -> None:
+    code = """
+import os
+from bgrun.local.launch import standby
+kept = os.dup(1)
+standby.leave_caller()
+print("to nobody", flush=True)
+assert os.read(0, 1) == b""
+os.write(kept, f"{os.getcwd()} {os.getsid(0) == os.getpid()}".encode())
+"""
+    command = [sys.executable, "-c", f"import os, sys\nif os.fork(): os.wait(); os._exit(0)\n{code}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=TOP)
+    assert done.stdout == "/ True"
 
 
 NOTED = """

@@ -60,14 +60,3 @@ except OSError:
     print("closed")
 """
     assert python(code) == "closed"
-
-
-def test_the_streams_of_the_caller_are_left() -> None:
-    code = """
-kept = os.dup(1)
-descriptors.leave_streams()
-print("to nobody", flush=True)
-assert os.read(0, 1) == b""
-os.write(kept, b"left")
-"""
-    assert python(code) == "left"
