@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,12 +105,15 @@ class LaunchError(BgrunError):
     """A run that could not be launched, and left no record."""
 
 
-SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
-"""Errors that mean that descriptors, processes or memory ran out; they may pass as other processes exit."""
-
-
 class ScarceError(LaunchError):
     """No descriptor, process or memory is left to launch a run with; that may pass."""
+
+
+def is_scarce(error: OSError) -> bool:
+    """Return whether descriptors, processes or memory ran out; that may pass as other processes exit."""
+    from errno import EAGAIN, EMFILE, ENFILE, ENOMEM  # of all errors that there are: not on the way of a command
+
+    return error.errno in (EMFILE, ENFILE, EAGAIN, ENOMEM)
 
 
 class LaunchPendingError(LaunchError):

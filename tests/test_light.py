@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import typing
 from typing import Any
@@ -119,3 +120,10 @@ def test_signals_have_the_names_of_the_standard_library() -> None:
     assert {process.number_of(name) for name in signal.Signals.__members__} == set(signal.Signals)
     assert process.name_of(0) is None
     assert process.number_of("SIGNOTHING") == signal.SIGTERM
+
+
+@pytest.mark.parametrize("stop", [0, 2, 3, 9, None])
+def test_a_slice_has_the_items_of_that_of_itertools_and_takes_no_other_one(stop: int | None) -> None:
+    ours, theirs = iter(range(5)), iter(range(5))
+    assert list(light.islice(ours, stop)) == list(itertools.islice(theirs, stop))
+    assert list(ours) == list(theirs)

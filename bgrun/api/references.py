@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from bgrun.api.runs import MOST_MEANT, active_of, age, list_runs, live, members, names, read, top_level
 from bgrun.errors import (
     JobFileError,
@@ -13,7 +11,7 @@ from bgrun.errors import (
     UsageError,
     nearest_names,
 )
-from bgrun.light import NamedTuple, suppress
+from bgrun.light import NamedTuple, islice, suppress
 from bgrun.store import index, record
 
 TYPE_CHECKING = False
@@ -81,7 +79,7 @@ def ending(project: Project) -> list[Run]:
     found = [run for run in current(project, without_stopping=True) if not _only_serves(project, run)]
     if not found:
         newest = list_runs(project, limit=_MOST_PASSED_OVER)
-        found = list(itertools.islice((run for run in newest if not _only_serves(project, run)), 1))
+        found = list(islice((run for run in newest if not _only_serves(project, run)), 1))
     if not found:
         raise UsageError("no runs but services", "wait until they are ready: bgrun wait --until ready")
     return found
@@ -185,7 +183,7 @@ def _whole_before(project: Project, part: Run, ref: str) -> Run | None:
     found = project.store.index()
     if part.label == ref:
         return next((run for run in project.store.readable(found.newest_first(ref)) if not run.is_partial), None)
-    near = itertools.islice(found.newest_first(), MOST_MEANT)
+    near = islice(found.newest_first(), MOST_MEANT)
     own = (run_id for run_id in near if _job_name(project, run_id) == ref)
     return max((run for run in project.store.readable(own) if not run.is_partial), key=age, default=None)
 
@@ -219,7 +217,7 @@ def resolve(project: Project, ref: str) -> str:
 def _of_job(project: Project, name: str) -> str | None:
     """Return the newest run of a job among the newest runs and the active ones, or None."""
     found = project.store.index()
-    near = dict.fromkeys((*itertools.islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
+    near = dict.fromkeys((*islice(found.newest_first(), MOST_MEANT), *found.unfinished_first()))
     own = (run_id for run_id in near if _job_name(project, run_id) == name)
     runs = [run for run_id in own if (run := project.store.read(run_id))]
     return max(runs, key=age).run_id if runs else None
@@ -234,7 +232,7 @@ def _job_name(project: Project, run_id: str) -> str:
 def jobs_with_other_labels(project: Project) -> list[str]:
     """Return the names of jobs that are references, too: the newest runs of labels that do not have the job's name."""
     found = index.list_newest(project.store)
-    newest = itertools.islice(found.newest_of_each(), MOST_MEANT)
+    newest = islice(found.newest_of_each(), MOST_MEANT)
     return list(dict.fromkeys(name for run_id in newest if (name := _job_name(project, run_id))))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 
 from bgrun.errors import UnknownNameError, UsageError
-from bgrun.light import NamedTuple
+from bgrun.light import NamedTuple, islice
 from bgrun.store import index
 from bgrun.system import clock, reading
 
@@ -86,7 +85,7 @@ def _newest_first(
     run_ids = index.newest_run_ids(store) if label is None else index.list_label(store, label)
     # Read lazily: usually only the newest few of many runs are requested.
     found = (run for run in store.readable(run_ids) if takes(run))
-    runs = list(itertools.islice(found, limit))
+    runs = list(islice(found, limit))
     if label is None and len(runs) == limit:  # the runs of one label are in order by their IDs
         more = store.readable(_maybe_newer(store, run_ids, runs))
         runs += [run for run in more if takes(run)]
@@ -129,10 +128,17 @@ def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> list
     oldest, begin = min(age(run)[0] for run in runs), index.zones_before(runs[-1].run_id)
     written = index.written_since(store, begin, oldest)
     if written is None:
-        near = itertools.takewhile(lambda run_id: index.stamp_of(run_id) >= begin, rest)
-        return [run_id for run_id in near if reading.modified(store.run(run_id).meta) >= oldest]
+        return [run_id for run_id in _until(begin, rest) if reading.modified(store.run(run_id).meta) >= oldest]
     shown = {run.run_id for run in runs}
     return [run_id for run_id in written if run_id not in shown]
+
+
+def _until(begin: str, run_ids: Iterable[str]) -> Iterator[str]:
+    """Yield run IDs, which are the newest first, as far as their stamps go back to `begin`."""
+    for run_id in run_ids:
+        if index.stamp_of(run_id) < begin:
+            return
+        yield run_id
 
 
 def top_level(runs: Sequence[Run]) -> list[Run]:
@@ -164,7 +170,7 @@ def run_ids(project: Project) -> Iterator[str]:
 def names(project: Project, most_runs: int = MOST_MEANT) -> list[str]:
     """Return what a reference can be: every label, and so many of the newest run IDs."""
     found = project.store.index()
-    return [*found.labels(), *itertools.islice(found.newest_first(), most_runs)]
+    return [*found.labels(), *islice(found.newest_first(), most_runs)]
 
 
 def age_s(run: Run) -> float | None:

@@ -11,12 +11,11 @@ With the names it has the times at which the metas of the newest runs were writt
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 
 from bgrun import codec
-from bgrun.light import NamedTuple, suppress
+from bgrun.light import NamedTuple, islice, suppress
 from bgrun.store.paths import STAMP_LENGTH, newest_first, parse_run_id, split_run_id, stamp
 from bgrun.system import changes, clock, files, reading
 
@@ -214,7 +213,11 @@ def newest_run_ids(store: Store) -> Iterator[str]:
     for last in found.newest_first() if found else ():
         yield last
     rest = list_names(store).newest_first()
-    yield from itertools.dropwhile(lambda run_id: order(run_id) >= order(last), rest) if last else rest
+    if last:
+        from itertools import dropwhile  # not on the way of a list that is short
+
+        rest = dropwhile(lambda run_id: order(run_id) >= order(last), rest)
+    yield from rest
 
 
 def _list_anew(store: Store) -> RunNames:
@@ -236,7 +239,7 @@ def _written(store: Store, found: RunNames) -> str:
 
     A run without a name at the end says that no time is missing.
     """
-    shown = [*itertools.islice(found.newest_first(), _MOST_SHOWN)]
+    shown = [*islice(found.newest_first(), _MOST_SHOWN)]
     begin = zones_before(shown[-1])
     near = found.every[1 : _place(found.every, (begin, 0, "", False), 1)].split("\n")[:-1]
     times = sorted(((reading.modified(f"{store.log_dir}/{run_id}.meta"), run_id) for run_id in near), reverse=True)

@@ -5,7 +5,6 @@ Functions raise `StorageError`, which has the path and a hint.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
@@ -28,7 +27,9 @@ def ensure_log_dir(log_dir: str) -> None:
     ensure(f"{log_dir}/jobs")
     with files.storage(log_dir, "write in"):
         if not os.access(log_dir, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            from errno import EACCES
+
+            raise PermissionError(EACCES, os.strerror(EACCES))
     if made:
         ignore = f"{log_dir}/.gitignore"
         with suppress(FileExistsError), files.storage(ignore, "write"):

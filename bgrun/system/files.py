@@ -6,7 +6,6 @@ Functions that are not documented to raise OSError raise `StorageError`, which h
 from __future__ import annotations
 
 import _thread
-import errno
 import os
 import stat
 
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 FILE_MODE = 0o600
 SCRIPT_MODE = 0o700
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-HINTS = {
-    errno.EACCES: "make it writable, or set another directory with `log_dir:` in the job file",
-    errno.EPERM: "make it writable, or set another directory with `log_dir:` in the job file",
-    errno.EROFS: "the file system is read-only; set another directory with `log_dir:` in the job file",
-    errno.ENOENT: "create its parent directory, or set another one with `log_dir:` in the job file",
-    errno.ENOSPC: "the disk is full; free some space (`bgrun prune` deletes old runs)",
-    errno.EDQUOT: "the disk quota is used up; free some space (`bgrun prune` deletes old runs)",
-    errno.ELOOP: "it is a symbolic link, which bgrun does not follow; remove it",
+_HINTS = {
+    "EACCES": "make it writable, or set another directory with `log_dir:` in the job file",
+    "EPERM": "make it writable, or set another directory with `log_dir:` in the job file",
+    "EROFS": "the file system is read-only; set another directory with `log_dir:` in the job file",
+    "ENOENT": "create its parent directory, or set another one with `log_dir:` in the job file",
+    "ENOSPC": "the disk is full; free some space (`bgrun prune` deletes old runs)",
+    "EDQUOT": "the disk quota is used up; free some space (`bgrun prune` deletes old runs)",
+    "ELOOP": "it is a symbolic link, which bgrun does not follow; remove it",
 }
 
 
@@ -37,8 +36,14 @@ def storage(path: str, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = HINTS.get(error.errno or 0, "")
-        raise StorageError(f"cannot {doing} {path}: {error.strerror}", hint) from error
+        raise failure(path, doing, error) from error
+
+
+def failure(path: str, doing: str, error: OSError) -> StorageError:
+    """Return the error for a file or directory that cannot be used, with a hint for the usual causes."""
+    from errno import errorcode  # the names of all errors: not on the way of a command that finds none
+
+    return StorageError(f"cannot {doing} {path}: {error.strerror}", _HINTS.get(errorcode.get(error.errno or 0, ""), ""))
 
 
 def create(path: str, flags: int = os.O_WRONLY) -> int:
@@ -184,7 +189,9 @@ def _allocate(fd: int, size: int) -> None:
     try:
         allocate(fd, 0, size)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        from errno import EDQUOT, ENOSPC
+
+        if error.errno in (ENOSPC, EDQUOT):
             raise
 
 

@@ -5,7 +5,6 @@ Functions that are not documented to raise OSError raise `StorageError`, which h
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
@@ -56,7 +55,9 @@ def read_bounded(path: str, most: int) -> bytes:
     """
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", path)
+        from errno import EINVAL
+
+        raise OSError(EINVAL, "not a regular file", path)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         # Not more than a file can have, of which each read reserves memory; some in /proc have more than their size.
@@ -127,7 +128,7 @@ def _open(path: str) -> tuple[int, os.stat_result]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise files.failure(path, "read", error) from error
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)
@@ -171,8 +172,4 @@ def _read(fd: int, path: str, size: int, most: int) -> bytes:
     try:
         return os.read(fd, size)
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str, error: OSError) -> StorageError:
-    return StorageError(f"cannot read {path}: {error.strerror}", files.HINTS.get(error.errno or 0, ""))
+        raise files.failure(path, "read", error) from error

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import digest_text as reports
 from bgrun.cli import format, output
-from bgrun.cli.choice import one_with_log, require_one
-from bgrun.cli.exit_codes import exit_code
 from bgrun.errors import EXIT_OK, UsageError
 from bgrun.wording import names
 
@@ -25,6 +22,8 @@ def status(project: Project, args: Args) -> int:
     """Handle `bgrun status`."""
     runs, unknown = _meant(project, args.refs)
     if args.exit_code:
+        from bgrun.cli.choice import require_one
+
         require_one(runs)
     if args.watch and (live_ids := [run.run_id for run in api.runs.top_level(runs) if run.live]):
         _watch(project, live_ids, quiet=args.quiet)
@@ -38,7 +37,11 @@ def status(project: Project, args: Args) -> int:
         _print_status(project, runs, short=args.quiet)
     if unknown:
         raise unknown
-    return exit_code(runs[0], own=True, waited=False) if args.exit_code else EXIT_OK
+    if args.exit_code:
+        from bgrun.cli.exit_codes import exit_code
+
+        return exit_code(runs[0], own=True, waited=False)
+    return EXIT_OK
 
 
 def _meant(project: Project, refs: Sequence[str]) -> tuple[list[Run], UsageError | None]:
@@ -68,11 +71,16 @@ def _print_overview(project: Project, runs: Sequence[Run]) -> None:
     if not runs:
         output.note("no runs yet")
         return
-    found = api.insight.estimates(project, runs)
-    progress = {run_id: format.progress_text(estimate) for run_id, estimate in found.items()}
+    progress = _progress(project, runs)
     notes = {run.run_id: progress.get(run.run_id) or format.remark(run) for run in runs}
     for line in format.overview_lines(runs, notes, output.columns()):
         output.out(line)
+
+
+def _progress(project: Project, runs: Sequence[Run]) -> dict[str, str]:
+    """Return the progress of active runs in words, by run ID; nothing is loaded for finished ones."""
+    found = api.insight.estimates(project, runs) if any(run.live for run in runs) else {}
+    return {run_id: format.progress_text(estimate) for run_id, estimate in found.items()}
 
 
 def _watch(project: Project, run_ids: Sequence[str], *, quiet: bool) -> None:
@@ -106,12 +114,14 @@ def _print_status(project: Project, runs: Iterable[Run], *, short: bool) -> None
 
             live.snapshot(project, [run.run_id])
             continue
-        found = api.insight.estimates(project, (run, *members))
-        progress = {run_id: format.progress_text(estimate) for run_id, estimate in found.items()}
+        progress = _progress(project, (run, *members))
         if words := progress.get(run.run_id):
             output.out(f"PROGRESS {words}")
-        for line in reports.lines_of_failure(project, run) if run.live else ():
-            output.out(line)
+        if run.live:
+            from bgrun.cli import digest_text
+
+            for line in digest_text.lines_of_failure(project, run):
+                output.out(line)
         for one in members:
             words = progress.get(one.run_id)
             output.out(f"  {format.result_line(one)}" + (f", {words}" if words else ""))
@@ -144,8 +154,12 @@ def list_runs(project: Project, args: Args) -> int:
 
 
 def _list_lines(project: Project, args: Args, runs: Sequence[Run]) -> list[str]:
-    found = {run.run_id: reports.outputs_cell(api.insight.outputs(project, run)) for run in runs if args.outputs}
-    return format.list_lines(runs, output.columns(), found if args.outputs else None) if runs else []
+    found: dict[str, str] | None = None
+    if args.outputs:
+        from bgrun.cli.digest_text import outputs_cell
+
+        found = {run.run_id: outputs_cell(api.insight.outputs(project, run)) for run in runs}
+    return format.list_lines(runs, output.columns(), found) if runs else []
 
 
 def _watch_list(project: Project, args: Args, read: Callable[[], list[Run]]) -> None:
@@ -160,6 +174,8 @@ def _watch_list(project: Project, args: Args, read: Callable[[], list[Run]]) -> 
 
 def latest(project: Project, args: Args) -> int:
     """Handle `bgrun latest`."""
+    from bgrun.cli.choice import one_with_log
+
     run = one_with_log(project, args.ref)
     if args.json:
         output.document(api.documents.run_fields(run))

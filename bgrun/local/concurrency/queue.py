@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from bgrun.errors import SCARCE, BgrunError, BusyError, LaunchError, ScarceError, StorageError
+from bgrun.errors import BgrunError, BusyError, LaunchError, ScarceError, StorageError, is_scarce
 from bgrun.light import NamedTuple, signal, suppress
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.slots import Owner, Place, Slot, StuckError, Ticket
@@ -123,7 +123,7 @@ class AdmissionQueue:
             raise
         except StorageError as error:
             cause = error.__cause__
-            if isinstance(cause, OSError) and cause.errno in SCARCE:
+            if isinstance(cause, OSError) and is_scarce(cause):
                 raise ScarceError(error.message, error.hint) from error
             raise
         except BgrunError as error:

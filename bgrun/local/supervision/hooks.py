@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 
-from bgrun.errors import SCARCE, BgrunError
+from bgrun.errors import BgrunError, is_scarce
 from bgrun.light import NamedTuple, signal, suppress
 from bgrun.local.supervision import descriptors, workdir
 from bgrun.local.supervision.workdir import HERE
@@ -107,7 +107,7 @@ class Hooks:
         try:
             self.start(one.hook, one.run, one.directory, one.environment)
         except OSError as error:
-            if error.errno in SCARCE and steady_clock() < one.until:
+            if is_scarce(error) and steady_clock() < one.until:
                 self.waiting.append(one)
                 self.again_at = steady_clock() + RETRY_S
 

@@ -16,7 +16,7 @@ import fcntl
 import os
 import time
 
-from bgrun.errors import SCARCE, LaunchError, ScarceError
+from bgrun.errors import LaunchError, ScarceError, is_scarce
 from bgrun.light import NamedTuple, signal, suppress
 from bgrun.local.recording import journal
 from bgrun.local.supervision import descriptors
@@ -98,7 +98,7 @@ def _launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jo
         raise
     except OSError as error:
         message = f"cannot launch {at.run_id} in {start.log_dir}: {error.strerror}"
-        if error.errno in SCARCE:
+        if is_scarce(error):
             _withdraw(at, opened, waits=held.lock_fd)
             raise ScarceError(message, "see `ulimit -n` and `ulimit -u`") from error
         _withdraw(at, opened)
