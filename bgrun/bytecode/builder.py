@@ -1,13 +1,14 @@
 """Build the file with the bytecode of bgrun where Python caches bytecode, or collect the same without it.
 
-Only the owner of the installation writes the file, one start at a time, before any job of it begins. What every
-supervisor loads is compiled without docstrings, which a hundred of them would hold a hundred times. Everybody else
+Only the owner of the installation writes the file, one start at a time, before any job of it begins. Its modules are
+compiled without docstrings: each command would read them, and each of a hundred supervisors hold them. Everybody else
 collects the bytecode that Python keeps of each module (PEP 3147, PEP 552), or its source.
 """
 
 from __future__ import annotations
 import __future__
 
+import ast
 import marshal
 import os
 import sys
@@ -20,7 +21,7 @@ from bgrun.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from bgrun.bytecode.bundle import Copy
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 # The inner half of importlib, which is loaded in every interpreter.
 _MACHINERY: Any = sys.modules["_frozen_importlib_external"]
-_SMALL = frozenset(contents.SLIM) - frozenset(contents.SELDOM)
-_FUTURE = b"from __future__ import annotations"
 BUILD_S = 60.0
 """Seconds that building the cache may take; after that its builder counts as killed."""
 
@@ -43,10 +42,10 @@ def build() -> Copy:
     new = f"{bundle.CACHE}.new"
     fd = _claim(new)
     if fd < 0:
-        return _use(*_collect(contents.SUPERVISOR, frozenset()))
+        return _use(*_collect(contents.SUPERVISOR, _code))
     try:
         before = _marks()
-        code, index = _collect(contents.ALL, _SMALL.union(*_together().values()))
+        code, index = _collect(contents.ALL, _compiled)
         sets = _sets(code, index)
         if before and before == _marks():
             _write(fd, code, sets, (bundle.ROOT, before, index))
@@ -95,15 +94,15 @@ def _path(name: str) -> str:
     return f"{bundle.ROOT}{name[5:].replace('.', '/')}{'/__init__' if name in contents.PACKAGES else ''}.py"
 
 
-def _collect(names: tuple[str, ...], compiled: frozenset[str]) -> tuple[bytes, Index]:
-    """Return the code of these modules and its index. Some are compiled anew for it; the others as Python has them."""
+def _collect(names: tuple[str, ...], code_of: Callable[[str, str], tuple[bytes, bool]]) -> tuple[bytes, Index]:
+    """Return the code of these modules and its index."""
     index: Index = {}
     parts: list[bytes] = []
     at = 0
     for name in names:
         path = _path(name)
         try:
-            data, is_bytecode = (_compiled(name, path), True) if name in compiled else _code(name, path)
+            data, is_bytecode = code_of(name, path)
         except OSError:
             if name in contents.SUPERVISOR:
                 __import__(name)  # it comes from an archive, or is gone
@@ -157,19 +156,31 @@ def _imports(path: str) -> Iterator[str]:
             yield from (f"{words[1]}.{one}" for one in words[3:])
 
 
-def _compiled(name: str, path: str) -> bytes:
-    """Return the bytecode of a module's source, without docstrings where each supervisor would hold them.
+def _compiled(name: str, path: str) -> tuple[bytes, bool]:
+    """Return the bytecode of a module's source without what it does not run, and True.
 
-    Its import of annotations from `__future__` is left out, which has its effect when it is compiled. Otherwise each
-    command would load that module, which takes a quarter of a millisecond.
+    Docstrings and what is for type checkers are left out, and its import of annotations from `__future__`, which has its
+    effect when it is compiled. Otherwise each command would load that module, which takes a quarter of a millisecond.
 
     Raises:
         OSError: it is gone.
     """
-    source = _read(path)
-    flags = __future__.annotations.compiler_flag if _FUTURE in source else 0
-    plain = source.replace(_FUTURE, b"", 1)
-    return marshal.dumps(compile(plain, path, "exec", flags, dont_inherit=True, optimize=2 if name in _SMALL else -1))
+    del name
+    tree = ast.parse(_read(path))
+    flags = __future__.annotations.compiler_flag if any(map(_is_future, tree.body)) else 0
+    tree.body = [part for one in tree.body if not _is_future(one) for part in _run_of(one)]
+    return marshal.dumps(compile(tree, path, "exec", flags, dont_inherit=True, optimize=2)), True
+
+
+def _is_future(one: ast.stmt) -> bool:
+    return isinstance(one, ast.ImportFrom) and one.module == "__future__"
+
+
+def _run_of(one: ast.stmt) -> list[ast.stmt]:
+    """Return what of a statement is run: of one that asks whether this is a type checker, what is for others."""
+    if isinstance(one, ast.If) and isinstance(one.test, ast.Name) and one.test.id == "TYPE_CHECKING":
+        return one.orelse
+    return [one]
 
 
 def _code(name: str, path: str) -> tuple[bytes, bool]:
