@@ -11,16 +11,15 @@ from __future__ import annotations
 import os
 
 from bgrun.errors import StorageError, UsageError
-from bgrun.light import NamedTuple
-from bgrun.model import DEFAULT_MAX_LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
-    from bgrun.model import Concurrency, RenderedJob, RenderedPlan, Run
+    from bgrun.model import Run
+    from bgrun.plan import Concurrency, Refusal, RenderedPlan, Submitted, Title, Trial
     from bgrun.store.paths import RunPaths
     from bgrun.store.state import Evidence
     from bgrun.store.store import Store
@@ -120,52 +119,6 @@ _ROOMS = {LOCAL: "bgrun.local.engine", SLURM: "bgrun.slurm"}
 _engines: dict[str, Engine] = {}
 
 
-class Title(NamedTuple):
-    """Describes the group run of a plan.
-
-    label: its label. cmd: what a person typed. group: the name of the group. script: returns the text of its job
-    script from the run IDs of its jobs. join_key, work_key: as in `RenderedJob`.
-    """
-
-    label: str
-    cmd: str
-    group: str
-    script: Callable[[Sequence[str]], str]
-    join_key: str = ""
-    work_key: str = ""
-
-
-class Refusal(NamedTuple):
-    """Why an engine does not carry out a job.
-
-    option: one of the `OPTIONS`, or the key of the job file. label: the job, or `the group`.
-    """
-
-    option: str
-    label: str
-    message: str
-    hint: str = ""
-
-
-class Trial(NamedTuple):
-    """What an engine would refuse; `note`: why it could not be asked, or ''."""
-
-    refusals: tuple[Refusal, ...] = ()
-    note: str = ""
-
-
-class Submitted(NamedTuple):
-    """What was started.
-
-    runs: the run IDs in the order of the plan. own: the run ID of the group run, or ''. known: the text of the meta of
-    the group run or of the only run, if the engine has already started that.
-    """
-
-    runs: tuple[str, ...]
-    own: str = ""
-    known: bytes = b""
-
-
 def register(one: Engine) -> None:
     """Make an engine known by its name."""
     _engines[one.name] = one
@@ -231,35 +184,15 @@ def refusals(one: Engine, plan: RenderedPlan) -> list[Refusal]:
     """Return all that an engine does not carry out of a plan."""
     if one.supports >= OPTIONS:
         return []
-    absent = [unsupported(one.name, *used) for used in _used(plan) if used[0] not in one.supports]
+    from bgrun.plan import used_options  # loaded by whoever has a plan
+
+    absent = [unsupported(one.name, *used) for used in used_options(plan) if used[0] not in one.supports]
     return [*absent, *one.refusals(plan)]
 
 
 def unsupported(name: str, option: str, label: str, key: str = "") -> Refusal:
     """Return the refusal of an option that an engine does not support; `key`: where it is, if that has another name."""
+    from bgrun.plan import Refusal
+
     message = f"the engine {name!r} does not support `{option}`, which {label} uses"
     return Refusal(key or option, label, message, f"remove it, or run that job with '--on {LOCAL}'")
-
-
-def _used(plan: RenderedPlan) -> list[tuple[str, str]]:
-    """Return the options that a plan uses, each with the label of a job that does."""
-    used = [(option, node.job.label) for node in plan.nodes for option in _used_by(node.job)]
-    used += [("services", node.job.label) for node in plan.nodes if node.uses]
-    used += [("depends_on", node.job.label) for node in plan.nodes if node.needs]
-    used += [("condition", node.job.label) for node in plan.nodes if set(node.conditions) - {"succeeded"}]
-    bounds = {"max_parallel": plan.max_parallel, "fail_fast": plan.fail_fast}
-    return used + [(option, "the group") for option, value in bounds.items() if value]
-
-
-def _used_by(job: RenderedJob) -> list[str]:
-    asked = {
-        "concurrency": job.concurrency,
-        "hooks": job.hooks,
-        "junit": job.junit,
-        "outputs": job.outputs,
-        "log.max_size": job.limits.max_log_bytes != DEFAULT_MAX_LOG,
-        "secrets": job.secrets,
-        "services": job.service,
-        "timeout": job.limits.timeout_s or job.timeout_share,
-    }
-    return [option for option, value in asked.items() if value]

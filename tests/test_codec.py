@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bgrun import codec
-from bgrun.model import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
+from bgrun.plan import Concurrency, Hook, Limits, Node, RenderedJob, RenderedPlan, Retention
 
 PLAIN = RenderedJob("a", "true\n", "true", "bash", "/")
 FULL = PLAIN._replace(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEVELS = {
     **{"light": 0, "codec": 0, "wording": 0},
-    **{"errors": 1, "model": 1},
+    **{"errors": 1, "model": 1, "plan": 1},
     **{"system": 2, "parsers": 2, "templating": 2, "engine": 2},
     **{"store": 3, "bytecode": 3},
     **{"jobfile": 4, "logs": 4},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bgrun.local.launch import submit
-from bgrun.model import Node, RenderedPlan
+from bgrun.plan import Node, RenderedPlan
 from bgrun.store.store import Store
 from bgrun.system import process
 from soaking.ground import LAST_S, SLACK_S, Done, Started

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from bgrun.api.logs import LogPage
     from bgrun.api.stop import Expired
     from bgrun.jobfile.project import Project
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Run
+    from bgrun.plan import RenderedJob
     from bgrun.setup.doctor import Check
 
 SCHEMA_VERSION = 2

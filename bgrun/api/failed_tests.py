@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from bgrun.api.insight import Digest, Problem
     from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import JobSpec
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Run
+    from bgrun.plan import RenderedJob
 
 MOST_BYTES = 96 << 10
 """How many bytes of test IDs a command takes: Linux passes an argument of at most 128 KiB (execve(2))."""

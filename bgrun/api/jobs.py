@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.engine import Refusal
     from bgrun.jobfile.include import Source
     from bgrun.jobfile.project import Project
     from bgrun.jobfile.specs import GroupSpec as GroupSpec
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from bgrun.jobfile.specs import JobSpec as JobSpec
     from bgrun.jobfile.specs import Param as Param
     from bgrun.jobfile.yaml_source import Fault
-    from bgrun.model import RenderedJob
+    from bgrun.plan import Refusal, RenderedJob
     from bgrun.templating.inputs import RenderInputs
 
 

@@ -17,7 +17,7 @@ from bgrun import engine
 from bgrun.api import plan_cache, start
 from bgrun.api.runs import active_of, members
 from bgrun.light import NamedTuple
-from bgrun.model import Concurrency
+from bgrun.plan import Concurrency
 from bgrun.store import index, record
 from bgrun.system import clock, git, work_tree
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from bgrun.engine import Engine
     from bgrun.jobfile.project import Project
-    from bgrun.model import RenderedPlan, Run
+    from bgrun.model import Run
+    from bgrun.plan import RenderedPlan
 
 
 class Attached(NamedTuple):

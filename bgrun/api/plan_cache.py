@@ -15,7 +15,7 @@ from bgrun import codec
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
 from bgrun.light import NamedTuple, suppress
-from bgrun.model import Node, RenderedJob, RenderedPlan
+from bgrun.plan import Node, RenderedJob, RenderedPlan
 from bgrun.templating import inputs
 
 TYPE_CHECKING = False

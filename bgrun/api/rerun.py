@@ -10,7 +10,7 @@ from bgrun.api.jobs import render
 from bgrun.api.references import resolve, whole, whole_again
 from bgrun.api.runs import facts_of, members, read
 from bgrun.errors import UsageError
-from bgrun.model import Node, RenderedPlan
+from bgrun.plan import Node, RenderedPlan
 from bgrun.store import facts, record
 from bgrun.system import reading
 from bgrun.wording import names
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.model import Kept, RenderedJob, Run
+    from bgrun.model import Run
+    from bgrun.plan import Kept, RenderedJob
 
 _MOST_SCRIPT = 64 << 20
 _KEPT: Mapping[str, Kept] = {"jobs": "jobs", "stop": "stop"}

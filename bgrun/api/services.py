@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
-    from bgrun.model import Condition, Node, RenderedJob, RenderedPlan, Run
+    from bgrun.model import Run
+    from bgrun.plan import Condition, Node, RenderedJob, RenderedPlan
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S, GROWTH = 0.01, 0.2, 1.3
 """How long the pauses between two looks are: a record that says so is written once, whenever a check succeeds."""

@@ -8,7 +8,7 @@ from bgrun import codec, engine
 from bgrun.api import plan_cache
 from bgrun.errors import PortTakenError, StorageError, UsageError
 from bgrun.light import NamedTuple, contextmanager, suppress
-from bgrun.model import Node, RenderedPlan
+from bgrun.plan import Node, RenderedPlan, Title
 from bgrun.store import index, record
 
 TYPE_CHECKING = False
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeVar
 
-    from bgrun.engine import Engine, Submitted
+    from bgrun.engine import Engine
     from bgrun.jobfile.project import Project
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Run
+    from bgrun.plan import RenderedJob, Submitted
     from bgrun.render.command import AdHoc
     from bgrun.store.store import Store
 
@@ -333,11 +334,11 @@ def launch(
     if not always and len(plan.nodes) == 1 and not plan.nodes[0].uses:
         (node,) = plan.nodes
         return _submit(project, plan._replace(nodes=(_with_work_key(node, plan.work_key),)), owner)
-    title = engine.Title(label, cmd, label, script, plan.join_key, plan.work_key)
+    title = Title(label, cmd, label, script, plan.join_key, plan.work_key)
     return _submit(project, plan, owner, title)
 
 
-def _submit(project: Project, plan: RenderedPlan, owner: Engine | None, title: engine.Title | None = None) -> Submitted:
+def _submit(project: Project, plan: RenderedPlan, owner: Engine | None, title: Title | None = None) -> Submitted:
     """Hand a plan to an engine, if that supports all of it."""
     chosen = owner or engine.chosen(plan)
     refuse_unsupported(project, chosen, plan)

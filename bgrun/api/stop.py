@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from bgrun.engine import Engine
     from bgrun.jobfile.project import Project
-    from bgrun.model import Retention, Run
+    from bgrun.model import Run
+    from bgrun.plan import Retention
     from bgrun.store.retention import Expired as Expired
 
 
@@ -148,7 +149,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[Expired]:
 def _declared(project: Project, name: str) -> Retention:
     """Return the declared retention for runs without their own: those of the older script."""
     from bgrun.api.jobs import load
-    from bgrun.model import Retention
+    from bgrun.plan import Retention
 
     try:
         job_file = load(project)

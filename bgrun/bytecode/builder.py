@@ -159,8 +159,8 @@ def _imports(path: str) -> Iterator[str]:
 def _compiled(name: str, path: str) -> tuple[bytes, bool]:
     """Return the bytecode of a module's source without what it does not run, and True.
 
-    Docstrings and what is for type checkers are left out, and its import of annotations from `__future__`, which has its
-    effect when it is compiled. Otherwise each command would load that module, which takes a quarter of a millisecond.
+    Docstrings and what is for type checkers are left out, and the import of annotations from `__future__`, which has
+    its effect when it is compiled. Otherwise each command would load that module, in a quarter of a millisecond.
 
     Raises:
         OSError: it is gone.

@@ -22,7 +22,7 @@ SELDOM = (
     *_in("bgrun.system", "boot", "changes", "directories"),
 )
 _ALWAYS = (
-    *_in("bgrun", "codec", "errors", "light", "model"),
+    *_in("bgrun", "codec", "errors", "light", "model", "plan"),
     *_in("bgrun.bytecode", "loader"),
     *_in("bgrun.local.launch", "manifest"),
     *_in("bgrun.local.recording", "journal"),

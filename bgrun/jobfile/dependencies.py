@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.jobfile.specs import GroupSpec, JobFile, JobSpec
-    from bgrun.model import Condition
+    from bgrun.plan import Condition
 
 
 def in_order(names: Iterable[str], dependencies: Mapping[str, Sequence[str]]) -> list[str]:

@@ -51,7 +51,7 @@ def code_mark() -> str:
 
 def _code() -> Iterator[str]:
     schemas = schema_dir()
-    yield from (f"{schemas}/{_SCHEMA}", f"{_PACKAGE}/model.py")
+    yield from (f"{schemas}/{_SCHEMA}", f"{_PACKAGE}/plan.py")
     if schemas.startswith(f"{_PACKAGE}/"):
         yield from (f"{_PACKAGE}/{room}" for room in _ROOMS)
         return

@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from bgrun.jobfile import matrix
 from bgrun.jobfile.units import duration, size
-from bgrun.model import (
+from bgrun.model import Scalar
+from bgrun.plan import (
     DEFAULT_GRACE_S,
     DEFAULT_MAX_LOG,
     DEFAULT_STOP_SIGNAL,
@@ -18,7 +19,6 @@ from bgrun.model import (
     ReadyCheck,
     Resources,
     Retention,
-    Scalar,
     SlurmOptions,
 )
 from bgrun.wording import count
@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bgrun.model import Condition, ReadyKind
+    from bgrun.plan import Condition, ReadyKind
 
     Conditions = Mapping[str, Condition]
     """Dependencies with a condition of their own."""

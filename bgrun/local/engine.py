@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from bgrun.engine import Engine, Refusal, Submitted, Title, Trial
-    from bgrun.model import Concurrency, RenderedPlan, Run
+    from bgrun.engine import Engine
+    from bgrun.model import Run
+    from bgrun.plan import Concurrency, Refusal, RenderedPlan, Submitted, Title, Trial
     from bgrun.store.paths import RunPaths
     from bgrun.store.state import Evidence
     from bgrun.store.store import Store
@@ -32,7 +33,7 @@ class LocalEngine:
 
     def trial(self, plan: RenderedPlan) -> Trial:  # noqa: ARG002 - as the protocol says
         """Refuse nothing."""
-        from bgrun.engine import Trial
+        from bgrun.plan import Trial
 
         return Trial()
 

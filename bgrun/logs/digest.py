@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from bgrun.logs.combine import Combined
     from bgrun.logs.history.comparison import Comparison, ToolRun
     from bgrun.logs.outputs import OutputValue
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Run
+    from bgrun.plan import RenderedJob
     from bgrun.store.masking import Mark
     from bgrun.store.paths import RunPaths
 

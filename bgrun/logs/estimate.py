@@ -10,8 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Run
     from bgrun.parsers.progress import Progress
+    from bgrun.plan import RenderedJob
 
 _WINDOW = 16 << 10
 _SURE = 0.05

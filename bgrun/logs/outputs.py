@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from bgrun.model import Output, RenderedJob, Run
+    from bgrun.model import Run
+    from bgrun.plan import Output, RenderedJob
     from bgrun.store.masking import Mark
     from bgrun.store.paths import RunPaths
 

@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from bgrun.model import RenderedJob, Run
+    from bgrun.model import Run
     from bgrun.parsers.junit import Report
+    from bgrun.plan import RenderedJob
     from bgrun.store.masking import Mark
 
 INDEX, NOTE = "index", "note"

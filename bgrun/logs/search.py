@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from bgrun.model import RenderedJob
+    from bgrun.plan import RenderedJob
     from bgrun.store.masking import Mark
 
 SEARCH_S, END_S = 5.0, 1.0

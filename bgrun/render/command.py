@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bgrun.model import RenderedJob
+    from bgrun.plan import RenderedJob
 
 LABEL, SHOWN, WORDS, OPERANDS = "\0l\0", "\0s\0", "\0w\0", "\0o\0"
 """Placeholders for the label, the command in the comment, and the words of the command. No value contains a NUL.

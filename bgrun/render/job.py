@@ -12,7 +12,8 @@ from bgrun.jobfile import job_label, matrix, problem_matchers
 from bgrun.jobfile.label import check_label
 from bgrun.jobfile.params import bind
 from bgrun.jobfile.specs import AUTO_PORT, Settings
-from bgrun.model import RenderedJob, as_text
+from bgrun.model import as_text
+from bgrun.plan import RenderedJob
 from bgrun.render import command as ad_hoc
 from bgrun.render import script
 from bgrun.render.job_command import FAILED, FAILED_FILES, render_command
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bgrun.jobfile.specs import JobFile, JobSpec
-    from bgrun.model import Output, Scalar
+    from bgrun.model import Scalar
+    from bgrun.plan import Output
     from bgrun.render.settings import RenderedSettings
     from bgrun.templating.inputs import RenderInputs
 

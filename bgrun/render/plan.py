@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun.errors import UnknownNameError, UsageError, nearest_names
 from bgrun.jobfile import job_label, matrix
 from bgrun.jobfile.dependencies import condition_of, conditions_in, dependencies_in, in_order
-from bgrun.model import Node, RenderedPlan
+from bgrun.plan import Node, RenderedPlan
 from bgrun.render.job import Request, find_job, render_job, render_skipped, skip_reason
 from bgrun.wording import names
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bgrun.jobfile.specs import GroupSpec, JobFile, JobSpec
-    from bgrun.model import Condition, Kept, RenderedJob, Scalar
+    from bgrun.model import Scalar
+    from bgrun.plan import Condition, Kept, RenderedJob
     from bgrun.templating.inputs import RenderInputs
 
 

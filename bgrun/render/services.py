@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bgrun.errors import UsageError
 from bgrun.jobfile.specs import AUTO_PORT
-from bgrun.model import ReadyCheck
+from bgrun.plan import ReadyCheck
 from bgrun.render import script, shell_text
 from bgrun.render.variables import Layers
 from bgrun.system import ports
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bgrun.jobfile.specs import JobFile, JobSpec
-    from bgrun.model import Concurrency, Node
+    from bgrun.plan import Concurrency, Node
     from bgrun.render.settings import RenderedSettings
     from bgrun.templating.inputs import RenderInputs
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bgrun.jobfile.specs import Retry, Settings
-    from bgrun.model import Concurrency, Hook
+    from bgrun.plan import Concurrency, Hook
     from bgrun.render.variables import Layers
     from bgrun.templating.inputs import RenderInputs
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bgrun import codec
 
 if TYPE_CHECKING:
-    from bgrun.model import RenderedPlan
+    from bgrun.plan import RenderedPlan
 
 
 def work_key(plan: RenderedPlan) -> str:

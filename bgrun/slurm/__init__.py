@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from bgrun.engine import Engine, Refusal, Submitted, Title, Trial
-    from bgrun.model import Concurrency, RenderedPlan, Run
+    from bgrun.engine import Engine
+    from bgrun.model import Run
+    from bgrun.plan import Concurrency, Refusal, RenderedPlan, Submitted, Title, Trial
     from bgrun.store.paths import RunPaths
     from bgrun.store.state import Evidence
     from bgrun.store.store import Store

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from bgrun.errors import LaunchError, UsageError
-from bgrun.model import RunPlan
+from bgrun.plan import RunPlan
 from bgrun.slurm import queue, slots, submit
 from bgrun.slurm.batch import Batch
 from bgrun.store import facts, record
@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bgrun.model import Condition, Run
+    from bgrun.model import Run
+    from bgrun.plan import Condition
     from bgrun.store.store import Store
 
 

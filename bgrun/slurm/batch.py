@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bgrun.model import Condition, RunPlan
+    from bgrun.plan import Condition, RunPlan
 
 WARNING_S = 60
 """How long before the end of its time the launcher gets a signal; Slurm may send it half a minute earlier or later.

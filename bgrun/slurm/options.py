@@ -6,7 +6,7 @@ import math
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.model import RenderedJob
+    from bgrun.plan import RenderedJob
 
 MARGIN_S = 120.0
 """How much longer than timeout, grace period and hooks Slurm leaves a job: the launcher's deadline comes first."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from bgrun.engine import SLURM, Refusal, Trial, unsupported
+from bgrun.engine import SLURM, unsupported
 from bgrun.errors import UsageError
+from bgrun.plan import Refusal, Trial
 from bgrun.slurm import batch, calls, options, submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bgrun.model import RenderedJob, RenderedPlan
+    from bgrun.plan import RenderedJob, RenderedPlan
 
 
 def of(plan: RenderedPlan) -> list[Refusal]:

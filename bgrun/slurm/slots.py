@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from bgrun.model import Concurrency, RenderedPlan, RunPlan
+    from bgrun.plan import Concurrency, RenderedPlan, RunPlan
 
 _SQUEUE = ("squeue", "--me", "-r", "-h", "-o", "%T|%k|%j|%o")
 _LAUNCHER = "/launcher.sh "

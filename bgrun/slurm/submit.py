@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.engine import LOCAL, SLURM, Submitted
+from bgrun.engine import LOCAL, SLURM
 from bgrun.errors import BgrunError, LaunchError, UsageError
 from bgrun.light import suppress
+from bgrun.plan import Submitted
 from bgrun.slurm import batch, calls, options, queue, slots
 from bgrun.store import meta, record, retention, submission
 from bgrun.system import clock, files, programs
@@ -22,8 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from bgrun.engine import Title
-    from bgrun.model import GroupPlan, RenderedPlan, RunPlan
+    from bgrun.plan import GroupPlan, RenderedPlan, RunPlan, Title
     from bgrun.slurm.batch import Batch
     from bgrun.slurm.slots import Holders
     from bgrun.store.store import Store

@@ -5,17 +5,7 @@ from __future__ import annotations
 from bgrun.engine import LOCAL
 from bgrun.errors import UsageError
 from bgrun.light import NamedTuple
-from bgrun.model import (
-    Concurrency,
-    Hook,
-    Limits,
-    Output,
-    ReadyCheck,
-    RenderedJob,
-    Resources,
-    Retention,
-    SlurmOptions,
-)
+from bgrun.plan import Concurrency, Hook, Limits, Output, ReadyCheck, RenderedJob, Resources, Retention, SlurmOptions
 from bgrun.store import meta, record, state
 
 TYPE_CHECKING = False
@@ -23,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from bgrun.model import Condition, RenderedPlan, RunId
+    from bgrun.model import RunId
+    from bgrun.plan import Condition, RenderedPlan
     from bgrun.system.git import GitFacts
 
 

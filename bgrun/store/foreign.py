@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from bgrun.model import DEFAULT_GRACE_S
+from bgrun.plan import DEFAULT_GRACE_S
 from bgrun.store import state
 from bgrun.store.paths import split_run_id
 from bgrun.system import clock, reading

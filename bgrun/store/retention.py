@@ -19,7 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from bgrun.model import Retention, Run
+    from bgrun.model import Run
+    from bgrun.plan import Retention
     from bgrun.store.paths import RunPaths
     from bgrun.store.results import Result
     from bgrun.store.store import Store

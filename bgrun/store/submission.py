@@ -11,7 +11,7 @@ import os
 from bgrun.engine import LOCAL
 from bgrun.errors import LaunchPendingError
 from bgrun.light import NamedTuple, contextmanager
-from bgrun.model import GroupPlan, RenderedJob, Retention, RunPlan
+from bgrun.plan import GroupPlan, RenderedJob, Retention, RunPlan
 from bgrun.store import claim, facts
 from bgrun.store.facts import Membership, Origin
 from bgrun.system import boot, files, git
@@ -21,8 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bgrun.engine import Title
-    from bgrun.model import Node, RenderedPlan, RunId
+    from bgrun.model import RunId
+    from bgrun.plan import Node, RenderedPlan, Title
     from bgrun.store.store import Store
 
 

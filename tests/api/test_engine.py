@@ -16,6 +16,7 @@ from bgrun.errors import LaunchError, StorageError, UsageError
 from bgrun.jobfile.project import Project
 from bgrun.local.engine import ENGINE
 from bgrun.model import Run
+from bgrun.plan import Submitted, Trial
 from bgrun.store import meta, retention, submission
 from bgrun.store.state import Evidence
 from bgrun.store.store import Store
@@ -24,7 +25,7 @@ from bgrun.system import files, reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from bgrun.model import Concurrency, RenderedPlan
+    from bgrun.plan import Concurrency, Refusal, RenderedPlan, Title
     from bgrun.store.paths import RunPaths
 
 JOBS = """
@@ -50,15 +51,13 @@ class Cluster:
         self.asked: list[tuple[str, str]] = []
         self.is_full = False
 
-    def refusals(self, plan: RenderedPlan) -> Sequence[engine.Refusal]:
+    def refusals(self, plan: RenderedPlan) -> Sequence[Refusal]:
         return ()
 
-    def trial(self, plan: RenderedPlan) -> engine.Trial:
-        return engine.Trial()
+    def trial(self, plan: RenderedPlan) -> Trial:
+        return Trial()
 
-    def submit(
-        self, store: Store, root: str, plan: RenderedPlan, title: engine.Title | None = None
-    ) -> engine.Submitted:
+    def submit(self, store: Store, root: str, plan: RenderedPlan, title: Title | None = None) -> Submitted:
         with submission.claimed(store, root, plan, title, self.name) as claimed:
             if self.is_full:
                 raise LaunchError("the queue of the cluster is full")
@@ -66,9 +65,7 @@ class Cluster:
                 at = store.run(one.run_id)
                 files.replace(at.meta, at.hidden("meta.new"), meta.pack(one.facts))
                 self.running[one.run_id] = False
-        return engine.Submitted(
-            tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else ""
-        )
+        return Submitted(tuple(run.run_id for run in claimed.runs), claimed.group.run_id if claimed.group else "")
 
     def starts(self, store: Store, run_id: str) -> None:
         """Let a queued run start."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.api.services import without
-from bgrun.model import Node, RenderedJob, RenderedPlan
+from bgrun.plan import Node, RenderedJob, RenderedPlan
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import pytest
 from bgrun.local.launch import interpreter
 from bgrun.local.launch import manifest as plans
 from bgrun.local.launch.manifest import Plan
-from bgrun.model import RenderedJob, RunPlan
+from bgrun.plan import RenderedJob, RunPlan
 from bgrun.system import directories
 from tests.conftest import Cli, wait_until
 

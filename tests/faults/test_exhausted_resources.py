@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bgrun.local.supervision import hooks
-from bgrun.model import Hook
+from bgrun.plan import Hook
 from bgrun.store.store import Store
 from tests.conftest import Cli, wait_until
 

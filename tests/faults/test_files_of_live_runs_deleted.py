@@ -14,7 +14,7 @@ import pytest
 from bgrun.local.launch.manifest import Plan, RunPlan
 from bgrun.local.supervision import supervisor
 from bgrun.local.supervision.machine import Machine
-from bgrun.model import RenderedJob
+from bgrun.plan import RenderedJob
 from tests.conftest import Cli, wait_until
 from tests.faults.conftest import kill
 

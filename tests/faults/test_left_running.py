@@ -16,7 +16,7 @@ from bgrun.local.stopping import supervised
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import RunTask
-from bgrun.model import RenderedJob, RunPlan
+from bgrun.plan import RenderedJob, RunPlan
 from bgrun.store import meta
 from bgrun.store.paths import RunPaths
 from tests.conftest import wait_until

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgrun.jobfile.specs import MOST_BACKOFF_S, JobSpec, of_document
-from bgrun.model import Concurrency, Hook, Retention
+from bgrun.plan import Concurrency, Hook, Retention
 
 
 def job(raw: dict[str, Any], defaults: dict[str, Any] | None = None) -> JobSpec:

@@ -19,7 +19,7 @@ from bgrun.local.recording.group_journal import GroupJournal
 from bgrun.local.supervision import log_limit
 from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.machine import Machine
-from bgrun.model import GroupPlan
+from bgrun.plan import GroupPlan
 from bgrun.store import claim
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict

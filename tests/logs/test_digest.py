@@ -12,8 +12,9 @@ from bgrun.logs import digest as digests
 from bgrun.logs import excerpt, reader, search
 from bgrun.logs.deadline import NEVER, Deadline
 from bgrun.logs.history.comparison import Comparison
-from bgrun.model import RenderedJob, Run
+from bgrun.model import Run
 from bgrun.parsers import recognize
+from bgrun.plan import RenderedJob
 from bgrun.store.paths import RunPaths
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.logs import estimate
-from bgrun.model import RenderedJob, Run
+from bgrun.model import Run
 from bgrun.parsers.progress import Progress
+from bgrun.plan import RenderedJob
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.logs import reports
-from bgrun.model import RenderedJob
+from bgrun.plan import RenderedJob
 from bgrun.store import masking, meta
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store

@@ -9,7 +9,7 @@ import pytest
 from bgrun.errors import UsageError
 from bgrun.jobfile import loader
 from bgrun.jobfile.specs import JobFile
-from bgrun.model import RenderedPlan
+from bgrun.plan import RenderedPlan
 from bgrun.render import plan
 from bgrun.render.job import Request
 from bgrun.templating.inputs import RenderInputs

@@ -28,7 +28,7 @@ from tests.conftest import in_folder, wait_until
 
 if TYPE_CHECKING:
     from bgrun.jobfile.specs import JobFile
-    from bgrun.model import RenderedJob
+    from bgrun.plan import RenderedJob
 
 RUN_ID = "job_20260102_030405"
 PRINT = ["printf", "%s\\0"]

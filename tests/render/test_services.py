@@ -10,7 +10,7 @@ import pytest
 from bgrun.errors import UsageError
 from bgrun.jobfile import loader
 from bgrun.jobfile.specs import JobFile
-from bgrun.model import Node, RenderedPlan
+from bgrun.plan import Node, RenderedPlan
 from bgrun.render import plan
 from bgrun.system import ports
 from bgrun.templating.inputs import RenderInputs, unchanged

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.model import Limits, RenderedJob, RunPlan
+from bgrun.plan import Limits, RenderedJob, RunPlan
 from bgrun.slurm import batch
 from tests.plans import graphs
 

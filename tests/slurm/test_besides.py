@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bgrun.local.recording import reports
-from bgrun.model import Hook, Limits, Node, Output, RenderedJob, RenderedPlan
+from bgrun.plan import Hook, Limits, Node, Output, RenderedJob, RenderedPlan
 from bgrun.slurm import options, submit
 from bgrun.store import meta, submission
 from bgrun.store.store import Store

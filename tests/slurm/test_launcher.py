@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from bgrun.jobfile.specs import Settings
-from bgrun.model import Limits, Node, RenderedJob, RenderedPlan, Run
+from bgrun.model import Run
+from bgrun.plan import Limits, Node, RenderedJob, RenderedPlan
 from bgrun.render.script import job_script
 from bgrun.render.settings import RenderedSettings
 from bgrun.slurm import wait

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bgrun.jobfile.checks import slurm_options
-from bgrun.model import Limits, RenderedJob, Resources, SlurmOptions
+from bgrun.plan import Limits, RenderedJob, Resources, SlurmOptions
 from bgrun.slurm import options
 
 JOB = RenderedJob("train", "", "", "", "")

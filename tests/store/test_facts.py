@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.errors import UsageError
-from bgrun.model import Concurrency, Hook, Limits, Output, RenderedJob, Retention, RunId
+from bgrun.model import RunId
+from bgrun.plan import Concurrency, Hook, Limits, Output, RenderedJob, Retention
 from bgrun.store import facts, meta
 from bgrun.system.git import GitFacts
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bgrun.model import Retention, Run
+from bgrun.model import Run
+from bgrun.plan import Retention
 from bgrun.store import meta, retention
 from bgrun.store.paths import stamp
 from bgrun.store.store import Store

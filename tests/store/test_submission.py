@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.engine import Title
 from bgrun.errors import LaunchError, LaunchPendingError, UsageError
-from bgrun.model import Node, RenderedJob, RenderedPlan, Retention
+from bgrun.plan import Node, RenderedJob, RenderedPlan, Retention, Title
 from bgrun.store import meta, submission
 from bgrun.store.store import Store
 from bgrun.system import files

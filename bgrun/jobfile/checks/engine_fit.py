@@ -5,16 +5,17 @@ from __future__ import annotations
 from bgrun import engine
 from bgrun.jobfile.specs import full_name
 from bgrun.light import NamedTuple
-from bgrun.model import Concurrency, Node, RenderedJob, RenderedPlan
+from bgrun.plan import Concurrency, Node, RenderedJob, RenderedPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bgrun.engine import Engine, Refusal
+    from bgrun.engine import Engine
     from bgrun.jobfile.include import Source
     from bgrun.jobfile.specs import JobFile, JobSpec
     from bgrun.jobfile.yaml_source import Fault
+    from bgrun.plan import Refusal
 
 
 _KEYS = {"condition": "depends_on", "junit": "reports", "services": "depends_on"}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import NoReturn
 
-    from bgrun.model import RunPlan
+    from bgrun.plan import RunPlan
 
 STUCK_RETRY_S = 0.5
 """How often a mutex that is held is retried in a plan of several runs."""

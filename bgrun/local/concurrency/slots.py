@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bgrun.model import Concurrency
+    from bgrun.plan import Concurrency
 
 MUTEX_S = 5.0
 """How many seconds to wait for the mutex of a concurrency group, which is normally held for a millisecond."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun import codec
 from bgrun.light import NamedTuple
-from bgrun.model import GroupPlan, RunPlan
+from bgrun.plan import GroupPlan, RunPlan
 
 LAUNCHED = b"ok\n"
 """The first line of the answer that a plan was launched."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bgrun.local.launch.manifest import Plan
-    from bgrun.model import RunPlan
+    from bgrun.plan import RunPlan
 
 READY_S = 30.0
 """Seconds that a supervisor may take to launch, on however slow a machine, before it is given up."""

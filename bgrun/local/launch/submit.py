@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bgrun.engine import Submitted
 from bgrun.local.launch import spawn
 from bgrun.local.launch.manifest import Plan
+from bgrun.plan import Submitted
 from bgrun.store import submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bgrun.engine import Title
-    from bgrun.model import RenderedPlan, RunPlan
+    from bgrun.plan import RenderedPlan, RunPlan, Title
     from bgrun.store.store import Store
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bgrun.local.readiness.target import Target
-    from bgrun.model import RenderedJob
+    from bgrun.plan import RenderedJob
 
 PROXIES = frozenset(
     ("docker-proxy", "rootlessport", "rootlesskit", "conmon", "slirp4netns", "passt", "pasta", "containerd-shim")

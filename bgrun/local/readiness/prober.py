@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from bgrun.local.readiness.target import Target
-    from bgrun.model import ReadyCheck
+    from bgrun.plan import ReadyCheck
     from bgrun.store.masking import Mark
 
     Check = Callable[[float], str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.light import NamedTuple
-from bgrun.model import ReadyCheck
+from bgrun.plan import ReadyCheck
 
 LAUNCHED = ReadyCheck("delay", "0")
 """The check of a service without one: ready once its command was launched."""

@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bgrun.model import GroupPlan, State
+    from bgrun.model import State
+    from bgrun.plan import GroupPlan
     from bgrun.store.state import Verdict
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bgrun.local.recording.fresh import Before
-    from bgrun.model import Output
+    from bgrun.plan import Output
 
 INDEX = "outputs"
 """The name of the file of `key=value` lines next to the copies: `NAME.copy`, `NAME.note`, `NAME.0`, `NAME.more`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bgrun.local.recording.fresh import Before
-    from bgrun.model import Output
+    from bgrun.plan import Output
     from bgrun.store.paths import RunPaths
 
 MOST_FILES = 2000

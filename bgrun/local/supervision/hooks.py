@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from bgrun.local.supervision.run import RunTask
-    from bgrun.model import Hook, Run
+    from bgrun.model import Run
+    from bgrun.plan import Hook
 
 RETRY_FOR_S, RETRY_S = 60.0, 0.5
 """How long starting a hook is retried while processes or descriptors are scarce, and how often."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from bgrun.local.stopping.policy import Stopping
     from bgrun.local.supervision.host import Host
     from bgrun.local.supervision.log_limit import LogLimiter
-    from bgrun.model import RenderedJob, RunPlan, State
+    from bgrun.model import State
+    from bgrun.plan import RenderedJob, RunPlan
     from bgrun.store.state import Verdict
     from bgrun.system.process import Process
 

@@ -10,7 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bgrun.model import Condition, Kept, State
+    from bgrun.model import State
+    from bgrun.plan import Condition, Kept
 
 
 class Order(NamedTuple):

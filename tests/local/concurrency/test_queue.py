@@ -17,7 +17,7 @@ from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.queue import AdmissionQueue
 from bgrun.local.concurrency.slots import Owner, Slot
 from bgrun.local.supervision import descriptors
-from bgrun.model import Concurrency, RenderedJob, RunPlan
+from bgrun.plan import Concurrency, RenderedJob, RunPlan
 from bgrun.system import lock
 from tests.conftest import wait_until
 

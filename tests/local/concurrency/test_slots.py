@@ -14,7 +14,7 @@ import pytest
 from bgrun.errors import BusyError
 from bgrun.local.concurrency import slots
 from bgrun.local.concurrency.slots import Owner, Place, Slot, StuckError, Ticket
-from bgrun.model import Concurrency
+from bgrun.plan import Concurrency
 from bgrun.system import lock
 from tests.conftest import TOP, wait_until
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun.local.launch.manifest import Plan, pack, unpack
-from bgrun.model import GroupPlan, Hook, Limits, RenderedJob, Retention, RunPlan
+from bgrun.plan import GroupPlan, Hook, Limits, RenderedJob, Retention, RunPlan
 
 
 def test_a_plan_arrives_as_it_was_sent() -> None:

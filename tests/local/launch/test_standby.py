@@ -15,7 +15,7 @@ from bgrun.errors import LaunchError
 from bgrun.light import suppress
 from bgrun.local.launch import manifest, spawn, standby
 from bgrun.local.launch.manifest import Plan
-from bgrun.model import RenderedJob, RunPlan
+from bgrun.plan import RenderedJob, RunPlan
 from bgrun.system import directories
 from tests.conftest import TOP, Cli, wait_until
 

@@ -18,7 +18,7 @@ import pytest
 
 from bgrun.local.readiness import command, connecting, log_lines, prober
 from bgrun.local.readiness.target import Target
-from bgrun.model import ReadyCheck
+from bgrun.plan import ReadyCheck
 from bgrun.store.paths import MARK_DIR, MARK_RUN, RunPaths
 from bgrun.system import clock, process
 from tests.conftest import wait_until

@@ -10,7 +10,7 @@ import pytest
 from bgrun.errors import LaunchError
 from bgrun.local.recording import journal
 from bgrun.local.recording.group_journal import GroupJournal
-from bgrun.model import GroupPlan
+from bgrun.plan import GroupPlan
 from bgrun.store import meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict

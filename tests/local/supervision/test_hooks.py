@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.local.supervision import hooks
-from bgrun.model import Hook, Run
+from bgrun.model import Run
+from bgrun.plan import Hook
 from tests.conftest import wait_until
 from tests.faults.conftest import is_gone
 

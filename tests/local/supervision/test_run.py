@@ -11,7 +11,7 @@ from bgrun.local.supervision.host import Host
 from bgrun.local.supervision.log_limit import AFTER_A_WRITE
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import RunTask
-from bgrun.model import RenderedJob, RunPlan
+from bgrun.plan import RenderedJob, RunPlan
 from bgrun.system.process import Process
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from bgrun.local.supervision.scheduler import Order, Step, decide, stop_in_order
 from bgrun.store.state import NOT_NEEDED
 
 if TYPE_CHECKING:
-    from bgrun.model import Condition, Kept, State
+    from bgrun.model import State
+    from bgrun.plan import Condition, Kept
 
 HOLDS: tuple[Condition, ...] = ("started", "ready")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.local.readiness import prober
-from bgrun.model import Limits, ReadyCheck, RunPlan
+from bgrun.plan import Limits, ReadyCheck, RunPlan
 from bgrun.system import files
 from tests.local.supervision.test_supervisor import SCRIPTS, Story, group, run
 

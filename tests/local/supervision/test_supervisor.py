@@ -14,7 +14,7 @@ from bgrun.local.supervision.dispatcher import withdraw
 from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import SETTLE_AFTER_S
 from bgrun.local.supervision.supervisor import CLOCK_CHECK_S, STOP_SCAN_S, Supervisor
-from bgrun.model import GroupPlan, Limits, RenderedJob, RunPlan
+from bgrun.plan import GroupPlan, Limits, RenderedJob, RunPlan
 from bgrun.store import claim, meta, record
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store
