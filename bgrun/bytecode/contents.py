@@ -61,7 +61,7 @@ _FACE = (
 PACKAGES = frozenset((*_PACKAGES, *_in("bgrun.local", "readiness"), *_FACE_PACKAGES))
 TOGETHER = {
     "bgrun.cli.app": (
-        *_in("bgrun.cli", "dispatch", "format", "output", "parser"),
+        *_in("bgrun.cli", "commands", "dispatch", "format", "output", "parser"),
         *_in("bgrun.jobfile", "project"),
         *_in("bgrun.store", "cache", "record"),
         *_in("bgrun.system", "directories"),
