@@ -115,7 +115,15 @@ def loaded(statement: str) -> set[str]:
     """Return the modules that are loaded by a statement in a bare interpreter, as the supervisor has it."""
     code = f"import sys; sys.path.insert(0, {str(TOP)!r}); {statement}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
-    return {name.split(".")[0] for name in done.stdout.split()}
+    return {part for name in done.stdout.split() for part in (name, name.split(".")[0])}
+
+
+LOOK = "import bgrun.cli.app, bgrun.cli.commands.status, bgrun.cli.parser, bgrun.api.references, bgrun.api.runs"
+
+
+def test_a_look_loads_nothing_that_it_does_not_use() -> None:
+    seldom = {"bgrun.api.insight", "bgrun.cli.digest_text", "bgrun.plan", "errno", "itertools"}
+    assert not loaded(LOOK) & (HEAVY | seldom)
 
 
 def test_the_supervisor_loads_nothing_heavy() -> None:

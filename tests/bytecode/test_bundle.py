@@ -180,8 +180,9 @@ def test_commands_do_without_the_module_of_future_statements(package: Package) -
     """Annotations stay text: the statement has its effect when the code is compiled."""
     loaded = """
 __import__(sys.argv[2])
-import bgrun.store.paths
+import bgrun.api.insight, bgrun.store.paths
 assert "__future__" not in sys.modules
+assert not bgrun.api.insight.__doc__
 assert bgrun.store.paths.RunPaths.log.fget.__annotations__["return"] == "str"
 """
     _imported(package, "bgrun.cli.commands.start", loaded)
