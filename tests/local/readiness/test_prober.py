@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
@@ -51,6 +52,12 @@ class Probe:
     @property
     def answer(self) -> str:
         return prober.answer(self.at.log_dir, self.at.run_id)
+
+    @property
+    def tries(self) -> int:
+        """How often it has tried: its answer counts from the second time on."""
+        found = re.search(r" \((\d+) times\)$", self.answer)
+        return int(found[1]) if found else 1
 
     def tried(self) -> str:
         """Return the answer of its first try, once there is one."""
@@ -124,18 +131,22 @@ def test_a_port_that_is_late_is_ready_once_it_is_there(start: Prober, tmp_path: 
         assert probe.ended() == prober.READY
 
 
-def test_a_port_that_never_comes_times_out_with_the_last_answer(start: Prober) -> None:
+def test_a_port_that_never_comes_is_tried_again_and_again_until_it_times_out(start: Prober) -> None:
     port = servers.free_port()
-    probe = start("port", port=port, within_s=SOON_S)
-    assert probe.ended() == prober.TIMED_OUT
-    assert probe.answer.startswith(f"port {port}: connection refused (")
-    assert probe.answer.endswith(" times)")
+    probe = start("port", port=port)
+    wait_until(lambda: probe.tries > 2, "it tries again")
+    assert re.fullmatch(rf"port {port}: connection refused \(\d+ times\)", probe.answer)
+    prober.end(probe.pid)
+    assert probe.ended() == -signal.SIGKILL
+    late = start("port", port=port, within_s=SOON_S)  # how often it tries in that time depends on who else works here
+    assert late.ended() == prober.TIMED_OUT
+    assert late.answer.startswith(f"port {port}: ")
 
 
 def test_pauses_grow_even_from_an_interval_of_no_time(start: Prober) -> None:
     probe = start("port", port=servers.free_port(), within_s=SOON_S, interval_s=0.0)
     assert probe.ended() == prober.TIMED_OUT
-    assert int(probe.answer.rpartition("(")[2].removesuffix(" times)")) < 10
+    assert probe.tries < 10
 
 
 @linux
@@ -324,9 +335,14 @@ def test_an_earlier_runs_log_never_counts(start: Prober, tmp_path: Path) -> None
 
 def test_a_pattern_that_backtracks_forever_ends_at_the_deadline(start: Prober, tmp_path: Path) -> None:
     write(tmp_path, "a" * 4000 + "!\n")
-    probe = start("log", r"(a|a)*(a|a)*(a|a)*$", within_s=1.0)
-    assert probe.ended() == prober.TIMED_OUT
-    assert "took longer than" in probe.answer
+    pattern = r"(a|a)*(a|a)*(a|a)*$"
+    probe = start("log", pattern)
+    wait_until(lambda: "took longer than" in probe.answer, "the search of the line has ended")
+    prober.end(probe.pid)
+    assert probe.ended() == -signal.SIGKILL
+    # A search may take its processor time only: where others have the processor, the kernel ends it instead.
+    late = start("log", pattern, within_s=1.0)
+    assert late.ended() in (prober.TIMED_OUT, -signal.SIGALRM)
 
 
 @pytest.fixture
