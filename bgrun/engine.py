@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         def expect_submission(self) -> None:
             """Prepare for a plan that this process will probably submit, beside what it does until then."""
 
+        def expect_nothing(self) -> None:
+            """Drop what was prepared for a plan that was not submitted after all."""
+
         def submit_again(self, store: Store, run_id: str) -> None:
             """Submit a run that never began once more, as the same run.
 

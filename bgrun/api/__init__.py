@@ -32,6 +32,7 @@ __all__ = [
     "declared_commands",
     "documents",
     "duration",
+    "expect_no_start",
     "expect_start",
     "insight",
     "jobs",
@@ -67,6 +68,13 @@ def expect_start() -> None:
     from bgrun import engine
 
     engine.default().expect_submission()
+
+
+def expect_no_start() -> None:
+    """Drop what was prepared for a start and not used: it joined a run, or another engine has it."""
+    from bgrun import engine
+
+    engine.default().expect_nothing()
 
 
 def unreadable_runs() -> list[str]:

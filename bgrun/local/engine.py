@@ -49,6 +49,12 @@ class LocalEngine:
 
         standby.prepare()
 
+    def expect_nothing(self) -> None:
+        """End the supervisor that waits for a plan."""
+        from bgrun.local.launch import standby
+
+        standby.dismiss()
+
     def submit_again(self, store: Store, run_id: str) -> None:  # noqa: ARG002 - as the protocol says
         """Refuse it: a run of this machine has begun, or there is no record of it."""
         from bgrun.errors import UsageError

@@ -47,6 +47,9 @@ class SlurmEngine:
     def expect_submission(self) -> None:
         """Do nothing: sbatch needs the plan."""
 
+    def expect_nothing(self) -> None:
+        """Do nothing: nothing was prepared."""
+
     def submit_again(self, store: Store, run_id: str) -> None:
         """Submit it under its token: whichever job claims the run carries it out."""
         from bgrun.slurm import again

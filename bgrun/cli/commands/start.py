@@ -142,6 +142,7 @@ def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> in
     from bgrun.cli.commands.wait import wait_for
     from bgrun.cli.exit_codes import exit_code
 
+    api.expect_no_start()  # a wait may take hours
     until = api.stop.summary_due(args.timeout)
     (finished,) = wait_for(project, [started.run_id], args, ready=started.service)
     _wait_released(project, finished, until, quiet=args.quiet)

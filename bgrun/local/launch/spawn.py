@@ -50,8 +50,7 @@ def hand_over(plan: Plan) -> bytes:
     _reap()
     with _undisturbed():
         pid, feed_fd, answer_fd = _supervisor(plan)
-        _feed(feed_fd, plan)
-        answer = _answer(plan, pid, answer_fd)
+        answer = _answer(plan, pid, feed_fd, answer_fd)
     if not answer and _has_record(plan):
         return b""  # killed before it could say so: what it launched goes on
     if not answer.startswith(plans.LAUNCHED):
@@ -81,11 +80,15 @@ def _reap() -> None:
 def _supervisor(plan: Plan) -> Standby:
     """Return a supervisor that waits for its plan: the one on standby, a fork of this process, or an interpreter.
 
+    One on standby that was killed meanwhile is replaced; one that could not begin has said why.
+
     A group gets no fork once Jinja is loaded: its supervisor never re-executes and would keep that memory.
     """
     try:
         if waiting := standby.take():
-            return waiting
+            if not _was_killed(waiting.pid):
+                return waiting
+            standby.let_end(waiting)
         if standby.may_fork() and (plan.group is None or "jinja2" not in sys.modules):
             return standby.fork()
         return _spawn(plan)
@@ -107,7 +110,11 @@ def _spawn(plan: Plan) -> Standby:
 
 
 def _feed(fd: int, plan: Plan) -> None:
-    """Write a plan to its supervisor, which may take as long for it as for its answer; then it is given up."""
+    """Write a plan to its supervisor.
+
+    Raises:
+        TimeUpError: it does not take all of it within READY_S.
+    """
     data = memoryview(plans.pack(plan))
     os.set_blocking(fd, False)
     until = time.monotonic() + READY_S
@@ -119,14 +126,18 @@ def _feed(fd: int, plan: Plan) -> None:
             import select  # a pipe takes most plans at once
 
             select.select([], [fd], [], SOON_S)
+        if data:
+            raise time_limit.TimeUpError
     except BrokenPipeError:
         return  # it died; what it said, if anything, comes with the answer
     finally:
         os.close(fd)
 
 
-def _answer(plan: Plan, pid: int, fd: int) -> bytes:
+def _answer(plan: Plan, pid: int, feed_fd: int, fd: int) -> bytes:
+    """Give a plan to its supervisor and return what it answers, or nothing if it ended without an answer."""
     try:
+        _feed(feed_fd, plan)
         return _read(pid, fd)
     except time_limit.TimeUpError:
         return _late(plan, pid, fd)
@@ -217,6 +228,14 @@ def _has_exited(pid: int) -> bool:
     with suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
     return True
+
+
+def _was_killed(pid: int) -> bool:
+    """Return whether a child was ended by a signal; one that exited is reaped as well."""
+    with suppress(ChildProcessError):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        return ended != 0 and os.WIFSIGNALED(status)
+    return False
 
 
 def _refusal(answer: str) -> BgrunError:

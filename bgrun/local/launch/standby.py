@@ -50,6 +50,18 @@ def take() -> Standby | None:
     return _waiting.pop() if _waiting else None
 
 
+def dismiss() -> None:
+    """End the supervisor on standby, if there is one: at the end of the pipe it ends by itself."""
+    if waiting := take():
+        let_end(waiting)
+
+
+def let_end(one: Standby) -> None:
+    """Close the pipes of a supervisor, which ends for lack of a plan."""
+    os.close(one.feed_fd)
+    os.close(one.answer_fd)
+
+
 @contextmanager
 def pipes() -> Iterator[tuple[int, int, int, int]]:
     """Yield the ends of two pipes: where the plan is read and written, and where the answer is read and written.

@@ -93,7 +93,20 @@ def test_half_a_plan_launches_nothing(tmp_path: Path, waiting: standby.Standby, 
 
 
 def test_it_was_killed_before_the_plan_came(tmp_path: Path, waiting: standby.Standby) -> None:
+    """Nothing has begun by then, so another one takes its place."""
+    os.kill(waiting.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOWAIT)
+    known = spawn.hand_over(plan_in(tmp_path))
+    assert b"supervisor_pid=" in known
+    assert f"supervisor_pid={waiting.pid}\n".encode() not in known
+    wait_until((tmp_path / "ran").exists, "the job ran")
+
+
+def test_it_was_killed_as_the_plan_came(
+    tmp_path: Path, waiting: standby.Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = plan_in(tmp_path)
+    monkeypatch.setattr(spawn, "_was_killed", lambda _: False)
     os.kill(waiting.pid, signal.SIGKILL)
     with pytest.raises(LaunchError, match="ended before it launched anything"):
         spawn.hand_over(plan)
@@ -104,6 +117,8 @@ def test_one_that_takes_no_plan_is_given_up(
     tmp_path: Path, waiting: standby.Standby, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pipe holds 64 KiB at most; whoever writes more waits for the reader."""
+    answers: list[int] = []
+    monkeypatch.setattr(spawn, "_read", lambda *_: answers.append(1))
     monkeypatch.setattr(spawn, "READY_S", 0.3)
     monkeypatch.setattr(spawn, "SOON_S", 0.1)
     plan = plan_in(tmp_path, cmd="x" * (1 << 20))
@@ -112,6 +127,7 @@ def test_one_that_takes_no_plan_is_given_up(
     with pytest.raises(LaunchError, match=r"nothing was launched within 0\.3 s"):
         spawn.hand_over(plan)
     assert time.monotonic() - began < 20
+    assert not answers, "what does not take its plan is not waited for a second time"
     assert has_left_nothing(tmp_path)
 
 
@@ -175,6 +191,28 @@ def test_each_start_forks_one_that_does_not_stay_in_vain(
     assert len(pids) == forks
     for pid in pids:
         wait_until(lambda pid=pid: not _exists(pid), "the supervisor has ended")  # type: ignore[misc]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="supervisors are forked on Linux only")
+def test_a_start_that_waits_for_a_run_that_it_joined_keeps_none(bg: Cli) -> None:
+    """A wait may take hours."""
+    bg.jobs('jobs: {one: {command: "until test -e go; do sleep 0.01; done", concurrency: {when_busy: join}}}')
+    bg("start", "one")
+    caller = subprocess.Popen([bg.command[0], "-c", NOTED, "start", "one", "--wait"], cwd=bg.folder, env=bg.env)
+    noted = bg.folder / "forked"
+    wait_until(lambda: noted.exists() and noted.read_text().endswith("\n"), "one was forked")
+    pid = int(noted.read_text())
+    wait_until(lambda: _state(pid) in ("", "Z"), "the supervisor has ended")
+    assert caller.poll() is None
+    (bg.folder / "go").touch()
+    assert caller.wait(20) == 0
+
+
+def _state(pid: int) -> str:
+    """Return the state of a process as in proc(5); '' if there is none."""
+    with suppress(OSError), open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
+    return ""
 
 
 def _exists(pid: int) -> bool:
