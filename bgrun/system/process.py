@@ -235,3 +235,18 @@ def _psutil_pids() -> list[int]:
     import psutil
 
     return psutil.pids()
+
+
+def leave_caller() -> None:
+    """Keep neither session nor streams nor directory of the caller.
+
+    Raises:
+        OSError: no descriptor is free.
+    """
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+    os.chdir("/")

@@ -8,7 +8,6 @@ import sys
 from bgrun.errors import BgrunError, LaunchError
 from bgrun.light import suppress
 from bgrun.local.launch.manifest import launched, unpack
-from bgrun.local.launch.standby import leave_caller
 from bgrun.local.recording import journal
 from bgrun.local.supervision import workdir
 from bgrun.local.supervision.descriptors import close_all
@@ -17,7 +16,7 @@ from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.main import faults_noted, hear, to_the_end
 from bgrun.local.supervision.supervisor import Supervisor
 from bgrun.local.supervision.workdir import HERE
-from bgrun.system import libc
+from bgrun.system import libc, process
 from bgrun.system.clock import steady_clock
 
 TYPE_CHECKING = False
@@ -59,7 +58,7 @@ def main() -> None:
     with open(0, "rb", closefd=False) as stdin:
         plan = unpack(stdin.read())
     try:
-        leave_caller()
+        process.leave_caller()
         close_all((fd,))
     except OSError as error:
         _refuse(fd, _launch_error(error))

@@ -100,26 +100,11 @@ def fork() -> Standby:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def leave_caller() -> None:
-    """Keep neither session nor streams nor directory of the caller.
-
-    Raises:
-        OSError: no descriptor is free.
-    """
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    if null > 2:
-        os.close(null)
-    os.chdir("/")
-
-
 def _stand_by(plan_fd: int, ready_fd: int) -> NoReturn:
     code = 1
     try:
         try:
-            leave_caller()  # first: whoever reads what the caller writes waits for nothing else
+            process.leave_caller()  # first: whoever reads what the caller writes waits for nothing else
             from bgrun.local.launch import begin
         except (ImportError, OSError) as error:  # no descriptor is free, say
             os.write(ready_fd, f"LaunchError\ncannot start a supervisor: {error}\nsee `ulimit -n`".encode())

@@ -140,9 +140,9 @@ def test_ctrl_c_does_not_reach_it(tmp_path: Path, waiting: standby.Standby) -> N
 def test_nothing_of_the_caller_is_kept() -> None:
     code = """
 import os
-from bgrun.local.launch import standby
+from bgrun.system import process
 kept = os.dup(1)
-standby.leave_caller()
+process.leave_caller()
 print("to nobody", flush=True)
 assert os.read(0, 1) == b""
 os.write(kept, f"{os.getcwd()} {os.getsid(0) == os.getpid()}".encode())
