@@ -13,6 +13,7 @@ import pytest
 
 from bgrun.system import lock
 from tests.conftest import Cli, wait_until
+from tests.faults.conftest import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,8 +254,7 @@ def test_who_waits_ends_with_the_supervisor(line: Cli) -> None:
     (waiter,) = wait_until(minder.children, "a process sleeps for it")
     wait_until(lambda: waiter.num_threads() == 2, "it sleeps on the slot")
     minder.kill()
-    gone, alive = psutil.wait_procs([waiter], timeout=10)
-    assert (gone, alive) == ([waiter], [])
+    wait_until(lambda: is_gone(waiter.pid), "it has ended", 10)
     assert line.state(second["run_id"])["state"] == "skipped"
 
 

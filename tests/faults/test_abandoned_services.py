@@ -6,12 +6,12 @@ import os
 import re
 import signal
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import Cli, wait_until
+from tests.faults.conftest import is_gone
 from tests.faults.test_services import go, members, start, until_state
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def abandon(bg: Cli, run: dict[str, Any]) -> None:
     """Kill the supervisor of a run, and wait until it is gone."""
     pid = int(bg.meta(run)["supervisor_pid"])
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists() or bg.state(run["run_id"])["abandoned"], "it is gone")
+    wait_until(lambda: is_gone(pid), "it is gone")
 
 
 def begun(bg: Cli, group: str) -> str:
