@@ -193,6 +193,7 @@ class Active:
         gone = meta.unpack((self.logs / f"{recorded.newest('gone')}.meta").read_bytes())
         facts = gone | {
             **{"ts": "20261124_005900", "label": "live", "run_id": self.run_id, "pgid": str(self.pid)},
+            **({"pid_ns": process.pid_namespace()} if "pid_ns" in gone else {}),
             **{"pid": str(self.pid), "pid_start": process.start_of(self.pid)},
             **{"supervisor_pid": str(self.process.pid), "supervisor_start": process.start_of(self.process.pid)},
         }
