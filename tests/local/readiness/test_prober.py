@@ -554,7 +554,7 @@ def test_a_check_that_cannot_be_made_says_why(start: Prober) -> None:
 def test_a_prober_dies_with_its_supervisor(tmp_path: Path) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "from bgrun.local.readiness import prober, target\nfrom bgrun.model import ReadyCheck\n"
+        "from bgrun.local.readiness import prober, target\nfrom bgrun.plan import ReadyCheck\n"
         f"one = target.Target(ReadyCheck('delay', '60'), {WEB!r}, sys.argv[2], sys.argv[2], 1, '')\n"
         "print(prober.start(one, time.clock_gettime(time.CLOCK_BOOTTIME) + 60), flush=True)\ntime.sleep(60)\n"
     )
