@@ -384,15 +384,22 @@ def test_a_service_that_starts_again_has_to_become_ready_again_before_more_is_la
     assert "ready again" in events[events.index("succeeded first") : events.index("started second")]
 
 
-@pytest.mark.parametrize("ready", ["{delay: 100ms}", "{command: 'true'}", "{log: begun}"])
-def test_a_service_that_waits_for_its_next_attempt_is_not_ready(bg: Cli, ready: str) -> None:
+GONE = "{command: 'test -e died && ! kill -0 $(cat died)'}"  # holds from the first attempt's end on, never before
+
+
+@pytest.mark.parametrize(
+    ("ready", "backoff"),
+    [("{delay: 2s}", "2500ms"), (GONE, "1s"), ("{log: begun}", "1s")],
+    ids=["delay", "command", "log"],
+)
+def test_a_service_that_waits_for_its_next_attempt_is_not_ready(bg: Cli, ready: str, backoff: str) -> None:
     bg.jobs(
         f"""
 services:
   w:
-    command: "if [ -e died ]; then touch up; echo begun; exec sleep 60; fi; touch died; exit 1"
+    command: "if [ -e died ]; then touch up; echo begun; exec sleep 60; fi; echo $$ > new; mv new died; exit 1"
     ready: {ready}
-    retry: {{max: 1, backoff: 1s}}
+    retry: {{max: 1, backoff: {backoff}}}
 jobs:
   needs: {{command: test -e up, depends_on: w}}
 """
