@@ -37,8 +37,9 @@ def run(words: list[str]) -> int:
     except BgrunError as error:
         _show(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        _note("\ninterrupted; runs continue in the background")
+    except KeyboardInterrupt as interrupt:
+        # One that came during a launch says what became of that.
+        _note(f"\ninterrupted; {str(interrupt) or 'active runs continue in the background'}")
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - an error in bgrun itself
         return _internal_error(error)

@@ -187,7 +187,8 @@ def call(words: Sequence[str], extra_args: Sequence[str] | None) -> int:
     except click.ClickException as error:
         raise _usage_error(error, words, extra_args) from error
     except click.exceptions.Abort as error:
-        raise KeyboardInterrupt from error
+        interrupt = error.__cause__
+        raise interrupt if isinstance(interrupt, KeyboardInterrupt) else KeyboardInterrupt from error
     return int(code or 0)
 
 

@@ -38,34 +38,51 @@ def hand_over(plan: Plan) -> bytes:
     """Give a plan to a supervisor and return once the plan's record exists and its first runs run.
 
     Where the plan is of one run that runs, return the text of its meta; else nothing. A launch that takes
-    longer than READY_S is withdrawn for good, unless a record of it is in view already: then it goes on. So it does
-    where the supervisor was killed behind its record.
+    longer than READY_S, or that Ctrl-C interrupts, is withdrawn for good, unless a record of it is in view already:
+    then it continues. So it does where the supervisor was killed behind its record.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C; its text says whether the plan was launched.
         BusyError: its concurrency group is full, and it is not to wait.
         PortTakenError: another start has the port that was assigned to a service of it.
         LaunchPendingError: the supervisor neither answers nor ends.
         LaunchError: nothing was launched, and nothing will be.
     """
     _reap()
-    with _undisturbed():
+    with _undisturbed(plan):
         pid, feed_fd, answer_fd = _supervisor(plan)
         answer = _answer(plan, pid, feed_fd, answer_fd)
-    if not answer and _has_record(plan):
-        return b""  # killed before it could say so: what it launched goes on
-    if not answer.startswith(plans.LAUNCHED):
-        raise _refusal(answer.decode("utf-8", "replace"))
+        # Without an answer, but with a record: killed before it could say so; what it launched continues.
+        if not answer.startswith(plans.LAUNCHED) and (answer or not _has_record(plan)):
+            raise _refusal(answer.decode("utf-8", "replace"))
     return answer.removeprefix(plans.LAUNCHED)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Block Ctrl-C until it is known whether the run was launched, so that nothing half-launched is left."""
+def _undisturbed(plan: Plan) -> Iterator[None]:
+    """Block Ctrl-C until it is known whether the plan was launched, so that nothing half-launched is left.
+
+    An error of the launch says what became of it and is raised in place of the interrupt.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came meanwhile, and the plan was launched.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
-    finally:
+    except BaseException:
+        with suppress(KeyboardInterrupt):
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{_run_ids(plan)[0]} was started") from None
+
+
+def _is_interrupted() -> bool:
+    """Return whether Ctrl-C was pressed while it was blocked; one that this process ignores does not count."""
+    return signal.SIGINT in signal.sigpending() and callable(signal.getsignal(signal.SIGINT))
 
 
 def _reap() -> None:
@@ -113,7 +130,7 @@ def _feed(fd: int, plan: Plan) -> None:
     """Write a plan to its supervisor.
 
     Raises:
-        TimeUpError: it does not take all of it within READY_S.
+        TimeUpError: it does not take all of it within READY_S, or Ctrl-C came.
     """
     data = memoryview(plans.pack(plan))
     os.set_blocking(fd, False)
@@ -123,6 +140,8 @@ def _feed(fd: int, plan: Plan) -> None:
             with suppress(BlockingIOError):
                 data = data[os.write(fd, data) :]
                 continue
+            if _is_interrupted():
+                break
             import select  # a pipe takes most plans at once
 
             select.select([], [fd], [], SOON_S)
@@ -151,6 +170,7 @@ def _late(plan: Plan, pid: int, fd: int) -> bytes:
 
     Raises:
         LaunchPendingError: the kernel holds it.
+        KeyboardInterrupt: Ctrl-C came, and nothing was launched.
     """
     _signal(pid, signal.SIGSTOP)
     _halted(pid, os.WUNTRACED)
@@ -161,7 +181,11 @@ def _late(plan: Plan, pid: int, fd: int) -> bytes:
     if not _halted(pid, 0):
         message = f"the supervisor (pid {pid}) neither launches nor ends: the system holds it"
         raise LaunchPendingError(message, "`bgrun status` shows the run should it start after all")
-    return plans.LAUNCHED if _has_record(plan) else f"nothing was launched within {READY_S:g} s".encode()
+    if _has_record(plan):
+        return plans.LAUNCHED
+    if _is_interrupted():
+        raise KeyboardInterrupt("nothing was started")
+    return f"nothing was launched within {READY_S:g} s".encode()
 
 
 def _signal(pid: int, number: int) -> None:
@@ -182,8 +206,12 @@ def _halted(pid: int, options: int) -> bool:
 
 
 def _has_record(plan: Plan) -> bool:
-    run_ids = [plan.group.run_id] if plan.group else [run.run_id for run in plan.runs]
-    return any(os.path.lexists(RunPaths(plan.log_dir, run_id).meta) for run_id in run_ids)
+    return any(os.path.lexists(RunPaths(plan.log_dir, run_id).meta) for run_id in _run_ids(plan))
+
+
+def _run_ids(plan: Plan) -> list[str]:
+    """Return the run ID of a group, or else those of the runs of a plan."""
+    return [plan.group.run_id] if plan.group else [run.run_id for run in plan.runs]
 
 
 def _has_come(fd: int) -> bool:
@@ -198,14 +226,14 @@ def _read(pid: int, fd: int) -> bytes:
     The end of the pipe alone does not tell: another process may hold it open.
 
     Raises:
-        TimeUpError: it takes longer than READY_S.
+        TimeUpError: it takes longer than READY_S, or longer than SOON_S and Ctrl-C came.
     """
     if time_limit.is_main_thread() and (answer := _read_soon(fd)) is not None:
         return answer
     import select  # not before, since that takes time
 
     until = time.monotonic() + READY_S
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - time.monotonic()) > 0 and not _is_interrupted():
         if select.select([fd], [], [], min(left, SOON_S))[0]:
             return os.read(fd, plans.MOST_ANSWERED)
         if _has_exited(pid):

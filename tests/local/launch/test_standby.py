@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.errors import LaunchError
+from bgrun.errors import BusyError, LaunchError, LaunchPendingError
 from bgrun.light import suppress
 from bgrun.local.launch import manifest, spawn, standby
 from bgrun.local.launch.manifest import Plan
@@ -135,6 +135,119 @@ def test_ctrl_c_does_not_reach_it(tmp_path: Path, waiting: standby.Standby) -> N
     os.kill(waiting.pid, signal.SIGINT)
     assert spawn.hand_over(plan_in(tmp_path))
     wait_until((tmp_path / "ran").exists, "the job ran")
+
+
+# --- Ctrl-C while the plan is handed over ------------------------------------------------------
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch: pytest.MonkeyPatch, waiting: standby.Standby) -> standby.Standby:
+    """Ctrl-C, pressed as soon as a plan has its supervisor."""
+    supervisor = spawn._supervisor
+
+    def interrupted(plan: Plan) -> standby.Standby:
+        found = supervisor(plan)
+        signal.raise_signal(signal.SIGINT)
+        return found
+
+    monkeypatch.setattr(spawn, "_supervisor", interrupted)
+    return waiting
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_an_interrupted_launch_says_what_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spawn, "SOON_S", 20.0)  # on a busy machine
+    with pytest.raises(KeyboardInterrupt, match=f"^{RUN_ID} was started$"):
+        spawn.hand_over(plan_in(tmp_path))
+    wait_until((tmp_path / "ran").exists, "the job ran")
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20], ids=["waits for the answer", "waits for space in the pipe"])
+def test_an_interrupted_launch_is_withdrawn_at_once(
+    tmp_path: Path, ctrl_c: standby.Standby, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(spawn, "SOON_S", 0.1)
+    plan = plan_in(tmp_path, cmd="x" * size)
+    os.kill(ctrl_c.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt, match=r"^nothing was started$"):
+        spawn.hand_over(plan)
+    assert time.monotonic() - began < spawn.READY_S
+    assert has_left_nothing(tmp_path)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("error", [LaunchError, LaunchPendingError, BusyError])
+def test_no_interrupt_hides_why_a_launch_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[LaunchError]
+) -> None:
+    def fails(*_: object) -> bytes:
+        if error is LaunchPendingError:
+            raise error("the system holds it")
+        return f"{error.__name__}\nthe system holds it\n".encode()
+
+    monkeypatch.setattr(spawn, "_answer", fails)
+    with pytest.raises(error, match=r"^the system holds it$"):
+        spawn.hand_over(plan_in(tmp_path))
+    assert signal.SIGINT not in signal.sigpending()
+
+
+def test_a_process_that_ignores_ctrl_c_is_not_interrupted(
+    tmp_path: Path, ctrl_c: standby.Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a command behind `&` in a script."""
+    plan = plan_in(tmp_path)
+    monkeypatch.setattr(spawn, "READY_S", 0.3)
+    os.kill(ctrl_c.pid, signal.SIGSTOP)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(LaunchError, match="nothing was launched within"):
+            spawn.hand_over(plan)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert has_left_nothing(tmp_path)
+
+
+STOPPED = """
+import os, signal
+fork = os.fork
+def stopped():
+    pid = fork()
+    if pid:
+        os.kill(pid, signal.SIGSTOP)
+    return pid
+os.fork = stopped
+from bgrun.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="supervisors are forked on Linux only")
+@pytest.mark.parametrize("words", [("start", "one"), ("start", "one", "--timeout=20s")], ids=["plain", "by click"])
+def test_ctrl_c_while_the_supervisor_is_suspended(bg: Cli, words: tuple[str, ...]) -> None:
+    bg.jobs('jobs: {one: {command: "true"}}')
+    caller = subprocess.Popen(
+        [bg.command[0], "-c", STOPPED, *words], cwd=bg.folder, env=bg.env, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_until(lambda: list(bg.logs.glob("jobs/*")) and _blocks_ctrl_c(caller.pid), "it launches")
+        caller.send_signal(signal.SIGINT)
+        _, reported = caller.communicate(timeout=spawn.READY_S - 5)
+    finally:
+        caller.kill()
+        caller.wait()
+    assert (caller.returncode, reported.strip()) == (130, "interrupted; nothing was started")
+    assert not list(bg.logs.glob("jobs/*"))
+    assert not list(bg.logs.glob("*.meta"))
+
+
+def _blocks_ctrl_c(pid: int) -> bool:
+    with open(f"/proc/{pid}/status") as file:
+        (blocked,) = (line.split()[1] for line in file if line.startswith("SigBlk:"))
+    return bool(int(blocked, 16) >> (signal.SIGINT - 1) & 1)
+
+
+# --- what it keeps, and when it ends -----------------------------------------------------------
 
 
 def test_nothing_of_the_caller_is_kept() -> None:
