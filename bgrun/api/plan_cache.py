@@ -98,15 +98,17 @@ def _source(project: Project, raw: bytes, request: PlanRequest) -> tuple[Any, ..
 
 def _make_and_cache(project: Project, entry: str, source: tuple[Any, ...], raw: bytes, request: PlanRequest) -> Made:
     from bgrun.api import jobs
+    from bgrun.templating import limits
 
     recorded = inputs.RenderInputs(os.environ, project.here)
     undeclared = request.kind == "run" and not project.job_file
     job_file = None if undeclared else jobs.load(project, raw=raw, recorded=recorded)
+    drawn_before = limits.draws()
     made = _make(project, job_file, request, recorded)
     made = made._replace(has_ports=any(kind == "port" for kind, _, _ in recorded.recorded()))
     for one in jobs.matcher_files(job_file) if job_file else ():
         recorded.reads(one)
-    if recorded.repeatable and not _may_be_random(raw):
+    if recorded.repeatable and limits.draws() == drawn_before:
         project.store.make()
         if job_file:
             jobs.record_checked(project, job_file)
@@ -166,14 +168,6 @@ def _command_template(
         retry_of({"max": int(retries)}) if retries else None,
     )
     return render_command_template(given=given, root=Path(project.root), job_file=job_file, inputs=recorded)
-
-
-def _may_be_random(raw: bytes) -> bool:
-    """Return whether a template may render differently each time.
-
-    Jinja has one filter and one function for that.
-    """
-    return b"random" in raw or b"lipsum" in raw
 
 
 def _entry(request: PlanRequest) -> str:

@@ -57,6 +57,11 @@ def limited() -> Iterator[None]:
         _now.end = outer
 
 
+def draws() -> int:
+    """Return how many random values the templates of this thread have drawn so far."""
+    return getattr(_now, "draws", 0)
+
+
 def _spend(made: object = None) -> None:
     if getattr(_now, "end", None) is None:
         return
@@ -188,6 +193,7 @@ def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., An
             given = (*given[:first], list(given[first]), *given[first + 1 :])
             check_size(given[first])
         _check_filter(name, given[first], [*given[first + 1 :], *named.values()])
+        _now.draws = draws() + (name == "random")
         made = function(*given, **named)
         _spend(made)
         return made
@@ -262,6 +268,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         check_size(given)
         if isinstance(owner, str):
             _check_method(owner, name, given)
+        _now.draws = draws() + (__obj is generate_lorem_ipsum)
         if __obj is generate_lorem_ipsum and any(isinstance(one, int) and one > _MOST_WORDS // 1000 for one in given):
             raise TooMuchError(f"more than {_MOST_WORDS // 1000} words or paragraphs of lipsum")
         made = super().call(__context, __obj, *args, **kwargs)

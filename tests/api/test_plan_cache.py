@@ -244,6 +244,22 @@ def test_what_cannot_be_checked_again_is_not_kept(bg: Cli, job: str) -> None:
     assert not list((bg.logs / ".cache").glob("plan.*"))
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["echo {{ [1, 2, 3] | random }}", r"echo {{ [1, 2, 3] | \u0072andom }}", "echo {{ lipsum(n=1) | length }}"],
+)
+def test_chance_in_an_included_file_is_not_kept(bg: Cli, command: str) -> None:
+    bg.jobs("include: [more.yaml]\n")
+    (bg.folder / "more.yaml").write_text(f'jobs: {{x: {{command: "{command}"}}}}\n')
+    age(bg.folder / "more.yaml")
+    bg("start", "x", "--wait")
+    assert not list((bg.logs / ".cache").glob("plan.*"))
+    (bg.folder / "more.yaml").write_text("jobs: {x: {command: 'echo random'}}\n")
+    age(bg.folder / "more.yaml")
+    bg("start", "x", "--wait")
+    assert list((bg.logs / ".cache").glob("plan.*"))
+
+
 def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path) -> None:
     def just_written() -> bool:
         (tmp_path / "file").write_text("A=1\n")
