@@ -85,9 +85,9 @@ def replace(path: str, hidden: str, data: bytes) -> None:
         data: the new content.
 
     Raises:
-        OSError: the old file is unchanged.
+        OSError: the old file is unchanged, and nothing is left of the new one.
     """
-    os.rename(_write_hidden(hidden, data), path)
+    _put(_write_hidden(hidden, data), path)
 
 
 def replace_recent(path: str, hidden: str, data: bytes) -> None:
@@ -98,17 +98,29 @@ def replace_recent(path: str, hidden: str, data: bytes) -> None:
     10 ms, where the processes of a run take 2.
 
     Raises:
-        OSError: the old file is unchanged.
+        OSError: the old file is unchanged, and nothing is left of the new one.
     """
     hidden = _write_hidden(hidden, data)
     if os.path.lexists(path) and _exchange(hidden, path):
         remove(hidden)
     else:
+        _put(hidden, path)
+
+
+def _put(hidden: str, path: str) -> None:
+    """Give a new file its name, or remove it."""
+    try:
         os.rename(hidden, path)
+    except OSError:
+        remove(hidden)
+        raise
 
 
 def _write_hidden(hidden: str, data: bytes) -> str:
-    """Write a new file, and return its name: another one where a directory is in its place."""
+    """Write a new file, and return its name: another one where a directory is in its place.
+
+    A part of it is removed again: on a full disk it would keep the last bytes that are free.
+    """
     try:
         fd = create(hidden)
     except FileExistsError:
@@ -117,6 +129,9 @@ def _write_hidden(hidden: str, data: bytes) -> str:
         fd = create(hidden)
     try:
         write_all(fd, data)
+    except OSError:
+        remove(hidden)
+        raise
     finally:
         os.close(fd)
     return hidden
@@ -199,11 +214,12 @@ def commit(path: str, hidden: str, data: bytes) -> None:
     """Write `data` over the bytes that `reserve` preallocated and publish them under `path` by a rename.
 
     Raises:
-        OSError: they were too few, or no longer exist and could not be written again.
+        OSError: they were too few, or no longer exist and could not be written again. What could be written stays under
+            the hidden name, where a reader finds an exit code.
     """
     fd, size = _open_reserve(hidden)
     if fd < 0:
-        replace(path, hidden, data)
+        os.rename(_write_hidden(hidden, data), path)
         return
     try:
         write_all(fd, data)

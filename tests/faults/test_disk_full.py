@@ -74,6 +74,23 @@ def test_a_job_that_fills_the_disk_with_its_own_log(small: Cli) -> None:
     assert (ended["state"], ended["exit_code"]) == ("failed", 7)
 
 
+def test_looks_leave_nothing_on_a_full_disk(small: Cli, tmp_path: Path) -> None:
+    """A summary and a plan that cannot be kept: a part of each would take the last bytes for good."""
+    disk = tmp_path / "disk"
+    problems = 'for i in $(seq 400); do echo "src/file$i.c:$i:1: error: bad number $i"; done; exit 3'
+    small("run", "x", "--", "bash", "-c", problems)
+    small("wait", "x", "-q", code=1)
+    fill(disk)
+    with (disk / "filler").open("r+b") as filler:
+        filler.truncate(filler.seek(0, os.SEEK_END) - 6000)
+    before = set((disk / "logs").rglob("*"))
+    small("report", "x", code=None)
+    small("start", "absent", code=2)
+    small("status")
+    small("run", "y", "--", "true", code=None)
+    assert not {path for path in (disk / "logs").rglob("*") if path not in before and path.name[-6:].isdecimal()}
+
+
 def test_a_disk_that_is_almost_full_is_reported(small: Cli) -> None:
     assert "MiB are free" in small("run", "x", "--wait", "--", "true").err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -60,6 +61,35 @@ def test_what_is_in_the_way_of_a_replacement_is_not_written_through(
     replace(str(path), str(hidden), b"ours")
     assert (path.read_bytes(), target.read_bytes()) == (b"ours", b"theirs")
     assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_of_a_replacement_that_fails_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: Callable[[str, str, bytes], None]
+) -> None:
+    path, hidden = tmp_path / "x", tmp_path / ".x"
+    path.write_bytes(b"before")
+    with pytest.raises(FileNotFoundError):
+        replace(str(tmp_path / "gone" / "x"), str(hidden), b"ours")
+    assert not hidden.exists()
+    monkeypatch.setattr(files, "write_all", _fill_the_disk)
+    with pytest.raises(OSError, match="No space"):
+        replace(str(path), str(hidden), b"ours")
+    assert not hidden.exists(), "a part of it would keep the last bytes that are free"
+    assert path.read_bytes() == b"before"
+
+
+def _fill_the_disk(fd: int, data: bytes) -> None:
+    os.write(fd, data[:1])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_cannot_be_published_stays_where_a_reader_finds_it(tmp_path: Path) -> None:
+    path, hidden = tmp_path / "x", tmp_path / ".x"
+    (path / "something").mkdir(parents=True)
+    with pytest.raises(OSError, match="x"):
+        files.commit(str(path), str(hidden), b"3\n")
+    assert hidden.read_bytes() == b"3\n"
 
 
 @pytest.mark.usefixtures("exchange")
