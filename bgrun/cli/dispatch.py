@@ -41,8 +41,16 @@ def handle(command: Command, values: Mapping[str, Any], extra_args: Sequence[str
     Raises:
         BgrunError: whatever the handler raises.
     """
-    if command.starts_runs:
-        api.expect_start()
+    if not command.starts_runs:
+        return _call(command, values, extra_args)
+    api.expect_start()
+    try:
+        return _call(command, values, extra_args)
+    finally:
+        api.expect_no_start()  # it failed before it used what was prepared
+
+
+def _call(command: Command, values: Mapping[str, Any], extra_args: Sequence[str]) -> int:
     module, _, function = command.handler.partition(":")
     handler = getattr(__import__(module, fromlist=[function]), function)
     if not command.in_project:

@@ -238,15 +238,23 @@ def _psutil_pids() -> list[int]:
 
 
 def leave_caller() -> None:
-    """Keep neither session nor streams nor directory of the caller.
+    """Keep neither session nor streams nor directory of the caller. The session comes last: see `has_left`.
 
     Raises:
         OSError: no descriptor is free.
     """
-    os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     if null > 2:
         os.close(null)
     os.chdir("/")
+    os.setsid()
+
+
+def has_left(pid: int) -> bool:
+    """Return whether a child has left this process with `leave_caller`, streams and all, or has ended."""
+    try:
+        return os.getsid(pid) != os.getsid(0)
+    except OSError:
+        return True

@@ -52,9 +52,15 @@ def take() -> Standby | None:
 
 
 def dismiss() -> None:
-    """End the supervisor on standby, if there is one: at the end of the pipe it ends by itself."""
+    """End the supervisor on standby, if there is one: at the end of the pipe it ends by itself.
+
+    One that still has the streams of this process is killed: suspended, it would block whoever reads them.
+    """
     if waiting := take():
         let_end(waiting)
+        with suppress(ChildProcessError):
+            if os.waitpid(waiting.pid, os.WNOHANG) == (0, 0) and not process.has_left(waiting.pid):
+                os.kill(waiting.pid, signal.SIGKILL)
 
 
 def let_end(one: Standby) -> None:

@@ -16,7 +16,7 @@ from bgrun.light import suppress
 from bgrun.local.launch import manifest, spawn, standby
 from bgrun.local.launch.manifest import Plan
 from bgrun.plan import RenderedJob, RunPlan
-from bgrun.system import directories
+from bgrun.system import directories, process
 from tests.conftest import TOP, Cli, wait_until
 
 if TYPE_CHECKING:
@@ -213,8 +213,10 @@ import os, signal
 fork = os.fork
 def stopped():
     pid = fork()
-    if pid:
-        os.kill(pid, signal.SIGSTOP)
+    if not pid:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    open("forked", "w").write(str(pid))
     return pid
 os.fork = stopped
 from bgrun.cli import main
@@ -263,6 +265,23 @@ os.write(kept, f"{os.getcwd()} {os.getsid(0) == os.getpid()}".encode())
     command = [sys.executable, "-c", f"import os, sys\nif os.fork(): os.wait(); os._exit(0)\n{code}"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=TOP)
     assert done.stdout == "/ True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="supervisors are forked on Linux only")
+@pytest.mark.parametrize("words", [("start", "nope"), ("run", "x"), ("start", "one", "--on", "nope")])
+def test_one_that_is_suspended_holds_no_stream_of_a_start_that_failed(bg: Cli, words: tuple[str, ...]) -> None:
+    """As `$(bgrun start nope)` reads them, to their end."""
+    bg.jobs('jobs: {one: {command: "true"}}')
+    Cli(bg.folder, [bg.command[0], "-c", STOPPED], bg.env)(*words, code=2)
+    pid = int((bg.folder / "forked").read_text())
+    wait_until(lambda: not _exists(pid), "the supervisor has ended")
+
+
+def test_one_that_has_left_is_not_killed(waiting: standby.Standby) -> None:
+    """It may be writing the cache of bytecode."""
+    wait_until(lambda: process.has_left(waiting.pid), "it has left")
+    standby.dismiss()
+    assert ended(waiting.pid) == 0
 
 
 NOTED = """
