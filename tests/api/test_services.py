@@ -123,7 +123,11 @@ services:
   web:
     command: if [ -e die ]; then touch up; exec sleep 60; fi; touch began; until [ -e die ]; do sleep 0.02; done; exit 1
     retry: {max: 1, backoff: 3s}
-jobs: {e2e: {command: test -e up, depends_on: web}}
+jobs:
+  e2e:
+    # Without a check it is ready once it was launched: its attempt has begun, and may yet be about to do anything.
+    command: test "$(cat .logs/.web_*.attempt)" = 2 && until [ -e up ]; do sleep 0.02; done
+    depends_on: web
 """
     )
     web = bg.json("start", "web")

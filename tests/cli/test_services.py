@@ -100,7 +100,11 @@ jobs:
 
 def test_the_timeout_of_a_wait_counts_for_the_stop_of_services_too(bg: Cli) -> None:
     bg.jobs("""
-services: {web: {command: "trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; while :; do sleep 0.02; done"}}
+services:
+  web:
+    command: trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; echo up; while :; do sleep 0.02; done
+    ready: up
+    stop_grace_period: 60s
 jobs: {e2e: {command: echo hi, depends_on: web}}
 """)
     done = bg("start", "e2e", "--timeout", "4s")  # the job itself has succeeded

@@ -28,7 +28,9 @@ jobs:
   anywhere: {{command: "{HELD}", params: {{n: {{default: "0"}}}}, concurrency: {{group: u, scope: user}}}}
   many:
     command: |
-      mkdir -p inside && touch inside/$$ && ls inside | wc -l >> seen && sleep 0.05 && rm inside/$$
+      mkdir -p inside && touch inside/$$
+      until n=$(ls inside | wc -l); [ "$n" -lt 3 ] || touch full; [ -e full ]; do sleep 0.02; done
+      echo "$n" >> seen && sleep 0.05 && rm inside/$$
     matrix: {{n: [1, 2, 3, 4, 5, 6, 7, 8]}}
     concurrency: {{limit: 3}}
   free: {{command: echo free >> order}}

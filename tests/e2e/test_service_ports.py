@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bgrun.system import ports
 from tests.conftest import Cli, wait_until
 
@@ -26,6 +28,7 @@ jobs:
 """
 
 
+@pytest.mark.timeout(400)  # it starts 160 processes, and each of these waits has a deadline of its own
 def test_worktrees_at_once_have_different_ports(bg: Cli, tmp_path: Path) -> None:
     trees = [tmp_path / f"tree{number}" for number in range(TREES)]
     for tree in trees:

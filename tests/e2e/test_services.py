@@ -61,5 +61,5 @@ def test_the_services_of_a_shop_start_in_order_are_ready_and_stop_in_order(bg: C
     metas = [bg.meta({"meta": path}) for path in Path(bg.logs).glob("*.meta")]
     own = [int(meta["port"]) for meta in metas if "port" in meta]
     assert len(own) == 2
-    assert wait_until(lambda: all(map(ports.is_free, own)), "the ports are free", timeout_s=1)
+    assert wait_until(lambda: all(map(ports.is_free, own)), "the ports are free")
     # The guard of all tests finds any process that is left.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TRY_S = 30.0
 """How many seconds a command may take before it is killed and tried again."""
+_LEAST_S = 0.5
+"""How many seconds a command may take at least: the last try, too, is to show more than that its time was up."""
 _TERM_S, _LONGEST_POLL_S = 0.5, 0.05
 _LAST_BYTES, _LONGEST = 4096, 160
 _MOST_OUTPUT = 1 << 20
@@ -35,11 +37,11 @@ def check(target: Target, left_s: float, output_fd: int, secrets: Sequence[Mark]
     """
     os.ftruncate(output_fd, 0)
     pid = _start(target, output_fd)
-    timeout_s = min(left_s, TRY_S)
+    timeout_s = max(_LEAST_S, min(left_s, TRY_S))
     status = _wait(pid, timeout_s, output_fd)
     if status is None:
         _end(pid)
-        return f"did not finish within {timeout_s:.0f}s"
+        return f"did not finish within {round(timeout_s, 1):g}s"
     code = os.waitstatus_to_exitcode(status)
     if code == 0:
         return ""
