@@ -205,6 +205,7 @@ class RenderedPlan(NamedTuple):
     wanted: the places of the nodes that were given by name; the others are their dependencies.
     only: the labels of its jobs, if these are only a part of its group's.
     join_key, work_key: those of the plan's own run, or of its only one, as in `RenderedJob`.
+    title: the label of its own run, unless that is a group's.
     """
 
     nodes: tuple[Node, ...]
@@ -214,6 +215,12 @@ class RenderedPlan(NamedTuple):
     join_key: str = ""
     only: tuple[str, ...] = ()
     work_key: str = ""
+    title: str = ""
+
+
+def free_title(title: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a label for a plan's own run: its title, or a longer one where that is taken. Pure."""
+    return free_title(f"{title}_plan", is_taken) if is_taken(title) else title
 
 
 class RunPlan(NamedTuple):

@@ -76,7 +76,7 @@ def _start_job(project: Project, request: plan_cache.PlanRequest, *, again: bool
     start.refuse_unsupported(project, owner, plan)
     if is_single:
         plan = plan._replace(nodes=tuple(node._replace(job=node.job._replace(join_key=key)) for node in plan.nodes))
-    label = plan.nodes[0].job.label if is_single else start.title_of(names, plan)
+    label = plan.nodes[0].job.label if is_single else start.title_of(project, plan)
 
     def launch() -> Run:
         launched = start.launch(project, plan, label, f"bgrun start {' '.join(names)}", owner=owner)

@@ -67,9 +67,9 @@ def rerun(project: Project, ref: str, *, failed: bool = False) -> Run:
         _refuse_skipped(read(project, run_id), old)
         if services := _services_of(project, [run_id]):
             nodes = _nodes(project, [*services, run_id])
-            plan = RenderedPlan(nodes, (len(services),))
-            label = f"plan_{old.get('label', '')}"
-            return read(project, start.launch(project, plan, label, f"bgrun rerun {ref}", owner=owner).runs[-1])
+            plan = RenderedPlan(nodes, (len(services),), title=f"plan_{old.get('label', '')}")
+            title = start.title_of(project, plan)
+            return read(project, start.launch(project, plan, title, f"bgrun rerun {ref}", owner=owner).runs[-1])
         return start.launch_node(project, _again(project, run_id), owner)
     again = _unsuccessful(project, read(project, run_id)) if failed else old["members"].split()
     needed = {*again, *_services_of(project, again)}

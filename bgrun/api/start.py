@@ -8,7 +8,7 @@ from bgrun import codec, engine
 from bgrun.api import plan_cache
 from bgrun.errors import PortTakenError, StorageError, UsageError
 from bgrun.light import NamedTuple, contextmanager, suppress
-from bgrun.plan import Node, RenderedPlan, Title
+from bgrun.plan import Node, RenderedPlan, Title, free_title
 from bgrun.store import index, record
 
 TYPE_CHECKING = False
@@ -138,7 +138,8 @@ def with_running(project: Project, request: plan_cache.PlanRequest) -> tuple[pla
 
 
 def _start(project: Project, names: Sequence[str], plan: RenderedPlan, owner: Engine) -> Run:
-    launched = launch(project, plan, title_of(names, plan), f"bgrun start {' '.join(names)}", owner=owner)
+    cmd = f"bgrun start {' '.join(names)}"
+    launched = launch(project, plan, title_of(project, plan), cmd, owner=owner)
     return begun(project, launched, launched.runs[plan.wanted[0]] if len(plan.wanted) == 1 else launched.own)
 
 
@@ -174,11 +175,22 @@ def _single_flight(project: Project, plan: RenderedPlan, owner: Engine) -> Itera
         yield find_joinable(project.store, node.job, owner)
 
 
-def title_of(names: Sequence[str], plan: RenderedPlan) -> str:
-    """Return the label of a plan's own run. A matrix job's name is free: its runs have other labels."""
-    if len(names) > 1:
-        return "plan"
-    return names[0] if len(plan.wanted) > 1 else f"plan_{names[0]}"
+def title_of(project: Project, plan: RenderedPlan) -> str:
+    """Return the label of a plan's own run: another one than its title where an ad-hoc command has that.
+
+    A job that has become a matrix keeps its name, whatever its earlier runs were.
+    """
+    if len(plan.nodes) == 1 and not plan.nodes[0].uses:
+        return plan.title  # it has none
+    if any(node.job.job == plan.title for node in plan.nodes):
+        return plan.title
+    return free_title(plan.title, lambda label: _is_of_a_job(project, label))
+
+
+def _is_of_a_job(project: Project, label: str) -> bool:
+    """Return whether the newest run of a label is that of a job or of an ad-hoc command."""
+    newest = index.newest(project.store, label)
+    return newest is not None and not record.is_group(project.store.facts(newest) or {"members": ""})
 
 
 class RunSettings(NamedTuple):

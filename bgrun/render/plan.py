@@ -5,7 +5,7 @@ from __future__ import annotations
 from bgrun.errors import UnknownNameError, UsageError, nearest_names
 from bgrun.jobfile import job_label, matrix
 from bgrun.jobfile.dependencies import condition_of, conditions_in, dependencies_in, in_order
-from bgrun.plan import Node, RenderedPlan
+from bgrun.plan import Node, RenderedPlan, free_title
 from bgrun.render.job import Request, find_job, render_job, render_skipped, skip_reason
 from bgrun.wording import names
 
@@ -52,7 +52,19 @@ def expand_jobs(job_file: JobFile, requests: Sequence[Request], inputs: RenderIn
         twice = next(one.name for one in requests if sum(other.name == one.name for other in requests) > 1)
         raise UsageError(f"job {twice!r} is given twice", "to run it twice, run 'bgrun start' twice")
     dependencies = {name: job.depends_on for name, job in job_file.jobs.items()}
-    return _plan(job_file, requested, (dependencies, conditions_in(job_file)), inputs)
+    plan = _plan(job_file, requested, (dependencies, conditions_in(job_file)), inputs)
+    return plan._replace(title=_title(job_file, list(requested), plan))
+
+
+def _title(job_file: JobFile, names: Sequence[str], plan: RenderedPlan) -> str:
+    """Return the label of the own run of a plan: that of nothing that is declared, whose result it would seem to be.
+
+    The name of a matrix job is free: its runs have other labels.
+    """
+    if len(names) == 1 and len(plan.wanted) > 1:
+        return names[0]
+    labels = {*job_file.jobs, *job_file.groups, *(job.label for job in job_file.jobs.values())}
+    return free_title("plan" if len(names) > 1 else f"plan_{names[0]}", lambda label: label in labels)
 
 
 def expand_group(

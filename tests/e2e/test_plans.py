@@ -46,6 +46,42 @@ def test_a_start_runs_first_what_the_job_needs(bg: Cli) -> None:
     assert order(bg) == ["built", "tested low", "deployed"]
 
 
+def test_the_run_of_several_jobs_never_has_the_name_of_one(bg: Cli) -> None:
+    """`terraform plan` failed: `status plan` must not show the success of other jobs that were started later."""
+    bg.jobs("""
+        jobs:
+          plan: {command: exit 3}
+          named: {command: "true", label: plan_plan}
+          build: {command: "true"}
+          test: {command: "true", depends_on: [build]}
+          plan_test: {command: exit 4}
+    """)
+    bg("start", "plan", "--wait", code=1)
+    both = bg.json("start", "build", "named", "--wait")
+    assert (both["state"], both["label"]) == ("succeeded", "plan_plan_plan")
+    assert bg.json("start", "test", "--wait")["group"] == "plan_test_plan"
+    assert bg.state("plan")["exit_code"] == 3
+    bg("status", "plan_test", code=2)
+
+
+def test_the_run_of_several_jobs_is_kept_apart_from_an_ad_hoc_label(bg: Cli) -> None:
+    bg.jobs(CHAIN)
+    assert bg.json("start", "build", "lint", "--wait")["label"] == "plan"
+    bg("run", "plan", "--wait", "--", "sh", "-c", "exit 3", code=1)
+    assert bg.json("start", "build", "lint", "--wait")["label"] == "plan_plan"
+    assert bg.state("plan")["exit_code"] == 3
+
+
+def test_a_job_that_becomes_a_matrix_keeps_its_name(bg: Cli) -> None:
+    bg.jobs("jobs: {m: {command: exit 3}}\n")
+    bg("start", "m", "--wait", code=1)
+    bg.jobs("jobs: {m: {command: 'exit {{ matrix.n }}', matrix: {n: [0]}}}\n")
+    one = bg.json("start", "m", "--wait")
+    bg.jobs("jobs: {m: {command: 'test {{ matrix.n }} -lt 2', matrix: {n: [0, 1]}}}\n")
+    both = bg.json("start", "m", "--wait")
+    assert (one["label"], both["label"], bg.state("m")["exit_code"]) == ("m_0", "m", 0)
+
+
 def test_what_needs_a_failed_job_is_skipped_with_the_reason(bg: Cli) -> None:
     bg.jobs(CHAIN)
     (bg.folder / "broken").touch()
