@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from bgrun.system import ports
+from tests.faults.conftest import is_gone
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -92,5 +92,5 @@ def test_a_database_and_a_web_server_serve_the_jobs_of_a_group(bg: Cli) -> None:
     places = [events.index(one) for one in order]
     assert places == sorted(places), events
     for name in ("db", "web"):
-        assert not psutil.pid_exists(runs[name]["pid"])
+        assert is_gone(runs[name]["pid"])
         assert ports.is_free(runs[name]["port"])

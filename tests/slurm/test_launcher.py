@@ -22,6 +22,7 @@ from bgrun.slurm import wait
 from bgrun.store import meta, record, submission
 from bgrun.store.store import Store
 from tests.conftest import DEADLINE_S, TOP, wait_until
+from tests.faults.conftest import is_gone
 from tests.slurm.conftest import WANTED
 
 if TYPE_CHECKING:
@@ -383,7 +384,7 @@ def test_the_keeper_of_a_killed_launcher_publishes_the_exit_code(place: Place, *
     if killed:
         script.kill()
     _let_end(place)
-    wait_until(lambda: not keeper.is_running(), "its keeper has ended")
+    wait_until(lambda: is_gone(keeper.pid), "its keeper has ended")
     assert (read_exit(place, run), "state" in place.facts(run)) == (code, False)
 
 
@@ -396,7 +397,7 @@ def test_the_keeper_of_an_older_attempt_publishes_nothing(place: Place) -> None:
     launched.wait()
     os.mkdir(place.store.run(run).claim(2))
     _let_end(place)
-    wait_until(lambda: not keeper.is_running(), "its keeper has ended")
+    wait_until(lambda: is_gone(keeper.pid), "its keeper has ended")
     assert read_exit(place, run) is None
 
 

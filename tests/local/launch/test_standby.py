@@ -18,6 +18,7 @@ from bgrun.local.launch.manifest import Plan
 from bgrun.plan import RenderedJob, RunPlan
 from bgrun.system import directories, process
 from tests.conftest import TOP, Cli, wait_until
+from tests.faults.conftest import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -274,7 +275,7 @@ def test_one_that_is_suspended_holds_no_stream_of_a_start_that_failed(bg: Cli, w
     bg.jobs('jobs: {one: {command: "true"}}')
     Cli(bg.folder, [bg.command[0], "-c", STOPPED], bg.env)(*words, code=2)
     pid = int((bg.folder / "forked").read_text())
-    wait_until(lambda: not _exists(pid), "the supervisor has ended")
+    wait_until(lambda: is_gone(pid), "the supervisor has ended")
 
 
 def test_one_that_has_left_is_not_killed(waiting: standby.Standby) -> None:
@@ -322,7 +323,7 @@ def test_each_start_forks_one_that_does_not_stay_in_vain(
     pids = [int(one) for one in noted.read_text().split()] if noted.exists() else []
     assert len(pids) == forks
     for pid in pids:
-        wait_until(lambda pid=pid: not _exists(pid), "the supervisor has ended")  # type: ignore[misc]
+        wait_until(lambda pid=pid: is_gone(pid), "the supervisor has ended")  # type: ignore[misc]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="supervisors are forked on Linux only")
@@ -334,22 +335,7 @@ def test_a_start_that_waits_for_a_run_that_it_joined_keeps_none(bg: Cli) -> None
     noted = bg.folder / "forked"
     wait_until(lambda: noted.exists() and noted.read_text().endswith("\n"), "one was forked")
     pid = int(noted.read_text())
-    wait_until(lambda: _state(pid) in ("", "Z"), "the supervisor has ended")
+    wait_until(lambda: is_gone(pid), "the supervisor has ended")
     assert caller.poll() is None
     (bg.folder / "go").touch()
     assert caller.wait(20) == 0
-
-
-def _state(pid: int) -> str:
-    """Return the state of a process as in proc(5); '' if there is none."""
-    with suppress(OSError), open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0]
-    return ""
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
