@@ -22,6 +22,13 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
     os.kill(pid, number)
 
 
+def orphan(cli: Cli, run: dict[str, Any]) -> None:
+    """Kill the supervisor of a run and wait until it is gone, and its locks with it."""
+    pid = int(cli.meta(run)["supervisor_pid"])
+    kill(pid)
+    wait_until(lambda: is_gone(pid), "the supervisor is gone")
+
+
 def below(pid: int) -> list[psutil.Process]:
     """Return the living processes that descend from a pid."""
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -54,6 +61,13 @@ def is_gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def has_open(pid: int, path: str) -> bool:
+    """Whether a process has a file open."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return any(file.path == path for file in psutil.Process(pid).open_files())
+    return False
 
 
 def written(path: Path) -> Callable[[], str]:

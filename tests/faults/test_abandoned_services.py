@@ -6,12 +6,12 @@ import os
 import re
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import Cli, wait_until
-from tests.faults.conftest import is_gone
+from tests.faults.conftest import orphan
 from tests.faults.test_services import go, members, start, until_state
 
 if TYPE_CHECKING:
@@ -47,19 +47,12 @@ def ready(bg: Cli) -> None:
     (bg.folder / "ready").touch()
 
 
-def abandon(bg: Cli, run: dict[str, Any]) -> None:
-    """Kill the supervisor of a run, and wait until it is gone."""
-    pid = int(bg.meta(run)["supervisor_pid"])
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: is_gone(pid), "it is gone")
-
-
 def begun(bg: Cli, group: str) -> str:
     """Start a group, wait until its first job runs and kill its supervisor; return the ID of its run."""
     ready(bg)
     run = start(bg, "group", group)
     until_state(bg, run, "e2e", "running")
-    abandon(bg, bg.state(run))
+    orphan(bg, bg.state(run))
     return run
 
 
@@ -78,7 +71,7 @@ def test_what_would_use_it_is_skipped_at_once(shop: Cli) -> None:
     shop.jobs(JOBS.replace("jobs:\n", "jobs:\n  look: {command: touch looked, depends_on: db}\n", 1))
     group = start(shop, "start", "look")
     until_state(shop, group, "look", "queued")
-    abandon(shop, db)
+    orphan(shop, db)
     run = shop.ended(group) and members(shop, group)["look"]
     assert run["state"] == "skipped"
     assert run["reason"] == f"dependency {db['run_id']} will not become ready: its supervisor was killed"
@@ -100,7 +93,7 @@ def test_a_wait_without_a_timeout_ends(shop: Cli, words: tuple[str, ...]) -> Non
         wait_until(lambda: list(shop.logs.glob(".db_*.ready")), "its check has answered")
         run = shop.state("db")
         assert waiter.poll() is None
-        abandon(shop, run)
+        orphan(shop, run)
         out, err = waiter.communicate(timeout=20)
     assert waiter.returncode == 1
     assert re.search(rf"^running {run['run_id']} for \S+, never ready: its supervisor was killed", out, re.MULTILINE)
@@ -163,7 +156,7 @@ def test_a_group_whose_jobs_never_started_has_failed(shop: Cli) -> None:
 def test_a_group_whose_services_were_not_ready_has_failed(shop: Cli) -> None:
     group = start(shop, "group", "checks")
     until_state(shop, group, "db", "running")
-    abandon(shop, shop.state(group))
+    orphan(shop, shop.state(group))
     assert shop.ended(group)["state"] == "failed"
     states = {label: run["state"] for label, run in members(shop, group).items()}
     assert states == {"db": "running", "web": "skipped", "e2e": "skipped"}
@@ -199,7 +192,7 @@ def test_a_group_of_services_runs_until_they_are_stopped(shop: Cli) -> None:
     ready(shop)
     group = start(shop, "group", "serving")
     wait_until(lambda: members(shop, group)["web"]["ready_at"], "web is ready")
-    abandon(shop, shop.state(group))
+    orphan(shop, shop.state(group))
     assert shop.state(group)["state"] == "running"
     shop("stop", group)
     assert shop.state(group)["state"] == "stopped"
@@ -233,7 +226,7 @@ def test_of_two_plans_at_once_the_death_of_one_leaves_the_other_alone(shop: Cli,
     for group in groups:
         until_state(shop, group, "e2e", "running")
     dead, lives = groups[killed], groups[1 - killed]
-    abandon(shop, shop.state(dead))
+    orphan(shop, shop.state(dead))
     go(shop)
     assert shop.ended(lives)["state"] == "succeeded"
     runs = members(shop, lives)
@@ -252,7 +245,7 @@ def test_the_last_answer_of_its_check_does_not_outlast_it(shop: Cli, how: str) -
     run = shop.json("start", "web")
     answer = shop.logs / f".{run['run_id']}.ready"
     wait_until(lambda: answer.exists() and answer.read_text(), "its check has answered")
-    abandon(shop, run)
+    orphan(shop, run)
     assert answer.exists()
     if how == "stopped":
         shop("stop", "web")

@@ -11,7 +11,7 @@ import pytest
 
 from bgrun.system import clock
 from tests.conftest import wait_until
-from tests.faults.conftest import command_of, is_gone, kill
+from tests.faults.conftest import command_of, is_gone, kill, orphan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,14 +136,14 @@ def test_after_a_restart_of_the_machine(bg: Cli, supervisor_of: SupervisorOf) ->
         kill(one)
 
 
-def test_a_group_goes_on_without_its_supervisor(bg: Cli, supervisor_of: SupervisorOf) -> None:
+def test_a_group_goes_on_without_its_supervisor(bg: Cli) -> None:
     bg.jobs(
         "jobs: {a: {command: 'until [ -e go ]; do sleep 0.02; done; exit 3'}, b: {command: sleep 0.01},"
         " c: {command: 'true'}}\n"
         "groups: {g: {jobs: [a, c], max_parallel: 1}}"
     )
     run = bg.json("group", "g")
-    kill(supervisor_of(run))
+    orphan(bg, run)
     assert bg.state("g")["state"] == "running"
     assert bg.state("a")["state"] == "running"
     assert bg.state("c")["state"] == "skipped"

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import below, command_of, is_gone, kill
+from tests.faults.conftest import command_of, is_gone, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,8 @@ jobs:
 groups: {both: {jobs: [one]}}
 """
 WAITS = "until [ -e {} ]; do sleep 0.02; done"
-STUBBORN = "trap 'echo asked' TERM; until [ -e {} ]; do sleep 0.02; done"
+STUBBORN = "trap 'echo asked' TERM; echo ready; until [ -e {} ]; do sleep 0.02; done"
+PATIENT = "defaults: {stop_grace_period: 10m}\njobs: {}"
 
 
 def ids(runs: list[dict[str, Any]]) -> list[str]:
@@ -77,6 +78,7 @@ def test_they_are_stopped_at_once_not_one_after_the_other(
 def test_stop_takes_those_in_line_first_so_that_none_of_them_starts(bg: Cli) -> None:
     bg.jobs(JOBS)
     first = bg.json("start", "one")
+    wait_until((bg.folder / f"{first['run_id']}.ran").exists, "the first runs")
     waiting = [bg.json("start", "one") for _ in range(3)]
     assert states(bg, waiting) == {"queued"}
     bg("stop", "one")
@@ -110,7 +112,7 @@ def test_wait_is_for_all_of_them_and_for_the_worst(bg: Cli, failing: int) -> Non
     (bg.folder / "1").touch()
     wait_until(lambda: bg.state(runs[1]["run_id"])["state"] not in ("queued", "running"), "the newer is over")
     (bg.folder / "0").touch() if failing else None
-    both = bg("wait", *ids(runs), "-t", "0.1s", code=None)
+    both = bg("wait", *ids(runs), "-t", "20s" if failing else "0.1s", code=None)
     assert both.code == (1 if failing else 124)
     (bg.folder / "0").touch()
     assert bg("wait", *ids(runs), code=None).code == 1
@@ -132,9 +134,10 @@ def test_wait_ends_with_the_last_of_them(bg: Cli) -> None:
 
 
 def test_none_is_waited_for_that_was_asked_to_end_unless_by_its_run_id(bg: Cli) -> None:
+    bg.jobs(PATIENT)
     go = bg.folder / "go"
     old = bg.start("x", STUBBORN.format(go))
-    wait_until(lambda: (bg.logs / f"{old['run_id']}.log").exists(), "it runs")
+    wait_until(lambda: "ready" in bg("logs", old["run_id"]).out, "its trap is set")
     stopping = subprocess.Popen([*bg.command, "stop", old["run_id"]], cwd=bg.folder, env=bg.env)
     wait_until(lambda: "asked" in bg("logs", old["run_id"]).out, "it was asked to end")
     assert bg("wait", "x", "-t", "0.1s", code=None).code == 124, "no other is live"
@@ -195,7 +198,7 @@ def test_what_is_about_one_run_takes_the_newest_and_names_the_others(bg: Cli) ->
         assert "also active" not in bg(command, runs[1]["run_id"]).err
     again = bg("rerun", "x")
     assert runs[0]["run_id"] in again.err
-    assert "newer" in bg("logs", "x").out
+    wait_until(lambda: "newer" in bg("logs", "x").out, "the third has written what the second did")
     (bg.folder / "go").touch()
     bg("wait", "x")
 
@@ -274,12 +277,13 @@ def test_what_cannot_be_ended_does_not_keep_the_others_alive(bg: Cli, two: list[
 def test_now_skips_the_grace_period(bg: Cli, how: str, supervisor_of: Callable[[dict[str, Any]], int]) -> None:
     """Nothing is asked of the job; one that is in its grace period is killed there and then."""
     bg.jobs(
-        "jobs: {x: {command: \"trap 'echo asked' TERM; while :; do sleep 0.05 || true; done\", stop_grace_period: 10m}}\n"
+        "jobs: {x: {command: \"trap 'echo asked' TERM; touch ready; while :; do sleep 0.05 || true; done\","
+        " stop_grace_period: 10m}}\n"
         "groups: {g: {jobs: [x]}}"
     )
     group = bg.json("group", "g") if how == "group" else None
     run = group["runs"][0] if group else bg.json("start", "x")
-    wait_until(lambda: below(run["pid"]), "it runs")
+    wait_until((bg.folder / "ready").exists, "its trap is set")
     asking = None
     if how == "orphaned":
         kill(supervisor_of(run))
@@ -299,9 +303,10 @@ def test_now_skips_the_grace_period(bg: Cli, how: str, supervisor_of: Callable[[
 
 def test_a_second_stop_takes_nothing_back_of_the_first(bg: Cli, supervisor_of: Callable[[dict[str, Any]], int]) -> None:
     """The first has sent its signal; should the supervisor be killed now, the run was stopped, whatever it says."""
+    bg.jobs(PATIENT)
     go = bg.folder / "go"
-    run = bg.start("x", f"trap 'echo asked' TERM; until [ -e {go} ]; do sleep 0.02; done; exit 0")
-    wait_until(lambda: below(run["pid"]), "it runs")
+    run = bg.start("x", f"{STUBBORN.format(go)}; exit 0")
+    wait_until(lambda: "ready" in bg("logs", "x").out, "its trap is set")
     first = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)
     wait_until(lambda: "asked" in bg("logs", "x").out, "it was asked")
     second = subprocess.Popen([*bg.command, "stop", "x", "-q"], cwd=bg.folder, env=bg.env)

@@ -159,5 +159,5 @@ def test_a_process_that_was_left_does_not_end_itself(bg: Cli) -> None:
     mark = {"BGRUN_RUN_ID": str(run["run_id"]), "BGRUN_LOG_DIR": str(bg.logs)}
     refused = bg("stop", "x", code=2, **mark)
     assert "cannot stop" in refused.err
-    os.kill(pid, 0)
+    assert not is_gone(pid)
     bg("stop", "x")

@@ -19,7 +19,7 @@ from bgrun.store.store import Store
 from bgrun.system import clock, lock, ports
 from tests.conftest import Cli, wait_until
 from tests.faults import without
-from tests.faults.conftest import words_of
+from tests.faults.conftest import is_gone, orphan, words_of
 from tests.local.readiness.servers import free_port
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ listener.bind(("127.0.0.1", int(os.environ["PORT"])))
 listener.listen()
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def leave(*_):
+    while not os.path.exists("leave"):
+        time.sleep(0.02)
+    os._exit(0)
+if "lingering" in sys.argv:
+    signal.signal(signal.SIGTERM, leave)
 print("listening", flush=True)
 while True:
     listener.accept()[0].close()
@@ -273,7 +279,7 @@ def test_a_start_waits_for_the_port_of_a_service_that_is_being_stopped(bg: Cli) 
     bg.jobs(
         f"""
 services:
-  db: {{command: "exec {sys.executable} -S server.py stubborn", port: {port}, ready: listening, stop_grace_period: 1s}}
+  db: {{command: "exec {sys.executable} -S server.py lingering", port: {port}, ready: listening, stop_grace_period: 10m}}
 jobs:
   e2e: {{command: "true", depends_on: db}}
 """
@@ -281,7 +287,10 @@ jobs:
     group = start(bg, "start", "e2e")
     bg("wait", members(bg, group)["e2e"]["run_id"])
     wait_until((bg.logs / f".{members(bg, group)['db']['run_id']}.stop").exists, "the stop of its service")
-    assert bg.json("start", "e2e", "--wait", "--timeout", "30s")["state"] == "succeeded"
+    again = start(bg, "start", "e2e")
+    assert members(bg, again)["db"]["state"] == "queued"
+    (bg.folder / "leave").touch()
+    assert bg.ended(again)["state"] == "succeeded"
 
 
 def test_the_summary_of_a_job_begins_with_the_service_that_failed_before_it(shop: Cli) -> None:
@@ -516,7 +525,7 @@ def test_a_stubborn_service_is_killed_and_the_group_waits_for_that(shop: Cli) ->
     assert shop.ended(group)["state"] == "succeeded"
     run = members(shop, group)["stubborn"]
     assert (run["state"], run["exit_code"]) == ("stopped", 137)
-    assert not psutil.pid_exists(run["pid"])
+    assert is_gone(run["pid"])
 
 
 def test_a_stop_of_the_group_ends_jobs_first_and_then_services_in_order(shop: Cli) -> None:
@@ -596,7 +605,7 @@ def test_services_outlive_their_supervisor_and_nothing_claims_to_be_ready(shop: 
     group = start(shop, "start", "e2e")
     left = wait_until(lambda: probers(shop, group), "a prober")
     os.kill(shop.state(group)["pid"], signal.SIGKILL)
-    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in left), "no prober")
+    wait_until(lambda: all(is_gone(one.pid) for one in left), "no prober")
     go(shop)
     runs = members(shop, group)
     assert runs["web"]["state"] == "running"
@@ -647,8 +656,8 @@ def test_of_services_killed_along_with_their_supervisor_nothing_is_left(shop: Cl
     for label in ("db", "web", "e2e"):
         assert until_state(shop, group, label, "lost")["reason"].startswith("exit code unknown")
     assert shop.state(group)["state"] == "lost"
-    assert not any(lock.is_held(str(path)) for path in locks)
-    assert all(ports.is_free(runs[label]["port"]) for label in ("db", "web"))
+    wait_until(lambda: not any(lock.is_held(str(path)) for path in locks), "nobody has the locks")
+    wait_until(lambda: all(ports.is_free(runs[label]["port"]) for label in ("db", "web")), "the servers are gone, too")
     go(shop)
     again = start(shop, "group", "checks")
     assert shop.ended(again)["state"] == "succeeded"
@@ -658,7 +667,7 @@ def test_of_services_killed_along_with_their_supervisor_nothing_is_left(shop: Cl
 def test_after_a_restart_of_the_machine_services_are_lost_and_used_by_nothing(shop: Cli) -> None:
     shop("start", "web", "--wait", "-t", "20s")
     before = {label: shop.state(label) for label in ("db", "web")}
-    os.kill(int(shop.meta(before["web"])["supervisor_pid"]), signal.SIGKILL)
+    orphan(shop, before["web"])
     for run in before.values():  # as if other processes had these PIDs now
         meta = Path(run["meta"])
         meta.write_text(meta.read_text().replace(shop.meta(run)["boot_id"], "another-boot"))
@@ -721,7 +730,7 @@ def test_what_a_check_prints_of_a_secret_is_not_in_the_record(bg: Cli) -> None:
           web:
             command: sleep 60
             secrets: [TOKEN]
-            ready: {command: 'echo "$TOKEN"; false', timeout: 1s}
+            ready: {command: 'echo "$TOKEN"; false', timeout: 2s}
     """)
     bg("start", "web", "--wait", code=1, TOKEN="a-secret-of-ours")
     assert not [path for path in bg.logs.rglob("*") if path.is_file() and b"a-secret-of-ours" in path.read_bytes()]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import command_of, is_gone, kill, written
+from tests.faults.conftest import command_of, has_open, is_gone, orphan, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +49,6 @@ def living_in(folder: Path) -> list[int]:
             if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
     return found
-
-
-def orphan(bg: Cli, run: dict[str, Any]) -> None:
-    """Kill the supervisor of a run."""
-    pid = int(bg.meta(run)["supervisor_pid"])
-    kill(pid)
-    wait_until(lambda: is_gone(pid), "the supervisor is gone")
 
 
 @pytest.mark.parametrize("pause", [0.001, 0.005, 0.05])
@@ -99,6 +92,7 @@ def test_whoever_only_looks_at_the_log_is_left_alone(bg: Cli) -> None:
         subprocess.Popen(["sh", "-c", f"exec 3>>'{run['log']}'; sleep 300"], stdout=subprocess.DEVNULL),
     ]
     try:
+        wait_until(lambda: all(has_open(one.pid, run["log"]) for one in readers), "both have it open")
         assert bg.json("stop", "x")["runs"][0]["state"] == "stopped"
         assert [one.poll() for one in readers] == [None, None]
     finally:
@@ -138,7 +132,7 @@ def test_the_code_that_the_command_ends_with_when_it_is_asked_to(bg: Cli) -> Non
 
 GROUP = """
 jobs:
-  a: {command: "trap 'touch a_asked' TERM; touch a; while :; do sleep 0.05 || :; done", stop_grace_period: 300ms}
+  a: {command: "trap 'touch a_asked' TERM; touch a; while :; do sleep 0.05 || :; done", stop_grace_period: 2s}
   b: {command: "trap 'touch b_asked' TERM; touch b; until [ -e go ]; do sleep 0.05 || :; done", stop_grace_period: 10m}
   c: {command: touch c, depends_on: [b]}
 groups: {g: {jobs: [a, b, c]}}
@@ -162,7 +156,7 @@ def test_of_a_group_all_runs_are_stopped_at_once_each_with_its_own_grace(bg: Cli
         ended = stop.result()["runs"][0]
     assert (ended["state"], ended["reason"]) == ("stopped", "on request")
     assert bg.meta(run)["state"] == "stopped", "the group has closing words"
-    assert bg.state(run["run_id"])["duration_s"] >= 0.3, "it took as long as its runs"
+    assert bg.state(run["run_id"])["duration_s"] >= 2, "it took as long as its runs"
     assert [bg.state(name)["state"] for name in "ab"] == ["stopped", "stopped"]
     assert not (bg.folder / "c").exists()
     assert list(bg.logs.glob(".*.stop")) == []

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import below, command_of, is_gone, kill, written
+from tests.faults.conftest import below, command_of, is_gone, kill, orphan, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +168,7 @@ def test_a_pid_that_was_used_again_is_not_signalled(bg: Cli, bystander: subproce
     left = [process.pid for process in below(run["pid"])]
     for pid in [int(facts["supervisor_pid"]), run["pid"], *left]:
         kill(pid)
+    wait_until(lambda: all(map(is_gone, [int(facts["supervisor_pid"]), run["pid"], *left])), "all of it is gone")
     assert command in left
     meta = Path(run["meta"])
     pretend = meta.read_text().replace(f"pid={run['pid']}\n", f"pid={bystander.pid}\n")
@@ -186,7 +187,7 @@ def test_a_hand_edited_pid_file_misleads_nobody(bg: Cli, bystander: subprocess.P
 def test_a_supervisor_pid_that_is_somebody_else(bg: Cli, bystander: subprocess.Popen[bytes]) -> None:
     run = bg.start("x", "sleep 300; true")
     facts = bg.meta(run)
-    kill(int(facts["supervisor_pid"]))
+    orphan(bg, run)
     meta = Path(run["meta"])
     text = meta.read_text()
     meta.write_text(text.replace(f"supervisor_pid={facts['supervisor_pid']}", f"supervisor_pid={bystander.pid}"))

@@ -6,16 +6,17 @@ macOS will run, short of macOS itself.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests.conftest import Cli, wait_until
 from tests.faults import without
-from tests.faults.conftest import below, command_of, is_gone, kill, written
+from tests.faults.conftest import below, command_of, has_open, is_gone, kill, orphan, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +49,6 @@ def test_the_supervisor_killed(elsewhere: Cli) -> None:
     assert elsewhere.ended("x")["exit_code"] == 4
 
 
-def orphan(cli: Cli, run: dict[str, Any]) -> None:
-    pid = int(cli.meta(run)["supervisor_pid"])
-    kill(pid)
-    wait_until(lambda: is_gone(pid), "the supervisor is gone")
-
-
 SUPERVISED = pytest.mark.parametrize("supervised", [True, False], ids=["supervised", "supervisor killed"])
 LEFT_THE_SESSION = {
     "whose environment is hidden, by the log": "(setsid sleep 300 & echo $! > pid); sleep 301; true",
@@ -68,7 +63,7 @@ LEFT_THE_SESSION = {
 def test_stop_finds_what_left_the_session(elsewhere: Cli, how: str, supervised: bool) -> None:
     run = elsewhere.start("x", LEFT_THE_SESSION[how])
     pid = int(wait_until(written(elsewhere.folder / "pid"), "the process has written its PID"))
-    wait_until(lambda: psutil.Process(pid).name() != "setsid", "it is what it is to be")
+    wait_until(lambda: os.getsid(pid) == pid and psutil.Process(pid).name() != "setsid", "it is what it is to be")
     if not supervised:
         orphan(elsewhere, run)
     assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
@@ -111,6 +106,7 @@ def test_whoever_only_looks_at_the_log_is_left_alone(elsewhere: Cli, supervised:
         subprocess.Popen(["sh", "-c", f"exec 3>>'{run['log']}'; exec sleep 300"], stdout=subprocess.DEVNULL),
     ]
     try:
+        wait_until(lambda: all(has_open(one.pid, run["log"]) for one in readers), "both have it open")
         assert elsewhere.json("stop", "x")["runs"][0]["state"] == "stopped"
         assert [one.poll() for one in readers] == [None, None]
     finally:

@@ -78,9 +78,9 @@ def test_a_wait_for_a_lock_that_is_broken_off(tmp_path: Path, all_closed: Callab
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         with pytest.raises(TimeoutError):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
             lock.wait_free(str(path))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -309,7 +309,9 @@ DONE = {
 }
 
 
-def test_names_are_known_after_what_bgrun_does(bg: Cli, many: Store) -> None:
+def test_names_are_known_after_what_bgrun_does(bg: Cli, many: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "RENEW_S", 3600.0)  # however long all of it takes
+
     def is_supervisor(one: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             return one.cwd() == str(bg.logs)
