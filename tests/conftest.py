@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TOP = Path(__file__).resolve().parent.parent
 COMMAND = str(TOP / "tests" / "fixtures" / "command.py")
 DEADLINE_S = 20.0
+LIMITS_S = (1, 4, 16)
+"""Time limits for what has to get somewhere before it meets its limit: the next one if others had the processor."""
 
 surroundings.settle()
 

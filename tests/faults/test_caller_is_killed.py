@@ -79,7 +79,7 @@ def test_as_the_first_record_comes_into_view(project: Cli, way: str) -> None:
     program = ["-c", WITHOUT_FORK] if way == "spawned" else project.command[1:]
     caller = Cli(project.folder, [project.command[0], *program], project.env)
     kill_once(caller, ("group", "all"), lambda: len(metas(project)) > 0)
-    ended = project.ended("all", "60s")
+    ended = project.ended("all", "100s")
     runs = [project.state(run_id) for run_id in project.meta(ended)["members"].split()]
     assert len(runs) == MANY + 2
     assert {run["state"] for run in runs[:-1]} == {"succeeded"}, "the members, and the one that needs them all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.system import clock
-from tests.conftest import TOP, wait_until
+from tests.conftest import LIMITS_S, TOP, wait_until
 from tests.faults.conftest import is_gone, kill
 
 if TYPE_CHECKING:
@@ -25,30 +26,44 @@ def test_a_job_that_runs_too_long_is_stopped_and_says_so(bg: Cli) -> None:
     assert "stopped)" in bg.meta(ended)["reason"]
 
 
+def answering(bg: Cli, trap: str, then: str, grace: str = "10s") -> tuple[str, int]:
+    """Return how a job ends that had set a trap for SIGTERM before its timeout came."""
+    for within in LIMITS_S:
+        words = f"trap '{trap}' TERM; touch ready; {then}"
+        bg.jobs(f'jobs: {{x: {{command: "{words}", timeout: {within}s, stop_grace_period: {grace}}}}}')
+        ended = bg.json("start", "x", "--wait", code=1)
+        if (bg.folder / "ready").exists():
+            return ended["state"], ended["exit_code"]
+    pytest.fail("the job never set its trap")
+
+
 def test_also_when_the_job_ignores_sigterm(bg: Cli) -> None:
-    bg.jobs(
-        "jobs: {x: {command: 'trap \"\" TERM; sleep 300 & wait; sleep 300', timeout: 2s, stop_grace_period: 300ms}}"
-    )
-    ended = bg.json("start", "x", "--wait", code=1)
-    assert (ended["state"], ended["exit_code"]) == ("timed_out", 137)
+    assert answering(bg, "", "sleep 300 & wait; sleep 300", "300ms") == ("timed_out", 137)
 
 
 def test_also_when_the_job_answers_with_success(bg: Cli) -> None:
-    bg.jobs("jobs: {x: {command: 'trap \"exit 0\" TERM; while :; do sleep 0.02; done', timeout: 2s}}")
-    ended = bg.json("start", "x", "--wait", code=1)
-    assert (ended["state"], ended["exit_code"]) == ("timed_out", 0)
+    assert answering(bg, "exit 0", "while :; do sleep 0.02; done") == ("timed_out", 0)
 
 
 def test_a_supervisor_that_slept_beyond_the_deadline_keeps_it_when_it_wakes(bg: Cli) -> None:
-    bg.jobs("jobs: {x: {command: sleep 300, timeout: 3s}}")
-    run = bg.json("start", "x")
-    began = clock.steady_clock()
-    pid = int(bg.meta(run)["supervisor_pid"])
-    kill(pid, signal.SIGSTOP)
-    wait_until(lambda: clock.steady_clock() > began + 3, "the deadline is over")
-    assert bg.state("x")["state"] == "running"
-    kill(pid, signal.SIGCONT)
-    assert bg.ended("x")["state"] == "timed_out"
+    for within in LIMITS_S:
+        bg.jobs(f"jobs: {{x: {{command: sleep 300, timeout: {within}s}}}}")
+        before = clock.steady_clock()
+        run = bg.json("start", "x")
+        after = clock.steady_clock()
+        pid = int(bg.meta(run)["supervisor_pid"])
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGSTOP)
+        asleep = clock.steady_clock() < before + within  # by then, whenever its launch was
+        wait_until(lambda: clock.steady_clock() > after + within, "the deadline is over")  # noqa: B023
+        seen = bg.state("x")["state"]
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGCONT)
+        assert bg.ended("x")["state"] == "timed_out"
+        if asleep:
+            break
+    assert asleep
+    assert seen == "running"
 
 
 LOOK = "import time; from bgrun.system import clock; print(clock.steady_clock(), time.time())"

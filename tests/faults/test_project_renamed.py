@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ def rename(bg: Cli) -> None:
     """Rename the project once all that runs has gone into it; from then on the command line is in the renamed one."""
     pids = [run["pid"] for run in bg.json("list", "--state", "running")["runs"] if "members" not in bg.meta(run)]
     for pid in pids:
-        wait_until(lambda pid=pid: psutil.Process(pid).cwd() == str(bg.folder), "the job is in its folder")  # type: ignore[misc]
+        with contextlib.suppress(psutil.NoSuchProcess):  # its timeout came
+            wait_until(lambda pid=pid: psutil.Process(pid).cwd() == str(bg.folder), "the job is in its folder")  # type: ignore[misc]
     now = bg.folder.with_name("renamed")
     bg.folder.rename(now)
     bg.folder = now
@@ -73,10 +75,10 @@ def test_a_hook_finds_it(moving: Cli) -> None:
 
 
 def test_a_timeout_and_a_stop(moving: Cli, slimmed: Callable[[dict[str, Any]], int]) -> None:
-    moving("start", "bounded")
     run = moving.start("x", "setsid sleep 300 & sleep 301")
     pids = [command_of(run), run["pid"]]
     slimmed(run)
+    moving("start", "bounded")
     rename(moving)
     stopped = moving.json("stop", "x")["runs"][0]
     assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)

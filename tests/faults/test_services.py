@@ -17,7 +17,7 @@ import pytest
 from bgrun.store import state
 from bgrun.store.store import Store
 from bgrun.system import clock, lock, ports
-from tests.conftest import Cli, wait_until
+from tests.conftest import LIMITS_S, Cli, wait_until
 from tests.faults import without
 from tests.faults.conftest import is_gone, orphan, words_of
 from tests.local.readiness.servers import free_port
@@ -341,7 +341,7 @@ def test_a_check_shows_its_command_and_no_script(shop: Cli) -> None:
         "killed": "command 'kill -9 $$': killed by SIGKILL",
         "within": "command \"sh -c 'kill -9 $$'; exit $?\": exit 137 (SIGKILL)",
     }
-    for within in (1, 4, 16):
+    for within in LIMITS_S:
         shop.jobs(f"""
             services:
               web:
@@ -506,7 +506,7 @@ def test_what_uses_a_service_that_does_not_become_ready_again_is_skipped(shop: C
     wait_until(lambda: (shop.logs / f".{web['run_id']}.attempt").exists(), "it is started again")
     recorded = Path(web["meta"]).read_text()
     assert recorded.count("[], 30.0, ") == 1
-    for within in (1, 4, 16):
+    for within in LIMITS_S:
         Path(web["meta"]).write_text(recorded.replace("[], 30.0, ", f"[], {within}.0, "))
         group = start(shop, "start", "e2e")
         assert shop.ended(group, "60s")["state"] == "failed"
