@@ -285,7 +285,7 @@ def test_progress_is_sent_with_the_last_line(project: Cli, bgrun_bin: Path) -> N
 
     Agent(project, bgrun_bin).run(work)
     assert seen[0][0] >= 2
-    assert [message for _, message in seen if message][0] == "40% \u00b7 [ 40%] halfway"
+    assert next(message for _, message in seen if message) == "40% \u00b7 [ 40%] halfway"
 
 
 def test_any_command_only_where_that_is_allowed(project: Cli, bgrun_bin: Path) -> None:
