@@ -63,6 +63,11 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = DEADL
     return value
 
 
+def without_sandbox(err: str) -> str:
+    """Return what a command says on stderr but for the warning that is due where the tests themselves run."""
+    return err.replace(SANDBOX, "") if SANDBOX else err
+
+
 class Done:
     """A finished command: its exit code and what it printed."""
 
@@ -70,9 +75,7 @@ class Done:
         self.args = args
         self.code = done.returncode
         self.out = done.stdout.decode("utf-8", "surrogateescape")
-        self.err = done.stderr.decode("utf-8", "surrogateescape")
-        if SANDBOX:
-            self.err = self.err.replace(SANDBOX, "")
+        self.err = without_sandbox(done.stderr.decode("utf-8", "surrogateescape"))
 
     @property
     def json(self) -> Any:
