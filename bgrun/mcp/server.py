@@ -14,10 +14,11 @@ import anyio.to_thread
 import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
 from bgrun import __version__, api
 from bgrun.errors import BgrunError, NoJobFileError, UnknownNameError, output_error
-from bgrun.mcp import arguments, calls, roots, texts, tools
+from bgrun.mcp import arguments, calls, roots, texts, tools, unreadable
 from bgrun.wording import limit, short
 
 if TYPE_CHECKING:
@@ -69,8 +70,10 @@ async def _serve(answering: Calls, wire: Wire) -> None:
         on_call_tool=answering.call_tool,
     )
     streams = (anyio.wrap_file(wire.input()), anyio.wrap_file(cast("TextIO", wire.output())))
-    async with stdio_server(*streams) as (reading, writing):
-        await server.run(reading, writing, server.create_initialization_options())
+    async with stdio_server(*streams) as (reading, writing), anyio.create_task_group() as group:
+        to, messages = anyio.create_memory_object_stream[SessionMessage | Exception]()
+        group.start_soon(unreadable.pass_on, reading, writing, to)
+        await server.run(messages, writing, server.create_initialization_options())
 
 
 class Calls:

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import mcp_types
 import mcp_types.version
 import pytest
 
@@ -239,7 +240,9 @@ def test_a_call_before_the_list_waits_for_the_sdk(bg: Cli, bgrun_bin: Path) -> N
     bg.jobs("jobs: {ok: {command: 'true'}}")
     talk = Talk(bg, bgrun_bin)
     talk.say(b"junk\n", line([1]), line(handshake(3)), line(INITIALIZED), line(CALL))
-    assert [one.get("id") for one in talk.answers(2)] == [3, 5]
+    found = talk.answers(4)
+    assert [one["id"] for one in found] == [None, None, 3, 5]
+    assert [one["error"]["code"] for one in found[:2]] == [mcp_types.PARSE_ERROR, mcp_types.INVALID_REQUEST]
     assert talk.end() == []
 
 

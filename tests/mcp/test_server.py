@@ -328,18 +328,27 @@ def test_a_job_outlives_the_call_the_client_and_the_server(project: Cli, bgrun_b
     assert project.state(run["run_id"])["state"] == "running"
 
 
-def test_nonsense_on_the_wire_ends_nothing(project: Cli, bgrun_bin: Path) -> None:
+def test_nonsense_on_the_wire_is_answered_and_ends_nothing(project: Cli, bgrun_bin: Path) -> None:
     server = Raw(project, bgrun_bin)
-    for line in (
-        b"not json\n",
-        b"{}\n",
-        b"[1, 2]\n",
-        b"\xff\xfe\n",
-        b'{"jsonrpc": "2.0", "id": 9, "method": "no/such"}\n',
-    ):
-        server.write(line)
+    nonsense: list[tuple[bytes, object, int]] = [
+        (b"not json", None, -32700),
+        (b"\n \r\n{", None, -32700),  # an empty line has no answer
+        (b"\xff\xfe", None, -32700),
+        (b"[" * 100_000, None, -32700),
+        (b"{}", None, -32600),
+        (b"[1, 2]", None, -32600),
+        (b'[{"jsonrpc": "2.0", "id": 3, "method": "ping"}]', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": 7, "result": "of nothing that was asked"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": [1]}', 8, -32600),
+        (b'{"id": "n", "method": "ping"}', "n", -32600),
+        (b'{"jsonrpc": "2.0", "id": 9, "method": "no/such"}', 9, -32601),
+    ]
+    for line, number, code in nonsense:
+        server.write(line + b"\n")
+        found = server.next()
+        assert (found["jsonrpc"], found["id"], found["error"]["code"]) == ("2.0", number, code), line
     server.ask("tools/call", {"name": "bgrun_list", "arguments": {}}, number=77)
-    assert server.answer(77)["result"]["content"][0]["text"].startswith("ok n=1")
+    assert server.next()["result"]["content"][0]["text"].startswith("ok n=1"), "nothing is answered twice"
     server.close()
     assert server.process.wait(30) == 0
 
@@ -384,6 +393,12 @@ class Raw:
             if message.get("id") == number:
                 return message
         raise AssertionError("the server ended")
+
+    def next(self) -> dict[str, Any]:
+        """Return the next message."""
+        assert self.process.stdout
+        message: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return message
 
     def close(self) -> None:
         assert self.process.stdin
