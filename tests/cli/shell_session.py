@@ -111,6 +111,6 @@ class Session:
         return rest.strip() if prompt else None
 
     def _until(self, condition: object) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while not condition():  # type: ignore[operator]
             assert time.monotonic() < end, f"the screen of {self.kind}:\n{self.text()}"

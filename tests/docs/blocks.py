@@ -7,6 +7,7 @@ All of a page is typed into one shell: folders and variables carry over from blo
 right before a fence changes that:
 
     <!-- exits: 1 -->                   the last command of the block ends with this code
+    <!-- until: TEXT -->                the last command of the block is run again until it prints this
     <!-- run in a clone of this repo --> left to .ci/run, which runs it in a clone of this repository
     <!-- install: TOOL -->              left to tests/e2e/test_installers.py: needs that tool, changes the home directory
     <!-- not run: REASON -->             left out, with the reason
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 KINDS = ("console", "bash", "sh")
-PAGE_S = 60.0
+PAGE_S = 300.0
 CLONE = "run in a clone of this repo"
 INSTALL = "install:"
 FIXTURE = "project"
@@ -61,12 +63,16 @@ class Block(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command of a block with the output and the exit code that the page shows; None: any output."""
+    """One command of a block with the output and the exit code that the page shows; None: any output.
+
+    until: what it has to print before the next one is run.
+    """
 
     line: int
     text: str
     output: str | None
     code: int
+    until: str = ""
 
 
 class Failure(NamedTuple):
@@ -132,15 +138,16 @@ def _comments(token: Token) -> list[str]:
 def commands(block: Block) -> list[Command]:
     """Return the commands of a block in their order."""
     code = int(block.note.removeprefix("exits:")) if block.note.startswith("exits:") else 0
+    until = block.note.removeprefix("until:").strip() if block.note.startswith("until:") else ""
     if block.kind != "console":
-        return [Command(block.line + 1, block.text, None, code)]
+        return [Command(block.line + 1, block.text, None, code, until)]
     found: list[Command] = []
     for place, line in enumerate(block.text.splitlines(), start=block.line + 1):
         if line.startswith("$ "):
             found.append(Command(place, line[2:], "", 0))
         elif found:
             found[-1] = found[-1]._replace(output=f"{found[-1].output}{line}\n")
-    return [*found[:-1], found[-1]._replace(code=code)] if found else []
+    return [*found[:-1], found[-1]._replace(code=code, until=until)] if found else []
 
 
 def matches(shown: str, found: str) -> bool:
@@ -185,7 +192,10 @@ def _step(out: Path, number: int, command: Command) -> str:
     # A block that is to fail under `set -e` would take the page's shell along: it gets one of its own.
     begin, end = ("(", ")") if command.output is None and command.code else ("{", "; }")
     text = f'{begin} {strict}; . "$OUT/{number}.sh"{end}'
-    return f'{text} > "$OUT/{number}.out" 2>&1; echo $? > "$OUT/{number}.code"; {slack}\n'
+    done = f'{text} > "$OUT/{number}.out" 2>&1; echo $? > "$OUT/{number}.code"; {slack}\n'
+    if not command.until:
+        return done
+    return f'until {done}grep -qF {shlex.quote(command.until)} "$OUT/{number}.out"; do sleep 0.05; done\n'
 
 
 def _run(words: tuple[str, ...], project: Path, env: dict[str, str], timeout_s: float) -> str:

@@ -54,6 +54,11 @@ def test_an_expected_exit_code_is_accepted(tmp_path: Path, block: str) -> None:
     assert failures(tmp_path, f"<!-- exits: 3 -->\n{block}\n```console\n$ echo on\non\n```\n") == []
 
 
+def test_a_command_is_run_again_until_it_prints_what_the_page_waits_for(tmp_path: Path) -> None:
+    text = "<!-- until: xxx -->\n```console\n$ true\n$ printf x >> f; cat f\nxxx\n```\n```console\n$ cat f\nxxx\n```\n"
+    assert failures(tmp_path, text) == []
+
+
 def test_directories_and_variables_carry_over(tmp_path: Path) -> None:
     text = "```bash\nmkdir d\ncd d\nexport X=1\n```\n\n```console\n$ echo $X $(basename $PWD)\n1 d\n```\n"
     assert failures(tmp_path, text) == []

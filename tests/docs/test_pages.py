@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import TOP
-from tests.docs.blocks import EMPTY, blocks, fixture, run_page, runnable
+from tests.docs.blocks import EMPTY, PAGE_S, blocks, fixture, run_page, runnable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("**/*.md"))]
 
 
+@pytest.mark.timeout(PAGE_S + 60)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_the_commands_of_a_page_do_what_it_says(
     page: Path, bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]
@@ -34,6 +35,7 @@ def test_the_commands_of_a_page_do_what_it_says(
     assert "\n".join(map(str, run_page(page, project=project, env=env))) == ""
 
 
+@pytest.mark.timeout(PAGE_S + 60)
 @pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
 def test_a_newcomer_may_type_it_into_zsh(name: str, bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]) -> None:
     """The shell of a Mac; the line of completion is another one there."""
@@ -47,6 +49,7 @@ def test_a_newcomer_may_type_it_into_zsh(name: str, bgrun_bin: Path, tmp_path: P
     assert "\n".join(map(str, run_page(page, project=project, env=env, typed_into=("zsh", "-f")))) == ""
 
 
+@pytest.mark.timeout(PAGE_S + 60)
 def test_the_runbook_can_be_typed_after_the_quick_start(
     bgrun_bin: Path, tmp_path: Path, clean_env: dict[str, str]
 ) -> None:

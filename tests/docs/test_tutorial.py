@@ -30,10 +30,18 @@ STEPS = (
 
 
 class Bash:
-    """An interactive bash into which a reader types."""
+    """An interactive bash into which a reader types.
+
+    What takes a moment on the page goes on only once the reader has seen it: `sleep` waits for a file.
+    """
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         folder.mkdir()
+        programs, self.seen = folder.parent / "programs", folder.parent / "seen"
+        programs.mkdir()
+        (programs / "sleep").write_text(f"#!/bin/sh\nuntil [ -e '{self.seen}' ]; do /bin/sleep 0.05; done\n")
+        (programs / "sleep").chmod(0o755)
+        env = {**env, "PATH": f"{programs}:{env['PATH']}"}
         self.screen = Screen(Cli(folder, ["bash", "--norc", "-i"], env), rows=50, columns=100, PS1="ready: ")
         self.typed = 0
 
@@ -47,6 +55,7 @@ class Bash:
         self.type(f"{command}\necho done-{self.typed}:$?\n")
         if command == "bgrun wait checks":
             self.screen.shows("running   checks", "running     build ━", "/6] building")
+            self.seen.touch()
         self.screen.shows(f"done-{self.typed}:{code}")
 
 
