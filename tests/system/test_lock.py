@@ -39,10 +39,13 @@ def test_a_free_lock_is_had_at_once(fds: tuple[int, int]) -> None:
 def test_one_that_stays_held_is_waited_for_asleep_and_no_longer_than_the_bound(fds: tuple[int, int]) -> None:
     mine, other = fds
     lock.hold(other)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-    with pytest.raises(BlockingIOError):
-        lock.hold_within(mine, within_s=0.2)
-    slept = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+    for within in (0.2, 1.0, 5.0):  # in which others may have the processor
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        with pytest.raises(BlockingIOError):
+            lock.hold_within(mine, within_s=within)
+        slept = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+        if slept >= 3:
+            break
     assert slept >= 3, "the processor is left to others between two attempts"
 
 
