@@ -443,6 +443,17 @@ exec {bgrun_bell}>&-
 
 # --- its end ----------------------------------------------------------------------------------
 
+# Give the middle of a log that is too long back to the file system, as a supervisor does, where that and fallocate(1) can
+# do that: a command that took less than a second was not stopped for it. A log grows by 256 MiB a second at most.
+bgrun_bound_log() {
+  [ "$bgrun_most" -gt 0 ] && [ $(((bgrun_took + 1) * 2684354)) -gt "$bgrun_most" ] || return
+  command -p stat -c '%s %b %B' -- "$bgrun_log" | read -r bgrun_size bgrun_blocks bgrun_block || return
+  [ $((bgrun_blocks * bgrun_block)) -gt "$bgrun_most" ] || return
+  bgrun_begin=$(((bgrun_most / 4 + 4095) / 4096 * 4096))
+  bgrun_length=$(((bgrun_size - bgrun_most / 2) / 4096 * 4096 - bgrun_begin))
+  [ "$bgrun_length" -le 0 ] || command -p fallocate -p -o "$bgrun_begin" -l "$bgrun_length" -- "$bgrun_log"
+} 2>/dev/null
+
 bgrun_is_newest || { bgrun_say "attempt $bgrun_attempt: a newer one has claimed $bgrun_run: recorded nothing"; exit 75; }
 
 if [ -n "$bgrun_termed" ] && [ -z "$bgrun_stopping" ] && [ "$bgrun_requeue" = true ]; then
@@ -466,6 +477,7 @@ if [ -z "$bgrun_stopping" ] && { [ -n "$bgrun_termed" ] || { [ "$bgrun_code" -eq
   bgrun_termed=1
   bgrun_note_term
 fi
+bgrun_bound_log
 bgrun_take_files
 bgrun_publish "$bgrun_code"
 

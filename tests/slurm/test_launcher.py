@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from bgrun.jobfile.specs import Settings
+from bgrun.local.supervision import log_limit
 from bgrun.model import Run
 from bgrun.plan import Limits, Node, RenderedJob, RenderedPlan
 from bgrun.render.script import job_script
@@ -243,6 +244,38 @@ def test_a_log_that_is_too_long_stops_the_run(place: Place) -> None:
     place.carry_out(run)
     assert place.read(run).state == "stopped"
     assert (place.read(run).reason or "").startswith("its log grew beyond 50000 bytes")
+
+
+@pytest.mark.parametrize("size", [60_000, 300_000])
+def test_a_log_that_is_too_long_at_once_keeps_its_head_and_tail(place: Place, size: int) -> None:
+    """As a supervisor leaves it: the command ended before it was stopped."""
+    most = 65_536
+    command = f"echo head; yes | head -c {size}; echo tail"
+    for label in "abcde":
+        run = place.submit(command, label, limits=Limits(max_log_bytes=most))
+        ended = place.carry_out(run)
+        if place.read(run).state != "stopped":  # on a busy machine it may take a second
+            break
+    assert ended == (0, "")
+    assert shown(place.read(run)) == ("succeeded", 0, None, None)
+    text = place.text(run)
+    assert (len(text), text[:7], text[-7:]) == (size + 10, "head\ny\n", "y\ntail\n")
+    as_by_a_supervisor = Path(place.store.log_dir) / "local.log"
+    as_by_a_supervisor.write_text(
+        subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
+    )
+    log_limit.bound(str(as_by_a_supervisor), most)
+    assert as_by_a_supervisor.read_text() == text
+    assert ("\0" in text) == (size > most), "its middle is a hole"
+
+
+def test_a_link_in_the_place_of_a_log_is_not_followed(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"x" * 300_000)
+    run = place.submit(f'ln -sf "{other}" "$BGRUN_LOG_DIR/$BGRUN_RUN_ID.log"', limits=Limits(max_log_bytes=65_536))
+    assert place.carry_out(run) == (0, "")
+    assert os.path.islink(place.store.run(run).log)
+    assert other.read_bytes() == b"x" * 300_000
 
 
 def test_a_run_that_slurm_ends_has_an_exit_code_and_no_state(place: Place) -> None:
