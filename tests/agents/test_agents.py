@@ -41,7 +41,7 @@ JOBS = """\
 jobs:
   suite: {command: "echo a.c:3:1: error: no; exit 2", problems: [gcc]}
   make_all: {command: make all}
-  slow: {command: "sleep 1; exit 2"}
+  slow: {command: "sleep 4; exit 2"}
   held: {command: "while [ ! -e .logs/go ]; do sleep 0.05; done; exit 3"}
 """
 JOINED = "joined: it was already running"

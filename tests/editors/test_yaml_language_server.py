@@ -102,7 +102,7 @@ def opened(server: Server, folder: Path, text: str) -> str:
     return uri
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 def test_all_forms_of_the_job_file_are_known_in_the_editor(server: Server, tmp_path: Path) -> None:
     uri = opened(server, tmp_path, VALID)
     at = {"textDocument": {"uri": uri}}
@@ -122,7 +122,7 @@ def test_all_forms_of_the_job_file_are_known_in_the_editor(server: Server, tmp_p
     assert [one["range"]["start"]["line"] for one in reported] == [len(VALID.splitlines())], reported
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 def test_diagnostics_hover_and_completion(server: Server, tmp_path: Path) -> None:
     uri = opened(server, tmp_path, TEXT)
     reported = next(

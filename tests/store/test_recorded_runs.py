@@ -221,7 +221,7 @@ def test_an_active_run_is_stopped_by_its_own_supervisor(bg: Cli, active: Active)
     stopped: dict[str, Any] = bg.json("stop", "live")["runs"][0]
     assert (stopped["state"], stopped["exit_code"]) == ("stopped", 143)
     assert stopped["reason"] == "stopped by request; ended 1 process"
-    assert active.process.wait(10) == 0
+    assert active.process.wait(60) == 0
 
 
 def test_an_active_run_whose_supervisor_was_killed_is_stopped(bg: Cli, active: Active) -> None:
