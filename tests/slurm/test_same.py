@@ -16,7 +16,7 @@ jobs:
   build: {command: "printf 'built\\0\\r\\n\\377 no newline'"}
   lint: {command: "echo 'a.c:3:1: error: no semicolon'; exit 1", problems: [gcc]}
   sweep: {command: "echo seed {{ matrix.seed }}; [ {{ matrix.seed }} != 2 ]", matrix: {seed: [1, 2, 3]}, depends_on: build}
-  slow: {command: "echo begins; sleep 60", timeout: 1s, stop_grace_period: 2s}
+  slow: {command: "echo begins; sleep 60", timeout: 4s, stop_grace_period: 2s}
   flaky: {command: "test -e flag || { touch flag; echo first; exit 1; }; echo second", retry: {max: 2, backoff: 100ms}}
   after: {command: "echo never", depends_on: lint}
   two: {command: "exit 2", success_exit_codes: [0, 2]}
