@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,21 @@ def test_status_says_that_the_log_is_gone_and_keeps_the_result(bg: Cli, gone: Pa
     assert reported.out == ""
     assert reported.err.splitlines()[0] == f"the log of {gone.stem} does not exist: .logs/{gone.name}"
     assert bg.json("report", "x")["run"]["exit_code"] == 3
+
+
+def test_a_log_that_goes_while_it_is_followed_is_named(bg: Cli) -> None:
+    run = bg.start("x", "echo first; until [ -e go ]; do sleep 0.02; done; rm .logs/x_*.log; echo lost; exit 3")
+    words = [*bg.command, "follow", "x"]
+    with subprocess.Popen(
+        words, cwd=bg.folder, env=bg.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as following:
+        assert following.stdout and following.stderr
+        assert following.stdout.readline() == "first\n"
+        (bg.folder / "go").touch()
+        assert following.stdout.read() == ""
+        noted = following.stderr.read().splitlines()
+    assert noted[0] == f"the log of {run['run_id']} does not exist: .logs/{run['run_id']}.log"
+    assert (noted[1].split()[:3], following.returncode) == (["failed", run["run_id"], "exit=3"], 1)
 
 
 def test_latest_is_the_newest_log_that_exists(bg: Cli, gone: Path) -> None:

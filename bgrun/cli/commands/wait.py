@@ -95,21 +95,28 @@ def follow(project: Project, args: Args) -> int:
     if not (lines or args.since_start or args.raw):
         lines = FOLLOWED_LINES
         _note_the_rest(project, runs)
-    for run in runs:
-        if run.started_at and not api.logs.has_log(run):
-            output.note(f"the log of {run.run_id} does not exist: {format.path(run.log)}")
+    gone = _note_gone_logs(runs)
     if args.raw:
         for chunk in _noted(api.logs.follow(project, runs, lines)):
             output.raw(chunk.data)
     else:
         _follow_text(project, runs, lines, quiet=args.quiet)
     finished = api.references.meant(project, [run.run_id for run in runs])
+    _note_gone_logs([run for run in finished if run.run_id not in gone])
     if not args.quiet:
         for one in (shown for run in finished for shown in (*api.runs.members(project, run), run)):
             output.note(format.result_line(one))
     if len(finished) == 1:
         return exit_code(finished[0], own=args.exit_code)
     return EXIT_OK if api.runs.all_succeeded(finished) else EXIT_JOB_FAILED
+
+
+def _note_gone_logs(runs: Sequence[Run]) -> set[str]:
+    """Note the runs that have begun and have no log, and return their run IDs."""
+    gone = [run for run in runs if run.started_at and not api.logs.has_log(run)]
+    for run in gone:
+        output.note(f"the log of {run.run_id} does not exist: {format.path(run.log)}")
+    return {run.run_id for run in gone}
 
 
 def _note_the_rest(project: Project, runs: Sequence[Run]) -> None:
