@@ -46,6 +46,19 @@ def test_a_start_runs_first_what_the_job_needs(bg: Cli) -> None:
     assert order(bg) == ["built", "tested low", "deployed"]
 
 
+def test_a_command_that_never_ran_is_no_success_whatever_codes_count_as_one(bg: Cli) -> None:
+    """Its working directory goes while it is queued: the code of the job script is not that of the command."""
+    bg.jobs("""
+        jobs:
+          clean: {command: rmdir sub}
+          diff: {command: "touch ../ran; exit 1", working_dir: sub, success_exit_codes: [0, 1, 2], depends_on: [clean]}
+    """)
+    (bg.folder / "sub").mkdir()
+    run = bg.json("start", "diff", "--wait", code=1)
+    assert (run["state"], run["exit_code"]) == ("failed", 125)
+    assert not (bg.folder / "ran").exists()
+
+
 def test_the_run_of_several_jobs_never_has_the_name_of_one(bg: Cli) -> None:
     """`terraform plan` failed: `status plan` must not show the success of other jobs that were started later."""
     bg.jobs("""

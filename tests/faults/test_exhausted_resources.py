@@ -8,6 +8,8 @@ import math
 import os
 import re
 import resource
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,3 +140,17 @@ main()
     assert bg.ended("x")["exit_code"] == 4
     assert int((bg.folder / "sid").read_text()) == run["pid"]
     assert re.fullmatch(r"\s*", (bg.folder / "traps").read_text())
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_a_job_script_that_cannot_start_its_command_exits_with_none_of_its_codes(bg: Cli, shell: str) -> None:
+    """The shell dash would exit with 2 and bash with 254: one of them may count as a success."""
+    if os.geteuid() or not (shutil.which(shell) and shutil.which("setpriv") and shutil.which("prlimit")):
+        pytest.skip("needs root, another user without processes, and both shells")
+    bg.jobs("jobs: {x: {command: exit 2, success_exit_codes: [2, 254]}}\n")
+    script = bg.folder / "script"
+    script.write_text(re.sub("^cd -- .*$", "cd /", bg("render", "x").out, flags=re.MULTILINE))
+    nobody = ["setpriv", "--reuid", "54323", "--clear-groups", "prlimit", "--nproc=1"]
+    with script.open() as text:
+        ran = subprocess.run([*nobody, shell], cwd="/", stdin=text, stderr=subprocess.DEVNULL, check=False)
+    assert ran.returncode == 125
