@@ -59,6 +59,19 @@ def test_a_command_that_never_ran_is_no_success_whatever_codes_count_as_one(bg: 
     assert not (bg.folder / "ran").exists()
 
 
+def test_a_run_whose_script_was_deleted_is_no_success_whatever_codes_count_as_one(bg: Cli) -> None:
+    """A shell without its script exits with 2 or 127."""
+    bg.jobs("""
+        jobs:
+          clean: {command: rm .logs/jobs/diff_*.sh}
+          diff: {command: "touch ran; exit 1", success_exit_codes: [0, 1, 2, 127], depends_on: [clean]}
+    """)
+    run = bg.json("start", "diff", "--wait", code=1)
+    assert (run["state"], run["exit_code"]) == ("skipped", None)
+    assert run["reason"].startswith(f"the job script of {run['run_id']} no longer exists: {bg.logs}/jobs/")
+    assert not (bg.folder / "ran").exists()
+
+
 def test_the_run_of_several_jobs_never_has_the_name_of_one(bg: Cli) -> None:
     """`terraform plan` failed: `status plan` must not show the success of other jobs that were started later."""
     bg.jobs("""

@@ -88,6 +88,7 @@ def launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jou
 def _launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> journal.Child:
     opened: list[int] = []
     try:
+        _require_script(at._replace(log_dir=start.log_dir).script, at.run_id)
         opened.append(journal.open_log(at))
         if start.spare:
             _leave_some(opened[0])
@@ -104,6 +105,12 @@ def _launch(at: RunPaths, facts: dict[str, str], start: Start, held: Held) -> jo
         _withdraw(at, opened)
         raise LaunchError(message) from error
     return child
+
+
+def _require_script(script: str, run_id: str) -> None:
+    """Refuse to launch a shell that finds no script: it would exit with 2 or 127, as a command may that succeeds."""
+    if not os.access(script, os.R_OK):
+        raise LaunchError(f"the job script of {run_id} no longer exists: {script}", "start the job again")
 
 
 def _leave_some(fd: int) -> None:
