@@ -194,8 +194,11 @@ def _job_again(project: Project, run_id: str) -> RenderedJob:
     _refuse_planted(at.script, at.meta)
     if script is None:
         raise UsageError(f"the job script of {run_id} no longer exists", "start the job again")
+    text = script.decode("utf-8", "surrogateescape")
+    if not facts.is_whole(text):
+        raise UsageError(f"the job script of {run_id} is damaged: {at.script}", "start the job again")
     known = facts_of(project, run_id)
-    job = facts.job_of(known, script.decode("utf-8", "surrogateescape"))
+    job = facts.job_of(known, text)
     if job.working_dir and not os.path.isdir(job.working_dir):
         hint = "create it, or start the job again"
         raise UsageError(f"the working directory of {run_id} does not exist: {job.working_dir}", hint)

@@ -13,6 +13,7 @@ from bgrun.plan import RunPlan
 from bgrun.slurm import queue, slots, submit
 from bgrun.slurm.batch import Batch
 from bgrun.store import facts, record
+from bgrun.system import reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from bgrun.model import Run
     from bgrun.plan import Condition
     from bgrun.store.store import Store
+
+
+_MOST_SCRIPT = 64 << 20
 
 
 def submit_again(store: Store, run_id: str) -> None:
@@ -52,6 +56,10 @@ def _again(store: Store, run: Run) -> None:
     if not _is_left(store, run):
         hint = f"wait for it with 'bgrun wait {run.run_id}'" if run.live else f"run 'bgrun rerun {run.run_id}'"
         raise UsageError(f"{run.run_id} is {run.state}: only a run that never began is submitted again", hint)
+    at = store.run(run.run_id)
+    script = reading.read(at.script, _MOST_SCRIPT) or b""
+    if not facts.is_whole(script.decode("utf-8", "surrogateescape")):
+        raise UsageError(f"the job script of {run.run_id} is damaged: {at.script}", "start the job again")
     known = store.facts(run.run_id) or {}
     token = known.get("token", "")
     # All tasks of an array have its token; another one of them may have been submitted again already.

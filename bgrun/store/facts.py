@@ -45,6 +45,10 @@ class Membership(NamedTuple):
     run_id: str
 
 
+_ENDS_OF_SCRIPTS = ('\nexit "$bgrun_code"\n', "\nexit 1\n")
+"""How a job script ends, and one that is not to run since its condition was false."""
+
+
 def of_run(run_id: RunId, job: RenderedJob, origin: Origin, group: Membership | None = None) -> dict[str, str]:
     """Return the first facts of a meta, in their fixed order; those that the launch adds are empty."""
     return {
@@ -139,6 +143,14 @@ def with_bounds_of(known: Mapping[str, str], plan: RenderedPlan) -> RenderedPlan
 def _shell_name(words: str) -> str:
     """Return the name of the shell that runs a command; `bash` runs the job script of an argv command."""
     return words.strip().partition(" ")[0].rpartition("/")[2] or "bash"
+
+
+def is_whole(script: str) -> bool:
+    """Return whether a job script is whole: of a part the shell may exit with 0 without the command. Pure.
+
+    After a power cut a file may be empty, end early or hold zeros.
+    """
+    return script.startswith("#!") and script.endswith(_ENDS_OF_SCRIPTS) and "\0" not in script
 
 
 def job_of(facts: Mapping[str, str], script: str) -> RenderedJob:

@@ -72,6 +72,19 @@ def test_a_run_whose_script_was_deleted_is_no_success_whatever_codes_count_as_on
     assert not (bg.folder / "ran").exists()
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut", "zeros"])
+def test_a_damaged_script_is_not_run_again(bg: Cli, damage: str) -> None:
+    """As a power cut leaves it: the shell would exit with 0 before it came to the command."""
+    run = bg.start("x", "exit 3")
+    bg("wait", "x", code=1)
+    script = Path(run["script"])
+    whole = script.read_bytes()
+    script.write_bytes({"empty": b"", "cut": whole[:900], "zeros": whole[:900] + b"\0" * 512 + whole[1412:]}[damage])
+    again = bg("rerun", "x", code=2)
+    assert again.err.splitlines()[0] == f"error: the job script of {run['run_id']} is damaged: {script}"
+    assert len(bg.json("list", "--all")["runs"]) == 1
+
+
 def test_the_run_of_several_jobs_never_has_the_name_of_one(bg: Cli) -> None:
     """`terraform plan` failed: `status plan` must not show the success of other jobs that were started later."""
     bg.jobs("""

@@ -322,6 +322,19 @@ def finishes(project: Project, run_id: str) -> None:
         meta.write(closed)
 
 
+def test_a_run_whose_script_is_damaged_is_not_submitted_again(
+    played: Played, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_TEST", "verysecret")
+    run = api.start.start(project, ["allowed"]).run
+    at = project.store.run(run.run_id)
+    os.unlink(at.job)
+    os.truncate(at.script, 100)
+    with pytest.raises(UsageError, match=r"the job script of allowed_\w+ is damaged"):
+        api.rerun.submit_again(project, run.run_id)
+    assert len(played.calls("sbatch")) == 1
+
+
 def test_a_run_that_is_submitted_again_has_its_secrets_and_hooks_or_is_refused(
     played: Played, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
