@@ -17,7 +17,10 @@ class TimeUpError(Exception):
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise TimeUpError in the block when the time is up. For the main thread only, which alone gets signals."""
+    """Raise TimeUpError in the block when the time is up. For the main thread only, which alone gets signals.
+
+    The alarm is let through, since a process may inherit a mask that blocks it (sigprocmask(2)).
+    """
     if seconds is None:
         yield
         return
@@ -26,11 +29,14 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         raise TimeUpError
 
     before = signal.signal(signal.SIGALRM, time_up)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))  # in here: the time may be up before the block begins
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGALRM, before)
 
 
