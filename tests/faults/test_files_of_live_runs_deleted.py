@@ -86,7 +86,8 @@ def test_those_of_a_group_and_of_its_locks(bg: Cli) -> None:
 
 
 def test_what_was_removed_is_written_again(bg: Cli) -> None:
-    run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
+    run = bg.start("x", "touch began; until [ -e go ]; do sleep 0.02; done; exit 3")
+    wait_until((bg.folder / "began").exists, "its shell has read the job script")
     pid = int(bg.meta(run)["supervisor_pid"])
     subprocess.run(["find", bg.logs, "-type", "f", "-delete"], check=True)
     assert bg("status", "x", code=2)

@@ -182,7 +182,8 @@ def test_the_script_records_its_code_when_the_supervisor_is_gone(
 
 
 def test_the_log_directory_is_removed_and_made_anew(bg: Cli) -> None:
-    run = bg.start("x", "until [ -e go ]; do sleep 0.02; done; exit 3")
+    run = bg.start("x", "touch began; until [ -e go ]; do sleep 0.02; done; exit 3")
+    wait_until((bg.folder / "began").exists, "its shell has read the job script")
     supervisor = int(bg.meta(run)["supervisor_pid"])
     kill(supervisor, signal.SIGSTOP)  # or it writes its meta again as soon as the folder is there
     shutil.rmtree(bg.logs)
@@ -205,15 +206,16 @@ def empty(bg: Cli) -> None:
 def test_a_newer_run_gets_the_id_of_one_whose_files_were_removed(bg: Cli, is_group: bool) -> None:
     bg.jobs("""
         jobs:
-          one: {command: "until [ -e go ]; do sleep 0.02; done"}
+          one: {command: "touch began; until [ -e go ]; do sleep 0.02; done"}
         groups: {x: {jobs: [one]}}
     """)
     empty(bg)
     first = (
         bg.json("group", "x")
         if is_group
-        else bg.json("run", "x", "--", "sh", "-c", "until [ -e go ]; do sleep 0.02; done")
+        else bg.json("run", "x", "--", "sh", "-c", "touch began; until [ -e go ]; do sleep 0.02; done")
     )
+    wait_until((bg.folder / "began").exists, "its shell has read the job script")
     supervisor = int(bg.meta(first)["supervisor_pid"])
     kill(supervisor, signal.SIGSTOP)  # or it writes its meta again at once, and its ID stays taken
     shutil.rmtree(bg.logs)

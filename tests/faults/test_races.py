@@ -122,7 +122,8 @@ def test_stop_of_what_is_suspended(bg: Cli) -> None:
 
 
 def test_the_log_directory_is_removed_while_a_job_runs(bg: Cli) -> None:
-    run = bg.start("x", "until [ -e go ]; do sleep 0.02; done")
+    run = bg.start("x", "touch began; until [ -e go ]; do sleep 0.02; done")
+    wait_until((bg.folder / "began").exists, "its shell has read the job script")
     shutil.rmtree(bg.logs)
     for command in ("status", "wait", "follow", "logs", "stop"):
         assert "no run, label or job" in bg(command, "x", code=2).err
