@@ -7,7 +7,8 @@ import time
 from bgrun import engine
 from bgrun.api.references import meant
 from bgrun.api.runs import read
-from bgrun.errors import JobFileError, NoJobFileError
+from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError
+from bgrun.light import suppress
 from bgrun.store import index
 
 TYPE_CHECKING = False
@@ -35,16 +36,22 @@ def summary_due(timeout_s: float | None) -> float | None:
 def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = None) -> list[Run]:
     """Return the runs that `refs` mean once all have finished, or as they are at the timeout.
 
-    Runs of a label that were requested to stop are not waited for.
+    Runs of a label that were requested to stop are not waited for. One that was deleted meanwhile, by its retention for
+    example, is lost: nobody knows its result any more.
     """
     until = None if timeout_s is None else time.monotonic() + timeout_s
-    run_ids = [run.run_id for run in meant(project, refs, without_stopping=True)]
     ended: list[Run] = []
-    for run_id in run_ids:
+    for run in meant(project, refs, without_stopping=True):
         left = None if until is None else max(0.0, until - time.monotonic())
-        run = _owner(project, run_id).wait(project.store, run_id, left)
-        ended.append(run or read(project, run_id))
+        ended.append(_waited(project, run, left))
     return ended
+
+
+def _waited(project: Project, run: Run, timeout_s: float | None) -> Run:
+    with suppress(UnknownNameError):
+        if found := _owner(project, run.run_id).wait(project.store, run.run_id, timeout_s):
+            return found
+    return run._replace(state="lost", reason="it was deleted while it was waited for") if run.live else run
 
 
 def stop_runs(project: Project, refs: Iterable[str], *, now: bool = False) -> list[Run]:

@@ -17,7 +17,7 @@ from bgrun.wording import count, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from bgrun.model import Run
     from bgrun.plan import Retention
@@ -70,8 +70,10 @@ def runs_of(store: Store, found: RunNames, label: str) -> list[Run]:
     return list(store.readable(found.newest_first(label)))
 
 
-def apply(store: Store, policies: Mapping[str, Retention]) -> list[Expired]:
+def apply(store: Store, policies: Mapping[str, Retention], spared: Container[str] = ()) -> list[Expired]:
     """Delete the runs of these labels that exceed the retention of theirs, and return them.
+
+    `spared` are runs that have only just finished: whoever waits for one is still to read its result.
 
     Runs of the old script do not count. The log directory is listed once, and runs are read only of a label that has
     too many, or one that began long ago.
@@ -84,7 +86,8 @@ def apply(store: Store, policies: Mapping[str, Retention]) -> list[Expired]:
         with suppress(StorageError, OSError):  # the next start of the label tries again
             if _may_exceed(list(found.newest_first(label)), policy, now):
                 runs = [run for run in runs_of(store, found, label) if not _is_foreign(store, run.run_id)]
-                gone += [one for one in expired(runs, policy, now) if remove_run(store, one.run_id)]
+                old = [one for one in expired(runs, policy, now) if one.run_id not in spared]
+                gone += [one for one in old if remove_run(store, one.run_id)]
     return gone
 
 

@@ -293,6 +293,24 @@ def test_a_run_of_this_machine_is_never_submitted_again(project: Project) -> Non
         api.rerun.submit_again(project, run.run_id)
 
 
+def test_a_run_that_is_deleted_while_it_is_waited_for_is_lost_and_hides_no_other(
+    cluster: Cluster, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, kept = (api.start.start(project, ["plain"]).run.run_id for _ in range(2))
+    usual = cluster.wait
+
+    def wait(store: Store, run_id: str, timeout_s: float | None = None) -> Run | None:
+        cluster.starts(store, run_id)
+        if run_id == gone:
+            os.unlink(store.run(gone).meta)
+        return usual(store, run_id, timeout_s)
+
+    monkeypatch.setattr(cluster, "wait", wait)
+    ended = {run.run_id: run for run in api.stop.wait_for(project, [gone, kept])}
+    assert (ended[gone].state, ended[gone].reason) == ("lost", "it was deleted while it was waited for")
+    assert ended[kept].state == "succeeded"
+
+
 def test_local_runs_name_no_engine(project: Project) -> None:
     run = api.start.start(project, ["plain"]).run
     assert api.stop.wait_for(project, [run.run_id])[0].succeeded

@@ -320,3 +320,24 @@ def test_a_second_stop_takes_nothing_back_of_the_first(bg: Cli, supervisor_of: C
     go.touch()
     ended = bg.ended("x")
     assert (ended["state"], ended["exit_code"]) == ("stopped", 0)
+
+
+def test_no_retention_takes_the_result_from_whoever_waits_for_it(bg: Cli) -> None:
+    """The older of two runs ends last: at its end it is one more than its label may have."""
+    bg.jobs("""
+        jobs:
+          x:
+            command: "until [ -e {{ go }} ]; do sleep 0.02; done; exit 6"
+            params: {go: {required: true}}
+            retention: {max_runs: 1}
+    """)
+    first, second = (bg.json("start", "x", f"go={name}")["run_id"] for name in ("first", "second"))
+    for name, run_id in (("second", second), ("first", first)):
+        (bg.folder / name).touch()
+        supervisor = int(bg.meta(bg.state(run_id))["supervisor_pid"])
+        assert bg("wait", run_id, code=1).out.split()[:3] == ["failed", run_id, "exit=6"]
+        wait_until(lambda pid=supervisor: is_gone(pid), "its supervisor has ended")
+        assert bg.state(run_id)["exit_code"] == 6
+    (bg.folder / "third").touch()
+    bg("start", "x", "go=third", "--wait", code=1)
+    wait_until(lambda: len(bg.json("list", "--all")["runs"]) == 1, "the older ones were deleted")

@@ -244,7 +244,10 @@ class Supervisor:
 
 
 def _delete_old(plan: Plan) -> None:
-    """Delete the runs that exceed the retention of the labels in a plan."""
+    """Delete the runs that exceed the retention of the labels in a plan, but none of the plan itself.
+
+    One of its own may be older than others that have finished; the next start deletes it.
+    """
     policies = {run.job.label: run.job.retention for run in plan.runs}
     if plan.group:
         policies[plan.group.label] = plan.group.retention
@@ -253,8 +256,9 @@ def _delete_old(plan: Plan) -> None:
     from bgrun.store import retention
     from bgrun.store.store import Store
 
+    own = {*(run.run_id for run in plan.runs), *((plan.group.run_id,) if plan.group else ())}
     with suppress(BgrunError, OSError):
-        retention.apply(Store(HERE), policies)
+        retention.apply(Store(HERE), policies, own)
 
 
 def _queue(plan: Plan, helpers: set[int]) -> AdmissionQueue | None:
