@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markdown_it import MarkdownIt
 
+from tests.conftest import without_sandbox
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -214,7 +216,7 @@ def _run(words: tuple[str, ...], project: Path, env: dict[str, str], timeout_s: 
 
 def _verdict(stem: Path, where: str, command: Command, ended: str) -> list[Failure]:
     code = _read(stem.with_suffix(".code")).strip()
-    found = _read(stem.with_suffix(".out"))
+    found = without_sandbox(_read(stem.with_suffix(".out")))
     if code != str(command.code):
         reported = f"exit code {code}" if code else ended
         return [Failure(where, command.text, f"exit code {command.code}", f"{reported}\n{found}")]

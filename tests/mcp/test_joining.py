@@ -11,7 +11,7 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
 
-from tests.conftest import wait_until
+from tests.conftest import wait_until, without_sandbox
 from tests.mcp.test_server import Agent, Raw, result_of, run_in
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_after_a_cancel_and_a_dead_client(project: Cli, bgrun_bin: Path) -> None
     (run,) = wait_until(lambda: project.json("list")["runs"], "the job runs")
     server.write(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}}\n')
     server.ask("tools/call", start("slow"), number=6)
-    said = server.answer(6)["result"]["content"][0]["text"].splitlines()
+    said = without_sandbox(server.answer(6)["result"]["content"][0]["text"]).splitlines()
     assert (said[0], run_in("\n".join(said))) == (JOINED, run["run_id"])
     server.ask("tools/call", start("slow", wait_s=40), number=7)
     server.process.kill()

@@ -16,7 +16,7 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.conftest import TOP, wait_until
+from tests.conftest import TOP, wait_until, without_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -71,7 +71,7 @@ class Agent:
 async def result_of(client: Client, name: str, *, error: bool = False, **given: Any) -> str:
     result = await client.call_tool(name, given)
     (content,) = result.content
-    text = str(getattr(content, "text", ""))
+    text = without_sandbox(str(getattr(content, "text", "")))
     assert result.is_error is error, text
     assert result.structured_content is None, "half of the clients would show that instead"
     return text
