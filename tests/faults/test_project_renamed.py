@@ -146,7 +146,7 @@ def test_a_concurrency_group(moving: Cli) -> None:
     (moving.folder / "go").touch()
     assert moving.ended(first["run_id"])["state"] == "succeeded"
     # The script of one that waited goes by the old name of its folder, and says so.
-    assert moving.ended(second["run_id"])["exit_code"] == 1
+    assert moving.ended(second["run_id"])["exit_code"] == 125
     assert moving.ended(third["run_id"])["state"] == "succeeded"
 
 
