@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bgrun.parsers.progress import Progress
     from bgrun.parsers.shape import Problem as Problem
     from bgrun.store import masking
-    from bgrun.store.history import Stats as Stats
+    from bgrun.store.listing.history import Stats as Stats
     from bgrun.store.paths import RunPaths
     from bgrun.system.work_tree import Commit as Commit
 
@@ -60,7 +60,7 @@ def stats(project: Project, label: str | None = None, since: str | None = None) 
     Raises:
         UsageError: there is no such label, or `since` is invalid.
     """
-    from bgrun.store import filters, history
+    from bgrun.store.listing import filters, history
 
     first = moment(since)
     asked = [parsed.label for one in [resolve(project, label)] if (parsed := parse_run_id(one))] if label else []
@@ -75,14 +75,14 @@ def usual_of(project: Project, runs: Iterable[Run]) -> dict[str, float | None]:
 
     In seconds; None without such a run.
     """
-    from bgrun.store import history
+    from bgrun.store.listing import history
 
     return history.usual_of(project.store, runs)
 
 
 def usual_s(project: Project, label: str) -> float | None:
     """Return the median duration of the newest successful runs of a label, in seconds; None without any."""
-    from bgrun.store import history
+    from bgrun.store.listing import history
 
     return history.usual_s(project.store, label)
 

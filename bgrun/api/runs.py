@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.model import Run, State
-    from bgrun.store import filters
+    from bgrun.store.listing import filters
     from bgrun.store.store import Store
 
 
@@ -70,7 +70,7 @@ def list_runs(
     """
     if wanted == ALL:
         return _newest_first(project, label, limit)
-    from bgrun.store import filters
+    from bgrun.store.listing import filters
 
     taken = filters.parse(wanted.states, wanted.tags, wanted.since)
     # The newest few are found without reading the rest; which are the oldest or longest only all can show.

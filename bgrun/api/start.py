@@ -362,7 +362,7 @@ def _timed(project: Project, node: Node) -> Node:
     job = node.job
     if job.timeout_share is None:
         return node
-    from bgrun.store import history
+    from bgrun.store.listing import history
 
     usual = history.usual_s(project.store, job.label)
     if usual is None:

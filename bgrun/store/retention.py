@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bgrun.model import Run
     from bgrun.plan import Retention
     from bgrun.store.paths import RunPaths
-    from bgrun.store.results import Result
+    from bgrun.store.listing.results import Result
     from bgrun.store.store import Store
 
 MOST_ATTEMPTS = 1000

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bgrun.model import Run
     from bgrun.store.cache import Cache
     from bgrun.store.index import RunNames
-    from bgrun.store.results import Results
+    from bgrun.store.listing.results import Results
 
 MANY = 200
 """The number of runs from which on their results are read from one cache entry (see `results`)."""
@@ -81,7 +81,7 @@ class Store:
 
     def results(self, found: RunNames | None = None) -> Results:
         """Return a context in which the results of many runs are read; `found` is what `index` returned, if known."""
-        from bgrun.store.results import Results
+        from bgrun.store.listing.results import Results
 
         return Results(self, found)
 

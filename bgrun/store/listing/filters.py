@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bgrun.model import Run
-    from bgrun.store.results import Result
+    from bgrun.store.listing.results import Result
 
 SORTS = ("newest", "oldest", "duration")
 

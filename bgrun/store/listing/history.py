@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bgrun.model import Run
-    from bgrun.store.results import Result
+    from bgrun.store.listing.results import Result
     from bgrun.store.store import Store
 
 ENOUGH = 30

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bgrun.cli import format
 from bgrun.model import Run
-from bgrun.store import history
+from bgrun.store.listing import history
 
 if TYPE_CHECKING:
     from bgrun.model import State

@@ -8,7 +8,7 @@ import pytest
 
 from bgrun.errors import UsageError
 from bgrun.model import Run
-from bgrun.store import filters
+from bgrun.store.listing import filters
 
 if TYPE_CHECKING:
     from bgrun.model import State

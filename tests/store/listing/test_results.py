@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun import codec
-from bgrun.store import index, meta, record, results
-from bgrun.store.results import Result
+from bgrun.store import index, meta, record
+from bgrun.store.listing import results
+from bgrun.store.listing.results import Result
 from bgrun.store.state import FINAL_STATES
 from bgrun.store.store import MANY, Store
 from bgrun.system import lock
