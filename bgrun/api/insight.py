@@ -7,7 +7,7 @@ import time
 from bgrun.api.references import resolve
 from bgrun.api.runs import facts_of, members, moment
 from bgrun.light import NamedTuple
-from bgrun.store import record
+from bgrun.store import record, state
 from bgrun.store.paths import parse_run_id
 
 TYPE_CHECKING = False
@@ -144,7 +144,7 @@ def digest(project: Project, run: Run, most: int = MOST_PROBLEMS, until: float |
         return services.noted(project.store, whole_digest(project, run, until).limited(most))
     every = members(project, group_run)
     bad = [one for one in every if not one.live and one.state not in ("succeeded", "skipped")]
-    bad = [one for one in bad if not (one.service and record.is_waived(facts_of(project, one.run_id)))]
+    bad = [one for one in bad if not (one.service and state.is_waived(facts_of(project, one.run_id)))]
     return digests.of_group(
         run, [services.noted(project.store, whole_digest(project, one, until)) for one in bad], most
     )
@@ -163,7 +163,7 @@ def in_repository(project: Project, file: str) -> str:
 
 def _failed_group_of(project: Project, run: Run) -> Run | None:
     """Return the group run in which a run was skipped because a dependency did not succeed, or None."""
-    if run.state != "skipped" or not run.group_run or record.is_waived(facts_of(project, run.run_id)):
+    if run.state != "skipped" or not run.group_run or state.is_waived(facts_of(project, run.run_id)):
         return None
     return project.store.read(run.group_run)
 

@@ -18,7 +18,7 @@ from bgrun.api import plan_cache, start
 from bgrun.api.runs import active_of, members
 from bgrun.light import NamedTuple
 from bgrun.plan import Concurrency
-from bgrun.store import index, record
+from bgrun.store import index, stop_request
 from bgrun.system import clock, git, work_tree
 
 TYPE_CHECKING = False
@@ -147,7 +147,7 @@ def _attached(
     locked = _declares_join(plan) or Concurrency(place.label)
     with engine.default().single_flight(store, locked):
         active = [
-            run for run in _active(project, place.label) if not record.is_asked_to_end(store.run(run.run_id), run)
+            run for run in _active(project, place.label) if not stop_request.is_asked_to_end(store.run(run.run_id), run)
         ]
         same = None if again else next((run for run in active if _does_the_same(project, run, plan, place)), None)
         run = same or launch()

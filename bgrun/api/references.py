@@ -12,7 +12,7 @@ from bgrun.errors import (
     nearest_names,
 )
 from bgrun.light import NamedTuple, islice, suppress
-from bgrun.store import index, record
+from bgrun.store import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def ending(project: Project) -> list[Run]:
 
 
 def _is_asked_to_end(project: Project, run: Run) -> bool:
-    return record.is_asked_to_end(project.store.run(run.run_id), run)
+    from bgrun.store import stop_request  # only where a label has several live runs
+
+    return stop_request.is_asked_to_end(project.store.run(run.run_id), run)
 
 
 def _only_serves(project: Project, run: Run) -> bool:

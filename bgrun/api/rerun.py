@@ -11,7 +11,7 @@ from bgrun.api.references import resolve, whole, whole_again
 from bgrun.api.runs import facts_of, members, read
 from bgrun.errors import UsageError
 from bgrun.plan import Node, RenderedPlan
-from bgrun.store import facts, record
+from bgrun.store import facts, record, state
 from bgrun.system import reading
 from bgrun.wording import names
 
@@ -125,7 +125,7 @@ def _activation(venv: str) -> str:
 
 def _refuse_skipped(run: Run, known: Mapping[str, str]) -> None:
     """Refuse to rerun a run that was skipped because a dependency did not succeed."""
-    if run.state == "skipped" and known.get("needs") and not record.is_waived(known):
+    if run.state == "skipped" and known.get("needs") and not state.is_waived(known):
         hint = f"rerun both with 'bgrun rerun {run.group_run} --failed'"
         raise UsageError(f"cannot rerun {run.run_id}: it was skipped ({run.reason})", hint)
 
@@ -139,7 +139,7 @@ def _nodes(project: Project, again: Sequence[str]) -> tuple[Node, ...]:
 def _again(project: Project, run_id: str) -> Node:
     """Return the job of a run, to be launched again. A job whose condition was false stays skipped."""
     known = facts_of(project, run_id)
-    is_ruled_out = record.is_waived(known) and known.get("service") != "true"
+    is_ruled_out = state.is_waived(known) and known.get("service") != "true"
     why = known.get("reason", "it was not to run") if is_ruled_out else ""
     uses = tuple(known.get("uses", "").split())
     return Node(_job_again(project, run_id), (), why, kept=_KEPT.get(known.get("kept", ""), ""), uses=uses)
@@ -185,7 +185,7 @@ def _unsuccessful(project: Project, run: Run) -> list[str]:
 
 
 def _is_waived(project: Project, run_id: str) -> bool:
-    return record.is_waived(facts_of(project, run_id))
+    return state.is_waived(facts_of(project, run_id))
 
 
 def _job_again(project: Project, run_id: str) -> RenderedJob:

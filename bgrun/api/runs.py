@@ -7,6 +7,7 @@ import time
 from bgrun.errors import UnknownNameError, UsageError
 from bgrun.light import NamedTuple, islice
 from bgrun.store import index
+from bgrun.store.listing.names import order, stamp_of, zones_before
 from bgrun.system import clock, reading
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def status(project: Project) -> list[Run]:
     newest = set(found.newest_of_each())
     # A run with a recorded exit code has finished; its files need not be read.
     candidates = newest | set(project.store.unclosed(found.unfinished_first()))
-    runs = project.store.readable(sorted(candidates, key=index.order, reverse=True))
+    runs = project.store.readable(sorted(candidates, key=order, reverse=True))
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
@@ -116,7 +117,7 @@ def local_start(run: Run) -> str:
 
 def age(run: Run) -> tuple[float, str, str]:
     """Return the sort key of a run: first its start in epoch seconds, if known; the later run is greater."""
-    stamp, text = index.stamp_of(run.run_id), run.started_at or run.ended_at
+    stamp, text = stamp_of(run.run_id), run.started_at or run.ended_at
     known = clock.epoch(text) if text else None
     # A run that has not started is sorted by its ID, to the second: after the runs that started in that second.
     return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
@@ -125,8 +126,10 @@ def age(run: Run) -> tuple[float, str, str]:
 def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> list[str]:
     """Return runs that sort later by ID, which holds local time, but may have started later in another time zone."""
     # A meta is written when a run starts and when it finishes.
-    oldest, begin = min(age(run)[0] for run in runs), index.zones_before(runs[-1].run_id)
-    written = index.written_since(store, begin, oldest)
+    oldest, begin = min(age(run)[0] for run in runs), zones_before(runs[-1].run_id)
+    from bgrun.store.listing.last_written import written_since
+
+    written = written_since(store, begin, oldest)
     if written is None:
         return [run_id for run_id in _until(begin, rest) if reading.modified(store.run(run_id).meta) >= oldest]
     shown = {run.run_id for run in runs}
@@ -136,7 +139,7 @@ def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> list
 def _until(begin: str, run_ids: Iterable[str]) -> Iterator[str]:
     """Yield run IDs, which are the newest first, as far as their stamps go back to `begin`."""
     for run_id in run_ids:
-        if index.stamp_of(run_id) < begin:
+        if stamp_of(run_id) < begin:
             return
         yield run_id
 

@@ -10,7 +10,7 @@ import time
 
 from bgrun.api import plan_cache, references, runs
 from bgrun.errors import StorageError, UsageError
-from bgrun.store import record, state
+from bgrun.store import state, stop_request
 from bgrun.system import reading
 from bgrun.wording import names
 
@@ -147,7 +147,7 @@ def _stays(project: Project, run: Run) -> bool:
     """Return whether a run is a service that runs until it is stopped, or one that such a service of its plan needs."""
     if not run.service or run.state != "running" or run.is_never_ready:
         return False
-    if record.is_asked_to_end(project.store.run(run.run_id), run):
+    if stop_request.is_asked_to_end(project.store.run(run.run_id), run):
         return False
     group = project.store.read(run.group_run) if run.group_run else None  # it may have been deleted
     plan = runs.members(project, group) if group else [run]

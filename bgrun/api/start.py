@@ -39,12 +39,14 @@ def join_key(jobs: Iterable[RenderedJob], state: bytes) -> str:
 
 def find_joinable(store: Store, job: RenderedJob, owner: Engine) -> Run | None:
     """Return the newest active run of an engine with the `join_key` of a job, or None."""
+    from bgrun.store import stop_request  # only for jobs that join
+
     for run_id in index.find_label(store, job.label).unfinished:
         with suppress(StorageError):
             known = store.facts(run_id) or {}
             if known.get("join_key") == job.join_key and (known.get("engine") or engine.LOCAL) == owner.name:
                 run = store.read(run_id)
-                if run and run.live and not record.is_asked_to_end(store.run(run_id), run):
+                if run and run.live and not stop_request.is_asked_to_end(store.run(run_id), run):
                     return run
     return None
 

@@ -9,7 +9,7 @@ from bgrun.api.references import meant
 from bgrun.api.runs import read
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError
 from bgrun.light import suppress
-from bgrun.store import index
+from bgrun.store.listing.names import RunNames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def continues(project: Project, run_id: str) -> bool:
 
     The supervisor carries it out, or on a cluster the launcher.
     """
-    from bgrun.store import record
+    from bgrun.store import stop_request
     from bgrun.system import lock
 
     run = read(project, run_id)
     at = project.store.run(run_id)
-    return record.is_asked_to_end(at, run) and (run.engine != engine.LOCAL or lock.is_held(at.pid))
+    return stop_request.is_asked_to_end(at, run) and (run.engine != engine.LOCAL or lock.is_held(at.pid))
 
 
 def _stop(project: Project, runs: Sequence[Run], *, now: bool) -> list[Run]:
@@ -148,7 +148,7 @@ def prune(project: Project, *, dry_run: bool = False) -> list[Expired]:
             policy = retention.policy_of(store, found.newest_first(label)) or _declared(project, label)
             due = retention.expired(results.of(found.newest_first(label)), policy, time.time())
             pruned += [one for one in due if take(store, one.run_id)]
-    if found != index.RunNames() and not dry_run:
+    if found != RunNames() and not dry_run:
         retention.sweep(store)
     return pruned
 

@@ -10,11 +10,14 @@ def _in(room: str, *names: str) -> tuple[str, ...]:
 _PACKAGES = (
     "bgrun",
     *_in("bgrun", "bytecode", "local", "parsers", "store", "system"),
+    "bgrun.store.listing",
     *_in("bgrun.local", "concurrency", "launch", "recording", "stopping", "supervision"),
 )
 SELDOM = (
     *_in("bgrun", "engine", "wording"),
-    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "record", "retention", "store"),
+    *_in("bgrun.store", "cache", "facts", "foreign", "index", "masking", "orphaned_group", "record", "retention"),
+    *_in("bgrun.store", "retry", "stop_request", "store"),
+    *_in("bgrun.store.listing", "entry", "last_written", "names", "relisting", "updating"),
     *_in("bgrun.local", "engine", "evidence", "foreign"),
     *_in("bgrun.local.recording", "fresh", "globs", "outputs", "reports"),
     *_in("bgrun.local.stopping", "policy", "processes", "signals", "stopper", "supervised"),

@@ -39,7 +39,9 @@ def gather(at: RunPaths, recorded: Mapping[str, str]) -> Evidence | None:
         return Evidence(fresh)  # it finished meanwhile: its meta says all, whatever is in the place of its other files
     if state.has_started(fresh) and not state.has_started(facts):
         return gather(at, fresh)
-    request = record.read_stop(at)
+    from bgrun.store import stop_request  # a run that is supervised needs no look at it
+
+    request = stop_request.read_stop(at)
     reason = request.reason if request and (request.carried_out or not state.has_started(facts)) else ""
     code = record.seen_exit(at)
     if code is not None:

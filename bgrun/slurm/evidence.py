@@ -13,7 +13,7 @@ from bgrun.errors import StorageError
 from bgrun.light import suppress
 from bgrun.slurm import closing, queue, verdict
 from bgrun.slurm.verdict import Seen
-from bgrun.store import index, record, state
+from bgrun.store import index, record, state, stop_request
 from bgrun.store.state import Evidence
 from bgrun.store.store import Store
 from bgrun.system import clock, files, reading
@@ -52,7 +52,7 @@ def _judged(at: RunPaths, found: Queue | None, need: str = "") -> Evidence | Non
         return None
     if state.closing_words(facts) is not None:
         return Evidence(facts)  # it finished meanwhile
-    request = record.read_stop(at)
+    request = stop_request.read_stop(at)
     submitted = clock.epoch(facts.get("submitted_at", ""))
     seen = Seen(
         facts,
@@ -168,7 +168,7 @@ def _ended_as(at: RunPaths, needs: Sequence[tuple[str, str]], found: dict[str, s
                 before[need] = _needs(facts)
                 left += [one for one, _ in before[need]]
                 continue
-            found[need] = "" if not facts or not closed else "waived" if record.is_waived(facts) else closed.state
+            found[need] = "" if not facts or not closed else "waived" if state.is_waived(facts) else closed.state
         left.pop()
         if need not in found:
             found[need] = "skipped" if _first_failed(before[need], found) else ""

@@ -6,7 +6,7 @@ import os
 import time
 
 from bgrun.light import suppress
-from bgrun.store import meta, record, state
+from bgrun.store import meta, record, state, stop_request
 from bgrun.store.state import Verdict
 from bgrun.system import clock, files
 from bgrun.system.changes import Change
@@ -47,9 +47,9 @@ def _ended(at: RunPaths, runs: Sequence[Run], members: int) -> Verdict:
     lost = [run.run_id for run in runs if run.state == "lost"]
     if lost or len(runs) < members:
         return Verdict("lost", reason=f"{lost[0]} is lost" if lost else "some of its runs were deleted")
-    waived = {run.run_id for run in runs if record.is_waived(record.read_meta(at.other(run.run_id)) or {})}
+    waived = {run.run_id for run in runs if state.is_waived(record.read_meta(at.other(run.run_id)) or {})}
     found = state.group_verdict(run.state for run in runs if run.run_id not in waived)
-    request = record.read_stop(at)
+    request = stop_request.read_stop(at)
     if request and state.is_wish(request.reason) and found.state != "succeeded":
         return found._replace(state="stopped")
     return found

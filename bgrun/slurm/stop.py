@@ -10,7 +10,7 @@ import time
 
 from bgrun.errors import StopError, UsageError
 from bgrun.slurm import calls, queue, wait
-from bgrun.store import record, state
+from bgrun.store import record, state, stop_request
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import files
 
@@ -84,7 +84,7 @@ def _ask(store: Store, run: Run, reason: str, *, now: bool) -> None:
         facts = record.read_meta(at)
         if facts and state.closing_words(facts) is None:
             with files.storage(at.stop, "write"):
-                record.ask_to_end(at, reason, now=now)
+                stop_request.ask_to_end(at, reason, now=now)
 
 
 def _send(store: Store, run_ids: Sequence[str], *, ask: bool) -> None:

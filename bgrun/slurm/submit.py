@@ -15,7 +15,7 @@ from bgrun.errors import BgrunError, LaunchError, UsageError
 from bgrun.light import suppress
 from bgrun.plan import Submitted
 from bgrun.slurm import batch, calls, options, queue, slots
-from bgrun.store import meta, record, retention, submission
+from bgrun.store import meta, retention, stop_request, submission
 from bgrun.system import clock, files, programs
 from bgrun.system.changes import Change
 
@@ -272,7 +272,7 @@ def _withdraw(store: Store, wanted: Sequence[Batch], jobs: Mapping[str, str], gr
     for one in wanted:
         for run in one.runs:
             with suppress(OSError):
-                record.ask_to_end(store.run(run.run_id), "stop", now=True)
+                stop_request.ask_to_end(store.run(run.run_id), "stop", now=True)
     if jobs:
         config = wanted[0].runs[0].job.slurm.config
         calls.call(["scancel", *dict.fromkeys(job.partition("_")[0] for job in jobs.values())], config=config)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from bgrun.model import RunId
-    from bgrun.store.index import RunNames
+    from bgrun.store.listing.names import RunNames
     from bgrun.store.store import Store
 
 _MOST_AT_ONCE = 10_000

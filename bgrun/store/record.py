@@ -7,7 +7,7 @@ import time
 
 from bgrun import engine
 from bgrun.errors import StorageError, UnknownNameError
-from bgrun.light import NamedTuple, suppress
+from bgrun.light import suppress
 from bgrun.model import Run
 from bgrun.store import meta, state
 from bgrun.store.paths import RunPaths
@@ -21,18 +21,10 @@ if TYPE_CHECKING:
 
 
 MOST_META = meta.MOST
-MOST_STOP, MOST_REASON, MOST_ANSWER = 64 << 10, 4 << 10, 1 << 10
+MOST_ANSWER = 1 << 10
 _NEVER = float("inf")
 skipped: dict[str, str] = {}
 """Why runs were skipped that could not be read, by run ID: for one warning."""
-
-
-class StopRequest(NamedTuple):
-    """A stop request, recorded before any signal is sent; `now`: without a grace period."""
-
-    reason: str
-    carried_out: bool
-    now: bool = False
 
 
 def read_meta(at: RunPaths) -> dict[str, str] | None:
@@ -67,30 +59,6 @@ def _code_in(data: bytes | None) -> int | None:
     return None if data is None else state.parse_int(data.decode("ascii", "replace"))
 
 
-class Attempt(NamedTuple):
-    """The attempt of a command with `retry`: its number, 0 for the first one, and the pause before it in seconds.
-
-    pause_s: 0 once the attempt has begun.
-    """
-
-    number: int = 0
-    pause_s: float = 0.0
-
-
-def read_attempt(at: RunPaths) -> Attempt:
-    """Return which attempt of its command a run is at, or waits for."""
-    data = None
-    with suppress(StorageError):
-        data = reading.head(at.hidden("attempt"), 64)
-    number, _, pause = (data or b"").decode("ascii", "replace").partition("\n")
-    return Attempt(state.parse_int(number) or 0, state.parse_float(pause.strip()) or 0.0)
-
-
-def read_attempts(at: RunPaths) -> int | None:
-    """Return the number of the attempt of a command with `retry`, or None at the first one."""
-    return read_attempt(at).number or None
-
-
 def read_job(at: RunPaths, facts: Mapping[str, str]) -> str:
     """Return the job ID of a run on a cluster, or '' if its submission was not confirmed.
 
@@ -102,70 +70,11 @@ def read_job(at: RunPaths, facts: Mapping[str, str]) -> str:
     return ""
 
 
-def read_stop(at: RunPaths) -> StopRequest | None:
-    """Return the stop request of a run, or None."""
-    data = reading.read(at.stop, MOST_STOP)
-    if data is None:
-        return None
-    facts = meta.unpack(data)
-    return StopRequest(facts.get("reason", "stop"), "signalled_at" in facts, "now" in facts)
-
-
-def is_asked_to_end(at: RunPaths, run: Run) -> bool:
-    """Return whether a user, or a newer run that replaces it, requested a stop of a run or of its group.
-
-    A timeout or another limit that it exceeded does not count.
-    """
-    asked = (_readable_stop(at.other(run_id)) for run_id in (run.run_id, run.group_run) if run_id)
-    return any(one is not None and state.is_wish(one.reason) for one in asked)
-
-
-def _readable_stop(at: RunPaths) -> StopRequest | None:
-    """Return the stop request of a run, or None; an unreadable one is ignored, as by the supervisor."""
-    with suppress(StorageError):
-        return read_stop(at)
-    return None
-
-
-def ask_to_end(at: RunPaths, reason: str, *, now: bool = False) -> None:
-    """Record a stop request. An earlier one is kept, except that `now` is added to it."""
-    known = read_stop(at)
-    if known is None and _create_stop(at, _stop_words(reason, signalled=False, now=now)):
-        return
-    known = known or read_stop(at)
-    if known is None or (now and not known.now):
-        write_stop(at, known.reason if known else reason, signalled=bool(known and known.carried_out), now=now)
-
-
-def _create_stop(at: RunPaths, words: bytes) -> bool:
-    """Write a stop request unless there is one, and return whether it was written; atomic."""
-    try:
-        with Change(at.log_dir, at.run_id):
-            return files.create_whole(at.stop, files.unique(at.stop), words)
-    except OSError:
-        return False  # the file system may have no links
-
-
 def remove(at: RunPaths, path: str) -> None:
     """Delete a file of a run, unless another process has done so; the names of all others stay known."""
     if os.path.lexists(path):
         with Change(at.log_dir, at.run_id):
             files.remove(path)
-
-
-def write_stop(at: RunPaths, reason: str, *, signalled: bool, now: bool = False) -> None:
-    """Write the stop request of a run; `signalled` if the first signal is about to be sent."""
-    with Change(at.log_dir, at.run_id):
-        files.replace(at.stop, files.unique(at.stop), _stop_words(reason, signalled=signalled, now=now))
-
-
-def _stop_words(reason: str, *, signalled: bool, now: bool) -> bytes:
-    facts = {"reason": reason[:MOST_REASON], "requested_at": clock.iso(time.time())}
-    if signalled:
-        facts["signalled_at"] = facts["requested_at"]
-    if now:
-        facts["now"] = "true"
-    return meta.pack(facts)
 
 
 def read_run(at: RunPaths) -> Run | None:
@@ -239,11 +148,6 @@ def is_foreign(facts: Mapping[str, str]) -> bool:
     return "run_id" not in facts
 
 
-def is_waived(facts: Mapping[str, str]) -> bool:
-    """Return whether a run was skipped because its condition is false; its group can still succeed."""
-    return facts.get("waived") == "true"
-
-
 def publish_exit(at: RunPaths) -> None:
     """Publish the exit code that the job script recorded, if the supervisor was killed before it could."""
     if not os.path.lexists(at.exit):
@@ -261,42 +165,14 @@ def _bring_code_into_view(at: RunPaths, verdict: state.Verdict) -> None:
 def _orphaned_group(
     at: RunPaths, facts: Mapping[str, str], unseen: state.Verdict
 ) -> tuple[state.Verdict, tuple[int, ...]]:
-    """Return the verdict of a group whose supervisor was killed, and the PIDs of the services that it left running.
+    """Return the verdict of a group whose supervisor was killed, and the PIDs of the services that it left running."""
+    from bgrun.store import orphaned_group  # rarely needed
 
-    The verdict comes from its runs, if all results are known. The group is over once its jobs are: nobody stops its
-    services any more. What becomes of those later does not change the verdict.
-    """
     named = facts["members"].split()
     metas = {run_id: read_meta(at.other(run_id)) for run_id in named}
     own = {run_id: known for run_id, known in metas.items() if known is not None and not is_group(known)}
     runs = {run_id: run for run_id in own if (run := read_run(at.other(run_id)))}
-    jobs = [run for run in runs.values() if not run.service]
-    if any(run.live and not (run.abandoned and jobs) for run in runs.values()):
-        return state.Verdict("running", reason="the supervisor was killed; started runs continue"), ()
-    left = tuple(run.pid for run in runs.values() if run.live and run.pid)
-    over_at = _newest_end(jobs) if jobs else _NEVER
-    judged = [run for run_id, run in runs.items() if not is_waived(own[run_id]) and _counts(run, own[run_id], over_at)]
-    if not runs or len(runs) < len(named) or any(run.state == "lost" for run in judged):
-        return unseen, left
-    return state.group_verdict(run.state for run in judged), left
-
-
-def _counts(run: Run, facts: Mapping[str, str], over_at: float) -> bool:
-    """Return whether a run of a group whose supervisor was killed counts for its result.
-
-    Not a service that outlived the jobs: its supervisor would have stopped it. A duration in the meta of a run means
-    that its supervisor saw the end. `over_at`: when the last job finished, in seconds since the epoch.
-    """
-    if not run.service or not run.started_at or "duration_s" in facts or over_at == _NEVER:
-        return True
-    ended = clock.epoch(run.ended_at or "")
-    return ended is not None and ended < over_at
-
-
-def _newest_end(runs: Iterable[Run]) -> float:
-    """Return when the last of some runs finished, in seconds since the epoch; 0 if none did."""
-    ends = [clock.epoch(run.ended_at) for run in runs if run.ended_at]
-    return max((end for end in ends if end is not None), default=0.0)
+    return orphaned_group.judged(unseen, named, own, runs)
 
 
 def _as_run(at: RunPaths, facts: Mapping[str, str], verdict: state.Verdict) -> Run:
@@ -400,4 +276,6 @@ def _written(at: RunPaths) -> float:
 def _last_end(at: RunPaths, facts: Mapping[str, str]) -> float:
     """Return when the last job of a group finished: its own preallocated file is as old as its start."""
     runs = list(readable(map(at.other, facts["members"].split())))
-    return _newest_end([run for run in runs if not run.service] or runs)
+    from bgrun.store.orphaned_group import newest_end
+
+    return newest_end([run for run in runs if not run.service] or runs)

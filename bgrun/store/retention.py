@@ -9,7 +9,7 @@ from bgrun import engine
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, suppress
 from bgrun.store import record
-from bgrun.store.index import RunNames, stamp_of
+from bgrun.store.listing.names import RunNames, stamp_of
 from bgrun.store.paths import parse_run_id
 from bgrun.system import clock, directories, files, reading
 from bgrun.system.changes import Change
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from bgrun.model import Run
     from bgrun.plan import Retention
-    from bgrun.store.paths import RunPaths
     from bgrun.store.listing.results import Result
+    from bgrun.store.paths import RunPaths
     from bgrun.store.store import Store
 
 MOST_ATTEMPTS = 1000

@@ -122,6 +122,11 @@ def verdict_of(exit_code: int, success: Iterable[int], stop_reason: str = "") ->
     return Verdict("failed", exit_code, ended_by)
 
 
+def is_waived(facts: Mapping[str, str]) -> bool:
+    """Return whether a run was skipped because its condition is false; its group can still succeed."""
+    return facts.get("waived") == "true"
+
+
 def group_verdict(states: Iterable[State]) -> Verdict:
     """Return the verdict on a group whose runs have all finished: it succeeded only if each of them did.
 

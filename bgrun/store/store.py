@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from bgrun.model import Run
     from bgrun.store.cache import Cache
-    from bgrun.store.index import RunNames
+    from bgrun.store.listing.names import RunNames
     from bgrun.store.listing.results import Results
 
 MANY = 200

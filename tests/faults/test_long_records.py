@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bgrun.errors import StorageError, UsageError
-from bgrun.store import facts, meta, record
+from bgrun.store import facts, meta, record, stop_request
 from bgrun.store.paths import RunPaths
 from bgrun.system import reading
 from tests.conftest import wait_until
@@ -81,8 +81,8 @@ def test_what_is_longer_than_its_reader_takes_is_never_read_in_part(bg: Cli) -> 
 
 def test_a_stop_request_with_a_long_reason_is_carried_out_all_the_same(tmp_path: Path) -> None:
     at = RunPaths(str(tmp_path), "x_20260101_000000")
-    record.write_stop(at, "because " * 100_000, signalled=True)
-    asked = record.read_stop(at)
+    stop_request.write_stop(at, "because " * 100_000, signalled=True)
+    asked = stop_request.read_stop(at)
     assert asked
     assert asked.carried_out
     assert asked.reason.startswith("because because")

@@ -20,7 +20,7 @@ from bgrun.plan import Limits, Node, RenderedJob, RenderedPlan
 from bgrun.render.script import job_script
 from bgrun.render.settings import RenderedSettings
 from bgrun.slurm import wait
-from bgrun.store import meta, record, submission
+from bgrun.store import meta, record, stop_request, submission
 from bgrun.store.store import Store
 from tests.conftest import DEADLINE_S, LIMITS_S, TOP, wait_until
 from tests.faults.conftest import is_gone
@@ -213,7 +213,7 @@ def test_a_stop_request_stops_the_run(place: Place) -> None:
     run = place.submit("echo begun; sleep 50")
     launched = place.launch(run)
     wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
-    record.ask_to_end(place.store.run(run), "stop")
+    stop_request.ask_to_end(place.store.run(run), "stop")
     launched.send_signal(signal.SIGUSR1)
     assert launched.wait(DEADLINE_S) == 143
     assert shown(place.read(run)) == ("stopped", 143, "SIGTERM", "on request (1 process stopped)")
@@ -223,9 +223,11 @@ def test_a_stop_request_is_seen_without_a_signal_and_can_skip_the_grace_period(p
     run = place.submit("trap '' TERM; echo begun; sleep 50; sleep 50", limits=Limits(stop_grace_s=600.0))
     launched = place.launch(run)
     wait_until(lambda: os.path.exists(place.store.run(run).log) and place.text(run), "it runs")
-    record.ask_to_end(place.store.run(run), "stop")
-    wait_until(lambda: (found := record.read_stop(place.store.run(run))) and found.carried_out, "the stop has begun")
-    record.ask_to_end(place.store.run(run), "stop", now=True)
+    stop_request.ask_to_end(place.store.run(run), "stop")
+    wait_until(
+        lambda: (found := stop_request.read_stop(place.store.run(run))) and found.carried_out, "the stop has begun"
+    )
+    stop_request.ask_to_end(place.store.run(run), "stop", now=True)
     assert launched.wait(DEADLINE_S) == 137
     assert place.read(run).state == "stopped"
 
@@ -296,7 +298,7 @@ def test_a_run_that_ignores_the_sigterm_of_slurm_runs_on_and_can_be_stopped(plac
     launched.send_signal(signal.SIGTERM)
     wait_until(lambda: place.facts(run).get("terminated"), "that is noted before the end")
     assert not wait.has_finished(place.store.run(run))
-    record.ask_to_end(place.store.run(run), "stop", now=True)
+    stop_request.ask_to_end(place.store.run(run), "stop", now=True)
     launched.send_signal(signal.SIGUSR1)
     assert launched.wait(DEADLINE_S) == 137
     assert shown(place.read(run))[:2] == ("stopped", 137)
@@ -470,7 +472,7 @@ def test_without_its_keeper_a_run_can_be_stopped(place: Place) -> None:
     launched = place.launch(run)
     _begun(place, run)
     _keeper_and_script(place, run)[0].kill()
-    record.ask_to_end(place.store.run(run), "stop")
+    stop_request.ask_to_end(place.store.run(run), "stop")
     assert launched.wait(DEADLINE_S) == 143
     assert place.read(run).state == "stopped"
 
@@ -494,7 +496,7 @@ def test_a_run_that_may_run_again_runs_again_and_the_newest_attempt_counts(place
 
 def test_a_stop_request_before_the_start(place: Place) -> None:
     run = place.submit("echo begun")
-    record.ask_to_end(place.store.run(run), "stop")
+    stop_request.ask_to_end(place.store.run(run), "stop")
     assert place.carry_out(run)[0] == 1
     assert shown(place.read(run)) == ("stopped", None, None, "stopped before it started")
     assert not os.path.exists(place.store.run(run).log)

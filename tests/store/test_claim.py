@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bgrun.errors import StorageError
 from bgrun.model import RunId
 from bgrun.store import claim, index
+from bgrun.store.listing import relisting
 from bgrun.store.paths import newest_first, newest_of_each
 from bgrun.store.store import Store
 from bgrun.system import changes, files
@@ -44,7 +45,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     jobs = tmp_path / ".logs" / "jobs"
     jobs.mkdir(parents=True)
     if request.param == "many":
-        for serial in range(2, index.WORTH_KEEPING + 3):
+        for serial in range(2, relisting.WORTH_KEEPING + 3):
             (jobs.parent / f"other_20260101_000000-{serial}.meta").touch()
         for _ in range(2):  # the first entry of the cache makes its directory
             os.utime(jobs.parent, ns=(0, 0))

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from bgrun.model import RunId
 from bgrun.store import index
+from bgrun.store.listing import entry, relisting
+from bgrun.store.listing.names import RunNames
 from bgrun.store.store import Store
 from bgrun.system import changes
 
@@ -30,7 +32,7 @@ def test_names_are_found_as_a_plain_search_finds_them(runs: list[tuple[str, str,
     ids = list(dict.fromkeys(RunId(*run[:3], dashed=run[3] and run[2] > 1) for run in runs))
     files = [f"{one}.meta" for one in ids] + [f"{one}.log" for one in ids]
     files += [f"{one}.exit" for place, one in enumerate(ids) if place in ended]
-    found = index.sort([*files, ".a_20260101_000000.meta", "notes.meta", "jobs", ".gitignore"])
+    found = relisting.sort([*files, ".a_20260101_000000.meta", "notes.meta", "jobs", ".gitignore"])
     ordered = sorted(ids, key=lambda one: (one.order[:2], one.label, one.order), reverse=True)
     assert list(found.newest_first()) == [str(one) for one in ordered]
     assert found.labels() == sorted({one.label for one in ids})
@@ -46,7 +48,7 @@ def logs(tmp_path: Path) -> Path:
     """A log folder with many runs in which nothing has changed for a while."""
     folder = tmp_path / ".logs"
     (folder / "jobs").mkdir(parents=True)
-    for serial in range(2, index.WORTH_KEEPING + 3):
+    for serial in range(2, relisting.WORTH_KEEPING + 3):
         (folder / f"a_20260101_000000-{serial}.meta").touch()
     calm(folder)
     return folder
@@ -69,8 +71,8 @@ def test_names_are_kept_and_used_while_nothing_changes(logs: Path) -> None:
     assert kept(logs) is not None
     assert index.list_names(Store(str(logs))) == fresh
     mark = (kept(logs) or b"").split(b"\0")[0].decode().rpartition(" ")[0]
-    Store(str(logs)).cache.write("names", index._sealed(mark, b"\0".join([b"", b"\n", b"\n", b"\n"])))
-    assert index.list_names(Store(str(logs))) == index.RunNames()  # so it is read indeed
+    Store(str(logs)).cache.write("names", entry.sealed(mark, b"\0".join([b"", b"\n", b"\n", b"\n"])))
+    assert index.list_names(Store(str(logs))) == RunNames()  # so it is read indeed
 
 
 @pytest.mark.parametrize("change", ["new", "gone", "exit", "renamed"])
@@ -83,12 +85,12 @@ def test_a_changed_directory_is_read_anew(logs: Path, change: str) -> None:
     if change == "new":
         (logs / "a_20260102_000000.meta").touch()
     elif change == "gone":
-        (logs / f"a_20260101_000000-{index.WORTH_KEEPING + 2}.meta").unlink()
+        (logs / f"a_20260101_000000-{relisting.WORTH_KEEPING + 2}.meta").unlink()
     elif change == "exit":
         (logs / "a_20260101_000000-2.exit").touch()
     else:
         (logs / "a_20260101_000000-2.meta").rename(logs / "a_20260103_000000.meta")
-    assert index.list_names(Store(str(logs))) == index.sort(os.listdir(logs))
+    assert index.list_names(Store(str(logs))) == relisting.sort(os.listdir(logs))
 
 
 def test_a_directory_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
@@ -105,7 +107,7 @@ def test_a_directory_whose_time_was_set_back_is_read_anew(logs: Path) -> None:
 
 
 def test_a_directory_that_has_just_changed_is_not_kept(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "LOCAL_QUIET_S", 3600.0)
+    monkeypatch.setattr(entry, "LOCAL_QUIET_S", 3600.0)
     os.utime(logs)
     index.list_names(Store(str(logs)))
     assert kept(logs) is None
@@ -119,7 +121,7 @@ def test_a_clock_that_ticks_often_needs_less_rest(
     def rest(seconds: float) -> None:
         os.utime(logs, (0, time.time() - seconds))
 
-    monkeypatch.setattr(index, "QUIET_S", 3600.0)
+    monkeypatch.setattr(entry, "QUIET_S", 3600.0)
     with monkeypatch.context() as patch:
         patch.setattr(changes, at, value)
         rest(60)

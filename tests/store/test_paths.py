@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.model import RunId
-from bgrun.store import index
+from bgrun.store.listing import relisting
 from bgrun.store.paths import newest_first, next_run_id, parse_run_id, stamp
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_a_shell_lists_the_runs_of_one_second_by_age_in_any_locale(tmp_path: Pat
 
 
 def newest_of(runs: list[str], label: str) -> str | None:
-    return index.sort(f"{run}.meta" for run in runs).newest_of(label)
+    return relisting.sort(f"{run}.meta" for run in runs).newest_of(label)
 
 
 def test_a_label_that_begins_like_another_is_another() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,48 +61,6 @@ def test_the_exit_code_of_an_orphaned_group_is_written_once_all_of_it_has_ended(
         for fd in fds:
             os.close(fd)
     assert (Path(group.exit).read_text() if os.path.exists(group.exit) else "") == code
-
-
-def test_a_wish_stays_as_it_is_but_for_one_to_have_it_now(tmp_path: Path) -> None:
-    at = made(tmp_path, "x_20260101_000000", **STARTED)
-    record.ask_to_end(at, "stop")
-    assert record.read_stop(at) == ("stop", False, False)
-    record.ask_to_end(at, "replaced by y")
-    assert record.read_stop(at) == ("stop", False, False), "the first one stays"
-    record.write_stop(at, "stop", signalled=True)
-    record.ask_to_end(at, "stop")
-    assert record.read_stop(at) == ("stop", True, False), "that it was carried out stays"
-    record.ask_to_end(at, "other", now=True)
-    assert record.read_stop(at) == ("stop", True, True)
-    record.ask_to_end(at, "other")
-    assert record.read_stop(at) == ("stop", True, True)
-
-
-@pytest.mark.parametrize("whose", ["x_20260101_000000", "g_20260101_000000"])
-@pytest.mark.parametrize(
-    ("reason", "asked"), [("stop", True), ("replaced by y", True), ("timeout", False), ("", False)]
-)
-def test_who_has_asked_for_the_end_of_a_run(tmp_path: Path, whose: str, reason: str, asked: bool) -> None:
-    at = made(tmp_path, "x_20260101_000000", group_run="g_20260101_000000", **STARTED)
-    if reason:
-        record.write_stop(RunPaths(at.log_dir, whose), reason, signalled=False)
-    assert record.is_asked_to_end(at, record.existing(at)) == asked
-
-
-def test_of_several_wishes_at_once_one_is_written_and_stays(tmp_path: Path) -> None:
-    """Whoever has asked acts on what is written: it must not become another one's wish meanwhile."""
-    for number in range(1, 101):
-        at = made(tmp_path, f"x_20260101_000000z{number}", **STARTED)
-        ready = threading.Barrier(3)
-
-        def ask(reason: str, at: RunPaths = at, ready: threading.Barrier = ready) -> record.StopRequest | None:
-            ready.wait()
-            record.ask_to_end(at, reason)
-            return record.read_stop(at)
-
-        with ThreadPoolExecutor(3) as pool:
-            seen = set(pool.map(ask, ("stop", "replaced by y", "replaced by z")))
-        assert seen == {record.read_stop(at)}
 
 
 def test_a_run_that_was_just_launched_runs(tmp_path: Path) -> None:

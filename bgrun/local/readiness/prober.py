@@ -13,7 +13,7 @@ from bgrun.errors import BgrunError
 from bgrun.light import signal, suppress
 from bgrun.local.readiness.target import ANSWER, describe
 from bgrun.local.supervision import descriptors, event_loop
-from bgrun.store import record
+from bgrun.store import retry
 from bgrun.store.paths import RunPaths
 from bgrun.system import clock, files, process
 from bgrun.system.changes import Change
@@ -129,7 +129,7 @@ class _Prober:
         if len(self.words) > _MOST_WORDS:
             self.words = f"{self.words[: _MOST_WORDS - 1]}…"
         self.tries = 0
-        self.attempt = record.read_attempt(self.at).number
+        self.attempt = retry.read_attempt(self.at).number
         with Change(self.at.log_dir, self.at.run_id):
             self.fd = _open(self.at.hidden(ANSWER))
         self.secrets = _marks(target) if target.environment else ()
@@ -150,9 +150,9 @@ class _Prober:
             while os.getppid() == self.parent:
                 if (left_s := self.left_s) <= 0:
                     return TIMED_OUT
-                waits = record.read_attempt(self.at)
+                waits = retry.read_attempt(self.at)
                 why = f"attempt {waits.number} has not begun" if waits.pause_s else self._try(check, left_s)
-                if record.read_attempt(self.at).number != self.attempt:
+                if retry.read_attempt(self.at).number != self.attempt:
                     return RESTARTED
                 if not why:
                     return READY

@@ -72,10 +72,10 @@ class GroupJournal:
 
     def note_stop(self) -> None:
         """Record that the whole group is to stop."""
-        from bgrun.store import record  # not loaded in a sleeping supervisor
+        from bgrun.store import stop_request  # not loaded in a sleeping supervisor
 
         with suppress(OSError):
-            record.write_stop(self.at, "stop", signalled=True)
+            stop_request.write_stop(self.at, "stop", signalled=True)
 
     def close(self, states: Iterable[State]) -> None:
         """Record the result of the group from the states of all its runs, and release its lock."""

@@ -161,9 +161,9 @@ def command_is_over(at: RunPaths) -> bool:
 
 def attempts(at: RunPaths) -> dict[str, str]:
     """Return the meta line with the number of attempts of a command with `retry`; nothing without `retry`."""
-    from bgrun.store import record  # not loaded in a sleeping supervisor
+    from bgrun.store import retry  # not loaded in a sleeping supervisor
 
-    if not (tried := record.read_attempts(at)):
+    if not (tried := retry.read_attempts(at)):
         return {}
     with _change(at):
         files.remove(at.hidden("attempt"))
@@ -174,10 +174,10 @@ def stop_requested(at: RunPaths) -> str:
     """Return why a run is to stop, or ''. Anything in place of the request that is no regular file is ignored."""
     if not os.path.lexists(at.stop):
         return ""
-    from bgrun.store import record  # not loaded in a sleeping supervisor
+    from bgrun.store import stop_request  # not loaded in a sleeping supervisor
 
     try:
-        request = record.read_stop(at)
+        request = stop_request.read_stop(at)
     except BgrunError:
         return ""
     return request.reason if request else ""
@@ -185,10 +185,10 @@ def stop_requested(at: RunPaths) -> str:
 
 def stop_is_urgent(at: RunPaths) -> bool:
     """Return whether a run is to stop without a grace period."""
-    from bgrun.store import record  # not loaded in a sleeping supervisor
+    from bgrun.store import stop_request  # not loaded in a sleeping supervisor
 
     try:
-        request = record.read_stop(at)
+        request = stop_request.read_stop(at)
     except BgrunError:
         return False
     return bool(request and request.now)

@@ -11,7 +11,7 @@ from bgrun.light import suppress
 from bgrun.local import evidence, wait
 from bgrun.local.stopping import orphans, policy, processes, signals
 from bgrun.local.supervision import event_loop
-from bgrun.store import record, state
+from bgrun.store import record, state, stop_request
 from bgrun.store.paths import MARK_DIR, MARK_RUN
 from bgrun.system import files, lock, process
 
@@ -41,7 +41,7 @@ def request(store: Store, run_id: str, reason: str, *, now: bool = False) -> Non
     run, facts = record.read_run(at), record.read_meta(at)
     if run and facts and run.live:
         with files.storage(at.stop, "write"):
-            record.ask_to_end(at, reason, now=now)
+            stop_request.ask_to_end(at, reason, now=now)
         _wake_supervisor(at, facts)
 
 
@@ -71,7 +71,7 @@ def stop_run(store: Store, run_id: str, grace_s: float | None = None, reason: st
         return _stop_left(store, run, grace_s, reason)
     spare_caller(store, run)
     with files.storage(at.stop, "write"):
-        record.ask_to_end(at, reason, now=grace_s == 0.0)
+        stop_request.ask_to_end(at, reason, now=grace_s == 0.0)
     until = time.monotonic() + _bound_s(store, run, facts)
     ended: Run | None = run
     while ended and ended.live and time.monotonic() < until:
@@ -79,7 +79,8 @@ def stop_run(store: Store, run_id: str, grace_s: float | None = None, reason: st
         facts = record.read_meta(at) or facts
         if _wake_supervisor(at, facts):
             if grace_s == 0.0:
-                record.ask_to_end(at, reason, now=True)  # the supervisor may have overwritten it as it sent a signal
+                # The supervisor may have overwritten it as it sent a signal.
+                stop_request.ask_to_end(at, reason, now=True)
             ended = wait.wait_run(store, run_id, WAKE_S)
         else:
             ended = _stop_orphans(store, run_id, grace_s, reason)

@@ -11,7 +11,7 @@ from bgrun.errors import StorageError
 from bgrun.light import NamedTuple
 from bgrun.local.recording import journal
 from bgrun.local.stopping import policy, processes, signals
-from bgrun.store import record, state
+from bgrun.store import record, state, stop_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _record(target: Target, stopping: Stopping, *, signalled: bool) -> None:
     if not stopping.reason:
         return
     try:
-        record.write_stop(target.files, stopping.reason, signalled=signalled)
+        stop_request.write_stop(target.files, stopping.reason, signalled=signalled)
     except OSError as error:
         if target.needs_record:
             raise StorageError(f"cannot write {target.files.stop}: {error.strerror}") from error

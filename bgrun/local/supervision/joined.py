@@ -9,7 +9,7 @@ from __future__ import annotations
 from bgrun.errors import BgrunError, StorageError
 from bgrun.light import NamedTuple, suppress
 from bgrun.local.supervision.workdir import HERE
-from bgrun.store import record, state
+from bgrun.store import record, retry, state
 from bgrun.store.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -112,13 +112,13 @@ class Joined:
             elif run.is_never_ready:
                 self.gone[run_id] = "will not become ready: its supervisor was killed"
             elif run.is_ready and run_id not in self.gone:
-                attempt = record.read_attempt(at)
+                attempt = retry.read_attempt(at)
                 if attempt.number == self.ready.get(run_id, 0) and not attempt.pause_s:
                     return True
                 self._check(at, run, attempt)
         return False
 
-    def _check(self, at: RunPaths, run: Run, attempt: record.Attempt) -> None:
+    def _check(self, at: RunPaths, run: Run, attempt: retry.Attempt) -> None:
         """Start the process that checks an attempt of a service, unless it runs."""
         known = self.probes.get(run.run_id)
         if known and known.pid:

@@ -15,7 +15,7 @@ from bgrun.local.readiness import prober
 from bgrun.local.readiness.target import ANSWER, LAUNCHED, Target, describe
 from bgrun.local.recording import journal
 from bgrun.local.supervision.workdir import HERE
-from bgrun.store import meta, record, state
+from bgrun.store import meta, record, retry, state
 from bgrun.system import clock, files, process
 from bgrun.system.changes import Change
 
@@ -111,7 +111,7 @@ class Services:
 
     def launched(self, task: RunTask) -> None:
         """Begin to check a service that was launched; without a check it is ready."""
-        self._begin(task, record.Attempt())
+        self._begin(task, retry.Attempt())
 
     def ended(self, pid: int, status: int) -> None:
         """Note the exit of a child, which may be a prober."""
@@ -136,7 +136,7 @@ class Services:
         """Return whether the services among these dependencies are still ready: not if one was started again."""
         for run_id in [one for one in needs if one in self.ready]:
             task = self.tasks[run_id]
-            if (now := record.read_attempt(task.at)).number != self.ready[run_id]:
+            if (now := retry.read_attempt(task.at)).number != self.ready[run_id]:
                 del self.ready[run_id]
                 self._begin(task, now)
         return all(one in self.ready for one in needs if one in self.tasks)
@@ -162,7 +162,7 @@ class Services:
 
     # --- one service --------------------------------------------------------------------------
 
-    def _begin(self, task: RunTask, attempt: record.Attempt) -> None:
+    def _begin(self, task: RunTask, attempt: retry.Attempt) -> None:
         """Begin to check an attempt, which may not have begun: the pause before it does not count."""
         check = task.plan.job.ready
         if not check and not attempt.pause_s:
@@ -194,7 +194,7 @@ class Services:
             self._again(task, one, f"its check was killed by {process.name_of(os.WTERMSIG(status))}")
             return
         self.probes.pop(task.plan.run_id)
-        attempt = record.read_attempt(task.at)
+        attempt = retry.read_attempt(task.at)
         if prober.is_restarted(status) or (prober.is_ready(status) and attempt.number != one.attempt):
             self._begin(task, attempt)
         elif prober.is_ready(status):

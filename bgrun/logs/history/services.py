@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.store import record
+from bgrun.store import state
 from bgrun.system import clock
 from bgrun.wording import span
 
@@ -31,7 +31,7 @@ def noted(store: Store, made: Digest) -> Digest:
 def _failed(store: Store, needs: list[str], ended: float) -> Iterator[str]:
     for one in filter(None, map(store.read, needs)):
         service_ended = clock.epoch(one.ended_at or "")
-        is_failure = one.service and not one.live and not record.is_waived(store.facts(one.run_id) or {})
+        is_failure = one.service and not one.live and not state.is_waived(store.facts(one.run_id) or {})
         if is_failure and service_ended is not None and service_ended <= ended:
             how = _ENDED_HOW.get(one.state, one.state)
             yield f"{one.label} (needed by this) {how} {span(ended - service_ended)} before this ended{_exit(one)}"

@@ -16,6 +16,7 @@ from bgrun import codec
 from bgrun.errors import StorageError
 from bgrun.light import NamedTuple, contextmanager, suppress
 from bgrun.store import index, meta, state
+from bgrun.store.listing import entry
 from bgrun.system import files, reading
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bgrun.model import Run, State
-    from bgrun.store.index import RunNames
+    from bgrun.store.listing.names import RunNames
     from bgrun.store.store import Store
 
     Line = tuple[int, int, int, State, str | None, str | None, float | None, bool, bool]
@@ -134,7 +135,7 @@ def _closed(run_id: str, facts: Mapping[str, str]) -> Result | None:
 
 def _is_quiet(found: os.stat_result) -> bool:
     """Return whether a meta was changed so long ago that another change leaves other times."""
-    return max(found.st_mtime, found.st_ctime) < time.time() - index.QUIET_S
+    return max(found.st_mtime, found.st_ctime) < time.time() - entry.QUIET_S
 
 
 def _current(run_id: str, line: Line, directory: int) -> Result | None:

@@ -11,7 +11,7 @@ from bgrun.errors import LaunchError
 from bgrun.local.recording import journal
 from bgrun.local.recording.group_journal import GroupJournal
 from bgrun.plan import GroupPlan
-from bgrun.store import meta, record
+from bgrun.store import meta, record, stop_request
 from bgrun.store.paths import RunPaths
 from bgrun.store.state import Verdict
 from bgrun.system import lock, reading
@@ -52,7 +52,7 @@ def test_the_record_of_a_run_from_its_launch_to_its_result(at: RunPaths) -> None
     journal.publish(at, 4711, known, lock_fd)
     assert (facts(at.meta)["pid"], reading.read(at.pid, 100)) == ("4711", b"4711\n")
     assert lock.is_held(at.pid)
-    record.write_stop(at, "stop", signalled=True)
+    stop_request.write_stop(at, "stop", signalled=True)
     journal.write_exit(at, 143)
     assert reading.read(at.exit, 100) == b"143\n"
     ended = journal.Exit(143, True, 0.0, 1.0, None)
@@ -97,7 +97,7 @@ def test_a_record_that_cannot_be_written_is_no_launch(at: RunPaths) -> None:
 
 def test_a_stop_request(at: RunPaths) -> None:
     assert (journal.stop_requested(at), journal.stop_is_urgent(at)) == ("", False)
-    record.ask_to_end(at, "replaced by y", now=True)
+    stop_request.ask_to_end(at, "replaced by y", now=True)
     assert (journal.stop_requested(at), journal.stop_is_urgent(at)) == ("replaced by y", True)
     os.unlink(at.stop)
     os.mkdir(at.stop)

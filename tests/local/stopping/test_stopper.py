@@ -12,7 +12,7 @@ import pytest
 
 from bgrun.local.stopping import processes, stopper
 from bgrun.local.stopping.policy import begin
-from bgrun.store import record
+from bgrun.store import stop_request
 from bgrun.store.paths import MARK_DIR, MARK_RUN, RunPaths
 from bgrun.system import process
 from tests.conftest import wait_until
@@ -104,7 +104,7 @@ def test_a_stop_that_reached_nobody_is_not_recorded_as_carried_out(
     view.mark = lambda pid: target(files).claim.mark if pid == marked.pid else ""  # type: ignore[method-assign]
     done = stopper.step(target(files), begin("stop", "SIGTERM", 10, 0.0), view, 0.0)
     assert done.reached == ()
-    request = record.read_stop(files)
+    request = stop_request.read_stop(files)
     assert request and not request.carried_out
 
 

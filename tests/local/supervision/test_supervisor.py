@@ -15,7 +15,7 @@ from bgrun.local.supervision.machine import Machine
 from bgrun.local.supervision.run import SETTLE_AFTER_S
 from bgrun.local.supervision.supervisor import CLOCK_CHECK_S, STOP_SCAN_S, Supervisor
 from bgrun.plan import GroupPlan, Limits, RenderedJob, RunPlan
-from bgrun.store import claim, meta, record
+from bgrun.store import claim, meta, stop_request
 from bgrun.store.paths import RunPaths
 from bgrun.store.store import Store
 from bgrun.system.process import Process
@@ -210,7 +210,7 @@ def test_a_stop_that_is_requested_during_a_launch(log_dir: Path) -> None:
     story = group(log_dir, run("a"), run("b"), run("c", "a"), max_parallel=1)
 
     def request() -> None:
-        record.write_stop(RunPaths(".", "g"), "stop", signalled=False)
+        stop_request.write_stop(RunPaths(".", "g"), "stop", signalled=False)
 
     story.machine.at_launch["a"] = request
     story.begin()
@@ -267,7 +267,7 @@ def test_a_stop_requested_while_nothing_reported_it_is_read_at_once(
     story = group(log_dir, run("a"), run("b", "a"))
     story.begin()
     for run_id in "ab":
-        record.ask_to_end(RunPaths(str(log_dir), run_id), "stop")
+        stop_request.ask_to_end(RunPaths(str(log_dir), run_id), "stop")
     assert story.states == {"a": "running", "b": "queued"}
     story.supervisor.hear()
     assert not story.supervisor.advance()

@@ -15,7 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.store import index, record
+from bgrun.store import index, record, stop_request
+from bgrun.store.listing import entry, relisting
+from bgrun.store.listing.names import RunNames
+from bgrun.store.listing.updating import updated
 from bgrun.store.store import Store
 from bgrun.system import changes
 from tests.conftest import TOP, wait_until
@@ -32,24 +35,24 @@ STATES = st.sampled_from(["finished", "unfinished", "gone"])
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names are followed on Linux only")
 
 
-def listed(runs: dict[str, str]) -> index.RunNames:
+def listed(runs: dict[str, str]) -> RunNames:
     there = [run_id for run_id, state in runs.items() if state != "gone"]
     ended = [f"{run_id}.exit" for run_id, state in runs.items() if state == "finished"]
-    return index.sort([*(f"{run_id}.meta" for run_id in there), *ended])
+    return relisting.sort([*(f"{run_id}.meta" for run_id in there), *ended])
 
 
 @given(st.dictionaries(RUN_IDS, STATES), st.dictionaries(RUN_IDS, STATES))
 def test_names_after_a_change_are_those_of_a_fresh_list(before: dict[str, str], changed: dict[str, str]) -> None:
-    assert listed(before).updated(changed) == listed({**before, **changed})
+    assert updated(listed(before), changed) == listed({**before, **changed})
 
 
 @given(st.sets(RUN_IDS), st.integers(0, 4))
 def test_the_newest_run_of_a_label_is_right_where_the_oldest_runs_are_not_read(runs: set[str], read: int) -> None:
-    names = index.sort(f"{run_id}.meta" for run_id in runs)
+    names = relisting.sort(f"{run_id}.meta" for run_id in runs)
     head = names._replace(every="\n" + "".join(f"{run_id}\n" for run_id in [*names.newest_first()][:read]))
     for run_id in (*runs, "a_20260101_000002"):
         changed = {run_id: "finished"}
-        assert head.updated(changed).latest == names.updated(changed).latest
+        assert updated(head, changed).latest == updated(names, changed).latest
 
 
 THERE = st.dictionaries(RUN_IDS, st.sampled_from(["finished", "unfinished"]))
@@ -62,7 +65,7 @@ def test_names_that_are_cut_off_after_a_change_are_the_first_ones(
     """Whatever the number of runs that are known, the newest of each label and the unfinished ones are the right ones."""
     known, fresh = listed(before), listed({**before, **changed})
     cut = "\n".join(["", *[*known.newest_first()][:most], ""])
-    found = known._replace(every=cut).updated(changed, is_cut=True)
+    found = updated(known._replace(every=cut), changed, is_cut=True)
     assert found[:2] == fresh[:2]
     assert fresh.every.startswith(found.every)
     assert found.every.count("\n") >= cut.count("\n")
@@ -71,7 +74,7 @@ def test_names_that_are_cut_off_after_a_change_are_the_first_ones(
 def fill(logs: Path) -> Store:
     """Add so many runs that their names are recorded, and have them recorded."""
     (logs / "jobs").mkdir(parents=True, exist_ok=True)
-    for serial in range(2, index.WORTH_KEEPING + 3):
+    for serial in range(2, relisting.WORTH_KEEPING + 3):
         (logs / f"old_20260101_000000-{serial}.meta").write_bytes(b"run_id=x\nstate=succeeded\nexit_code=0\n")
         (logs / f"old_20260101_000000-{serial}.exit").touch()
     store = Store(str(logs))
@@ -84,7 +87,7 @@ def remember(store: Store) -> None:
     for _ in range(2):  # the first entry of the cache makes its directory
         os.utime(store.log_dir, ns=(0, 0))
         index.list_names(store)
-    assert index._recorded(store) == index.sort(os.listdir(store.log_dir))
+    assert index._recorded(store) == relisting.sort(os.listdir(store.log_dir))
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def store(tmp_path: Path) -> Store:
 
 def known(store: Store) -> bool:
     """Return whether the names are known without a list; they and what is found by a label are always right."""
-    fresh, recorded = index.sort(os.listdir(store.log_dir)), index._recorded(store)
+    fresh, recorded = relisting.sort(os.listdir(store.log_dir)), index._recorded(store)
     assert recorded in (None, fresh)
     assert index.list_names(store) == fresh
     for label in ("old", "new", "none", "all"):
@@ -188,13 +191,13 @@ def test_an_entry_that_cannot_be_read_is_made_again(store: Store, spoil: Callabl
 
 def test_of_a_large_entry_what_is_read_is_checked(store: Store) -> None:
     names = "\n" + "".join(f"old_20260101_{number:06d}\n" for number in range(9999))
-    whole = index._sealed("mark of four words", "\0".join(("times\n", "\n", "\n", names)).encode())
-    assert len(whole) > 2 * index._HEAD_BYTES
-    for place, head, is_known in ((index._HEAD_BYTES - 9, True, False), (-9, True, True), (-9, False, False)):
+    whole = entry.sealed("mark of four words", "\0".join(("times\n", "\n", "\n", names)).encode())
+    assert len(whole) > 2 * entry.HEAD_BYTES
+    for place, head, is_known in ((entry.HEAD_BYTES - 9, True, False), (-9, True, True), (-9, False, False)):
         spoiled = bytearray(whole)
         spoiled[place] ^= 1
         store.cache.write("names", bytes(spoiled))
-        assert (index._cached(store, head=head)[0] == "mark of four words") == is_known
+        assert (entry.read(store, head=head)[0] == "mark of four words") == is_known
 
 
 def without_cache(logs: Path) -> None:
@@ -249,12 +252,12 @@ def test_nothing_is_followed_on_the_file_system_of_a_network(tmp_path: Path, mon
 
 def test_names_are_listed_anew_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     logs = TOP / store.log_dir
-    monkeypatch.setattr(index, "LOCAL_QUIET_S", 3600.0)
+    monkeypatch.setattr(entry, "LOCAL_QUIET_S", 3600.0)
     touch(logs, NEW)
     assert known(store)
     monkeypatch.setattr(index, "RENEW_S", -1.0)
     assert known(store), "it has just changed: what is listed now would not be kept"
-    monkeypatch.setattr(index, "QUIET_S", -3600.0)
+    monkeypatch.setattr(entry, "QUIET_S", -3600.0)
     assert index._recorded(store) is None
     monkeypatch.setattr(index, "RENEW_S", 60.0)
     assert known(store)
@@ -266,7 +269,7 @@ def test_names_are_listed_anew_now_and_then(store: Store, monkeypatch: pytest.Mo
 def test_a_clock_that_was_set_back_leaves_a_gap(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     touch(TOP / store.log_dir, NEW)
-    monkeypatch.setattr(index, "_is_quiet", lambda _: True)
+    monkeypatch.setattr(entry, "is_quiet", lambda _: True)
     assert index._recorded(store) is None
 
 
@@ -328,7 +331,7 @@ def test_names_are_known_after_what_bgrun_does(bg: Cli, many: Store, monkeypatch
 def test_a_request_that_the_stopping_command_deletes_is_no_gap(store: Store) -> None:
     """Whether that or the supervisor does it is a race."""
     at = store.run(NEW)
-    record.ask_to_end(at, "stopped")
+    stop_request.ask_to_end(at, "stopped")
     record.remove(at, at.stop)
     record.remove(at, at.stop)
     assert known(store)
@@ -387,7 +390,7 @@ def test_looks_between_the_changes_of_several_processes_miss_nothing(store: Stor
         assert all((TOP / store.log_dir / f"{run_id}.meta").exists() is False for run_id in missing)
     for one in several:
         one.wait()
-    assert index.list_names(store) == index.sort(os.listdir(store.log_dir))
+    assert index.list_names(store) == relisting.sort(os.listdir(store.log_dir))
 
 
 def test_the_newest_run_of_a_label_is_found_far_below_the_newest_of_all(store: Store) -> None:
@@ -395,7 +398,7 @@ def test_the_newest_run_of_a_label_is_found_far_below_the_newest_of_all(store: S
     logs = TOP / store.log_dir
     for run_id in ("rare_20250101_000000", "rare_20250102_000000"):
         (logs / f"{run_id}.meta").touch()
-    for number in range(index._HEAD_BYTES // 25):
+    for number in range(entry.HEAD_BYTES // 25):
         (logs / f"old_20260102_{number:06d}.meta").touch()
     remember(store)
     touch(logs, "rare_20250101_000000", "log")

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bgrun.api import runs
 from bgrun.jobfile.project import Project
 from bgrun.store import index, meta
+from bgrun.store.listing import entry, relisting
+from bgrun.store.listing.last_written import written_since
+from bgrun.store.listing.names import stamp_of, zones_before
 from bgrun.store.store import Store
 from bgrun.system import changes, clock, reading
 from bgrun.system.changes import Change
@@ -53,24 +56,27 @@ TIMES = st.dictionaries(st.integers(0, 9), st.integers(1, 5), min_size=1, max_si
 
 
 @settings(max_examples=40)
+@example({0: 1, 1: 1, 2: 1, 3: 1, 4: 1}, {}, 1, 1)
 @given(TIMES, st.dictionaries(st.integers(0, 9), st.integers(1, 5), max_size=3), st.integers(1, 6), st.integers(1, 4))
 def test_what_is_found_is_what_all_times_would_tell(
     before: dict[int, int], after: dict[int, int], moment: int, shown: int
 ) -> None:
     def look(store: Store) -> None:
         every = [*index.list_names(store).newest_first()]
-        begin = index.zones_before(every[:shown][-1])
+        begin = zones_before(every[:shown][-1])
         at = {run_id: os.stat(store.run(run_id).meta).st_mtime for run_id in every}
-        wanted = {run_id for run_id in every if at[run_id] >= moment and index.stamp_of(run_id) >= begin}
-        found = index.written_since(store, begin, moment)
-        assert found is None or wanted <= set(found) <= {run_id for run_id in every if at[run_id] >= moment}
-        if shown <= 3 and len(wanted) < 4 and every == [*index._followed(store, head=True)[0][3].split("\n")[1:-1]]:  # type: ignore[index]
+        wanted = {run_id for run_id in every if at[run_id] >= moment and stamp_of(run_id) >= begin}
+        late = [run_id for run_id in every if at[run_id] >= moment]
+        found = written_since(store, begin, moment)
+        assert found is None or wanted <= set(found) <= set(late)
+        # Four times are kept, whatever their stamps.
+        if shown <= 3 and len(late) < 4 and every == [*index.followed(store, head=True)[0][3].split("\n")[1:-1]]:  # type: ignore[index]
             assert found is not None
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(index, "WORTH_KEEPING", 0)
-        patch.setattr(index, "_MOST_SHOWN", 3)
-        patch.setattr(index, "_MOST_WRITTEN", 4)
+        patch.setattr(relisting, "WORTH_KEEPING", 0)
+        patch.setattr(relisting, "_MOST_SHOWN", 3)
+        patch.setattr(relisting, "_MOST_WRITTEN", 4)
         store = Store(folder)
         for when, at in before.items():
             written(store, run_id_of(when), at)
@@ -87,7 +93,7 @@ def store(tmp_path: Path) -> Store:
     store = Store(str(tmp_path / ".logs"))
     (tmp_path / ".logs").mkdir()
     begun = clock.of_stamp("20260102_000000") or 0.0
-    for number in range(index.WORTH_KEEPING + 100):
+    for number in range(relisting.WORTH_KEEPING + 100):
         written(store, f"a_20260101_{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}", begun + number)
     remember(store)
     return store
@@ -132,25 +138,23 @@ def test_few_files_are_asked_for_their_times(store: Store, monkeypatch: pytest.M
     listed(store)
     assert len(asked) == 1
     monkeypatch.setattr(changes, "since", lambda *_: None)
-    monkeypatch.setattr(index, "_is_quiet", lambda _: False)
+    monkeypatch.setattr(entry, "is_quiet", lambda _: False)
     asked.clear()
     listed(store)
-    assert len(asked) == index.WORTH_KEEPING + 100 + 1 - 5, "of all others, since their names are not known"
+    assert len(asked) == relisting.WORTH_KEEPING + 100 + 1 - 5, "of all others, since their names are not known"
 
 
 def entries(store: Store, times: Iterable[bytes]) -> list[bytes]:
     mark, _, rest = (store.cache.read("names") or b"").split(b"\0", 2)
     without = mark.decode().rpartition(" ")[0]
-    return [index._sealed(without, b"\0".join((one, rest))) for one in times]
+    return [entry.sealed(without, b"\0".join((one, rest))) for one in times]
 
 
 def test_times_that_cannot_be_read_are_asked_for(store: Store) -> None:
     expected = by_time(store)
-    moment = (clock.of_stamp("20260102_000000") or 0.0) + index.WORTH_KEEPING + 50
-    assert len(index.written_since(store, "20260101_000000", moment) or ()) == 50
-    for entry in entries(
-        store, [b"", b"2", b"20250101_000000\nx y", b"20250101_000000\n9e9 a_20260101_000001", b"\n\n"]
-    ):
-        store.cache.write("names", entry)
-        assert index.written_since(store, "20260101_000000", moment) is None
+    moment = (clock.of_stamp("20260102_000000") or 0.0) + relisting.WORTH_KEEPING + 50
+    assert len(written_since(store, "20260101_000000", moment) or ()) == 50
+    for one in entries(store, [b"", b"2", b"20250101_000000\nx y", b"20250101_000000\n9e9 a_20260101_000001", b"\n\n"]):
+        store.cache.write("names", one)
+        assert written_since(store, "20260101_000000", moment) is None
         assert listed(store) == expected

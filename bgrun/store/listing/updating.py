@@ -1,0 +1,48 @@
+"""Update the names of runs with those that have changed, instead of listing them anew. Pure."""
+
+from __future__ import annotations
+
+from bgrun.store.listing.names import RunNames, label_of, lines_of, order, place_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -> RunNames:
+    """Return the names with some runs as they are seen now: `finished`, `unfinished`, or `gone`.
+
+    is_cut: the oldest runs may be missing in `every`, and still are; then none of `seen` is gone.
+    """
+    there = {run_id: state != "gone" for run_id, state in seen.items()}
+    every = _edited(names.every, there, is_cut=is_cut)
+    unfinished = _edited(names.unfinished, {run_id: state == "unfinished" for run_id, state in seen.items()})
+    latest = names.latest
+    for label in {label_of(run_id) for run_id in seen}:
+        before = next(lines_of(latest, label), "")
+        if there.get(before, True):
+            own = [run_id for run_id, is_there in there.items() if is_there and label_of(run_id) == label]
+            now = max((*own, *filter(None, (before,))), key=order, default="")
+        else:
+            now = next(lines_of(every, label), "")
+        if before != now:
+            latest = _edited(latest, {one: one == now for one in (before, now) if one})
+    return RunNames(latest, unfinished, every)
+
+
+def _edited(block: str, wanted: Mapping[str, bool], *, is_cut: bool = False) -> str:
+    """Return a block with or without each of these run IDs; it is copied once, however many they are.
+
+    is_cut: more follows the block; what belongs after its last run is left out.
+    """
+    parts, at = [], 1
+    begun = 0
+    for wanted_at, run_id in sorted(((order(run_id), run_id) for run_id in wanted), reverse=True):
+        at = place_of(block, wanted_at, at)
+        if is_cut and at >= len(block):
+            break
+        is_in = block.startswith(f"{run_id}\n", at)
+        if is_in != wanted[run_id]:
+            parts += [block[begun:at], "" if is_in else f"{run_id}\n"]
+            begun = at + len(run_id) + 1 if is_in else at
+    return "".join((*parts, block[begun:])) if parts else block
