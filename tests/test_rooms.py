@@ -118,7 +118,9 @@ def loaded(statement: str) -> set[str]:
     return {part for name in done.stdout.split() for part in (name, name.split(".")[0])}
 
 
-LOOK = "import bgrun.cli.app, bgrun.cli.commands.status, bgrun.cli.parser, bgrun.api.references, bgrun.api.runs"
+LOOK = (
+    "import bgrun.cli.app, bgrun.cli.commands.list, bgrun.cli.commands.status, bgrun.cli.parser, bgrun.api.references"
+)
 
 
 def test_a_look_loads_nothing_that_it_does_not_use() -> None:

@@ -34,6 +34,14 @@ def status(project: Project) -> list[Run]:
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
+def beside(project: Project, run: Run) -> list[Run]:
+    """Return the runs of a group run, or the others of the plan that a run belongs to."""
+    if run.members or not run.group_run:
+        return members(project, run)
+    plan = read(project, run.group_run)
+    return [one for one in members(project, plan) if one.run_id != run.run_id]
+
+
 def members(project: Project, group_run: Run) -> list[Run]:
     """Return the runs of a group run, in order; none for any other run."""
     return list(project.store.readable(group_run.members))

@@ -52,7 +52,8 @@ _FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "
 _FACE = (
     *_in("bgrun.api", "digest_lines", "insight", "logs", "plan_cache", "references", "runs", "start", "stop"),
     *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
-    *_in("bgrun.cli.commands", "logs", "start", "status", "stop", "wait"),
+    *_in("bgrun.cli", "tables"),
+    *_in("bgrun.cli.commands", "list", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "label", "project"),
     *_in("bgrun.local.launch", "spawn", "standby", "submit"),
     *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
@@ -77,7 +78,8 @@ TOGETHER = {
     ),
     "bgrun.local.engine": _in("bgrun.local.launch", "standby"),
     "bgrun.local.launch.begin": _in("bgrun.local.supervision", "dispatcher", "job"),
-    "bgrun.cli.commands.status": _in("bgrun.api", "references", "runs"),
+    "bgrun.cli.commands.status": (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting")),
+    "bgrun.cli.commands.list": (*_in("bgrun.api", "runs"), *_in("bgrun.store.listing", "relisting")),
 }
 """What is loaded along with a module, in one step: these modules, and all that they and the module itself import.
 

@@ -6,7 +6,7 @@ import os
 import time
 
 from bgrun import api
-from bgrun.cli import format
+from bgrun.cli import tables
 from bgrun.errors import BgrunError, OutputError
 from bgrun.light import NamedTuple, contextmanager
 from bgrun.wording import span
@@ -76,7 +76,7 @@ class View:
     def lines(self) -> list[Line]:
         """Return the runs to show, a group run above its jobs. Only those that fit get an estimate."""
         found = {run.run_id: run for run_id in self.run_ids for run in self._with_jobs(run_id)}
-        runs = list(format.nested(sorted(found.values(), key=in_view), in_view))
+        runs = list(tables.nested(sorted(found.values(), key=in_view), in_view))
         height = _height(_size())
         shown = [run for _, run in runs[:height] if run.state == "running"]
         self.usual |= api.insight.usual_of(self.project, [run for run in shown if run.run_id not in self.usual])

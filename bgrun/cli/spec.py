@@ -358,7 +358,7 @@ COMMANDS = (
         "List recent runs, newest first",
         "List the last 20 runs of this project, or of one label, newest first; below a group the runs of its jobs.",
         ("bgrun list --state failed --since 7d", "bgrun list tests --sort duration"),
-        "bgrun.cli.commands.status:list_runs",
+        "bgrun.cli.commands.list:list_runs",
         (Argument("label", "maybe", "label"),),
         (
             LINES._replace(help="List at most N runs [default: 20]."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bgrun import api
-from bgrun.cli import format
+from bgrun.cli import format, tables
 from bgrun.cli.live import Line
 from bgrun.model import Run
 
@@ -13,7 +13,7 @@ ROWS = [["start tests [path=tests]", "The whole test suite, with coverage of eve
 
 
 def test_descriptions_wrap_below_each_other() -> None:
-    assert format.wrapped_table(ROWS, 50) == [
+    assert tables.wrapped_table(ROWS, 50) == [
         "start tests [path=tests]  The whole test suite,",
         "                          with coverage of every",
         "                          module",
@@ -22,13 +22,13 @@ def test_descriptions_wrap_below_each_other() -> None:
 
 
 def test_without_room_beside_the_names_descriptions_stand_below_them() -> None:
-    assert format.wrapped_table(ROWS, 30) == [
+    assert tables.wrapped_table(ROWS, 30) == [
         "start tests [path=tests]",
         "    The whole test suite, with",
         "    coverage of every module",
         "start lint",
     ]
-    assert max(map(len, format.wrapped_table(ROWS, 1))) == len("start tests [path=tests]")
+    assert max(map(len, tables.wrapped_table(ROWS, 1))) == len("start tests [path=tests]")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bgrun.cli import format
+from bgrun.cli import tables
 from tests.cli.test_live import Screen
 from tests.conftest import wait_until
 
@@ -116,8 +116,8 @@ def test_a_line_fits_the_terminal(project: Cli, columns: int, started: bool) -> 
 
 
 def test_a_text_is_cut_by_its_width() -> None:
-    assert [format.clipped("abcdef", n) for n in (0, 6, 5, 1)] == ["abcdef", "abcdef", "abcd…", "…"]
-    assert [format.clipped("漢字漢字", n) for n in (8, 7, 6, 5, 4)] == ["漢字漢字", "漢字漢…", "漢字…", "漢字…", "漢…"]
+    assert [tables.clipped("abcdef", n) for n in (0, 6, 5, 1)] == ["abcdef", "abcdef", "abcd…", "…"]
+    assert [tables.clipped("漢字漢字", n) for n in (8, 7, 6, 5, 4)] == ["漢字漢字", "漢字漢…", "漢字…", "漢字…", "漢…"]
 
 
 HEAD = ["STATE", "EXIT", "TOOK", "STARTED", "LABEL", ""]
@@ -130,7 +130,7 @@ def test_a_long_label_takes_the_room_of_its_own_row_only(columns: int) -> None:
     rows = [
         [state, "-", "1.0s", "10:10:10", label, PROGRESS] for state, label in (("running", "tests"), ("queued", LONG))
     ]
-    head, short, long = format.fitted_table(HEAD, rows, columns, ("STARTED", "EXIT"), len(PROGRESS))
+    head, short, long = tables.fitted_table(HEAD, rows, columns, ("STARTED", "EXIT"), len(PROGRESS))
     assert short.endswith(PROGRESS)
     assert LONG in long
     assert long.endswith(PROGRESS) == (columns == 100)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import format, output
+from bgrun.cli import output, tables
 from bgrun.errors import EXIT_JOB_FAILED, EXIT_OK
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ def doctor(project: Project, args: Args) -> int:
     if args.json:
         output.document(api.documents.doctor(found, absent))
     else:
-        for line in format.table([_row(one) for one in found if one.status != "ok" or not args.quiet]):
+        for line in tables.table([_row(one) for one in found if one.status != "ok" or not args.quiet]):
             output.out(line)
         if absent and not args.quiet:
             output.out(f"not installed: {', '.join(absent)}")

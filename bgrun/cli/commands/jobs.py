@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import format, output
+from bgrun.cli import format, output, tables
 from bgrun.errors import EXIT_OK, EXIT_USAGE, JobFileError
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ def jobs(project: Project, args: Args) -> int:
     rows = [[_usage(job), job.description or ("(service)" if job.service else "")] for job in job_file.jobs.values()]
     rows += [[f"group {group.name}", _group_line(group)] for group in job_file.groups.values()]
     columns = output.columns()
-    for line in format.wrapped_table(rows, columns) if columns else format.table(rows):
+    for line in tables.wrapped_table(rows, columns) if columns else tables.table(rows):
         output.out(line)
     return EXIT_OK
 

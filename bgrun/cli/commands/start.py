@@ -7,7 +7,7 @@ import os
 from bgrun import api
 from bgrun.cli import format, output
 from bgrun.errors import EXIT_OK, OutputError, UsageError
-from bgrun.wording import names, short
+from bgrun.wording import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,57 +101,15 @@ def _print_start(project: Project, args: Args, started: Run, *, joined: bool | N
     if args.quiet and not args.json:
         output.out(started.run_id)
     elif not args.json:
-        for line in format.started_lines(started, _members(project, started), joined=bool(joined)):
+        # A run that was started alone has no others, and needs no import to find out.
+        others = api.runs.beside(project, started) if started.members or started.group_run else []
+        for line in format.started_lines(started, others, joined=bool(joined)):
             output.out(line)
     if wait:
         output.flush()  # the run ID is printed even if the wait is interrupted
-        return _wait(project, args, started, joined)
+        from bgrun.cli.commands.wait import wait_for_started
+
+        return wait_for_started(project, args, started, joined)
     if args.json:
         output.document(api.documents.started(project, started, joined=joined))
     return EXIT_OK
-
-
-def _members(project: Project, run: Run) -> list[Run]:
-    """Return the runs of a group run, or the others of the plan that a run belongs to.
-
-    A run that was started alone has none, and needs no import to find out.
-    """
-    if run.members:
-        return api.runs.members(project, run)
-    if not run.group_run:
-        return []
-    plan = api.runs.read(project, run.group_run)
-    return [one for one in api.runs.members(project, plan) if one.run_id != run.run_id]
-
-
-def _wait_released(project: Project, finished: Run, until: float | None, *, quiet: bool) -> None:
-    """Wait until the services have stopped that came along with a run."""
-    services = [one.label for one in _members(project, finished) if one.service] if not finished.live else []
-    if not services or finished.members:
-        return
-    until = None if until is None else until - api.stop.SUMMARY_S
-    if quiet:
-        api.services.wait_released(project, finished, until)
-        return
-    with output.note_later(lambda: f"waiting for the end of {names(services)}"):
-        api.services.wait_released(project, finished, until)
-
-
-def _wait(project: Project, args: Args, started: Run, joined: bool | None) -> int:
-    from bgrun.cli import digest_text
-    from bgrun.cli.commands.wait import wait_for
-    from bgrun.cli.exit_codes import exit_code
-
-    api.expect_no_start()  # a wait may take hours
-    until = api.stop.summary_due(args.timeout)
-    (finished,) = wait_for(project, [started.run_id], args, ready=started.service)
-    _wait_released(project, finished, until, quiet=args.quiet)
-    if args.json:
-        output.document(api.documents.started(project, finished, joined=joined, ended=True, until=until))
-    if not args.json and not args.quiet:
-        for one in (*_members(project, finished), finished):
-            if one.run_id == finished.run_id or not api.services.served(one):
-                output.out(format.result_line(one))
-        for line in digest_text.lines_of_failure(project, finished, until):
-            output.out(line)
-    return exit_code(finished, own=args.exit_code, ready=started.service)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgrun import api
-from bgrun.cli import format, output
+from bgrun.cli import output, tables
 from bgrun.errors import EXIT_OK
 from bgrun.wording import span
 
@@ -22,7 +22,7 @@ def stats(project: Project, args: Args) -> int:
         output.document(api.documents.stats(found))
         return EXIT_OK
     rows = list(map(_row, found))
-    for line in format.fitted_table(_HEAD, rows, output.columns(), ("NEWEST", "P90", "RUNS", "MEDIAN")) if rows else []:
+    for line in tables.fitted_table(_HEAD, rows, output.columns(), ("NEWEST", "P90", "RUNS", "MEDIAN")) if rows else []:
         output.out(line)
     if not found:
         output.note("no runs yet")
@@ -31,6 +31,6 @@ def stats(project: Project, args: Args) -> int:
 
 def _row(one: api.insight.Stats) -> list[str]:
     good = "-" if one.success_rate is None else f"{one.success_rate:.0%}"
-    bars = format.sparkline(one.durations_s) or "-"
+    bars = tables.sparkline(one.durations_s) or "-"
     took = [span(one.median_s), span(one.p90_s)]
     return [one.label, str(one.runs), good, *took, bars, one.last_failure or "-"]

@@ -177,3 +177,33 @@ def _print_lines(chunks: Iterable[api.logs.Chunk], name: Callable[[api.logs.Chun
             unfinished = "" if piece.ends else chunk.run_id
         if text:
             output.raw("".join(text).encode("utf-8", "replace"))
+
+
+def wait_for_started(project: Project, args: Args, started: Run, joined: bool | None) -> int:
+    """Wait for a run that was just started, and for the services that came along; report it."""
+    api.expect_no_start()  # a wait may take hours
+    until = api.stop.summary_due(args.timeout)
+    (finished,) = wait_for(project, [started.run_id], args, ready=started.service)
+    _wait_released(project, finished, until, quiet=args.quiet)
+    if args.json:
+        output.document(api.documents.started(project, finished, joined=joined, ended=True, until=until))
+    if not args.json and not args.quiet:
+        for one in (*api.runs.beside(project, finished), finished):
+            if one.run_id == finished.run_id or not api.services.served(one):
+                output.out(format.result_line(one))
+        for line in reports.lines_of_failure(project, finished, until):
+            output.out(line)
+    return exit_code(finished, own=args.exit_code, ready=started.service)
+
+
+def _wait_released(project: Project, finished: Run, until: float | None, *, quiet: bool) -> None:
+    """Wait until the services have stopped that came along with a run."""
+    services = [one.label for one in api.runs.beside(project, finished) if one.service] if not finished.live else []
+    if not services or finished.members:
+        return
+    until = None if until is None else until - api.stop.SUMMARY_S
+    if quiet:
+        api.services.wait_released(project, finished, until)
+        return
+    with output.note_later(lambda: f"waiting for the end of {names(services)}"):
+        api.services.wait_released(project, finished, until)

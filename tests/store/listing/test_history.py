@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgrun.cli import format
+from bgrun.cli import tables
 from bgrun.model import Run
 from bgrun.store.listing import history
 
@@ -40,7 +40,7 @@ def test_a_label_in_numbers() -> None:
     ]
     found = history.summarize("x", runs)
     assert (found.runs, found.succeeded, found.median_s, found.last_failure) == (3, 2, 3.0, "bad")
-    assert format.sparkline(found.durations_s) == "▂█▄"
+    assert tables.sparkline(found.durations_s) == "▂█▄"
     assert history.summarize("x", []) == history.Stats("x", 0, 0, None, None, None, ())
 
 
