@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bgrun import codec
 from bgrun.store import meta, record
+from bgrun.store.listing import entry as names_entry
 from bgrun.store.listing import results
 from bgrun.store.listing.results import Result
 from bgrun.store.state import FINAL_STATES
@@ -35,7 +36,7 @@ LAST = f"a_20260101_00{COUNT // 60:02d}{COUNT % 60:02d}"
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every meta count as one that was written long ago."""
-    monkeypatch.setattr(entry, "QUIET_S", -3600.0)
+    monkeypatch.setattr(names_entry, "QUIET_S", -3600.0)
 
 
 def write(logs: Path, run_id: str, **facts: str) -> Path:
@@ -189,13 +190,13 @@ def test_a_damaged_entry_costs_only_time(logs: Path) -> None:
 
 
 def test_a_meta_that_was_just_written_has_no_line(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "QUIET_S", 3600.0)
+    monkeypatch.setattr(names_entry, "QUIET_S", 3600.0)
     read(logs)
     assert entry(logs) is None
 
 
 def test_a_clock_that_was_set_back_leaves_no_line(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "QUIET_S", 0.0)
+    monkeypatch.setattr(names_entry, "QUIET_S", 0.0)
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
     read(logs)
     assert entry(logs) is None
