@@ -390,6 +390,14 @@ def _keeper_and_script(place: Place, run: str) -> tuple[psutil.Process, psutil.P
     return keeper, script
 
 
+def _without_keeper(place: Place, run: str) -> psutil.Process:
+    """Kill the keeper, and return the job script once it is an orphan: it sees by that that nobody else publishes."""
+    keeper, script = _keeper_and_script(place, run)
+    keeper.kill()
+    wait_until(lambda: script.ppid() != keeper.pid, "it is an orphan")
+    return script
+
+
 def _let_end(place: Place) -> None:
     """Have a command end that waits for that."""
     with open(f"{place.store.log_dir}/end", "wb"):
@@ -455,8 +463,7 @@ def test_without_its_keeper_a_command_runs_to_its_end(place: Place, *, killed: b
     run = place.submit_whole(f"{UNTIL_END}; exit 5")
     launched = place.launch(run)
     _begun(place, run)
-    keeper, script = _keeper_and_script(place, run)
-    keeper.kill()
+    script = _without_keeper(place, run)
     if killed:  # nobody saw with which code
         script.kill()
     _let_end(place)
@@ -471,7 +478,7 @@ def test_without_its_keeper_a_run_can_be_stopped(place: Place) -> None:
     run = place.submit_whole("echo begun; sleep 50; sleep 50")
     launched = place.launch(run)
     _begun(place, run)
-    _keeper_and_script(place, run)[0].kill()
+    _without_keeper(place, run)
     stop_request.ask_to_end(place.store.run(run), "stop")
     assert launched.wait(DEADLINE_S) == 143
     assert place.read(run).state == "stopped"
