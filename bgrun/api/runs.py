@@ -34,6 +34,11 @@ def status(project: Project) -> list[Run]:
     return sorted((run for run in runs if run.live or run.run_id in newest), key=age, reverse=True)
 
 
+def without_record(run: Run) -> Run:
+    """Return a run that was deleted while it was waited for: nobody knows its result any more if it was active."""
+    return run._replace(state="lost", reason="it was deleted while it was waited for") if run.live else run
+
+
 def beside(project: Project, run: Run) -> list[Run]:
     """Return the runs of a group run, or the others of the plan that a run belongs to."""
     if run.members or not run.group_run:

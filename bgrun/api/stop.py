@@ -6,7 +6,7 @@ import time
 
 from bgrun import engine
 from bgrun.api.references import meant
-from bgrun.api.runs import read
+from bgrun.api.runs import read, without_record
 from bgrun.errors import JobFileError, NoJobFileError, UnknownNameError
 from bgrun.light import suppress
 from bgrun.store.listing.names import RunNames
@@ -39,9 +39,14 @@ def wait_for(project: Project, refs: Iterable[str], timeout_s: float | None = No
     Runs of a label that were requested to stop are not waited for. One that was deleted meanwhile, by its retention for
     example, is lost: nobody knows its result any more.
     """
+    return wait_on(project, meant(project, refs, without_stopping=True), timeout_s)
+
+
+def wait_on(project: Project, runs: Iterable[Run], timeout_s: float | None = None) -> list[Run]:
+    """Return these runs once all have finished, or as they are at the timeout; a deleted one as `wait_for` does."""
     until = None if timeout_s is None else time.monotonic() + timeout_s
     ended: list[Run] = []
-    for run in meant(project, refs, without_stopping=True):
+    for run in runs:
         left = None if until is None else max(0.0, until - time.monotonic())
         ended.append(_waited(project, run, left))
     return ended
@@ -51,7 +56,7 @@ def _waited(project: Project, run: Run, timeout_s: float | None) -> Run:
     with suppress(UnknownNameError):
         if found := _owner(project, run.run_id).wait(project.store, run.run_id, timeout_s):
             return found
-    return run._replace(state="lost", reason="it was deleted while it was waited for") if run.live else run
+    return without_record(run)
 
 
 def stop_runs(project: Project, refs: Iterable[str], *, now: bool = False) -> list[Run]:

@@ -172,8 +172,9 @@ class Calls:
         enough = any if mode == "any" else all
         arrived = api.services.arrived if mode == "ready" else _has_finished
         pauses = iter(_PAUSES_S)
+        found: list[Run] = await self._in_thread(lambda project: api.stop.wait_for(project, run_ids, 0.0))
         while True:
-            found: list[Run] = await self._in_thread(lambda project: api.stop.wait_for(project, run_ids, 0.0))
+            found = await self._in_thread(_as_they_are(found))
             if enough(arrived(run) for run in found) or waiting.left_s <= 0:
                 return found
             await self._report(waiting, next(run for run in found if run.live))
@@ -194,6 +195,11 @@ class Calls:
             spent = waiting.reported()
             total = None if eta_s is None else spent + eta_s
             await waiting.context.session.report_progress(spent, total, _encodable(message))
+
+
+def _as_they_are(runs: list[Run]) -> Callable[[Project], list[Run]]:
+    """Return what looks at runs again, without their names: one that was deleted meanwhile hides no other."""
+    return lambda project: api.stop.wait_on(project, runs, 0.0)
 
 
 def _has_finished(run: Run) -> bool:

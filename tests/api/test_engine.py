@@ -311,6 +311,20 @@ def test_a_run_that_is_deleted_while_it_is_waited_for_is_lost_and_hides_no_other
     assert ended[kept].state == "succeeded"
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_service_that_is_deleted_while_it_is_waited_for_is_lost(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = api.start.start(project, ["plain"]).run
+
+    def sleep(_: float) -> None:
+        os.unlink(project.store.run(run.run_id).meta)
+
+    monkeypatch.setattr(api.services.time, "sleep", sleep)
+    (found,) = api.services.wait_ready(project, [run.run_id])
+    assert (found.state, found.reason) == ("lost", "it was deleted while it was waited for")
+
+
 def test_local_runs_name_no_engine(project: Project) -> None:
     run = api.start.start(project, ["plain"]).run
     assert api.stop.wait_for(project, [run.run_id])[0].succeeded

@@ -288,6 +288,32 @@ def test_progress_is_sent_with_the_last_line(project: Cli, bgrun_bin: Path) -> N
     assert next(message for _, message in seen if message) == "40% \u00b7 [ 40%] halfway"
 
 
+def test_a_run_that_is_deleted_meanwhile_hides_no_other(project: Cli, bgrun_bin: Path) -> None:
+    gone = project.json("start", "ok", "--wait")["run_id"]
+    kept = project.json("start", "slow")["run_id"]
+    deleted: list[str] = []
+
+    async def heard(*_: object) -> None:
+        if not deleted:  # it is waited for by now
+            deleted.append(gone)
+            (project.logs / f"{gone}.meta").unlink()
+            (project.folder / "go").touch()
+
+    answers: list[Any] = []
+
+    async def work(client: Client) -> None:
+        asked = {"runs": [gone, kept], "wait_s": 60}
+        answers.append(await client.call_tool("bgrun_wait", asked, progress_callback=heard))
+
+    Agent(project, bgrun_bin).run(work)
+    (answer,) = answers
+    text = "\n".join(part.text for part in answer.content)
+    assert not answer.is_error, text
+    assert deleted
+    assert f"succeeded {gone}" in text
+    assert f"succeeded {kept}" in text
+
+
 def test_any_command_only_where_that_is_allowed(project: Cli, bgrun_bin: Path) -> None:
     agent = Agent(project, bgrun_bin, "--allow-run")
     assert agent.call("bgrun_start", job="run:hello", args=["echo", "hi"]).startswith("succeeded hello_")
