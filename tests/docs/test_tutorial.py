@@ -32,7 +32,7 @@ STEPS = (
 class Bash:
     """An interactive bash into which a reader types.
 
-    What takes a moment on the page goes on only once the reader has seen it: `sleep` waits for a file.
+    What takes a moment on the page continues only once the reader has seen it: `sleep` waits for a file.
     """
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
