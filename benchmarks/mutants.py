@@ -78,9 +78,9 @@ AREAS = {
         ),
     ),
     "records": Area(
-        ("store/record", "store/state", "store/meta", "local/evidence", "local/recording/journal", "local/recording/group_journal"),
+        ("store/record", "store/stop_request", "store/orphaned_group", "store/state", "store/meta", "local/evidence", "local/recording/journal", "local/recording/group_journal"),
         (
-            "store/test_state.py", "store/test_meta.py", "store/test_history.py", "e2e/test_plans.py",
+            "store/test_state.py", "store/test_meta.py", "store/test_stop_request.py", "store/listing/test_history.py", "e2e/test_plans.py",
             "faults/*_kill_the_supervisor.py", "faults/*_kill_the_job.py", "faults/*_disk_full.py", "cli/test_commands.py",
             "faults/*_hostile_files.py", "faults/*_project_renamed.py", "faults/*_left_running.py", "faults/*_long_records.py",
             "faults/*_stop_of_an_orphan.py", "e2e/test_concurrency.py", "faults/*_caller_exits.py", "faults/*_races.py",
@@ -88,7 +88,7 @@ AREAS = {
     ),
     "retention": Area(
         ("store/retention",),
-        ("store/test_history.py", "e2e/test_old_runs.py", "faults/*_stop_of_an_orphan.py", "cli/test_commands.py",
+        ("store/listing/test_history.py", "e2e/test_old_runs.py", "faults/*_stop_of_an_orphan.py", "cli/test_commands.py",
          "cli/test_stats.py", "api/test_plan_cache.py", "e2e/test_plans.py"),
     ),
     "digest": Area(

@@ -18,7 +18,7 @@ from bgrun.store.store import Store
 from bgrun.system import clock
 from bgrun.system.changes import Change
 from tests.slurm.played import ACCEPTS, option
-from tests.store.test_names_after_changes import fill
+from tests.store.listing.test_names_after_changes import fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
