@@ -171,5 +171,5 @@ def test_a_start_names_the_runs_that_it_started(bg: Cli) -> None:
         "jobs: {a: {command: 'true'}, b: {command: 'true', depends_on: [a]}, c: {command: 'true', depends_on: [b]}}"
     )
     lines = bg("start", "c").out.splitlines()
-    assert [line.split()[1].rpartition("_2")[0] for line in lines if line.startswith("  ")] == ["a", "b"]
+    assert [line.split()[1].rsplit("_", 2)[0] for line in lines if line.startswith("  ")] == ["a", "b"]
     bg("wait", "c")

@@ -82,11 +82,11 @@ def test_list_shows_the_command_and_the_runs_of_a_group_below_it(project: Cli) -
     project("group", "all", "--wait", code=1)
     project("run", "own", "--wait", "--", "echo", "a b", "c\nd")
     shown = project("list").out
-    assert [row[2].rpartition("_2")[0] for row in table(shown)] == ["own", "all", "  good", "  bad"]
+    assert [row[2].rsplit("_", 2)[0] for row in table(shown)] == ["own", "all", "  good", "  bad"]
     first, *_, last = shown.splitlines()[1:]
     assert first.endswith("echo 'a b' 'c d'")
     assert last.endswith("  echo sorry; exit 3")
-    assert [row[2].rpartition("_2")[0] for row in table(project("list", "--state", "succeeded").out)] == ["own", "good"]
+    assert [row[2].rsplit("_", 2)[0] for row in table(project("list", "--state", "succeeded").out)] == ["own", "good"]
 
 
 def test_what_is_known_is_shown_with_what_is_not(project: Cli) -> None:
