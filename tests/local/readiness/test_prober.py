@@ -61,7 +61,7 @@ class Probe:
 
     def tried(self) -> str:
         """Return the answer of its first try, once there is one."""
-        return str(wait_until(lambda: not self.answer.endswith("no answer yet") and self.answer, "an answer"))
+        return str(wait_until(lambda: (now := self.answer) and not now.endswith("no answer yet") and now, "an answer"))
 
 
 def refused(start: Prober, *words: str, **more: Any) -> str:
