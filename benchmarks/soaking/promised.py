@@ -27,6 +27,9 @@ LATE = ("start", "late")
 STARTS = (LATE, ("start", "good"), ("start", "bad"), ("start", "halted"), ("group", "all"))
 LABELS = tuple(words[1] for words in STARTS)
 MEMBERS = ("first", "second", "third", "later")
+# How a job ends whose project was renamed before its command began: its script found its working directory gone (125),
+# or its shell (dash 2, bash 127) did not find the script; what depends on it is skipped.
+NOT_BEGUN = {("failed", 125), ("failed", 2), ("failed", 127), ("skipped", None)}
 _making = threading.Lock()
 
 
@@ -101,9 +104,7 @@ def _judge(trial: Trial, label: str, timeout_s: float | None) -> None:
         "all": {("failed", 1)},
     }
     if trial.moved and not begun and label != "all":
-        # It began in a directory that no longer existed, or its shell (dash 2, bash 127) did not find the script;
-        # what depends on it is skipped. Its command did not begin.
-        trial.judge(found[-1], {("failed", 1), ("failed", 2), ("failed", 127), ("skipped", None)})
+        trial.judge(found[-1], NOT_BEGUN)
         return
     run = trial.judge(found[-1], allowed[label])
     if label != "all":
@@ -113,7 +114,8 @@ def _judge(trial: Trial, label: str, timeout_s: float | None) -> None:
 def _judge_timeout(trial: Trial, run_id: str, label: str, timeout_s: float) -> None:
     wait(lambda: trial.notes("begin", label) or not ((run := trial.look(run_id)) and run.live), LAST_S)
     if trial.moved and not trial.notes("begin", label) and trial.ended(run_id).state == "failed":
-        return  # see `_judge`
+        trial.judge(run_id, NOT_BEGUN)
+        return
     if not trial.notes("begin", label):
         # What the job does first (see `venv_gone`) may take longer than its timeout.
         trial.judge(run_id, {("timed_out", 143)})
@@ -174,7 +176,7 @@ def project_renamed(trial: Trial) -> None:
         if trial.run_ids("halted"):
             done = trial.bgrun("status", "halted", "--json")
             states = [run["state"] for run in json.loads(done.out or "{}").get("runs", [])]
-            too_early = states == ["failed"] and not trial.notes("begin", "halted")  # see `_judge`
+            too_early = states == ["failed"] and not trial.notes("begin", "halted")
             trial.expect("wrong verdicts", states == ["running"] or too_early, f"halted is {states} under the new name")
 
     _kept(trial, trial.bgrun, disturb)
