@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from bgrun.bytecode.bundle import Copy
+    from bgrun.bytecode.bundle import Copy, Sets
     from bgrun.bytecode.loader import Index
 
 # The inner half of importlib, which is loaded in every interpreter.
@@ -124,15 +124,14 @@ def _sets(code: bytes, index: Index) -> dict[str, bytes]:
 
 
 def _together() -> dict[str, list[str]]:
-    """Return the names of the modules of each set, in order; those of the first set are in no other one."""
+    """Return the names of the modules of each set, in order, without those of the sets that are loaded before it."""
     sets: dict[str, list[str]] = {}
-    held: set[str] = set()
-    for name, wanted in contents.TOGETHER.items():
-        order: dict[str, None] = {}
+    loaded: dict[str, dict[str, None]] = {"": {}}
+    for name, (before, wanted) in contents.TOGETHER.items():
+        loaded[name] = order = dict(loaded[before])
         for one in (*wanted, name):
             _into(order, one)
-        sets[name] = [one for one in order if one not in held]
-        held.update(sets[name] if len(sets) == 1 else ())
+        sets[name] = [*order][len(loaded[before]) :]
     return sets
 
 
@@ -232,9 +231,9 @@ def _read(path: str) -> bytes:
 
 def _write(fd: int, code: bytes, sets: dict[str, bytes], known: tuple[Any, ...]) -> None:
     """Write the file as `bundle` reads it."""
-    places: dict[str, tuple[int, int]] = {}
+    places: Sets = {}
     for name, one in sets.items():
-        places[name] = len(code), len(code) + len(one)
+        places[name] = contents.TOGETHER[name][0], len(code), len(code) + len(one)
         code += one
     index = marshal.dumps((*known, places))
     length = len(index).to_bytes(bundle.TRAILER - len(bundle.MAGIC), "little")

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from bgrun.bytecode.loader import Index
 
-    Sets = dict[str, tuple[int, int]]
-    """Where the code of each set of modules that are loaded together begins and ends, by the module that it is for."""
+    Sets = dict[str, tuple[str, int, int]]
+    """Of each set of modules that are loaded together, by the module that it is for: that of the set before it, which
+    has what this one lacks, or ''; where its code begins and ends."""
 
 # importlib.util.MAGIC_NUMBER, without loading that.
 MAGIC: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
@@ -58,7 +59,6 @@ class Copy(Kept):
     def __init__(self, index: "Index", read: "Callable[[int, int], bytes]", sets: "Sets | None" = None) -> None:
         super().__init__(index, read)
         self.sets = sets or {}
-        self._first = next(iter(self.sets), "")
         self.fd = -1
         self.base: Base | None = None
         self._loaded: dict[str, CodeType] = {}
@@ -86,10 +86,10 @@ class Copy(Kept):
         """
         if name not in self.sets or _thread._count():
             return
-        place = self.sets.pop(name)
-        if self._first in self.sets:
-            __import__(self._first)  # the other sets lack what that has
-        for one, code in marshal.loads(self.read(*place)):  # noqa: S302 - our own
+        before, begin, end = self.sets.pop(name)
+        if before in self.sets:
+            __import__(before)
+        for one, code in marshal.loads(self.read(begin, end)):  # noqa: S302 - our own
             if one == name:
                 self._loaded[name] = code
             elif one not in sys.modules:

@@ -63,25 +63,36 @@ _FACE = (
     *_in("bgrun.templating", "inputs"),
 )
 PACKAGES = frozenset((*_PACKAGES, *_in("bgrun.local", "readiness"), *_FACE_PACKAGES))
-TOGETHER = {
-    "bgrun.cli.app": (
-        *_in("bgrun.cli", "commands", "dispatch", "format", "output", "parser"),
-        *_in("bgrun.jobfile", "project"),
-        *_in("bgrun.store", "cache", "record"),
-        *_in("bgrun.system", "directories"),
+_APP, _ENGINE = "bgrun.cli.app", "bgrun.local.engine"
+TOGETHER: dict[str, tuple[str, tuple[str, ...]]] = {
+    _APP: (
+        "",
+        (
+            *_in("bgrun.cli", "commands", "dispatch", "format", "output", "parser"),
+            *_in("bgrun.jobfile", "project"),
+            *_in("bgrun.store", "cache", "record"),
+            *_in("bgrun.system", "directories"),
+        ),
     ),
+    _ENGINE: (_APP, _in("bgrun.local.launch", "standby")),
     "bgrun.cli.commands.start": (
-        *_in("bgrun.api", "plan_cache", "start"),
-        *_in("bgrun.jobfile", "installation"),
-        *_in("bgrun.system", "preflight"),
-        *_in("bgrun.local.launch", "submit"),
+        _ENGINE,
+        (
+            *_in("bgrun.api", "plan_cache", "start"),
+            *_in("bgrun.jobfile", "installation"),
+            *_in("bgrun.system", "preflight"),
+            *_in("bgrun.local.launch", "submit"),
+        ),
     ),
-    "bgrun.local.engine": _in("bgrun.local.launch", "standby"),
-    "bgrun.local.launch.begin": _in("bgrun.local.supervision", "dispatcher", "job"),
-    "bgrun.cli.commands.status": (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting")),
-    "bgrun.cli.commands.list": (*_in("bgrun.api", "runs"), *_in("bgrun.store.listing", "relisting")),
+    "bgrun.local.launch.begin": (_ENGINE, _in("bgrun.local.supervision", "dispatcher", "job")),
+    "bgrun.cli.commands.status": (
+        _APP,
+        (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting")),
+    ),
+    "bgrun.cli.commands.list": (_APP, (*_in("bgrun.api", "runs"), *_in("bgrun.store.listing", "relisting"))),
 }
-"""What is loaded along with a module, in one step: these modules, and all that they and the module itself import.
+"""What is loaded along with a module, in one step: first what is for another one, if it is not loaded yet, then these
+modules, and all that they and the module itself import.
 
 To import fifty modules one by one takes twice as long."""
 SLIM = (*SELDOM, *_PACKAGES, *_ALWAYS)

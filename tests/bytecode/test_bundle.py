@@ -191,8 +191,11 @@ assert bgrun.store.paths.RunPaths.log.fget.__annotations__["return"] == "str"
 @pytest.mark.parametrize("name", contents.TOGETHER)
 def test_what_a_command_needs_is_loaded_in_one_step(package: Package, name: str) -> None:
     alone = _imported(package, name)
-    parts = name.split(".")
-    packages = {".".join(parts[:depth]) for depth in range(2, len(parts))}
+    packages = set()
+    while name:
+        parts = name.split(".")
+        packages |= {".".join(parts[:depth]) for depth in range(2, len(parts))}
+        name, _ = contents.TOGETHER[name]
     assert set(alone) <= {*contents.TOGETHER, *packages, "bgrun.api", "bgrun.cli", "bgrun.errors", "bgrun.light"}
 
 
