@@ -59,7 +59,7 @@ _FACE = (
     *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
     *_in("bgrun.render", "command"),
     *_in("bgrun.store", "submission"),
-    *_in("bgrun.system", "git", "preflight"),
+    *_in("bgrun.system", "cpus", "git", "preflight"),
     *_in("bgrun.templating", "inputs"),
 )
 PACKAGES = frozenset((*_PACKAGES, *_in("bgrun.local", "readiness"), *_FACE_PACKAGES))

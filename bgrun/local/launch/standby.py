@@ -1,7 +1,7 @@
 """Fork the supervisor of a plan that is still being read: it loads its code while the caller claims run IDs.
 
-What it buys: a start answers a tenth sooner where the kernel lets a fork begin on another core, and no later where it
-does not. A supervisor that gets no plan ends without a trace.
+What it buys: a start answers a tenth sooner where another core is idle, and no later where none is. A supervisor that
+gets no plan ends without a trace.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 from bgrun.light import NamedTuple, contextmanager, signal, suppress
 from bgrun.store.paths import MARK_RUN
-from bgrun.system import process
+from bgrun.system import cpus, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def fork() -> Standby:
             pid = os.fork()
             if pid == 0:
                 _stand_by(plan_fd, ready_fd)
+            cpus.spread(pid)
             return Standby(pid, feed_fd, answer_fd)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
