@@ -11,7 +11,7 @@ import os
 from bgrun import codec
 from bgrun.jobfile import project as projects
 from bgrun.light import suppress
-from bgrun.templating import inputs
+from bgrun.templating import checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,13 +47,14 @@ def _cached(project: Project, source: tuple[Any, ...]) -> list[DeclaredCommand] 
 
     with suppress(ValueError, TypeError):
         made_from, recorded, found = codec.unpack(project.store.cache.read(_ENTRY) or b"")
-        if made_from == source and inputs.unchanged(recorded, os.environ, project.here):
+        if made_from == source and checks.unchanged(recorded, os.environ, project.here):
             return [codec.restore(DeclaredCommand, one) for one in found]
     return None
 
 
 def _read(project: Project, raw: bytes, source: tuple[Any, ...]) -> list[DeclaredCommand]:
     from bgrun.api import jobs
+    from bgrun.templating import inputs
 
     recorded = inputs.RenderInputs(os.environ, project.here)
     job_file = jobs.load(project, raw=raw, recorded=recorded)

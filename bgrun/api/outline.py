@@ -12,7 +12,7 @@ from bgrun import codec
 from bgrun.jobfile import project as projects
 from bgrun.jobfile.installation import code_mark
 from bgrun.light import NamedTuple, suppress
-from bgrun.templating import inputs
+from bgrun.templating import checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,13 +77,14 @@ def load(project: Project) -> Outline:
 def _cached(project: Project, source: tuple[Any, ...]) -> Outline | None:
     with suppress(ValueError, TypeError):
         made_from, recorded, made = codec.unpack(project.store.cache.read(_ENTRY) or b"")
-        if made_from == source and inputs.unchanged(recorded, os.environ):
+        if made_from == source and checks.unchanged(recorded, os.environ):
             return codec.restore(Outline, made)
     return None
 
 
 def _make(project: Project, raw: bytes, source: tuple[Any, ...]) -> Outline:
     from bgrun.api import jobs
+    from bgrun.templating import inputs
 
     recorded = inputs.RenderInputs(os.environ)
     found = _of(jobs.load(project, raw=raw, recorded=recorded))

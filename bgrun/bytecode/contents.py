@@ -60,7 +60,7 @@ _FACE = (
     *_in("bgrun.render", "command"),
     *_in("bgrun.store", "submission"),
     *_in("bgrun.system", "cpus", "git", "preflight"),
-    *_in("bgrun.templating", "inputs"),
+    *_in("bgrun.templating", "checks"),
 )
 PACKAGES = frozenset((*_PACKAGES, *_in("bgrun.local", "readiness"), *_FACE_PACKAGES))
 _APP, _ENGINE = "bgrun.cli.app", "bgrun.local.engine"

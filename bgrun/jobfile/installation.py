@@ -6,7 +6,7 @@ import os
 import sys
 
 from bgrun.errors import BgrunError
-from bgrun.templating.inputs import stamp
+from bgrun.templating.checks import stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

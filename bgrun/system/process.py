@@ -17,21 +17,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_NUMBERS: dict[str, int] = {
-    name: int(getattr(signal, name))
-    for name in sorted(dir(signal))
-    if name.startswith("SIG") and name.isalnum() and name.isupper()
-}
-
-
 def number_of(name: str) -> int:
     """Return the number of a signal, or that of SIGTERM if this system has no signal of that name."""
-    return _NUMBERS.get(name, int(signal.SIGTERM))
+    return _numbers().get(name, int(signal.SIGTERM))
 
 
 def name_of(number: int) -> str | None:
     """Return the name of a signal (of several names the first alphabetically), or None."""
-    return next((name for name, own in _NUMBERS.items() if own == number), None)
+    return next((name for name, own in _numbers().items() if own == number), None)
+
+
+def _numbers() -> dict[str, int]:
+    """Return the numbers of all signals by their names."""
+    names = (name for name in sorted(dir(signal)) if name.startswith("SIG") and name.isalnum() and name.isupper())
+    return {name: int(getattr(signal, name)) for name in names}
 
 
 LINUX = sys.platform.startswith("linux")

@@ -9,7 +9,8 @@ import pytest
 
 from bgrun.jobfile.loader import load
 from bgrun.render.job import Request, render_job
-from bgrun.templating.inputs import RenderInputs, unchanged
+from bgrun.templating.checks import unchanged
+from bgrun.templating.inputs import RenderInputs
 from tests.conftest import Cli
 
 JOBS = """

@@ -13,7 +13,8 @@ from bgrun.jobfile.specs import JobFile
 from bgrun.plan import Node, RenderedPlan
 from bgrun.render import plan
 from bgrun.system import ports
-from bgrun.templating.inputs import RenderInputs, unchanged
+from bgrun.templating.checks import unchanged
+from bgrun.templating.inputs import RenderInputs
 
 JOBS = b"""
 services:
