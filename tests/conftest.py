@@ -188,7 +188,7 @@ def project_venv(bg: Cli) -> Path:
     )
     script = programs / "bgrun"
     script.write_text(
-        f"#!{programs}/python\nimport sys\nfrom bgrun.cli import main\nsys.exit(main())\n", encoding="utf-8"
+        f"#!{programs}/python\nimport sys\nfrom bgrun.__main__ import main\nsys.exit(main())\n", encoding="utf-8"
     )
     script.chmod(0o755)
     return script

@@ -47,20 +47,12 @@ __all__ = [
     "start",
     "stop",
     "unreadable_runs",
-    "use_bundle",
 ]
 _ELSEWHERE = {
     "Project": "bgrun.jobfile.project",
     "locate": "bgrun.jobfile.project",
     "duration": "bgrun.jobfile.units",
 }
-
-
-def use_bundle() -> None:
-    """Import what follows from the one file that has the bytecode of bgrun, if a start has made it."""
-    from bgrun.bytecode import bundle
-
-    bundle.use_cache()
 
 
 def expect_start() -> None:

@@ -134,7 +134,7 @@ def test_a_command_imports_from_it_and_follows_an_edit(package: Package, tmp_pat
         sys.executable,
         "-v",
         "-c",
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); import bgrun.cli; bgrun.cli.main()",
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from bgrun.__main__ import main; main()",
     ]
 
     def status() -> subprocess.CompletedProcess[str]:
@@ -228,10 +228,9 @@ def test_a_cache_of_another_layout_is_built_anew(package: Package) -> None:
 WRITTEN_OVER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from bgrun import api
-api.use_bundle()
-import bgrun.cli.app
 from bgrun.bytecode import bundle
+bundle.use_cache()
+import bgrun.cli.app
 with open(bundle.CACHE, "r+b") as file:
     file.write(bytes(1 << 20))
 import bgrun.cli.commands.start, bgrun.cli.commands.wait
@@ -263,7 +262,7 @@ def test_each_path_to_an_installation_has_a_cache_of_its_own(package: Package, t
 def test_what_has_its_base_loaded_in_another_way_is_loaded_all_the_same(package: Package) -> None:
     package.take()
     look = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import bgrun.cli.app; from bgrun import api; api.use_bundle(); "
+        "import sys; sys.path.insert(0, sys.argv[1]); import bgrun.cli.app; from bgrun.bytecode import bundle; bundle.use_cache(); "
         "import bgrun.cli.commands.start; print(bgrun.jobfile.project.__name__)"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

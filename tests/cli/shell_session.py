@@ -41,7 +41,7 @@ def program(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / "bgrun"
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(TOP)!r})\nfrom bgrun.cli import main\nmain()\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(TOP)!r})\nfrom bgrun.__main__ import main\nmain()\n"
     )
     path.chmod(0o755)
     return folder

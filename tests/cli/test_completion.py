@@ -222,7 +222,7 @@ def test_it_loads_nothing_heavy(bg: Cli) -> None:
     wait_until(
         lambda: complete(bg, "bash", "bgrun start ", BREAKS) and (bg.logs / ".cache" / "outline").exists(), "cached"
     )
-    code = "import sys; from bgrun import cli; cli.run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    code = "import sys; from bgrun.cli import app; app.run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, "bgrun start pytest_full path=te", BREAKS]
     env = {**bg.env, "PYTHONPATH": str(TOP), "_BGRUN_COMPLETE": "bash"}
     done = subprocess.run(command, cwd=bg.folder, env=env, capture_output=True, text=True, check=True)

@@ -96,7 +96,7 @@ def test_the_command_loads_what_the_module_does_and_no_more(bgrun_bin: Path, cle
         "importlib.metadata",
     }
     text = (bgrun_bin / "bgrun").read_text()
-    assert "from bgrun.cli import main" in text
+    assert "from bgrun.__main__ import main" in text
     assert "importlib.metadata" not in text
     assert "pkg_resources" not in text
 

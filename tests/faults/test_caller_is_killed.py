@@ -62,7 +62,7 @@ def kill_once(bg: Cli, words: tuple[str, ...], due: Callable[[], object]) -> Non
 WITHOUT_FORK = """
 from bgrun.local.launch import standby
 standby.may_fork = lambda: False
-from bgrun.cli import main
+from bgrun.__main__ import main
 main()
 """
 
@@ -165,7 +165,7 @@ from bgrun.local.launch import spawn
 from bgrun.local.concurrency import slots
 spawn.READY_S, slots.MUTEX_S = map(float, sys.argv[1:3])
 del sys.argv[1:3]
-from bgrun.cli import main
+from bgrun.__main__ import main
 main()
 """
 

@@ -132,7 +132,7 @@ def without(*words, setsid=False, **named):
         raise NotImplementedError("setsid")
     return spawn(*words, **named)
 os.posix_spawn = without
-from bgrun.cli import main
+from bgrun.__main__ import main
 main()
 """
     elsewhere = Cli(bg.folder, [bg.command[0], "-c", program], bg.env)

@@ -135,7 +135,7 @@ def test_a_user_without_an_account_has_the_group_of_the_same_number(monkeypatch:
 # --- two users ---------------------------------------------------------------------------------
 
 ANN, BOB = 64001, 64002
-MAIN = "import sys; sys.path[:0] = sys.argv.pop(1).split(':'); from bgrun.cli import main; main()"
+MAIN = "import sys; sys.path[:0] = sys.argv.pop(1).split(':'); from bgrun.__main__ import main; main()"
 
 
 class Users:

@@ -708,7 +708,7 @@ def test_a_plan_without_services_loads_nothing_of_them(bg: Cli) -> None:
     program = """import os, sys
 end = os._exit
 os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), end(code))
-from bgrun.cli import main
+from bgrun.__main__ import main
 os._exit(main())"""
     watched = Cli(bg.folder, [sys.executable, "-c", program], bg.env)
     for _ in range(2):  # the plan is rendered, then cached

@@ -80,7 +80,7 @@ def program(parts: dict[str, str]) -> str:
     """Return a bgrun, as a Python program, that has these parts taken away, and its supervisors too."""
     away = HEAD + "".join(parts.values())
     boot = away + "from bgrun.local.launch.begin import main; main()"
-    return f"{away}\nfrom bgrun.local.launch import interpreter\ninterpreter._BOOT = {boot!r}\nfrom bgrun.cli import main\nmain()\n"
+    return f"{away}\nfrom bgrun.local.launch import interpreter\ninterpreter._BOOT = {boot!r}\nfrom bgrun.__main__ import main\nmain()\n"
 
 
 def elsewhere(bg: Cli, tmp_path: Path) -> Cli:

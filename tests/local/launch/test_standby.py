@@ -220,7 +220,7 @@ def stopped():
     open("forked", "w").write(str(pid))
     return pid
 os.fork = stopped
-from bgrun.cli import main
+from bgrun.__main__ import main
 main()
 """
 
@@ -294,7 +294,7 @@ def noted():
         open("forked", "a").write(f"{pid}\\n")
     return pid
 os.fork = noted
-from bgrun.cli import main
+from bgrun.__main__ import main
 main()
 """
 
