@@ -15,7 +15,8 @@ from typing import Any
 from docs_json import json_page, mcp_page
 from docs_tools import tools_page
 
-from bgrun.cli.spec import COMMANDS, EXIT_CODES, PROJECT_OPTIONS, Command, Option
+from bgrun.cli.spec.overview import COMMANDS, EXIT_CODES
+from bgrun.cli.spec.shapes import PROJECT_OPTIONS, Command, Option
 from bgrun.jobfile.schema import schema
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -130,7 +131,7 @@ def commands_page() -> str:
     head = [
         "# Commands",
         "",
-        _MADE.format(source="bgrun/cli/spec.py"),
+        _MADE.format(source="bgrun/cli/spec/"),
         "Before any command, or after it unless the letter is its own:",
         "",
     ]

@@ -48,11 +48,12 @@ _OTHERS = (
     *_in("bgrun.local.stopping", "orphans", "request"),
     *_in("bgrun.store", "claim"),
 )
-_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "jobfile", "logs", "render", "templating")
+_FACE_PACKAGES = _in("bgrun", "api", "cli", "cli.commands", "cli.spec", "jobfile", "logs", "render", "templating")
 _FACE = (
     *_in("bgrun.api", "digest_lines", "insight", "logs", "plan_cache", "references", "runs", "start", "stop"),
-    *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser", "spec"),
+    *_in("bgrun.cli", "app", "choice", "digest_text", "dispatch", "exit_codes", "format", "output", "parser"),
     *_in("bgrun.cli", "tables"),
+    *_in("bgrun.cli.spec", "lookup", "others", "runs", "shapes"),
     *_in("bgrun.cli.commands", "list", "logs", "start", "status", "stop", "wait"),
     *_in("bgrun.jobfile", "installation", "label", "project"),
     *_in("bgrun.local.launch", "spawn", "standby", "submit"),

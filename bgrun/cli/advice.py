@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from bgrun.cli.spec import COMMANDS, PROJECT_OPTIONS
+from bgrun.cli.spec.overview import COMMANDS
+from bgrun.cli.spec.shapes import PROJECT_OPTIONS
 from bgrun.errors import is_swapped, nearest_names
 from bgrun.light import NamedTuple
 from bgrun.wording import either
@@ -14,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bgrun.cli.spec import Command, Option
+    from bgrun.cli.spec.shapes import Command, Option
 
 _FOREIGN = {
     ("version",): "show the version with 'bgrun --version'",

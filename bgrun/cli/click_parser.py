@@ -11,7 +11,9 @@ import click
 from bgrun import __version__, api
 from bgrun.cli import advice, output
 from bgrun.cli.dispatch import handle, located
-from bgrun.cli.spec import COMMANDS, EXAMPLES, EXIT_CODES, PROJECT_OPTIONS, TAGLINE, Argument, Command, Option, find
+from bgrun.cli.spec.lookup import find
+from bgrun.cli.spec.overview import COMMANDS, EXAMPLES, EXIT_CODES, TAGLINE
+from bgrun.cli.spec.shapes import PROJECT_OPTIONS, Argument, Command, Option
 from bgrun.errors import EXIT_USAGE, BgrunError, UsageError, nearest_names
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from bgrun.cli.spec import Command
+    from bgrun.cli.spec.shapes import Command
 
 
 class Args:

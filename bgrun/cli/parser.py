@@ -7,7 +7,8 @@ from the same spec; a test compares the two.
 
 from __future__ import annotations
 
-from bgrun.cli.spec import PROJECT_OPTIONS, Command, Option, find
+from bgrun.cli.spec.lookup import find
+from bgrun.cli.spec.shapes import PROJECT_OPTIONS, Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

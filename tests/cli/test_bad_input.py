@@ -308,7 +308,7 @@ def test_a_meta_full_of_garbage_harms_nobody(project: Cli, text: str) -> None:
 
 
 def test_help_of_everything(bg: Cli) -> None:
-    from bgrun.cli.spec import COMMANDS
+    from bgrun.cli.spec.overview import COMMANDS
 
     shown = bg("--help").out
     for command in COMMANDS:
@@ -368,7 +368,7 @@ def test_a_file_of_matchers_is_checked_each_time(bg: Cli) -> None:
 
 
 def test_the_help_fits_80_columns_and_names_every_command_once(bg: Cli) -> None:
-    from bgrun.cli.spec import COMMANDS
+    from bgrun.cli.spec.overview import COMMANDS
 
     shown = bg("--help").out
     assert max(map(len, shown.splitlines())) <= 80
@@ -397,7 +397,7 @@ def test_every_example_of_the_help_is_a_command_line() -> None:
     import shlex
 
     from bgrun.cli import click_parser
-    from bgrun.cli.spec import COMMANDS, EXAMPLES
+    from bgrun.cli.spec.overview import COMMANDS, EXAMPLES
 
     every = [example for command in COMMANDS for example in command.examples] + [example for example, _ in EXAMPLES]
     lines = [example for example in every if example.startswith("bgrun ")]

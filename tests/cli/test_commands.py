@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from bgrun.cli.spec import COMMANDS
+from bgrun.cli.spec.overview import COMMANDS
 from tests.conftest import TOP, wait_until
 
 if TYPE_CHECKING:

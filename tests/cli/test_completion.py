@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from bgrun.cli.completion import names, offers, protocol, shell_words
 from bgrun.cli.completion.scripts import SHELLS
-from bgrun.cli.spec import COMMANDS, PROJECT_OPTIONS
+from bgrun.cli.spec.overview import COMMANDS
+from bgrun.cli.spec.shapes import PROJECT_OPTIONS
 from tests import surroundings
 from tests.cli.shell_session import Session, program
 from tests.conftest import TOP, wait_until

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgrun.cli import click_parser, parser
-from bgrun.cli.spec import COMMANDS, Command
+from bgrun.cli.spec.overview import COMMANDS
+from bgrun.cli.spec.shapes import Command
 from tests.conftest import TOP
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from bgrun import api
 from bgrun.cli.completion import paths
 from bgrun.cli.completion.offer import Offer
 from bgrun.cli.completion.scripts import SHELLS
-from bgrun.cli.spec import COMMANDS
+from bgrun.cli.spec.overview import COMMANDS
 from bgrun.errors import BgrunError
 from bgrun.model import STATES
 from bgrun.wording import span

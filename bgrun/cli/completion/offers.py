@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgrun.cli.completion import names, params
 from bgrun.cli.completion.offer import Offer, Paths
-from bgrun.cli.spec import COMMANDS
+from bgrun.cli.spec.overview import COMMANDS
 from bgrun.errors import BgrunError
 
 TYPE_CHECKING = False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bgrun.cli.spec import PROJECT_OPTIONS, Option, find
+from bgrun.cli.spec.lookup import find
+from bgrun.cli.spec.shapes import PROJECT_OPTIONS, Option
 from bgrun.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bgrun.cli.spec import Command
+    from bgrun.cli.spec.shapes import Command
 
 HELP = Option("help", ("-h", "--help"), "Show this help and exit.")
 VERSION = Option("version", ("-V", "--version"), "Show the version and exit.")
