@@ -23,10 +23,11 @@ def spread(pid: int) -> None:
     nor where this process may not use all of them: a limit (cpuset(7), taskset(1)) is left alone.
     """
     if sys.platform == "linux":
-        allowed = os.sched_getaffinity(0)
-        if not 1 < len(allowed) == os.sysconf("SC_NPROCESSORS_ONLN"):
-            return
-        with suppress(OSError, ValueError, IndexError):
+        # AttributeError: a Python that was built without these calls.
+        with suppress(OSError, ValueError, IndexError, AttributeError):
+            allowed = os.sched_getaffinity(0)
+            if not 1 < len(allowed) == os.sysconf("SC_NPROCESSORS_ONLN"):
+                return
             if others := elsewhere(_read("/proc/self/stat"), _read("/proc/loadavg"), allowed):
                 os.sched_setaffinity(pid, others)
                 os.sched_setaffinity(pid, _ANY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -74,3 +75,20 @@ def test_it_is_moved_and_may_use_all_of_them_after_that() -> None:
 def test_a_limit_is_left_alone() -> None:
     """It may be one of a cpuset, which grows: CPUs that are set explicitly would stay as they are."""
     assert _spread({min(os.sched_getaffinity(0))}) == ""
+
+
+@linux_only
+@pytest.mark.parametrize("call", ["sched_getaffinity", "sched_setaffinity"])
+def test_a_sandbox_may_forbid_it(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, call, forbidden)
+    monkeypatch.setattr(cpus, "elsewhere", lambda *_: {0})
+    cpus.spread(os.getpid())
+
+
+@linux_only
+def test_a_python_may_lack_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    cpus.spread(os.getpid())
