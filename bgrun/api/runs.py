@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bgrun.jobfile.project import Project
     from bgrun.model import Run, State
+    from bgrun.store.index import Followed
     from bgrun.store.listing import filters
     from bgrun.store.store import Store
 
@@ -96,12 +97,13 @@ def _newest_first(
     project: Project, label: str | None, limit: int | None, wanted: filters.Filter | None = None
 ) -> list[Run]:
     store, takes = project.store, wanted.takes if wanted else lambda _: True
-    run_ids = index.newest_run_ids(store) if label is None else index.list_label(store, label)
+    known = index.followed(store, head=True) if label is None else None
+    run_ids = index.newest_run_ids(store, known) if label is None else index.list_label(store, label)
     # Read lazily: usually only the newest few of many runs are requested.
     found = (run for run in store.readable(run_ids) if takes(run))
     runs = list(islice(found, limit))
     if label is None and len(runs) == limit:  # the runs of one label are in order by their IDs
-        more = store.readable(_maybe_newer(store, run_ids, runs))
+        more = store.readable(_maybe_newer(store, known, run_ids, runs))
         runs += [run for run in more if takes(run)]
     return sorted(runs, key=age, reverse=True)[:limit]
 
@@ -136,13 +138,13 @@ def age(run: Run) -> tuple[float, str, str]:
     return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
 
 
-def _maybe_newer(store: Store, rest: Iterable[str], runs: Sequence[Run]) -> list[str]:
+def _maybe_newer(store: Store, known: Followed | None, rest: Iterable[str], runs: Sequence[Run]) -> list[str]:
     """Return runs that sort later by ID, which holds local time, but may have started later in another time zone."""
     # A meta is written when a run starts and when it finishes.
     oldest, begin = min(age(run)[0] for run in runs), zones_before(runs[-1].run_id)
     from bgrun.store.listing.last_written import written_since
 
-    written = written_since(store, begin, oldest)
+    written = written_since(store, known, begin, oldest) if known else None
     if written is None:
         return [run_id for run_id in _until(begin, rest) if reading.modified(store.run(run_id).meta) >= oldest]
     shown = {run.run_id for run in runs}

@@ -88,9 +88,12 @@ TOGETHER: dict[str, tuple[str, tuple[str, ...]]] = {
     "bgrun.local.launch.begin": (_ENGINE, _in("bgrun.local.supervision", "dispatcher", "job")),
     "bgrun.cli.commands.status": (
         _APP,
-        (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting")),
+        (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting", "updating")),
     ),
-    "bgrun.cli.commands.list": (_APP, (*_in("bgrun.api", "runs"), *_in("bgrun.store.listing", "relisting"))),
+    "bgrun.cli.commands.list": (
+        _APP,
+        (*_in("bgrun.api", "runs"), *_in("bgrun.store.listing", "last_written", "relisting", "updating")),
+    ),
 }
 """What is loaded along with a module, in one step: first what is for another one, if it is not loaded yet, then these
 modules, and all that they and the module itself import.

@@ -50,13 +50,15 @@ def list_newest(store: Store) -> RunNames:
     return recorded_newest(store) or list_names(store)
 
 
-def newest_run_ids(store: Store) -> Iterator[str]:
+def newest_run_ids(store: Store, known: Followed | None) -> Iterator[str]:
     """Yield all runs, the newest first; the names of the oldest ones are read only once they are needed.
+
+    known: what `followed` has of the newest ones.
 
     Raises:
         StorageError: the directory cannot be read.
     """
-    found, last = recorded_newest(store), ""
+    found, last = _by(store, known, head=True) if known else None, ""
     for last in found.newest_first() if found else ():
         yield last
     rest = list_names(store).newest_first()
@@ -74,14 +76,16 @@ def _recorded(store: Store, *, head: bool = False, label: str = "") -> RunNames 
     label: only the runs of this label are needed; what else has changed is not looked up.
     """
     found = followed(store, head=head)
-    if found is None:
-        return None
-    (_, *blocks), changed = found
+    return _by(store, found, head=head, label=label) if found else None
+
+
+def _by(store: Store, known: Followed, *, head: bool, label: str = "") -> RunNames | None:
+    """Return the names by what is known of them; None if they are to be listed after all."""
     begin = label and f"{label}_"
-    seen = {run_id: _seen(store, run_id) for run_id in changed if run_id.startswith(begin)}
+    seen = {run_id: _seen(store, run_id) for run_id in known.changed if run_id.startswith(begin)}
     if head and "gone" in seen.values():
         return _recorded(store, label=label)  # the run before it may be any
-    names = RunNames(*blocks)
+    names = RunNames(*known.blocks)
     if not seen:
         return names
     from bgrun.store.listing.updating import updated
@@ -89,8 +93,21 @@ def _recorded(store: Store, *, head: bool = False, label: str = "") -> RunNames 
     return updated(names, seen, is_cut=head)
 
 
-def followed(store: Store, *, head: bool) -> tuple[list[str], list[str]] | None:
-    """Return the blocks of the entry, and the runs that have changed since; None if the names are to be listed."""
+class Followed(NamedTuple):
+    """What the entry says: when metas were written (see `listing.last_written`), and the names; what has changed since.
+
+    blocks: the fields of `RunNames`. changed: run IDs.
+    """
+
+    written: str
+    blocks: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+def followed(store: Store, *, head: bool) -> Followed | None:
+    """Return what the entry says, or None if the names are to be listed; all of it, or what its `head` says."""
+    if not store.exists():
+        return None
     mark, *blocks = entry.read(store, head=head)
     words = mark.split(" ")
     now, here = entry.mark_of(store)
@@ -100,7 +117,7 @@ def followed(store: Store, *, head: bool) -> tuple[list[str], list[str]] | None:
     changed = changes.since(None if begun == now else store.cache.read(changes.ENTRY), int(begun), int(now))
     if changed is None or (changed and _is_due(store, int(listed_at), len(changed))):
         return None
-    return blocks, changed
+    return Followed(blocks[0], tuple(blocks[1:]), tuple(changed))
 
 
 def _is_due(store: Store, listed_at: int, changed: int) -> bool:

@@ -62,7 +62,9 @@ def said(cli: Cli, *words: str, **env: str) -> str:
 
 def loaded(cli: Cli, *words: str, **env: str) -> set[str]:
     """Return which modules a command loads, when all of its output and its run are done."""
-    look = "import sys, os, bgrun.cli as c; code = c.run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    look = (
+        "import sys, os; from bgrun.cli import app; code = app.run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    )
     python = Cli(cli.folder, [cli.command[0], "-c", look], cli.env)
     return set(python(*words, **env).err.split())
 

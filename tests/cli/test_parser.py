@@ -102,7 +102,7 @@ def test_everything_else_is_clicks(words: list[str]) -> None:
 
 def loaded(*words: str) -> set[str]:
     """Return the modules that a command loads, in a folder without runs."""
-    code = f"import sys; from bgrun import cli; cli.run({list(words)!r}); print(*sys.modules, file=sys.stderr)"
+    code = f"import sys; from bgrun.cli import app; app.run({list(words)!r}); print(*sys.modules, file=sys.stderr)"
     env = {"PYTHONPATH": str(TOP), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     return set(done.stderr.splitlines()[-1].split())

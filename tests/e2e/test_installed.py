@@ -87,7 +87,7 @@ def test_a_path_with_a_blank(tmp_path: Path, clean_env: dict[str, str]) -> None:
 
 def test_the_command_loads_what_the_module_does_and_no_more(bgrun_bin: Path, clean_env: dict[str, str]) -> None:
     """What the installer puts before it is its own: pip 26 imports `sys`, an old one `re` as well (6 ms)."""
-    look = ["-X", "importtime", "-c", "import bgrun.cli"]
+    look = ["-X", "importtime", "-c", "import bgrun.__main__, bgrun.cli.app"]
     done = subprocess.run([bgrun_bin / "python", *look], env=clean_env, capture_output=True, text=True, check=True)
     assert not {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()} & {
         "re",

@@ -25,7 +25,7 @@ jobs:
 """
 
 
-HURRIED = "from bgrun import api, cli; api.stop.SUMMARY_S = -1e9; cli.main()"
+HURRIED = "from bgrun import api; from bgrun.__main__ import main; api.stop.SUMMARY_S = -1e9; main()"
 """A bgrun for which each timeout has long passed when it comes to a summary."""
 
 

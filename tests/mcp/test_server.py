@@ -441,7 +441,7 @@ def test_without_the_extra_the_error_says_how_to_install_it(project: Cli, tmp_pa
 
 
 def test_the_server_is_imported_only_by_its_command() -> None:
-    code = "import sys; sys.argv = ['bgrun', 'jobs']; from bgrun import cli; cli.run(['jobs']); print('mcp' in sys.modules)"
+    code = "import sys; sys.argv = ['bgrun', 'jobs']; from bgrun.cli import app; app.run(['jobs']); print('mcp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
 

@@ -6,7 +6,9 @@ from bgrun.store.listing.names import RunNames, label_of, lines_of, order, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from bgrun.store.listing.names import Order
 
 
 def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -> RunNames:
@@ -15,8 +17,9 @@ def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -
     is_cut: the oldest runs may be missing in `every`, and still are; then none of `seen` is gone.
     """
     there = {run_id: state != "gone" for run_id, state in seen.items()}
-    every = _edited(names.every, there, is_cut=is_cut)
-    unfinished = _edited(names.unfinished, {run_id: state == "unfinished" for run_id, state in seen.items()})
+    ordered = _newest_first(seen)
+    every = _edited(names.every, ordered, there, is_cut=is_cut)
+    unfinished = _edited(names.unfinished, ordered, {run_id: state == "unfinished" for run_id, state in seen.items()})
     latest = names.latest
     for label in {label_of(run_id) for run_id in seen}:
         before = next(lines_of(latest, label), "")
@@ -26,19 +29,28 @@ def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -
         else:
             now = next(lines_of(every, label), "")
         if before != now:
-            latest = _edited(latest, {one: one == now for one in (before, now) if one})
+            wanted = {one: one == now for one in (before, now) if one}
+            latest = _edited(latest, _newest_first(wanted), wanted)
     return RunNames(latest, unfinished, every)
 
 
-def _edited(block: str, wanted: Mapping[str, bool], *, is_cut: bool = False) -> str:
+def _newest_first(run_ids: Iterable[str]) -> list[tuple[Order, str]]:
+    return sorted(((order(run_id), run_id) for run_id in run_ids), reverse=True)
+
+
+def _edited(
+    block: str, ordered: Iterable[tuple[Order, str]], wanted: Mapping[str, bool], *, is_cut: bool = False
+) -> str:
     """Return a block with or without each of these run IDs; it is copied once, however many they are.
 
     is_cut: more follows the block; what belongs after its last run is left out.
     """
     parts, at = [], 1
     begun = 0
-    for wanted_at, run_id in sorted(((order(run_id), run_id) for run_id in wanted), reverse=True):
-        at = place_of(block, wanted_at, at)
+    first = order(block[1 : block.find("\n", 1)])
+    for wanted_at, run_id in ordered:
+        # Most runs that have changed are newer than all others.
+        at = place_of(block, wanted_at, at) if at > 1 or wanted_at <= first else 1
         if is_cut and at >= len(block):
             break
         is_in = block.startswith(f"{run_id}\n", at)

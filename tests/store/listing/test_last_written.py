@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from bgrun.api import runs
 from bgrun.jobfile.project import Project
 from bgrun.store import index, meta
-from bgrun.store.listing import entry, relisting
-from bgrun.store.listing.last_written import written_since
+from bgrun.store.listing import entry, last_written, relisting
 from bgrun.store.listing.names import stamp_of, zones_before
 from bgrun.store.store import Store
 from bgrun.system import changes, clock, reading
@@ -52,6 +51,12 @@ def run_id_of(halves: int) -> str:
     return f"a_202601{5 + halves // 2:02d}_{12 * (halves % 2):02d}0000"
 
 
+def written_since(store: Store, begin: str, moment: float) -> list[str] | None:
+    """Return what is found by what is known now; None where nothing is."""
+    known = index.followed(store, head=True)
+    return last_written.written_since(store, known, begin, moment) if known else None
+
+
 TIMES = st.dictionaries(st.integers(0, 9), st.integers(1, 5), min_size=1, max_size=7)
 
 
@@ -70,7 +75,7 @@ def test_what_is_found_is_what_all_times_would_tell(
         found = written_since(store, begin, moment)
         assert found is None or wanted <= set(found) <= set(late)
         # Four times are kept, whatever their stamps.
-        if shown <= 3 and len(late) < 4 and every == [*index.followed(store, head=True)[0][3].split("\n")[1:-1]]:  # type: ignore[index]
+        if shown <= 3 and len(late) < 4 and every == [*index.followed(store, head=True).blocks[2].split("\n")[1:-1]]:  # type: ignore[union-attr]
             assert found is not None
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:

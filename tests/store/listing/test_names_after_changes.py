@@ -105,7 +105,7 @@ def known(store: Store) -> bool:
         assert index.find_label(store, label) == wanted
         assert index.newest(store, label) == wanted.newest
         assert list(index.list_label(store, label)) == list(fresh.newest_first(label))
-    assert list(index.newest_run_ids(store)) == list(fresh.newest_first())
+    assert list(index.newest_run_ids(store, index.followed(store, head=True))) == list(fresh.newest_first())
     assert index.list_newest(store)[:2] == fresh[:2]
     return recorded is not None
 
