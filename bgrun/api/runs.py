@@ -100,12 +100,13 @@ def _newest_first(
     known = index.followed(store, head=True) if label is None else None
     run_ids = index.newest_run_ids(store, known) if label is None else index.list_label(store, label)
     # Read lazily: usually only the newest few of many runs are requested.
-    found = (run for run in store.readable(run_ids) if takes(run))
-    runs = list(islice(found, limit))
+    found = list(islice((run for run in store.readable(run_ids) if takes(run)), limit))
+    runs = sorted(found, key=age, reverse=True)
     if label is None and len(runs) == limit:  # the runs of one label are in order by their IDs
-        more = store.readable(_maybe_newer(store, known, run_ids, runs))
-        runs += [run for run in more if takes(run)]
-    return sorted(runs, key=age, reverse=True)[:limit]
+        others = _maybe_newer(store, known, run_ids, found, age(runs[-1])[0])
+        if more := [run for run in store.readable(others) if takes(run)]:
+            return sorted([*runs, *more], key=age, reverse=True)[:limit]
+    return runs
 
 
 def moment(text: str | None) -> float | None:
@@ -138,16 +139,21 @@ def age(run: Run) -> tuple[float, str, str]:
     return (known if known is not None else (clock.of_stamp(stamp) or 0.0) + 1.0), stamp, run.started_at or "~"
 
 
-def _maybe_newer(store: Store, known: Followed | None, rest: Iterable[str], runs: Sequence[Run]) -> list[str]:
-    """Return runs that sort later by ID, which holds local time, but may have started later in another time zone."""
+def _maybe_newer(
+    store: Store, known: Followed | None, rest: Iterable[str], found: Sequence[Run], oldest: float
+) -> list[str]:
+    """Return runs that sort later by ID, which holds local time, but may have started later in another time zone.
+
+    rest: the runs that sort later than those that are `found`. oldest: when the first of these started.
+    """
     # A meta is written when a run starts and when it finishes.
-    oldest, begin = min(age(run)[0] for run in runs), zones_before(runs[-1].run_id)
+    begin = zones_before(found[-1].run_id)
     from bgrun.store.listing.last_written import written_since
 
     written = written_since(store, known, begin, oldest) if known else None
     if written is None:
         return [run_id for run_id in _until(begin, rest) if reading.modified(store.run(run_id).meta) >= oldest]
-    shown = {run.run_id for run in runs}
+    shown = {run.run_id for run in found}
     return [run_id for run_id in written if run_id not in shown]
 
 

@@ -87,7 +87,8 @@ def read_run(at: RunPaths) -> Run | None:
     if facts is None:
         return None
     left: tuple[int, ...] = ()
-    if state.closing_words(facts) is None:
+    verdict = state.closing_words(facts)
+    if verdict is None:
         owner = engine.of(facts)
         seen = owner.evidence(at, facts)
         if seen is None:
@@ -98,8 +99,6 @@ def read_run(at: RunPaths) -> Run | None:
         if not seen.judged and is_group(facts) and verdict.state in ("lost", "succeeded", "failed"):
             verdict, left = _orphaned_group(at, facts, verdict)
             _bring_code_into_view(at, verdict)
-    else:
-        verdict = state.derive(state.Evidence(facts))
     run = _as_run(at, facts, verdict)
     return run._replace(left_running=left) if left else run
 
