@@ -79,7 +79,7 @@ def digest(data: bytes, salt: bytes = b"") -> bytes:
     return blake2b(data, digest_size=16, salt=salt).digest()
 
 
-def mark(data: bytes) -> str:
+def mark(data: bytes | memoryview) -> str:
     """Return what tells these bytes from others that were not made to resemble them: 64 bits of SipHash, twice.
 
     Python marks its own bytecode so (PEP 552). Unlike `digest` this loads no library, which takes a third of a

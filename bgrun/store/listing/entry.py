@@ -19,10 +19,10 @@ QUIET_S, LOCAL_QUIET_S = 2.0, 0.05
 the file system's clock (2 s at worst, on FAT; 10 ms on Linux) leave the same time."""
 
 
-_NAMES, VERSION = "names", "names-5"
+_NAMES, VERSION = "names", "names-6"
 
 
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 1 << 15
 """How much of the entry is read first: in most projects the newest run of each label, and the unfinished ones."""
 
 
@@ -48,15 +48,14 @@ def read(store: Store, *, head: bool) -> list[str]:
     data = store.cache.read(_NAMES, HEAD_BYTES if head else None) or b""
     if head and data.count(b"\0") < 4:
         data = store.cache.read(_NAMES) or b""
-    line, _, blocks = data.partition(b"\0")
+    begin = data.find(b"\0") + 1
+    line, blocks = data[: max(begin - 1, 0)], memoryview(data)[begin:]  # each copy of them takes memory of its own
     mark, checksums = line[: -2 * _CHECKSUM], line[-2 * _CHECKSUM :]
     own = checksums[:_CHECKSUM] if len(data) == HEAD_BYTES else checksums[_CHECKSUM:]
     if codec.mark(blocks).encode() != own:
         return [""]
-    return [
-        mark.decode().rstrip(" "),
-        *blocks[: blocks.rfind(b"\n") + 1].decode("utf-8", "surrogateescape").split("\0"),
-    ]
+    text = str(blocks[: data.rfind(b"\n") + 1 - begin], "utf-8", "surrogateescape")
+    return [mark.decode().rstrip(" "), *text.split("\0")]
 
 
 def write(store: Store, mark: str, blocks: Iterable[str]) -> None:
