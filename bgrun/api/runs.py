@@ -102,7 +102,7 @@ def _newest_first(
     # Read lazily: usually only the newest few of many runs are requested.
     found = list(islice((run for run in store.readable(run_ids) if takes(run)), limit))
     runs = sorted(found, key=age, reverse=True)
-    if label is None and len(runs) == limit:  # the runs of one label are in order by their IDs
+    if label is None and runs and len(runs) == limit:  # the runs of one label are in order by their IDs
         others = _maybe_newer(store, known, run_ids, found, age(runs[-1])[0])
         if more := [run for run in store.readable(others) if takes(run)]:
             return sorted([*runs, *more], key=age, reverse=True)[:limit]

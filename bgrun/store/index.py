@@ -42,7 +42,7 @@ def list_names(store: Store) -> RunNames:
 
 
 def list_newest(store: Store) -> RunNames:
-    """Return the same, of which `every` may lack the oldest runs: a tenth of the entry is read in a large directory.
+    """Return the same, of which `every` may lack the oldest runs: of a large entry only the beginning is read.
 
     Raises:
         StorageError: the directory cannot be read.
@@ -53,7 +53,7 @@ def list_newest(store: Store) -> RunNames:
 def newest_run_ids(store: Store, known: Followed | None) -> Iterator[str]:
     """Yield all runs, the newest first; the names of the oldest ones are read only once they are needed.
 
-    known: what `followed` has of the newest ones.
+    known: what `followed` has of the newest ones; None to list them all.
 
     Raises:
         StorageError: the directory cannot be read.
@@ -165,7 +165,7 @@ def newest(store: Store, label: str) -> str | None:
 
 def recorded_newest(store: Store, label: str = "") -> RunNames | None:
     """Return names with the newest run of each label, or of one, or None if the directory would have to be listed."""
-    return _recorded(store, head=True, label=label) if store.exists() else None
+    return _recorded(store, head=True, label=label)
 
 
 class LabelRuns(NamedTuple):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from bgrun.light import suppress
+from bgrun.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 _ANY = range(1024)
-"""All CPUs, also those that are added later (sched_setaffinity(2): the kernel leaves out what does not exist)."""
+"""All CPUs; the kernel leaves out what does not exist (sched_setaffinity(2))."""
 
 
 def spread(pid: int) -> None:
@@ -20,17 +20,36 @@ def spread(pid: int) -> None:
 
     Linux 6.18 leaves three of four forks on the CPU of a parent that stays busy, behind which they wait for up to 3 ms
     while another CPU is idle: a seventh of a start. Nothing is done where more threads want to run than there are CPUs,
-    nor where this process may not use all of them: a limit (cpuset(7), taskset(1)) is left alone.
+    nor where this process may not use every CPU that there can be: a limit (cpuset(7), taskset(1)) stays as it is. Nor
+    under a filter of system calls (seccomp(2)), which may kill whoever makes one of these.
     """
     if sys.platform == "linux":
         # AttributeError: a Python that was built without these calls.
         with suppress(OSError, ValueError, IndexError, AttributeError):
             allowed = os.sched_getaffinity(0)
-            if not 1 < len(allowed) == os.sysconf("SC_NPROCESSORS_ONLN"):
-                return
-            if others := elsewhere(_read("/proc/self/stat"), _read("/proc/loadavg"), allowed):
+            is_free = is_unlimited(allowed, _read("/sys/devices/system/cpu/possible"), _read("/proc/self/status"))
+            if is_free and (others := elsewhere(_read("/proc/self/stat"), _read("/proc/loadavg"), allowed)):
                 os.sched_setaffinity(pid, others)
-                os.sched_setaffinity(pid, _ANY)
+                try:
+                    os.sched_setaffinity(pid, _ANY)
+                except OSError:
+                    os.kill(pid, signal.SIGKILL)  # its jobs would stay there; another one takes its place
+
+
+def is_unlimited(allowed: AbstractSet[int], possible: bytes, status: bytes) -> bool:
+    """Return whether a process may use every CPU that the system can have, and no filter checks its system calls.
+
+    Args:
+        allowed: the CPUs that it may use and that are online.
+        possible: the range of all that there can be, such as `0-7` (the kernel's documentation of cpu hotplug).
+        status: what the kernel says of the process (proc_pid_status(5)).
+
+    Raises:
+        ValueError: it says something else.
+    """
+    first, _, last = possible.partition(b"-")
+    every = range(int(first), int(last or first) + 1)
+    return 1 < len(every) <= len(_ANY) and allowed == set(every) and b"\nSeccomp:\t0\n" in status
 
 
 def elsewhere(stat: bytes, loadavg: bytes, allowed: AbstractSet[int]) -> AbstractSet[int]:
@@ -51,6 +70,6 @@ def elsewhere(stat: bytes, loadavg: bytes, allowed: AbstractSet[int]) -> Abstrac
 def _read(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, 1024)
+        return os.read(fd, 4096)
     finally:
         os.close(fd)

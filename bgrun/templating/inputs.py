@@ -62,7 +62,7 @@ class RenderInputs:
         return result
 
     def note(self, kind: str, subject: str, result: Any) -> None:
-        """Record what another room has checked; `unchanged` gets its check by the same kind."""
+        """Record what another room has checked; `checks.unchanged` gets its check by the same kind."""
         if self._recorded.setdefault((kind, subject), result) != result:
             self.repeatable = False
 
