@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgrun.store.listing.names import RunNames, label_of, lines_of, order, place_of
+from bgrun.store.listing.names import RunNames, lines_of, order, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,15 @@ def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -
     ordered = _newest_first(seen)
     every = _edited(names.every, ordered, there, is_cut=is_cut)
     unfinished = _edited(names.unfinished, ordered, {run_id: state == "unfinished" for run_id, state in seen.items()})
+    newest: dict[str, tuple[Order, str]] = {}
+    for one in ordered:
+        if there[one[1]]:
+            newest.setdefault(_label(one), one)
     latest = names.latest
-    for label in {label_of(run_id) for run_id in seen}:
+    for label in {_label(one) for one in ordered}:
         before = next(lines_of(latest, label), "")
         if there.get(before, True):
-            own = [run_id for run_id, is_there in there.items() if is_there and label_of(run_id) == label]
-            now = max((*own, *filter(None, (before,))), key=order, default="")
+            now = max((newest.get(label, _NONE), (order(before), before) if before else _NONE))[1]
         else:
             now = next(lines_of(every, label), "")
         if before != now:
@@ -34,8 +37,16 @@ def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -
     return RunNames(latest, unfinished, every)
 
 
+_NONE: tuple[Order, str] = ("", 0, "", False), ""
+
+
 def _newest_first(run_ids: Iterable[str]) -> list[tuple[Order, str]]:
+    """Return run IDs in order, each with what it is ordered by: to find that takes longer than all else here."""
     return sorted(((order(run_id), run_id) for run_id in run_ids), reverse=True)
+
+
+def _label(one: tuple[Order, str]) -> str:
+    return one[0][2]
 
 
 def _edited(
