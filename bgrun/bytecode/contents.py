@@ -88,7 +88,7 @@ TOGETHER: dict[str, tuple[str, tuple[str, ...]]] = {
     "bgrun.local.launch.begin": (_ENGINE, _in("bgrun.local.supervision", "dispatcher", "job")),
     "bgrun.cli.commands.status": (
         _APP,
-        (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting", "updating")),
+        (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting")),
     ),
     "bgrun.cli.commands.list": (
         _APP,
