@@ -73,12 +73,11 @@ def _claim(store: Store, label: str, script: bytes, newest: RunId | None) -> Run
 def _create(path: str, script: bytes) -> bool:
     with files.storage(path, "write"):
         try:
-            fd = files.create(path)
+            fd = files.create(path, mode=files.SCRIPT_MODE)
         except FileExistsError:
             return False
         try:
             files.write_all(fd, script)
-            files.make_executable(fd)
         except OSError:
             files.remove(path)
             raise

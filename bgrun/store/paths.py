@@ -64,6 +64,11 @@ class RunPaths(NamedTuple):
         return self._visible("meta")
 
     @property
+    def scripts(self) -> str:
+        """The directory of the job scripts of all runs."""
+        return f"{self.log_dir}/jobs"
+
+    @property
     def script(self) -> str:
         """The job script."""
         return f"{self.log_dir}/jobs/{self.run_id}.sh"

@@ -117,8 +117,8 @@ def _group(own: RunId, title: Title, plan: RenderedPlan, origin: Origin) -> Grou
 def _write_script(store: Store, run_id: str, text: str) -> None:
     at = store.run(run_id)
     with files.storage(at.script, "write"), Change(at.log_dir, at.run_id):
-        files.replace(at.script, at.hidden("script"), text.encode("utf-8", "surrogateescape"))
-        files.make_executable(at.script)
+        data = text.encode("utf-8", "surrogateescape")
+        files.replace(at.script, at.hidden("script"), data, files.SCRIPT_MODE)
 
 
 def _clear(store: Store, run_ids: Sequence[str]) -> None:

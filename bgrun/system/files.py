@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE_MODE = 0o600
 SCRIPT_MODE = 0o700
+"""Scripts are executable for users; bgrun runs them with a shell anyway."""
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _HINTS = {
     "EACCES": "make it writable, or set another directory with `log_dir:` in the job file",
@@ -46,16 +47,17 @@ def failure(path: str, doing: str, error: OSError) -> StorageError:
     return StorageError(f"cannot {doing} {path}: {error.strerror}", _HINTS.get(errorcode.get(error.errno or 0, ""), ""))
 
 
-def create(path: str, flags: int = os.O_WRONLY) -> int:
+def create(path: str, flags: int = os.O_WRONLY, mode: int = FILE_MODE) -> int:
     """Create a file that must not exist and return its descriptor, which no child inherits.
 
     Raises:
         FileExistsError: the name is taken.
         OSError: any other failure.
     """
-    fd = os.open(path, flags | _NEW, FILE_MODE)
-    if stat.S_IMODE(os.fstat(fd).st_mode) != FILE_MODE:
-        os.fchmod(fd, FILE_MODE)  # whatever the umask
+    fd = os.open(path, flags | _NEW, mode)
+    if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+        with suppress(PermissionError):  # a file system without modes, such as FAT
+            os.fchmod(fd, mode)  # whatever the umask
     if os.geteuid() == 0:
         _give_to_owner(fd, path)
     return fd
@@ -76,18 +78,19 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def replace(path: str, hidden: str, data: bytes) -> None:
+def replace(path: str, hidden: str, data: bytes, mode: int = FILE_MODE) -> None:
     """Replace a file atomically: readers see the old content or the new one, never a part.
 
     Args:
         path: the file.
         hidden: a name in the same directory for the new file until it is complete.
         data: the new content.
+        mode: who may read, write and execute it (chmod(2)), whatever the umask.
 
     Raises:
         OSError: the old file is unchanged, and nothing is left of the new one.
     """
-    _put(_write_hidden(hidden, data), path)
+    _put(_write_hidden(hidden, data, mode), path)
 
 
 def replace_recent(path: str, hidden: str, data: bytes) -> None:
@@ -116,17 +119,17 @@ def _put(hidden: str, path: str) -> None:
         raise
 
 
-def _write_hidden(hidden: str, data: bytes) -> str:
+def _write_hidden(hidden: str, data: bytes, mode: int = FILE_MODE) -> str:
     """Write a new file, and return its name: another one where a directory is in its place.
 
     A part of it is removed again: on a full disk it would keep the last bytes that are free.
     """
     try:
-        fd = create(hidden)
+        fd = create(hidden, mode=mode)
     except FileExistsError:
         if not remove(hidden):
             hidden = unique(hidden)  # it is a directory
-        fd = create(hidden)
+        fd = create(hidden, mode=mode)
     try:
         write_all(fd, data)
     except OSError:
@@ -146,12 +149,6 @@ def _exchange(one: str, other: str) -> bool:
         return False
     at_fdcwd, rename_exchange = -100, 2
     return renameat2(at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), rename_exchange) == 0
-
-
-def make_executable(script: int | str) -> None:
-    """Make a job script (a descriptor or path) executable, for users; bgrun runs it with a shell anyway."""
-    with suppress(OSError):
-        os.chmod(script, SCRIPT_MODE)
 
 
 def create_whole(path: str, hidden: str, data: bytes) -> bool:

@@ -79,9 +79,13 @@ def test_a_file_system_without_modes_keeps_nothing_from_starting(logs: Path, mon
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(os, "chmod", refuse)
-    (claimed_id,) = claimed(logs, "a")
-    assert (logs / "jobs" / f"{claimed_id}.sh").exists()
+    monkeypatch.setattr(os, "fchmod", refuse)
+    before = os.umask(0o177)  # so that the mode is another one than was asked for
+    try:
+        (claimed_id,) = claimed(logs, "a")
+    finally:
+        os.umask(before)
+    assert (logs / "jobs" / f"{claimed_id}.sh").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_run_whose_script_was_removed_keeps_its_id(logs: Path) -> None:
@@ -145,8 +149,13 @@ def test_of_a_script_that_cannot_be_written_nothing_is_left(tmp_path: Path, monk
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_a_script_can_be_run_by_its_owner_alone(logs: Path) -> None:
-    (claimed_id,) = claimed(logs, "a")
+@pytest.mark.parametrize("umask", [0, 0o077, 0o177])
+def test_a_script_can_be_run_by_its_owner_alone(logs: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        (claimed_id,) = claimed(logs, "a")
+    finally:
+        os.umask(before)
     assert (logs / "jobs" / f"{claimed_id}.sh").stat().st_mode & 0o777 == 0o700
 
 

@@ -144,7 +144,7 @@ def _wake_supervisor(at: RunPaths, facts: Mapping[str, str]) -> bool:
     """Wake the supervisor that holds the lock; return whether there is one.
 
     A held lock means a living supervisor, even if its PID means nothing here (another PID namespace, such as a
-    container and its host). It is then woken by touching the request.
+    container and its host). It is then woken by touching the directory that it watches.
     """
     group = at.other(facts["group_run"]).pid if facts.get("group_run") else ""
     if not evidence.is_locked(at) and not (group and lock.is_held(group)):
@@ -154,8 +154,9 @@ def _wake_supervisor(at: RunPaths, facts: Mapping[str, str]) -> bool:
     if target and signals.send([target], "SIGUSR1"):
         signals.send([target], "SIGCONT")  # a suspended one could not respond
     else:
-        with suppress(OSError):
-            os.utime(at.stop)
+        for watched in (at.scripts, at.stop):  # an older supervisor watches the log directory
+            with suppress(OSError):
+                os.utime(watched)
     return True
 
 

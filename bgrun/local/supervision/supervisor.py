@@ -78,7 +78,7 @@ class Supervisor:
 
         Those that came before, while nothing reported them, are read at once.
         """
-        if watch_touches(HERE) < 0:
+        if watch_touches(f"{HERE}/jobs") < 0:
             self.ask_at = self.machine.now() + REQUEST_CHECK_S
         self._read_requests()
 

@@ -87,8 +87,8 @@ if fd < 0:
 path = f"{sys.argv[1]}/x.stop"
 open(path, "a").write("x")
 assert not signal.SIGIO in signal.sigpending()
-for _ in range(2):
-    os.utime(path)
+for touched in (path, path, sys.argv[1], sys.argv[1]):
+    os.utime(touched)
     assert alarm.sleep(20) == signal.SIGIO
 print("heard")
 """
@@ -96,6 +96,32 @@ print("heard")
     if heard == "unsupported":
         pytest.skip("this file system has no F_NOTIFY")
     assert heard == "heard"
+
+
+@pytest.mark.skipif(not process.LINUX, reason="only Linux reports touched files")
+def test_the_script_of_another_run_ends_no_sleep(tmp_path: Path) -> None:
+    """Every supervisor watches the directory where the scripts of all runs are written."""
+    (tmp_path / "jobs").mkdir()
+    code = """
+from bgrun.store import claim
+from bgrun.store.store import Store
+from bgrun.system import files
+os.umask(0o022)
+alarm = event_loop.Alarm()
+fd = event_loop.watch_touches(f"{sys.argv[1]}/jobs")
+if fd < 0:
+    print("unsupported")
+    sys.exit()
+(run_id,) = claim.claim_all(Store(sys.argv[1]), [("a", b"true\\n")])
+at = Store(sys.argv[1]).run(str(run_id))
+files.replace(at.script, at.hidden("script"), b"group\\n", files.SCRIPT_MODE)
+claim.give_up(Store(sys.argv[1]), [str(run_id)])
+print(signal.sigpending(), os.utime(at.scripts), alarm.sleep(20) == signal.SIGIO)
+"""
+    heard = python(code, str(tmp_path))
+    if heard == "unsupported":
+        pytest.skip("this file system has no F_NOTIFY")
+    assert heard == "set() None True"
 
 
 def test_a_directory_that_does_not_exist_is_not_watched(tmp_path: Path) -> None:
