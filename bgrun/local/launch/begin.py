@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from bgrun.local.supervision.run import RunTask
 
-REEXEC_AFTER_S = 0.5
-"""Seconds after which a forked supervisor re-executes itself: a job that is over by then needs no smaller one."""
+REEXEC_AFTER_S = 2.0
+"""Seconds after which a forked supervisor re-executes itself, which takes 12 ms of processor time: it is not to cost a
+job more than a hundredth of its time, and one that is over by then needs no smaller supervisor."""
 
 
 def stand_by(plan_fd: int, ready_fd: int) -> None:
