@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from bgrun.bytecode.bundle import Copy, Sets
+    from bgrun.bytecode.bundle import Copy, Marks, Sets
     from bgrun.bytecode.loader import Index
 
 # The inner half of importlib, which is loaded in every interpreter.
@@ -46,9 +46,9 @@ def build() -> Copy:
     try:
         before = _marks()
         code, index = _collect(contents.ALL, _compiled)
-        sets = _sets(code, index)
+        sets = _sets(code, index, before)
         if before and before == _marks():
-            _write(fd, code, sets, (bundle.ROOT, before, index))
+            _write(fd, code, sets, index, before)
             os.fchmod(fd, 0o644)  # as Python's own, whatever the umask of this start
             os.utime(fd, ns=(bundle.WRITTEN_NS, bundle.WRITTEN_NS))
             os.rename(new, bundle.CACHE)
@@ -84,10 +84,10 @@ def _claim(new: str) -> int:
     return -1
 
 
-def _marks() -> dict[str, tuple[int, ...]]:
-    """Return a mark of each source; none if one of them cannot be found."""
-    found = {path: bundle.mark_of(path) for path in map(_path, contents.ALL)}
-    return {path: mark for path, mark in found.items() if mark} if all(found.values()) else {}
+def _marks() -> Marks:
+    """Return the mark of each module's source; none if one of them cannot be found."""
+    found = {name: bundle.mark_of(_path(name)) for name in contents.ALL}
+    return found if all(found.values()) else {}
 
 
 def _path(name: str) -> str:
@@ -113,14 +113,19 @@ def _collect(names: tuple[str, ...], code_of: Callable[[str, str], tuple[bytes, 
     return b"".join(parts), index
 
 
-def _sets(code: bytes, index: Index) -> dict[str, bytes]:
+def _sets(code: bytes, index: Index, marks: Marks) -> dict[str, bytes]:
     """Return the sets of modules that are loaded together, each by the module that it is for.
 
-    In each the code of a module comes behind that of what it imports. It is marshalled in one piece, which has each
-    of the strings that they share once.
+    In each the code of a module comes behind that of what it imports, with its entry in the index and the mark of its
+    source. It is marshalled in one piece, which has each of the strings that they share once.
     """
     copy = Kept(index, lambda begin, end: code[begin:end])
-    return {name: marshal.dumps([(one, copy.code(one)) for one in names]) for name, names in _together().items()}
+
+    def entry(name: str) -> tuple[Any, ...]:
+        code = copy.code(name)
+        return name, (code.co_filename, *index[name][1:]), marks.get(name), code
+
+    return {name: marshal.dumps([*map(entry, names)]) for name, names in _together().items()}
 
 
 def _together() -> dict[str, list[str]]:
@@ -229,12 +234,15 @@ def _read(path: str) -> bytes:
         os.close(fd)
 
 
-def _write(fd: int, code: bytes, sets: dict[str, bytes], known: tuple[Any, ...]) -> None:
-    """Write the file as `bundle` reads it."""
+def _write(fd: int, code: bytes, sets: dict[str, bytes], index: Index, marks: Marks) -> None:
+    """Write the file as `bundle` reads it; the head has the packages of the sets, which are imported before these."""
     places: Sets = {}
     for name, one in sets.items():
         places[name] = contents.TOGETHER[name][0], len(code), len(code) + len(one)
         code += one
-    index = marshal.dumps((*known, places))
-    length = len(index).to_bytes(bundle.TRAILER - len(bundle.MAGIC), "little")
-    files.write_all(fd, code + index + length + bundle.MAGIC)
+    rest = marshal.dumps((index, marks))
+    packages = {name.rpartition(".")[0] for name in sets}
+    first = ({name: index[name] for name in packages}, {name: marks[name] for name in packages})
+    head = marshal.dumps((bundle.ROOT, *first, places, (len(code), len(code) + len(rest))))
+    length = len(head).to_bytes(bundle.TRAILER - len(bundle.MAGIC), "little")
+    files.write_all(fd, code + rest + head + length + bundle.MAGIC)

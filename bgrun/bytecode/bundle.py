@@ -6,13 +6,16 @@ once the caller is answered, and modules are imported from it alone. A re-execut
 file in memory (memfd_create(2)), of which it keeps only what it has not loaded yet.
 
 The file stands beside Python's own caches; `builder` makes it, and replaces it as a whole: whoever has it open can read
-it for good. It is used only while every source is the file that it was made of.
+it for good. What is taken from it is compared with its source, which must be the file that it was made of: a command
+compares what it loads, and the index of all modules, a tenth of a millisecond, is read by those only that need more
+than the sets they begin with. A supervisor compares all of it before its job begins.
 """
 
 import _thread
 import marshal
 import os
 import sys
+import time
 
 from bgrun.bytecode.loader import Kept
 
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
     from bgrun.bytecode.loader import Index
 
+    Mark = tuple[int, ...] | None
+    """What changes whenever a file is replaced or written to; None if it does not exist."""
+    Marks = dict[str, Mark]
+    """The mark of each module's source."""
     Sets = dict[str, tuple[str, int, int]]
     """Of each set of modules that are loaded together, by the module that it is for: that of the set before it, which
     has what this one lacks, or ''; where its code begins and ends."""
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 MAGIC: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TRAILER = 8
-"""How many bytes are behind the index in the cache: the length of that, and the version of the bytecode."""
+"""How many bytes are behind the head in the cache: the length of that, and the version of the bytecode."""
 WRITTEN_NS = 946_684_800 * 10**9
 """The time of change that the cache is given (2000-01-01). Whatever writes over it later leaves another one."""
 
@@ -54,23 +61,82 @@ class Copy(Kept):
     """The code of all modules, and once it is to outlast them the interpreter that runs a re-executed supervisor.
 
     fd: the descriptor of the cache, while the code is read from that; -1 once it is in memory.
+    sets: what is loaded together and is not loaded yet.
     """
 
-    def __init__(self, index: "Index", read: "Callable[[int, int], bytes]", sets: "Sets | None" = None) -> None:
+    def __init__(self, index: "Index", read: "Callable[[int, int], bytes]") -> None:
         super().__init__(index, read)
-        self.sets = sets or {}
+        self.sets: Sets = {}
         self.fd = -1
         self.base: Base | None = None
         self._loaded: dict[str, CodeType] = {}
+        self._rest = (0, 0)
+        self._marks: Marks = {}
+        self._opened_ns = 0
+
+    @classmethod
+    def of_cache(cls, fd: int, head: bytes) -> "Copy | None":
+        """Return the copy that a cache has, by what is read of it first; None if that is of another installation.
+
+        Raises:
+            ValueError, EOFError, TypeError: it is damaged.
+        """
+        root, index, marks, sets, rest = marshal.loads(head)  # noqa: S302 - our own
+        if root != ROOT:
+            return None
+        copy = cls(index, lambda begin, end: os.pread(fd, end - begin, begin))
+        copy.fd, copy.sets, copy._marks, copy._rest = fd, sets, marks, rest
+        copy._opened_ns = time.time_ns()
+        return copy
+
+    def _read_index(self) -> None:
+        """Read the index of all modules, unless that is done.
+
+        Raises:
+            OSError, ValueError, EOFError, TypeError: it cannot be read.
+        """
+        if self._rest != (0, 0):
+            self.index, self._marks = marshal.loads(self.read(*self._rest))  # noqa: S302 - our own
+            self._rest = (0, 0)
+
+    def is_current(self) -> bool:
+        """Return whether each source is the file that this was made of; once it was, that is not asked again.
+
+        A job may replace them later.
+        """
+        try:
+            self._read_index()
+        except (OSError, ValueError, EOFError, TypeError):
+            return False
+        if all(mark_of(self.index[name][0]) == mark for name, mark in self._marks.items()):
+            self._opened_ns, self._marks = 0, {}
+        return not self._marks
+
+    def _compare(self, path: str, mark: "Mark") -> None:
+        """Compare a source with that which its code was made of, until all of them were compared.
+
+        What changed only after this process began is not used: the rest of its code goes with what was there before.
+
+        Raises:
+            ValueError: it was another one when this process began.
+        """
+        if self._opened_ns and (found := mark_of(path)) and found != mark and found[-1] <= self._opened_ns:
+            raise ValueError("its source has changed")
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
         """Return how to load a module, or None unless it is kept; load what is to be loaded along with it.
 
-        None as well if the file was written over meanwhile: then the module is imported as any other.
+        None as well if its source has changed, or the file was written over meanwhile: then the module is imported as
+        any other.
         """
+        if not name.startswith("bgrun."):
+            return None
         try:
             self._load_set(name)
+            if name not in self.index:
+                self._read_index()
             if name in self.index and name not in self._loaded:
+                self._compare(self.index[name][0], self._marks.get(name))
                 self._loaded[name] = super().code(name)
         except (OSError, ValueError, EOFError, TypeError):
             return None
@@ -82,14 +148,18 @@ class Copy(Kept):
         While another thread may import, too, nothing is: only the import system locks each module.
 
         Raises:
-            OSError, ValueError, EOFError, TypeError: it cannot be read.
+            OSError, ValueError, EOFError, TypeError: it cannot be read, or a source has changed.
         """
         if name not in self.sets or _thread._count():
             return
         before, begin, end = self.sets.pop(name)
         if before in self.sets:
             __import__(before)
-        for one, code in marshal.loads(self.read(begin, end)):  # noqa: S302 - our own
+        modules = marshal.loads(self.read(begin, end))  # noqa: S302 - our own
+        for one, entry, mark, _ in modules:
+            self._compare(entry[0], mark)
+            self.index[one] = entry
+        for one, _, _, code in modules:
             if one == name:
                 self._loaded[name] = code
             elif one not in sys.modules:
@@ -118,17 +188,29 @@ class Copy(Kept):
         if package:
             setattr(sys.modules[package], own, module)
 
+    def discard(self) -> None:
+        """Import from this no more."""
+        sys.meta_path.remove(self)
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
     def keep(self) -> "Copy":
         """Note the interpreter as it is now, and return this."""
         self.base = self.base or Base()
         return self
 
     def hold(self) -> bool:
-        """Read what supervisors need into memory; return whether that is as it was written."""
+        """Read what supervisors need into memory; return whether that is as it was written, and of the sources.
+
+        Of those, if `is_current` was asked before, as they were then.
+        """
         if self.fd < 0:
             return True
         from bgrun.bytecode.contents import SUPERVISOR
 
+        if not self.is_current():
+            return False
         self.index, self.sets = {name: self.index[name] for name in SUPERVISOR}, {}
         length = max(one[4] for one in self.index.values())
         code = os.pread(self.fd, length, 0)
@@ -172,8 +254,8 @@ class Base:
         return len(self.marks) > 1 and all(mark and mark == mark_of(path) for path, mark in self.marks.items())
 
 
-def mark_of(path: str) -> tuple[int, ...] | None:
-    """Return what changes whenever a file is replaced or written to; None if it does not exist."""
+def mark_of(path: str) -> "Mark":
+    """Return the mark of a file."""
     try:
         found = os.stat(path)
     except OSError:
@@ -186,30 +268,27 @@ def cached() -> "Copy | None":
 
     A process that starts several supervisors keeps the copy of the first one.
     """
-    for finder in sys.meta_path:
-        if isinstance(finder, Copy):
-            return finder
-    copy = use_cache()
-    if copy and not copy.hold():  # the descriptor is not safe in a process of others
-        sys.meta_path.remove(copy)
+    used = [one for one in sys.meta_path if isinstance(one, Copy)]
+    copy = used[0] if used else use_cache()
+    # The descriptor of another one is not safe in a process of others.
+    if copy and not (copy.is_current() if used else copy.hold()):
+        copy.discard()
         return None
     return copy
 
 
 def use_cache() -> "Copy | None":
-    """Import from the cache from now on; return None unless each source still is the file that it was made of."""
+    """Import from the cache from now on; return None if there is none that can be trusted."""
     try:
         fd = os.open(CACHE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        root, marks, index, sets = marshal.loads(_index(fd))  # noqa: S302 - our own
-        if root == ROOT and all(mark_of(path) == mark for path, mark in marks.items()):
-            copy = use(lambda begin, end: os.pread(fd, end - begin, begin), index, sets)
-            copy.fd = fd
+        if copy := Copy.of_cache(fd, _head(fd)):
+            sys.meta_path.insert(0, copy)
             if fd > 2 or copy.hold():  # the number of a stream that the caller closed is used again
                 return copy
-            sys.meta_path.remove(copy)
+            copy.discard()
             return None
     except (OSError, ValueError, EOFError, TypeError):
         pass
@@ -217,8 +296,8 @@ def use_cache() -> "Copy | None":
     return None
 
 
-def _index(fd: int) -> bytes:
-    """Return the index of the cache.
+def _head(fd: int) -> bytes:
+    """Return what is read first of the cache.
 
     Raises:
         OSError: others than we or root can have written it, or it is of another version of Python.
@@ -234,9 +313,9 @@ def _index(fd: int) -> bytes:
     return os.pread(fd, length, max(0, found.st_size - TRAILER - length))
 
 
-def use(read: "Callable[[int, int], bytes]", index: "Index", sets: "Sets | None" = None) -> "Copy":
+def use(read: "Callable[[int, int], bytes]", index: "Index") -> "Copy":
     """Import the modules of an index from a copy of their code from now on, and return the copy."""
-    copy = Copy(index, read, sets)
+    copy = Copy(index, read)
     sys.meta_path.insert(0, copy)
     return copy
 

@@ -270,3 +270,77 @@ def test_what_has_its_base_loaded_in_another_way_is_loaded_all_the_same(package:
     assert (
         subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout == "bgrun.jobfile.project\n"
     )
+
+
+def _run(code: str, package: Package) -> str:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    words = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(package.root)!r})\n{code}"]
+    return subprocess.run(words, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "edited", ["cli/commands/status.py", "store/index.py", "cli/commands/logs.py", "logs/reader.py"]
+)
+def test_only_what_was_edited_is_imported_from_its_source(package: Package, edited: str) -> None:
+    """Be it of a set that is loaded in one step, or of none."""
+    package.take()
+    _edit(package.root / "bgrun" / edited)
+    name = edited[:-3].replace("/", ".")
+    code = f"""
+from bgrun.bytecode import bundle
+copy = bundle.use_cache()
+import bgrun.cli.app, bgrun.cli.commands.status, bgrun.cli.commands.logs, bgrun.logs.reader, bgrun.store.index
+print(sys.modules["bgrun.{name}"].NEW, sys.modules["bgrun.{name}"].__spec__.loader is copy)
+print(bgrun.cli.app.__spec__.loader is copy, sys.modules["bgrun.store.listing.names"].__spec__.loader is copy)
+"""
+    assert _run(code, package) == "1 False\nTrue True"
+
+
+def test_a_start_builds_it_anew_whatever_was_edited(package: Package) -> None:
+    package.take()
+    _edit(package.root / "bgrun" / "cli" / "commands" / "list.py")
+    assert [package.take()[0] for _ in range(2)] == ["built ", "cached "]
+
+
+REPLACED = """
+import os, time
+from bgrun.bytecode import bundle
+copy = {copy}
+import bgrun.cli.app
+until = time.monotonic() + 20
+begun = time.time_ns()
+while True:  # until the clock of the file system has gone on
+    for path in (bundle.ROOT + "/store/index.py", bundle.ROOT + "/store/claim.py"):
+        with open(path, "a") as file:
+            file.write("NEW = 1\\n")
+    if os.stat(path).st_ctime_ns > begun + 50_000_000:
+        break
+    assert time.monotonic() < until
+import bgrun.cli.commands.status, bgrun.store.index, bgrun.store.claim
+print(hasattr(bgrun.store.index, "NEW"), hasattr(bgrun.store.claim, "NEW"), copy.is_current())
+"""
+
+
+@pytest.mark.parametrize(
+    ("copy", "is_current"),
+    [("bundle.use_cache()", False), ("bundle.cached()", True)],
+    ids=["a command", "a supervisor"],
+)
+def test_what_is_replaced_while_a_process_runs_is_not_mixed_with_the_rest(
+    package: Package, copy: str, is_current: bool
+) -> None:
+    """A supervisor compares all of it before its job begins, and then never again."""
+    package.take()
+    assert _run(REPLACED.format(copy=copy), package) == f"False False {is_current}"
+    assert package.take()[0] == "built "
+
+
+def test_what_does_not_belong_to_bgrun_is_not_looked_for(package: Package) -> None:
+    package.take()
+    code = """
+from bgrun.bytecode import bundle
+copy = bundle.use_cache()
+before = dict(copy.index)
+print(copy.find_spec("bgrunner"), copy.find_spec("json"), copy.index == before)
+"""
+    assert _run(code, package) == "None None True"

@@ -5,8 +5,6 @@ The loop in `supervisor` decides on what it gets from here, so that tests replay
 
 from __future__ import annotations
 
-import sys
-
 from bgrun.errors import LaunchError
 from bgrun.local.supervision import event_loop
 from bgrun.system import process
@@ -68,7 +66,7 @@ class Machine:
         """
         self.find_code()
         if self.code and not self.code.hold():
-            sys.meta_path.remove(self.code)
+            self.code.discard()
             self.code = None
             self.find_code()
 
