@@ -12,7 +12,7 @@ from bgrun.system import clock, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bgrun.jobfile.project import Project
     from bgrun.model import Run, State
@@ -97,13 +97,24 @@ def _newest_first(
     project: Project, label: str | None, limit: int | None, wanted: filters.Filter | None = None
 ) -> list[Run]:
     store, takes = project.store, wanted.takes if wanted else lambda _: True
-    known = index.followed(store, head=True) if label is None else None
-    run_ids = index.newest_run_ids(store, known) if label is None else index.list_label(store, label)
+    if label is None:
+        return _newest_of_all(store, limit, takes)
+    # They are in order by their IDs.
+    found = islice((run for run in store.readable(index.list_label(store, label)) if takes(run)), limit)
+    return sorted(found, key=age, reverse=True)
+
+
+def _newest_of_all(store: Store, limit: int | None, takes: Callable[[Run], bool]) -> list[Run]:
+    from bgrun.store.listing import last_written
+
+    known = index.followed(store, head=True)
+    changed = last_written.of_changed(store, known) if known else {}
+    run_ids = index.newest_run_ids(store, known, changed)
     # Read lazily: usually only the newest few of many runs are requested.
     found = list(islice((run for run in store.readable(run_ids) if takes(run)), limit))
     runs = sorted(found, key=age, reverse=True)
-    if label is None and runs and len(runs) == limit:  # the runs of one label are in order by their IDs
-        others = _maybe_newer(store, known, run_ids, found, age(runs[-1])[0])
+    if runs and len(runs) == limit:
+        others = _maybe_newer(store, known, changed, run_ids, found, age(runs[-1])[0])
         if more := [run for run in store.readable(others) if takes(run)]:
             return sorted([*runs, *more], key=age, reverse=True)[:limit]
     return runs
@@ -140,7 +151,12 @@ def age(run: Run) -> tuple[float, str, str]:
 
 
 def _maybe_newer(
-    store: Store, known: Followed | None, rest: Iterable[str], found: Sequence[Run], oldest: float
+    store: Store,
+    known: Followed | None,
+    changed: Mapping[str, float],
+    rest: Iterable[str],
+    found: Sequence[Run],
+    oldest: float,
 ) -> list[str]:
     """Return runs that sort later by ID, which holds local time, but may have started later in another time zone.
 
@@ -150,7 +166,7 @@ def _maybe_newer(
     begin = zones_before(found[-1].run_id)
     from bgrun.store.listing.last_written import written_since
 
-    written = written_since(store, known, begin, oldest) if known else None
+    written = written_since(known, changed, begin, oldest) if known else None
     if written is None:
         return [run_id for run_id in _until(begin, rest) if reading.modified(store.run(run_id).meta) >= oldest]
     shown = {run.run_id for run in found}

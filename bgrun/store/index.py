@@ -16,13 +16,14 @@ import time
 
 from bgrun.light import NamedTuple
 from bgrun.store.listing import entry
-from bgrun.store.listing.names import RunNames, order
+from bgrun.store.listing.names import RunNames, lines, order
 from bgrun.store.paths import newest_first, parse_run_id
 from bgrun.system import changes
+from bgrun.system.reading import GONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bgrun.store.store import Store
 
@@ -50,16 +51,23 @@ def list_newest(store: Store) -> RunNames:
     return recorded_newest(store) or list_names(store)
 
 
-def newest_run_ids(store: Store, known: Followed | None) -> Iterator[str]:
+def newest_run_ids(store: Store, known: Followed | None, written: Mapping[str, float]) -> Iterator[str]:
     """Yield all runs, the newest first; the names of the oldest ones are read only once they are needed.
 
-    known: what `followed` has of the newest ones; None to list them all.
+    Args:
+        store: where.
+        known: what `followed` has of the newest ones; None to list them all.
+        written: when the metas of those were written that have changed since (see `last_written.of_changed`).
 
     Raises:
         StorageError: the directory cannot be read.
     """
-    found, last = _by(store, known, head=True) if known else None, ""
-    for last in found.newest_first() if found else ():
+    every, last = known.blocks[-1] if known and GONE not in written.values() else "", ""
+    if every and written:
+        from bgrun.store.listing.updating import with_runs
+
+        every = with_runs(every, written)
+    for last in lines(every):
         yield last
     rest = list_names(store).newest_first()
     if last:

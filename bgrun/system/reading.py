@@ -145,11 +145,15 @@ def size(path: str) -> int:
 
 
 def modified(path: str) -> float:
-    """Return when a file was last written, in seconds since the epoch; infinity if it does not exist."""
+    """Return when a file was last written, in seconds since the epoch; GONE if it does not exist."""
     try:
         return os.lstat(path).st_mtime
     except OSError:
-        return float("inf")
+        return GONE
+
+
+GONE = float("inf")
+"""When a file was last written that does not exist."""
 
 
 @contextmanager

@@ -37,6 +37,12 @@ def updated(names: RunNames, seen: Mapping[str, str], *, is_cut: bool = False) -
     return RunNames(latest, unfinished, every)
 
 
+def with_runs(every: str, run_ids: Iterable[str]) -> str:
+    """Return all names with those of some runs, of which the oldest may be missing, and still are."""
+    ordered = _newest_first(run_ids)
+    return _edited(every, ordered, dict.fromkeys((run_id for _, run_id in ordered), True), is_cut=True)
+
+
 _NONE: tuple[Order, str] = ("", 0, "", False), ""
 
 

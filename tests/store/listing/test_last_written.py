@@ -54,7 +54,9 @@ def run_id_of(halves: int) -> str:
 def written_since(store: Store, begin: str, moment: float) -> list[str] | None:
     """Return what is found by what is known now; None where nothing is."""
     known = index.followed(store, head=True)
-    return last_written.written_since(store, known, begin, moment) if known else None
+    if known is None:
+        return None
+    return last_written.written_since(known, last_written.of_changed(store, known), begin, moment)
 
 
 TIMES = st.dictionaries(st.integers(0, 9), st.integers(1, 5), min_size=1, max_size=7)

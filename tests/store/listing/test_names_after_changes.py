@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrun.store import index, record, stop_request
-from bgrun.store.listing import entry, relisting
+from bgrun.store.listing import entry, last_written, relisting
 from bgrun.store.listing.names import RunNames
 from bgrun.store.listing.updating import updated
 from bgrun.store.store import Store
@@ -105,7 +105,9 @@ def known(store: Store) -> bool:
         assert index.find_label(store, label) == wanted
         assert index.newest(store, label) == wanted.newest
         assert list(index.list_label(store, label)) == list(fresh.newest_first(label))
-    assert list(index.newest_run_ids(store, index.followed(store, head=True))) == list(fresh.newest_first())
+    followed = index.followed(store, head=True)
+    changed = last_written.of_changed(store, followed) if followed else {}
+    assert list(index.newest_run_ids(store, followed, changed)) == list(fresh.newest_first())
     assert index.list_newest(store)[:2] == fresh[:2]
     return recorded is not None
 
