@@ -106,14 +106,16 @@ def _plan(bench: Workbench, options: Options) -> list[Figure]:
 
 
 def _after(bench: Workbench, options: Options) -> list[Figure]:
-    """Measure commands just after another label was started, as ratios to a bare interpreter in turns with them."""
+    """Measure commands just after another label was started, as ratios to a bare interpreter just after the same."""
     folder = project.make_with_history(bench, "recent", RECENT)
     spent: dict[str, list[Spent]] = {after(words): [] for words in AFTER}
     bare: list[Spent] = []
+    change = [bench.bgrun, "start", "build", "--wait", "-q"]
     for _ in range(options.rounds):
+        bench.call(change, folder)  # it leaves caches cold, whatever is run next
         bare.append(bench.spend([sys.executable, "-c", "pass"], folder))
         for words in AFTER:
-            bench.call([bench.bgrun, "start", "build", "--wait", "-q"], folder)
+            bench.call(change, folder)
             spent[after(words)].append(bench.spend([bench.bgrun, *words], folder))
     floor = statistics.median(one.used_s for one in bare)
     return [_seconds(what, found)._replace(ratio=_used(found) / floor) for what, found in spent.items()]
