@@ -90,6 +90,22 @@ TOGETHER: dict[str, tuple[str, tuple[str, ...]]] = {
         _APP,
         (*_in("bgrun.api", "references", "runs"), *_in("bgrun.store.listing", "relisting")),
     ),
+    "bgrun.cli.commands.wait": (
+        _ENGINE,
+        (
+            *_in("bgrun.api", "references", "runs"),
+            *_in("bgrun.local", "evidence", "wait"),
+            *_in("bgrun.system", "lock"),
+        ),
+    ),
+    "bgrun.cli.commands.logs": (
+        _APP,
+        (
+            *_in("bgrun.api", "logs", "references", "runs"),
+            *_in("bgrun.logs", "masked", "reader", "stream", "watch"),
+            *_in("bgrun.system", "lock"),
+        ),
+    ),
     "bgrun.cli.commands.list": (
         _APP,
         (*_in("bgrun.api", "runs"), *_in("bgrun.store.listing", "last_written", "relisting", "updating")),
