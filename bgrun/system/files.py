@@ -55,12 +55,25 @@ def create(path: str, flags: int = os.O_WRONLY, mode: int = FILE_MODE) -> int:
         OSError: any other failure.
     """
     fd = os.open(path, flags | _NEW, mode)
-    if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
-        with suppress(PermissionError):  # a file system without modes, such as FAT
-            os.fchmod(fd, mode)  # whatever the umask
+    try:
+        if (given := stat.S_IMODE(os.fstat(fd).st_mode)) != mode:
+            _set_mode(fd, given, mode)
+    except OSError:
+        os.close(fd)
+        remove(path)
+        raise
     if os.geteuid() == 0:
         _give_to_owner(fd, path)
     return fd
+
+
+def _set_mode(fd: int, given: int, mode: int) -> None:
+    """Give a file its mode whatever the umask is; where it has no modes, as on FAT, it must be its owner's alone."""
+    try:
+        os.fchmod(fd, mode)
+    except PermissionError:
+        if given & 0o077:
+            raise
 
 
 def _give_to_owner(fd: int, path: str) -> None:

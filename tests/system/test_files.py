@@ -142,3 +142,33 @@ def test_what_is_removed_is_a_file_or_a_link_and_never_what_that_leads_to(tmp_pa
     assert files.remove(str(link))
     assert kept.exists()
     assert not files.remove(str(link))
+
+
+@pytest.mark.parametrize("mode", [files.FILE_MODE, files.SCRIPT_MODE])
+@pytest.mark.parametrize("given", [0o755, 0o640, 0o700, 0o600])
+def test_on_a_file_system_without_modes_a_file_has_to_be_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, given: int
+) -> None:
+    """Some have secrets in them; a script that cannot be made executable is run with a shell anyway."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    really_open, really_set = os.open, os.fchmod
+
+    def mounted(path: str, flags: int, _: int) -> int:
+        fd = really_open(path, flags, given)
+        really_set(fd, given)  # whatever the umask
+        return fd
+
+    monkeypatch.setattr(os, "open", mounted)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    opened = len(os.listdir("/dev/fd"))
+    if given & 0o077:
+        with pytest.raises(PermissionError):
+            files.create(str(tmp_path / "x"), mode=mode)
+        assert not list(tmp_path.iterdir())
+    else:
+        os.close(files.create(str(tmp_path / "x"), mode=mode))
+        assert (tmp_path / "x").exists()
+    assert len(os.listdir("/dev/fd")) == opened
