@@ -60,6 +60,8 @@ CACHE = cache_of(ROOT)
 class Copy(Kept):
     """The code of all modules, and once it is to outlast them the interpreter that runs a re-executed supervisor.
 
+    Its index has those of a few packages at first, and of the others once they are loaded or one of them is asked for.
+
     fd: the descriptor of the cache, while the code is read from that; -1 once it is in memory.
     sets: what is loaded together and is not loaded yet.
     """
@@ -100,27 +102,34 @@ class Copy(Kept):
             self._rest = (0, 0)
 
     def is_current(self) -> bool:
-        """Return whether each source is the file that this was made of; once it was, that is not asked again.
+        """Return whether each source was the file that this was made of when this process began.
 
-        A job may replace them later.
+        Once they were, that is not asked again: a job may replace them later.
         """
         try:
             self._read_index()
-        except (OSError, ValueError, EOFError, TypeError):
+            for name, mark in self._marks.items():
+                self._compare(self.index[name][0], mark)
+        except (OSError, ValueError, EOFError, TypeError, KeyError, AttributeError):
             return False
-        if all(mark_of(self.index[name][0]) == mark for name, mark in self._marks.items()):
-            self._opened_ns, self._marks = 0, {}
-        return not self._marks
+        self._opened_ns, self._marks = 0, {}
+        return True
 
     def _compare(self, path: str, mark: "Mark") -> None:
         """Compare a source with that which its code was made of, until all of them were compared.
 
         What changed only after this process began is not used: the rest of its code goes with what was there before.
+        Of a file that is gone, when its directory changed says when; a time in the future says nothing.
 
         Raises:
             ValueError: it was another one when this process began.
         """
-        if self._opened_ns and (found := mark_of(path)) and found != mark and found[-1] <= self._opened_ns:
+        if not self._opened_ns or (found := mark_of(path)) == mark:
+            return
+        while not found:
+            path = os.path.dirname(path)
+            found = mark_of(path)
+        if not self._opened_ns < found[-1] <= time.time_ns():
             raise ValueError("its source has changed")
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
@@ -158,7 +167,7 @@ class Copy(Kept):
         modules = marshal.loads(self.read(begin, end))  # noqa: S302 - our own
         for one, entry, mark, _ in modules:
             self._compare(entry[0], mark)
-            self.index[one] = entry
+            self.index[one], self._marks[one] = entry, mark
         for one, _, _, code in modules:
             if one == name:
                 self._loaded[name] = code
@@ -266,7 +275,7 @@ def mark_of(path: str) -> "Mark":
 def cached() -> "Copy | None":
     """Return the copy that this process imports from, which it may have to begin with; None if there is no cache.
 
-    A process that starts several supervisors keeps the copy of the first one.
+    A process that starts several supervisors keeps the copy of the first one, whatever replaces the sources meanwhile.
     """
     used = [one for one in sys.meta_path if isinstance(one, Copy)]
     copy = used[0] if used else use_cache()
@@ -283,16 +292,16 @@ def use_cache() -> "Copy | None":
         fd = os.open(CACHE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    copy = None
     try:
-        if copy := Copy.of_cache(fd, _head(fd)):
+        copy = Copy.of_cache(fd, _head(fd))
+        if copy and (fd > 2 or copy.hold()):  # the number of a stream that the caller closed is used again
             sys.meta_path.insert(0, copy)
-            if fd > 2 or copy.hold():  # the number of a stream that the caller closed is used again
-                return copy
-            copy.discard()
-            return None
+            return copy
     except (OSError, ValueError, EOFError, TypeError):
         pass
-    os.close(fd)
+    if copy is None or copy.fd >= 0:
+        os.close(fd)
     return None
 
 

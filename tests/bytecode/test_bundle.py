@@ -1,4 +1,4 @@
-"""Commands and supervisors import from one file, which is used only while it is made of the installed sources."""
+"""Commands and supervisors import from one file, of which they use what is made of the installed sources."""
 
 from __future__ import annotations
 
@@ -309,30 +309,79 @@ copy = {copy}
 import bgrun.cli.app
 until = time.monotonic() + 20
 begun = time.time_ns()
-while True:  # until the clock of the file system has gone on
-    for path in (bundle.ROOT + "/store/index.py", bundle.ROOT + "/store/claim.py"):
+paths = [bundle.ROOT + "/store/index.py", bundle.ROOT + "/store/claim.py"]
+while True:  # until the clock of the file system is past the beginning
+    for path in paths:
         with open(path, "a") as file:
             file.write("NEW = 1\\n")
     if os.stat(path).st_ctime_ns > begun + 50_000_000:
         break
     assert time.monotonic() < until
+{then}
 import bgrun.cli.commands.status, bgrun.store.index, bgrun.store.claim
-print(hasattr(bgrun.store.index, "NEW"), hasattr(bgrun.store.claim, "NEW"), copy.is_current())
+print(hasattr(bgrun.store.index, "NEW"), hasattr(bgrun.store.claim, "NEW"), bundle.cached() is copy)
 """
 
 
 @pytest.mark.parametrize(
-    ("copy", "is_current"),
-    [("bundle.use_cache()", False), ("bundle.cached()", True)],
-    ids=["a command", "a supervisor"],
+    ("copy", "then"),
+    [
+        ("bundle.use_cache()", ""),
+        ("bundle.use_cache()", "os.unlink(paths[1])"),
+        ("bundle.cached()", "del bundle.mark_of"),
+    ],
+    ids=["a command", "a command whose source is removed", "a supervisor, which compares nothing any more"],
 )
 def test_what_is_replaced_while_a_process_runs_is_not_mixed_with_the_rest(
-    package: Package, copy: str, is_current: bool
+    package: Package, copy: str, then: str
 ) -> None:
-    """A supervisor compares all of it before its job begins, and then never again."""
     package.take()
-    assert _run(REPLACED.format(copy=copy), package) == f"False False {is_current}"
-    assert package.take()[0] == "built "
+    assert _run(REPLACED.format(copy=copy, then=then), package) == "False False True"
+
+
+def test_a_supervisor_takes_no_copy_that_was_outdated_when_its_caller_began(package: Package) -> None:
+    package.take()
+    _edit(package.lock)
+    code = """
+from bgrun.bytecode import bundle
+copy = bundle.use_cache()
+import bgrun.cli.app
+print(bundle.cached(), copy in sys.meta_path, copy.fd)
+"""
+    assert _run(code, package) == "None False -1"
+
+
+def test_a_change_of_a_later_time_than_now_is_one_from_before(package: Package) -> None:
+    """The clock was ahead, or that of a file server is."""
+    package.take()
+    _edit(package.lock)
+    code = """
+import time
+real = time.time_ns
+time.time_ns = lambda: real() - 3600 * 10**9
+from bgrun.bytecode import bundle
+bundle.use_cache()
+import bgrun.system.lock
+print(bgrun.system.lock.NEW)
+"""
+    assert _run(code, package) == "1"
+
+
+def test_a_module_that_has_become_a_package_is_that_and_the_reverse(package: Package) -> None:
+    room = package.root / "bgrun"
+    package.take()
+    (room / "cli" / "output").mkdir()
+    (room / "cli" / "output.py").rename(room / "cli" / "output" / "__init__.py")
+    _edit(room / "cli" / "output" / "__init__.py")
+    shutil.rmtree(room / "cli" / "spec")
+    (room / "cli" / "spec.py").write_text("NEW = 2\n")
+    code = """
+from bgrun.bytecode import bundle
+bundle.use_cache()
+import bgrun.cli.output, bgrun.cli.spec
+print(bgrun.cli.output.NEW, bgrun.cli.spec.NEW)
+"""
+    assert _run(code, package) == "1 2"
 
 
 def test_what_does_not_belong_to_bgrun_is_not_looked_for(package: Package) -> None:
